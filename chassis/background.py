@@ -1,0 +1,84 @@
+"""Work that goes on by itself: the relay, the retries, the senders, the nightly jobs. One mechanism for all.
+
+A turn that fails or hangs is counted, logged and tried again after a pause; it never ends the loop. A turn
+that says "more" is followed by the next one at once.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from chassis import metrics
+from chassis.errors import DatabaseAway
+from chassis.log import describe, logger
+
+_log = logger(__name__)
+
+Turn = Callable[[], Awaitable[bool | None]]
+
+
+class Background:
+    """Takes turns until it is stopped.
+
+    Args:
+        name: for logs and metrics.
+        turn: does a piece of work; a true answer means that there is more to do at once.
+        pause: seconds until the next turn when nothing wakes it.
+        longest: seconds after which a turn is cancelled.
+    """
+
+    def __init__(self, service: str, name: str, turn: Turn, *, pause: float, longest: float) -> None:
+        self._service = service
+        self._name = name
+        self._turn = turn
+        self._pause = pause
+        self._longest = longest
+        self._awake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        metrics.TIMER_SUCCESS.labels(service, name).set(0)
+        metrics.TIMER_FAILURES.labels(service, name)
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"{self._service} {self._name}")
+
+    def wake(self) -> None:
+        """Take the next turn now."""
+        self._awake.set()
+
+    async def stop(self, grace: float) -> None:
+        """Let the present turn finish, for as long as the grace period (seconds) lasts."""
+        self._stopping = True
+        self._awake.set()
+        if self._task is None:
+            return
+        done, _ = await asyncio.wait({self._task}, timeout=grace)
+        if not done:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        failures = 0
+        while not self._stopping:
+            self._awake.clear()
+            try:
+                more = await asyncio.wait_for(self._turn(), self._longest)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                failures += 1
+                metrics.TIMER_FAILURES.labels(self._service, self._name).inc()
+                speak = _log.info if isinstance(error, DatabaseAway) and failures > 1 else _log.warning
+                speak("turn_failed", service=self._service, name=self._name, attempts=failures, **describe(error))
+                await self._rest(min(0.2 * 2 ** min(failures, 8), 5.0) * random.uniform(0.5, 1))
+            else:
+                failures = 0
+                metrics.TIMER_SUCCESS.labels(self._service, self._name).set_to_current_time()
+                if not more:
+                    await self._rest(self._pause)
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._awake.wait(), seconds)

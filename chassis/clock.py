@@ -1,0 +1,24 @@
+"""The clock that all business time is read from, so that a test or an example can move it."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+LOCAL = ZoneInfo("Europe/London")
+
+
+class Clock:
+    """Real time plus an offset. Always aware, always UTC."""
+
+    def __init__(self, offset: timedelta = timedelta(0)) -> None:
+        self._offset = offset
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def today(self) -> date:
+        """The date where the users are."""
+        return self.now().astimezone(LOCAL).date()
+
+    def advance(self, by: timedelta) -> None:
+        """Move the clock. For examples and tests."""
+        self._offset += by

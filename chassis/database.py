@@ -1,0 +1,189 @@
+"""PostgreSQL by asyncpg: one pool per service, every wait bounded, every error of absence the same.
+
+Statements stand in ``queries.sql`` beside the code that asks them; Python knows their names. Business time
+is ``tx.now``, read from the clock once per transaction.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import aiosql
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from chassis.context import Cause, Context, current_cause
+from chassis.errors import DatabaseAway
+from chassis.failpoints import reach
+
+#: Another transaction was in the way; the same again will do.
+IN_THE_WAY = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
+
+#: The server said that it is going, or the connection broke under a statement. A statement that the server
+#: cancelled for its length is not among them: that is the statement's fault and would come again.
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    TimeoutError,
+)
+
+#: Why a connection cannot be had. asyncpg speaks of the interface when its pool is closing.
+_UNREACHABLE = (*_GONE, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
+
+
+def read_queries(folder: str | Path, name: str = "queries.sql") -> Any:
+    """The statements of ``queries.sql`` beside a module, by name; each takes a transaction first."""
+    path = Path(folder)
+    return aiosql.from_path((path if path.is_dir() else path.parent) / name, "asyncpg")
+
+
+class Transaction:
+    """One PostgreSQL transaction and the moment it happens at.
+
+    What it announces, it announces with this cause and this time. Give it as first argument to every
+    query.
+    """
+
+    def __init__(self, connection: PoolConnectionProxy, context: Context, cause: Cause) -> None:
+        self.connection = connection
+        self.context = context
+        self.cause = cause
+        self.now: datetime = context.clock.now()
+        self.fetch = connection.fetch
+        self.fetchrow = connection.fetchrow
+        self.fetchval = connection.fetchval
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.prepare = connection.prepare
+        self.cursor = connection.cursor
+        #: Set by an announcement: the relay is woken when, and only when, this commits.
+        self.announced = 0
+        #: The owner's epoch, once it was read.
+        self.epoch = 0
+
+
+class Database:
+    """The pool of one service."""
+
+    def __init__(self, url: str, context: Context) -> None:
+        self._url = url
+        self.context = context
+        self._pool: asyncpg.Pool | None = None
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            DatabaseAway: when the server cannot be reached in time.
+        """
+        settings = self.context.settings
+        milliseconds = str(int(settings.database_timeout * 1000))
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=settings.pool_size,
+                timeout=settings.acquire_timeout,
+                command_timeout=settings.database_timeout + 1,
+                max_inactive_connection_lifetime=60,
+                init=_speak_json,
+                server_settings={
+                    "application_name": f"conduit {self.context.service}",
+                    "statement_timeout": milliseconds,
+                    "lock_timeout": milliseconds,
+                    "idle_in_transaction_session_timeout": str(int(settings.database_timeout * 4000)),
+                    "timezone": "UTC",
+                },
+            )
+        except _UNREACHABLE as error:
+            raise DatabaseAway from error
+
+    async def close(self) -> None:
+        """Give every connection back; cut those that are still busy after the grace period."""
+        if self._pool is None:
+            return
+        pool, self._pool = self._pool, None
+        try:
+            await asyncio.wait_for(pool.close(), self.context.settings.close_timeout)
+        except _UNREACHABLE:
+            pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self, cause: Cause | None = None) -> AsyncIterator[Transaction]:
+        """All of the block or nothing of it.
+
+        Raises:
+            DatabaseAway: when no connection is to be had, or it is lost in the middle. Nothing was changed,
+                unless the loss was in the commit itself.
+        """
+        async with self.connection() as connection, connection.transaction():
+            tx = Transaction(connection, self.context, cause or current_cause())
+            yield tx
+            if tx.announced:
+                reach("announce.before_commit")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """One consistent view of the data that cannot change any."""
+        async with (
+            self.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield Transaction(connection, self.context, current_cause())
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
+        """A connection of the pool, waited for a bounded time.
+
+        Raises:
+            DatabaseAway: when there is none in time, or it broke while it was used.
+        """
+        if self._pool is None:
+            raise DatabaseAway
+        try:
+            connection = await self._pool.acquire(timeout=self.context.settings.acquire_timeout)
+        except _UNREACHABLE as error:
+            raise DatabaseAway from error
+        try:
+            yield connection
+        except Exception as error:
+            if isinstance(error, _GONE) or connection.is_closed():
+                raise DatabaseAway from error
+            raise
+        finally:
+            await self._release(connection)
+
+    async def _release(self, connection: PoolConnectionProxy) -> None:
+        if self._pool is not None:
+            try:
+                await self._pool.release(connection, timeout=self.context.settings.close_timeout)
+            except _UNREACHABLE:
+                connection.terminate()
+
+    async def listen(self) -> asyncpg.Connection:
+        """A connection of its own, outside the pool, for notifications."""
+        try:
+            return await asyncpg.connect(self._url, timeout=self.context.settings.acquire_timeout)
+        except _UNREACHABLE as error:
+            raise DatabaseAway from error
+
+    def busy(self) -> dict[str, int]:
+        """How many connections are in use and idle."""
+        if self._pool is None:
+            return {"in_use": 0, "idle": 0}
+        idle = self._pool.get_idle_size()
+        return {"in_use": self._pool.get_size() - idle, "idle": idle}
+
+
+async def _speak_json(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")

@@ -1,0 +1,53 @@
+"""The errors that the chassis raises and knows how to answer."""
+
+
+class ChassisError(Exception):
+    """Something about running, not about the business, went wrong."""
+
+    def __str__(self) -> str:
+        return super().__str__() or (self.__doc__ or "").split("\n")[0]
+
+
+class DatabaseAway(ChassisError):
+    """The database does not answer. Nothing was changed; try again in a moment."""
+
+
+class NotMigrated(ChassisError):
+    """The database is not at the version that this code needs. Run: conduit migrate"""
+
+
+class NotYetKnown(ChassisError):
+    """An event speaks of something that has not been heard of yet. It is tried again later."""
+
+
+class Refused(ChassisError):
+    """What was asked for cannot be done, and the person who asked can do something about it.
+
+    Args:
+        what: what is wrong, in a sentence.
+        cure: what to do about it.
+        field: the field at fault, if there is one.
+    """
+
+    status = 422
+
+    def __init__(self, what: str, cure: str = "", *, field: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.cure = cure
+        self.field = field
+
+
+class NotFound(Refused):
+    """There is no such page, or it is not for you."""
+
+    status = 404
+
+    def __init__(self, what: str = "This page does not exist.", cure: str = "Check the address, or start again.") -> None:
+        super().__init__(what, cure)
+
+
+class Conflict(Refused):
+    """Somebody else, or an earlier click, was faster."""
+
+    status = 409

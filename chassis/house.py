@@ -1,0 +1,346 @@
+"""The house file: the body that runs this instance, and the lists that it works with.
+
+What differs from one body to the next (its name, who signs, the areas it serves, every list of
+codes) is data in a TOML file, not code. This module checks the file and hands it over frozen. It
+refuses to know what any list is for: those who need a list ask for it by name.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chassis.errors import ChassisError
+
+UNFINISHED = "TO DO"
+
+
+class HouseError(ChassisError):
+    """The house file cannot be used; says which key, what is wrong there, and what to do about it."""
+
+    def __init__(self, key: str, fault: str, cure: str, *, path: Path | str | None = None) -> None:
+        self.key = key
+        self.fault = fault
+        self.cure = cure
+        self.path = path
+        place = f"{path}: {key}" if path is not None else key
+        super().__init__(f"{place} {fault}. {cure}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signatory:
+    """A person whose name may stand under what the body sends."""
+
+    code: str
+    name: str
+    position: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of a list: a code for files and tables, a name for people."""
+
+    code: str
+    name: str
+    #: Whatever else the file says of it, as TOML gave it (a plural, a place on a map).
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """The body that runs this instance, as its house file describes it."""
+
+    name: str
+    short_name: str
+    #: The number in the public register, as it is printed.
+    number: str
+    #: The lines of the postal address, in order.
+    address: tuple[str, ...]
+    telephone: str
+    email: str
+    website: str
+    #: One sentence that says how to complain.
+    complaints: str
+    #: By code, in the order of the file.
+    signatories: Mapping[str, Signatory]
+    #: List name, then code, to entry; both in the order of the file.
+    lists: Mapping[str, Mapping[str, Entry]]
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """The keys that a starter file left to be filled in; what is printed would show them."""
+        values = {key: (getattr(self, key),) for key in TEXTS} | {"address": self.address}
+        values["signatories"] = tuple(
+            text for person in self.signatories.values() for text in (person.name, person.position)
+        )
+        return tuple(
+            key for key, texts in values.items() if any(text.startswith(UNFINISHED) for text in texts)
+        )
+
+
+TEXTS = ("name", "short_name", "number", "telephone", "email", "website", "complaints")
+
+
+def read_house(path: Path | str, *, required: Iterable[str] = ()) -> House:
+    """Read and check a house file; `required` names the lists that must be in it. Raises HouseError."""
+    try:
+        return _house(_parsed(Path(path)), tuple(required))
+    except HouseError as error:
+        raise HouseError(error.key, error.fault, error.cure, path=path) from None
+
+
+def starter_house(name: str, email: str) -> str:
+    """The text of a first house file for another body, ready to be read and then to be edited."""
+    _line("name", name)
+    _line("email", email)
+    _address("email", email)
+    # A JSON string is a TOML string too, but for DEL, which _line has refused.
+    return EMPTY_HOUSE.format(name=json.dumps(name, ensure_ascii=False), email=json.dumps(email))
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise HouseError(
+            "the file", "is not there", "Give the path of a house file, or start an empty one"
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise HouseError(
+            "the file", f"cannot be read ({reason})", "Make it a file that we may read"
+        ) from None
+    except UnicodeDecodeError:
+        raise HouseError("the file", "is not UTF-8 text", "Save it again as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise HouseError("the file", f"is not valid TOML ({error})", "Correct it at that line") from None
+
+
+def _house(parsed: Mapping[str, Any], required: tuple[str, ...]) -> House:
+    texts = {key: _text(parsed, key, key) for key in TEXTS}
+    _address("email", texts["email"])
+    return House(
+        **texts,
+        address=_lines(parsed, "address"),
+        signatories=_signatories(parsed),
+        lists=_lists(parsed, required),
+    )
+
+
+def _signatories(parsed: Mapping[str, Any]) -> dict[str, Signatory]:
+    people: dict[str, Signatory] = {}
+    for key, table in _tables(parsed, "signatories", "signatories"):
+        code = _code(table, key, people)
+        name = _text(table, "name", f"{key}.name")
+        people[code] = Signatory(code=code, name=name, position=_text(table, "position", f"{key}.position"))
+    return people
+
+
+def _lists(parsed: Mapping[str, Any], required: tuple[str, ...]) -> dict[str, dict[str, Entry]]:
+    tables = _required(parsed, "lists", "lists", "Write each list as [[lists.…]] tables")
+    if not isinstance(tables, dict):
+        raise HouseError("lists", f"is {_kind(tables)}", "Write each list as [[lists.…]] tables")
+    for name in required:
+        if name not in tables:
+            raise HouseError(
+                f"lists.{name}", "is missing", f"Write at least one [[lists.{name}]] with code and name"
+            )
+    return {name: _entries(tables, name) for name in tables}
+
+
+def _entries(tables: Mapping[str, Any], name: str) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for key, table in _tables(tables, name, f"lists.{name}"):
+        code = _code(table, key, entries)
+        attributes = {word: value for word, value in table.items() if word not in ("code", "name")}
+        entries[code] = Entry(code=code, name=_text(table, "name", f"{key}.name"), attributes=attributes)
+    return entries
+
+
+def _tables(parent: Mapping[str, Any], word: str, key: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The tables of an array, each with its place for messages; people count from one, and so do these."""
+    cure = f"Write at least one [[{key}]] with code and name"
+    tables = _required(parent, word, key, cure)
+    if not isinstance(tables, list):
+        raise HouseError(key, f"is {_kind(tables)} and must be a list of tables", cure)
+    if not tables:
+        raise HouseError(key, "is empty", cure)
+    for number, table in enumerate(tables, 1):
+        if not isinstance(table, dict):
+            raise HouseError(f"{key}[{number}]", f"is {_kind(table)} and must be a table", cure)
+    return [(f"{key}[{number}]", table) for number, table in enumerate(tables, 1)]
+
+
+def _code(table: Mapping[str, Any], key: str, taken: Mapping[str, object]) -> str:
+    code = _text(table, "code", f"{key}.code")
+    if code != code.strip() or any(sign in code for sign in ";, "):
+        raise HouseError(f"{key}.code", f'is "{code}"', "Leave out spaces, commas and semicolons")
+    if code in taken:
+        raise HouseError(
+            f"{key}.code", f'is "{code}", which stands there already', "Give each entry a code of its own"
+        )
+    return code
+
+
+def _lines(parsed: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    cure = f'Write {key} = ["first line", "second line"]'
+    lines = _required(parsed, key, key, cure)
+    if not isinstance(lines, list):
+        raise HouseError(key, f"is {_kind(lines)} and must be a list of lines", cure)
+    if not lines:
+        raise HouseError(key, "is empty", cure)
+    return tuple(_line(f"{key}[{number}]", line) for number, line in enumerate(lines, 1))
+
+
+def _text(table: Mapping[str, Any], word: str, key: str) -> str:
+    return _line(key, _required(table, word, key, f'Write {word} = "…"'))
+
+
+def _required(table: Mapping[str, Any], word: str, key: str, cure: str) -> Any:
+    if word not in table:
+        raise HouseError(key, "is missing", cure)
+    return table[word]
+
+
+def _line(key: str, value: object) -> str:
+    """One line of text; control characters are refused, because these texts end up in mail headers."""
+    if not isinstance(value, str):
+        raise HouseError(key, f"is {_kind(value)} and must be text", "Put it between double quotes")
+    if not value.strip():
+        raise HouseError(key, "is empty", "Write a text of at least one word")
+    if not value.isprintable():
+        raise HouseError(key, "holds a line break or another control character", "Write it as one plain line")
+    return value
+
+
+def _address(key: str, value: str) -> None:
+    before, at, after = value.partition("@")
+    if (
+        not (before and at and after)
+        or "@" in after
+        or any(sign.isspace() or sign in "<>," for sign in value)
+    ):
+        raise HouseError(key, f'is "{value}"', "Write one e-mail address, such as office@example.org")
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list):
+        return "a list"
+    return "a table" if isinstance(value, dict) else "a date or time"
+
+
+EMPTY_HOUSE = """\
+# The body that runs this instance. What begins with TO DO is yours to fill in:
+# it is printed exactly as it stands here.
+
+name = {name}
+short_name = {name}
+number = "TO DO: your number in the register of charities"
+address = ["TO DO: street", "TO DO: town", "TO DO: postcode"]
+telephone = "TO DO: a number that somebody answers"
+email = {email}
+website = "TO DO: https://…"
+complaints = "TO DO: one sentence that says how to complain, and by when you answer."
+
+# The people whose names may stand under what you send. Add as many as you need.
+
+[[signatories]]
+code = "director"
+name = "TO DO: name"
+position = "Director"
+
+# The lists. Every code is for files and stays as it is once used; every name is for people and
+# may change. Add, change or take out entries, but leave at least one in each list.
+
+# Areas that you serve. Any codes will do; those of the national statistics office let your files
+# fit other people's. column and row place the area as a square on the map, from the top left.
+
+[[lists.areas]]
+code = "E09000020"
+name = "Kensington and Chelsea"
+column = 1
+row = 1
+
+[[lists.areas]]
+code = "E09000033"
+name = "Westminster"
+column = 2
+row = 1
+
+# Professions that people register for.
+
+[[lists.professions]]
+code = "dentist"
+name = "Dentist"
+plural = "dentists"
+
+# What the bodies that you know are. Several may apply to one.
+
+[[lists.kinds]]
+code = "voluntary"
+name = "Voluntary body"
+
+[[lists.kinds]]
+code = "public"
+name = "Public body"
+
+# What people do there, as far as you need to know it to write to the right one.
+
+[[lists.contact_roles]]
+code = "chief_executive"
+name = "Chief executive"
+
+[[lists.contact_roles]]
+code = "general"
+name = "General enquiries"
+
+# How closely you work with a body.
+
+[[lists.closeness]]
+code = "strategic"
+name = "Strategic"
+
+[[lists.closeness]]
+code = "working"
+name = "Working"
+
+# How far somebody has come with the exams of their profession.
+
+[[lists.exam_stages]]
+code = "waiting"
+name = "Waiting to begin"
+
+[[lists.exam_stages]]
+code = "ielts"
+name = "IELTS"
+
+# Why you may hold somebody's details (UK GDPR, article 6).
+
+[[lists.lawful_bases]]
+code = "consent"
+name = "Consent"
+
+[[lists.lawful_bases]]
+code = "legitimate_interests"
+name = "Legitimate interests"
+
+# How your post travels: both are known to the machinery.
+
+[[lists.channels]]
+code = "email"
+name = "E-mail"
+
+[[lists.channels]]
+code = "post"
+name = "Post"
+"""

@@ -1,0 +1,342 @@
+"""The inbox: each message has its effect once, whatever is delivered twice, late or broken.
+
+One transaction per batch: the ids are entered first, then the new events are handled in the order of their
+subjects. When a handler raises, the batch is taken back and its messages are taken one by one; what still
+fails is parked with its reason, in the same transaction as its inbox row. Nothing here acknowledges
+anything: the caller does, when :meth:`Inbox.take` has returned.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+from uuid import UUID, uuid5
+
+from chassis import metrics
+from chassis.context import Cause
+from chassis.database import IN_THE_WAY, Database, Transaction
+from chassis.errors import DatabaseAway, NotYetKnown
+from chassis.failpoints import reach
+from chassis.log import describe, logger
+from chassis.outbox import QUERIES
+from chassis.transports import Delivery
+from contracts.envelope import Event, Fact, Undecodable, decode
+
+_log = logger(__name__)
+
+#: Names the messages that have no usable id of their own, by what they contain.
+_NAMELESS = UUID("6d1a4f2e-7e0b-4a53-9f2b-5c9a54d2a0c1")
+
+#: Reasons for which trying again by itself cannot help.
+HOPELESS = frozenset(
+    {
+        "not_json",
+        "wrong_charset",
+        "unknown_content_type",
+        "invalid_number",
+        "not_an_event",
+        "unknown_type",
+        "invalid_data",
+        "id_reused",
+        "dead_lettered",
+    }
+)
+REASONS = HOPELESS | {"handler_failed", "not_yet_known"}
+
+Handler = Callable[[Transaction, Event], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    """Which handler answers which fact, and of which kind it is.
+
+    A *copy* is versioned and may be rebuilt from snapshots at any time. A *reaction* happens once and is
+    never replayed: letters, money.
+    """
+
+    fact: type[Fact]
+    handler: Handler
+    rebuildable: bool
+
+
+def copy(fact: type[Fact], handler: Handler) -> Subscription:
+    """This handler keeps a copy: it also takes snapshots, and only moves forward."""
+    return Subscription(fact=fact, handler=handler, rebuildable=True)
+
+
+def reaction(fact: type[Fact], handler: Handler) -> Subscription:
+    """This handler does something once: it never sees a snapshot."""
+    return Subscription(fact=fact, handler=handler, rebuildable=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Message:
+    """A delivery after a first look: an event, or the reason why it is none."""
+
+    id: UUID
+    digest: bytes
+    delivery: Delivery
+    event: Event | None = None
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def type(self) -> str:
+        return self.event.fact.type() if self.event else "unknown"
+
+    @property
+    def subject(self) -> str:
+        return self.event.subject if self.event else ""
+
+
+class Inbox:
+    """Takes in what one service receives."""
+
+    def __init__(self, database: Database, subscriptions: Sequence[Subscription]) -> None:
+        self._database = database
+        self._service = database.context.service
+        self._settings = database.context.settings
+        self._subscriptions = {each.fact.type(): each for each in subscriptions}
+        self._facts = {each.fact.type(): each.fact for each in subscriptions}
+
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Take in a batch. When this returns, every message had its effect, was known, or is parked.
+
+        Raises:
+            DatabaseAway: nothing is certain; keep the messages and offer them again.
+        """
+        started = monotonic()
+        messages = _each_once(map(self._look, deliveries))
+        outcomes = await self._settle(messages)
+        for message in messages:
+            metrics.HANDLED.labels(self._service, message.type, outcomes[message.id]).inc()
+        metrics.HANDLING.labels(self._service).observe(monotonic() - started)
+
+    async def _settle(self, messages: list[_Message]) -> dict[UUID, str]:
+        try:
+            return await self._handle_together(messages)
+        except DatabaseAway:
+            raise
+        except Exception as error:
+            if len(messages) == 1:
+                return {messages[0].id: await self._park(messages[0], error)}
+        outcomes: dict[UUID, str] = {}
+        for message in messages:
+            outcomes.update(await self._settle([message]))
+        return outcomes
+
+    async def _handle_together(self, messages: list[_Message]) -> dict[UUID, str]:
+        """One transaction for all; the same again when another transaction was in the way."""
+        for attempt in range(5):
+            try:
+                return await self._handle_once(messages)
+            except IN_THE_WAY:
+                await asyncio.sleep(random.uniform(0, 0.05 * 2**attempt))
+        return await self._handle_once(messages)
+
+    async def _handle_once(self, messages: list[_Message]) -> dict[UUID, str]:
+        async with self._database.transaction() as tx:
+            new = await self._enter(tx, messages)
+            outcomes = {message.id: "known" for message in messages}
+            for message in sorted(new, key=_by_subject):
+                outcomes[message.id] = await self._handle(tx, message)
+            ignored = [id for id, outcome in outcomes.items() if outcome == "ignored"]
+            if ignored:
+                await QUERIES.set_outcome(tx, ids=ignored, outcome="ignored", now=tx.now)
+            reach("inbox.before_commit")
+        reach("inbox.committed")
+        return outcomes
+
+    async def _enter(self, tx: Transaction, messages: list[_Message]) -> list[_Message]:
+        """The messages that were never seen before. One that reuses an id for something else is parked."""
+        new = {
+            row["id"]
+            async for row in QUERIES.enter_inbox(
+                tx,
+                ids=[m.id for m in messages],
+                digests=[m.digest for m in messages],
+                types=[m.type for m in messages],
+                outcome="handled",
+                now=tx.now,
+            )
+        }
+        if len(new) < len(messages):
+            seen = [m for m in messages if m.id not in new]
+            digests = {row["id"]: row["digest"] async for row in QUERIES.known_digests(tx, ids=[m.id for m in seen])}
+            for message in seen:
+                if bytes(digests[message.id]) != message.digest:
+                    await self._keep(tx, _renamed(message), "id_reused", "another message had this id", None)
+        return [message for message in messages if message.id in new]
+
+    async def _handle(self, tx: Transaction, message: _Message) -> str:
+        if message.event is None:
+            await QUERIES.set_outcome(tx, ids=[message.id], outcome="parked", now=tx.now)
+            await self._keep(tx, message, message.reason, message.detail, None)
+            return "parked"
+        return await self._act(tx, message.event)
+
+    async def _act(self, tx: Transaction, event: Event) -> str:
+        subscription = self._subscriptions[event.fact.type()]
+        if event.snapshot and not subscription.rebuildable:
+            return "ignored"
+        tx.cause = Cause(
+            correlationid=event.correlationid, causationid=str(event.id), traceparent=event.traceparent
+        )
+        await subscription.handler(tx, event)
+        return "handled"
+
+    async def _park(self, message: _Message, error: Exception) -> str:
+        """Keep one message that its handler could not take, and remember that it was seen."""
+        reason = "not_yet_known" if isinstance(error, NotYetKnown) else "handler_failed"
+        _log.warning(
+            "message_parked", service=self._service, id=str(message.id), type=message.type, reason=reason, **describe(error)
+        )
+        async with self._database.transaction() as tx:
+            entered = [
+                row["id"]
+                async for row in QUERIES.enter_inbox(
+                    tx, ids=[message.id], digests=[message.digest], types=[message.type], outcome="parked", now=tx.now
+                )
+            ]
+            if entered:
+                await self._keep(tx, message, reason, type(error).__name__, tx.now + self._pause(1))
+        return "parked" if entered else "known"
+
+    async def _keep(
+        self, tx: Transaction, message: _Message, reason: str, failure: str, next_try: datetime | None
+    ) -> None:
+        await QUERIES.park(
+            tx,
+            id=message.id,
+            type=message.type,
+            subject=message.subject,
+            body=message.delivery.body,
+            content_type=message.delivery.content_type,
+            reason=reason,
+            failure=failure,
+            attempts=1,
+            now=tx.now,
+            next_try=next_try,
+        )
+
+    async def retry(self) -> bool:
+        """Try the parked message that is due first; lock, act and delete in one transaction.
+
+        Returns:
+            whether there was one.
+        """
+        try:
+            async with self._database.transaction() as tx:
+                row = await QUERIES.lock_due_parked(tx, now=tx.now)
+                if row is None:
+                    return False
+                try:
+                    await self._try_again(tx, row)
+                except IN_THE_WAY:
+                    raise
+                except Exception as error:
+                    raise _GivenUp(row, error) from error
+        except _GivenUp as given_up:
+            await self._postpone(given_up.row, given_up.error)
+        return True
+
+    async def _try_again(self, tx: Transaction, row: Any) -> None:
+        message = self._look(Delivery(body=bytes(row["body"]), content_type=row["content_type"]))
+        if message.event is None:
+            raise Undecodable(message.reason, message.detail)
+        outcome = await self._act(tx, message.event)
+        await QUERIES.set_outcome(tx, ids=[row["id"]], outcome=outcome, now=tx.now)
+        await QUERIES.unpark(tx, id=row["id"])
+        metrics.HANDLED.labels(self._service, message.type, outcome).inc()
+
+    async def _postpone(self, row: Any, error: Exception) -> None:
+        attempts = row["attempts"] + 1
+        reason = _reason(error)
+        final = reason in HOPELESS or attempts >= self._settings.attempts
+        async with self._database.transaction() as tx:
+            await QUERIES.postpone_parked(
+                tx,
+                id=row["id"],
+                attempts=attempts,
+                reason=reason,
+                failure=type(error).__name__,
+                next_try=None if final else tx.now + self._pause(attempts),
+            )
+
+    async def observe(self) -> None:
+        """Bring the gauge of parked messages up to date."""
+        async with self._database.reading() as tx:
+            counts = {row["reason"]: row["count"] async for row in QUERIES.parked_by_reason(tx)}
+        for reason in REASONS:
+            metrics.PARKED.labels(self._service, reason).set(counts.get(reason, 0))
+
+    async def tidy(self) -> None:
+        """Forget what was published, handled and answered longer ago than the settings say."""
+        async with self._database.transaction() as tx:
+            await QUERIES.purge_outbox(tx, before=tx.now - timedelta(days=self._settings.outbox_days))
+            await QUERIES.purge_inbox(tx, before=tx.now - timedelta(days=self._settings.inbox_days))
+            await QUERIES.purge_answers(tx, before=tx.now - timedelta(days=2))
+
+    def _look(self, delivery: Delivery) -> _Message:
+        digest = hashlib.sha256(delivery.body).digest()
+        nameless = uuid5(_NAMELESS, digest.hex())
+        try:
+            event = decode(delivery.body, self._facts, content_type=delivery.content_type)
+        except Undecodable as refused:
+            return _Message(
+                id=nameless, digest=digest, delivery=delivery, reason=refused.reason, detail=refused.detail
+            )
+        if delivery.dead:
+            return _Message(id=event.id, digest=digest, delivery=delivery, reason="dead_lettered")
+        return _Message(id=event.id, digest=digest, delivery=delivery, event=event)
+
+    def _pause(self, attempts: int) -> timedelta:
+        """Back-off with full jitter."""
+        longest = min(self._settings.retry_first * 2 ** min(attempts - 1, 20), self._settings.retry_longest)
+        return timedelta(seconds=random.uniform(0, longest))
+
+
+class _GivenUp(Exception):
+    """Takes a failed retry out of its transaction, together with the row it was about."""
+
+    def __init__(self, row: Any, error: Exception) -> None:
+        super().__init__()
+        self.row = row
+        self.error = error
+
+
+def _each_once(messages: Iterable[_Message]) -> list[_Message]:
+    """A batch may bring one message twice, or two messages under one id."""
+    once: dict[UUID, _Message] = {}
+    for message in messages:
+        known = once.setdefault(message.id, message)
+        if known.digest != message.digest:
+            other = _renamed(message)
+            once.setdefault(other.id, other)
+    return list(once.values())
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Undecodable):
+        return error.reason
+    return "not_yet_known" if isinstance(error, NotYetKnown) else "handler_failed"
+
+
+def _by_subject(message: _Message) -> tuple[str, int, int]:
+    event = message.event
+    return (event.subject, event.epoch, event.sequence) if event else ("", 0, 0)
+
+
+def _renamed(message: _Message) -> _Message:
+    """The same message under an id made of its content, because its own id belongs to another."""
+    return _Message(
+        id=uuid5(_NAMELESS, message.digest.hex()),
+        digest=message.digest,
+        delivery=message.delivery,
+        reason="id_reused",
+        detail="another message had this id",
+    )

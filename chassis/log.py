@@ -1,0 +1,61 @@
+"""Structured logs that cannot carry personal data.
+
+A log line is an event name and a few fields with known names. Whatever else a caller or a library passes
+is dropped, and an exception appears as its type and place: its text may quote what it refused.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+#: The fields that may be logged. Ids, counts, names of types and of services: nothing about a person.
+FIELDS = frozenset(
+    "event level timestamp service type id ids subject reason outcome error at count attempts seconds port address "
+    "adapter route method status correlationid causationid version queue state pending name signal what".split()
+)
+
+
+def configure(level: str, *, json: bool) -> None:
+    """Send everything, also the libraries' own logging, through one narrow door to stderr."""
+    chain: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _only_known_fields,
+    ]
+    renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[*chain, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries log free text, which may quote data: only who spoke and how badly is kept.
+    logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
+
+
+def logger(name: str) -> Any:
+    """A logger that says which module spoke."""
+    return structlog.get_logger().bind(what=name)
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """An exception as it may be logged: its type and the line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+    return {"error": type(error).__name__, "at": place}
+
+
+def _only_known_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: value for key, value in event.items() if key in FIELDS}
+
+
+class _LibraryHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        speak = logger(record.name).error if record.levelno >= logging.ERROR else logger(record.name).warning
+        place = f"{record.module}:{record.lineno}"
+        speak("library_notice", **({"at": place} | (describe(error) if error else {})))

@@ -1,0 +1,113 @@
+-- name: record_announcement!
+-- One event to be published, in the transaction of what it announces.
+INSERT INTO outbox (id, type, subject, body, expected, recorded_at, next_try)
+VALUES (:id, :type, :subject, :body, :expected, :now, :now);
+
+-- name: present_epoch$
+-- The owner's epoch: goes up after a restore.
+SELECT value FROM epoch;
+
+-- name: claim_outbox
+-- Due rows, oldest first, that no other relay holds. The lock is kept until they are marked.
+SELECT id, type, subject, body, expected, attempts FROM outbox
+WHERE published_at IS NULL AND next_try <= :now
+ORDER BY next_try, recorded_at, id LIMIT :most FOR UPDATE SKIP LOCKED;
+
+-- name: mark_published!
+-- The broker, or every inbox, has confirmed these.
+UPDATE outbox SET published_at = :now, attempts = attempts + 1, last_failure = NULL WHERE id = ANY(:ids::uuid[]);
+
+-- name: postpone!
+-- These could not be published; each waits for its own next try, so that none hides another.
+UPDATE outbox SET attempts = outbox.attempts + 1, last_failure = late.failure, next_try = late.next_try
+FROM unnest(:ids::uuid[], :failures::text[], :tries::timestamptz[]) AS late (id, failure, next_try)
+WHERE outbox.id = late.id;
+
+-- name: outbox_state^
+-- How much waits and since when; the reason most recently given.
+SELECT count(*) AS pending, min(recorded_at) AS oldest,
+       (array_agg(last_failure ORDER BY next_try DESC) FILTER (WHERE last_failure IS NOT NULL))[1] AS failure
+FROM outbox WHERE published_at IS NULL;
+
+-- name: next_due$
+-- When the earliest postponed row is due.
+SELECT min(next_try) FROM outbox WHERE published_at IS NULL;
+
+-- name: announced_count$
+-- Everything that was ever announced and is still kept.
+SELECT count(*) FROM outbox;
+
+-- name: purge_outbox!
+-- Published long ago.
+DELETE FROM outbox WHERE published_at < :before;
+
+-- name: enter_inbox
+-- The ids of this batch that are new, entered in the order of ids so that two replicas cannot deadlock.
+INSERT INTO inbox (id, digest, type, outcome, handled_at)
+SELECT new.id, new.digest, new.type, :outcome, :now
+FROM unnest(:ids::uuid[], :digests::bytea[], :types::text[]) AS new (id, digest, type)
+ORDER BY new.id
+ON CONFLICT (id) DO NOTHING RETURNING id;
+
+-- name: known_digests
+-- What was in the messages that had these ids.
+SELECT id, digest FROM inbox WHERE id = ANY(:ids::uuid[]);
+
+-- name: set_outcome!
+-- A later word on a message: ignored, handled after a retry, discarded by a person.
+UPDATE inbox SET outcome = :outcome, handled_at = :now WHERE id = ANY(:ids::uuid[]);
+
+-- name: purge_inbox!
+-- Handled longer ago than any replay or backup reaches.
+DELETE FROM inbox WHERE handled_at < :before AND outcome <> 'parked';
+
+-- name: handled_count$
+-- Messages that had their effect.
+SELECT count(*) FROM inbox WHERE outcome = 'handled';
+
+-- name: park!
+-- Keep a message that could not be handled, with the reason, where a person can see it.
+INSERT INTO parked (id, type, subject, body, content_type, reason, failure, attempts, parked_at, next_try)
+VALUES (:id, :type, :subject, :body, :content_type, :reason, :failure, :attempts, :now, :next_try)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: lock_due_parked^
+-- The parked message that is due first and that nobody else is trying.
+SELECT * FROM parked WHERE next_try <= :now ORDER BY next_try LIMIT 1 FOR UPDATE SKIP LOCKED;
+
+-- name: postpone_parked!
+-- Tried again without success; NULL as next try leaves it to a person.
+UPDATE parked SET attempts = :attempts, failure = :failure, reason = :reason, next_try = :next_try WHERE id = :id;
+
+-- name: unpark!
+-- It was handled, or a person discarded it.
+DELETE FROM parked WHERE id = :id;
+
+-- name: parked_messages
+-- What waits, oldest first. The body stays where it is.
+SELECT id, type, subject, reason, failure, attempts, parked_at, next_try FROM parked ORDER BY parked_at, id LIMIT :most;
+
+-- name: parked_by_reason
+-- How many wait, by reason.
+SELECT reason, count(*) AS count FROM parked GROUP BY reason;
+
+-- name: retry_parked
+-- Make these due at once; all of them when no id is given.
+UPDATE parked SET next_try = :now WHERE cardinality(:ids::uuid[]) = 0 OR id = ANY(:ids::uuid[]) RETURNING id;
+
+-- name: discard_parked
+-- A person decided that these need not be handled.
+DELETE FROM parked WHERE id = ANY(:ids::uuid[]) RETURNING id;
+
+-- name: given_answer^
+-- The answer already given to this key.
+SELECT digest, status, location, body, media_type FROM idempotency WHERE key = :key;
+
+-- name: keep_answer!
+-- The answer given to this key, in the transaction of what it did.
+INSERT INTO idempotency (key, digest, status, location, body, media_type, given_at)
+VALUES (:key, :digest, :status, :location, :body, :media_type, :now);
+
+-- name: purge_answers!
+-- Nobody repeats a request after so long.
+DELETE FROM idempotency WHERE given_at < :before;

@@ -1,0 +1,145 @@
+"""Migrations: a step of their own, one history per service, plain SQL run by Alembic over asyncpg.
+
+A service's ``migrations/`` holds numbered revisions that are never edited. Services refuse to start on a
+schema that they do not know: behind (run ``conduit migrate``) or not theirs. Old code runs on a newer
+schema, because changes expand first and contract later.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from chassis.database import Database
+from chassis.errors import NotMigrated
+
+_SCRIPTS = Path(__file__).parent / "alembic"
+_SCHEMA = Path(__file__).parent / "schema"
+
+
+def newest(folder: Path) -> str:
+    """The newest revision in a folder of migrations, from the files' names: ``0002_campaigns.py`` → ``0002``."""
+    return max(path.name.split("_")[0] for path in folder.glob("[0-9]*.py"))
+
+
+def run(statements: str) -> None:
+    """Run plain SQL, several statements at once, inside the revision's transaction."""
+    from alembic import op
+
+    connection = op.get_bind()
+    # The driver's own connection takes a whole script; the first statement has opened the transaction.
+    connection.exec_driver_sql("SELECT 1")
+    connection.connection.dbapi_connection.run_async(lambda driver: driver.execute(statements))
+
+
+def run_chassis_schema(number: str) -> None:
+    """Run one of the chassis's own scripts: outbox, inbox and what else every service keeps."""
+    run((_SCHEMA / f"{number}.sql").read_text())
+
+
+def migrate(url: str, folder: Path) -> None:
+    """Bring one database to the newest revision. Blocks; runs in a process without the services' loop.
+
+    Two migrations of one database at once wait for each other.
+    """
+    from alembic import command
+
+    command.upgrade(_configuration(url, folder), "head")
+
+
+def _configuration(url: str, folder: Path) -> Any:
+    from alembic.config import Config
+
+    configuration = Config()
+    configuration.set_main_option("script_location", str(_SCRIPTS))
+    configuration.set_main_option("version_locations", str(folder))
+    configuration.set_main_option("path_separator", "os")
+    configuration.attributes["url"] = url
+    return configuration
+
+
+async def version_of(database: Database) -> str | None:
+    """The revision that a database is at; ``None`` when it was never migrated."""
+    async with database.connection() as connection:
+        try:
+            version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        except asyncpg.UndefinedTableError:
+            return None
+        return version
+
+
+async def refuse_to_start_behind(database: Database, folder: Path) -> None:
+    """Check that the database is at least where this code needs it.
+
+    Raises:
+        NotMigrated: names the service, where it is and where it must be.
+    """
+    version, needed = await version_of(database), newest(folder)
+    if version is None or version < needed:
+        raise NotMigrated(
+            f"The database of {database.context.service} is at {version or 'nothing'}, this code needs {needed}. "
+            "Run: conduit migrate"
+        )
+
+
+def prepare_server(admin_url: str, prefix: str, passwords: dict[str, str]) -> dict[str, str]:
+    """Make a role and a database of its own for each service; existing ones are kept.
+
+    Args:
+        admin_url: of a user who may create roles and databases.
+        prefix: both are called ``<prefix>_<service>``.
+        passwords: by service.
+
+    Returns:
+        the address of each service's database, with its own role.
+    """
+    return asyncio.run(_prepare_server(admin_url, prefix, passwords))
+
+
+async def _prepare_server(admin_url: str, prefix: str, passwords: dict[str, str]) -> dict[str, str]:
+    connection = await asyncpg.connect(admin_url, timeout=10)
+    urls = {}
+    try:
+        for service, password in passwords.items():
+            name = f"{prefix}_{service}"
+            if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
+                await connection.execute(f"CREATE ROLE {_quoted(name)} LOGIN PASSWORD {_literal(password)}")
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+                await connection.execute(f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(name)} TEMPLATE template0")
+                await connection.execute(f"REVOKE ALL ON DATABASE {_quoted(name)} FROM PUBLIC")
+            urls[service] = service_url(admin_url, name, password)
+    finally:
+        await connection.close()
+    return urls
+
+
+def drop_databases(admin_url: str, prefix: str, services: tuple[str, ...]) -> None:
+    """Remove the roles and databases of a throwaway instance."""
+
+    async def drop() -> None:
+        connection = await asyncpg.connect(admin_url, timeout=10)
+        try:
+            for service in services:
+                await connection.execute(f"DROP DATABASE IF EXISTS {_quoted(f'{prefix}_{service}')} WITH (FORCE)")
+                await connection.execute(f"DROP ROLE IF EXISTS {_quoted(f'{prefix}_{service}')}")
+        finally:
+            await connection.close()
+
+    asyncio.run(drop())
+
+
+def service_url(admin_url: str, name: str, password: str) -> str:
+    """The administrator's address with another user and database."""
+    from sqlalchemy.engine import make_url
+
+    url = make_url(admin_url).set(username=name, password=password, database=name)
+    return url.render_as_string(hide_password=False)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,77 @@
+"""The relay: takes due rows from the outbox to the publish port and marks what was confirmed.
+
+Rows are claimed with ``SKIP LOCKED`` and stay locked until they are marked, so that any number of replicas
+may relay and a relay that dies gives its rows back at once. There is no "last id": sequences commit out of
+order.
+"""
+
+import random
+from datetime import datetime, timedelta
+
+from chassis import metrics
+from chassis.database import Database
+from chassis.failpoints import reach
+from chassis.outbox import QUERIES
+from chassis.transports import Outgoing, PublishPort
+
+
+class Relay:
+    """Publishes one service's outbox."""
+
+    def __init__(self, database: Database, port: PublishPort) -> None:
+        self._database = database
+        self._port = port
+        self._service = database.context.service
+        self._settings = database.context.settings
+
+    async def turn(self) -> bool:
+        """Publish one batch.
+
+        Returns:
+            whether there may be more to do at once.
+        """
+        async with self._database.transaction() as tx:
+            rows = [row async for row in QUERIES.claim_outbox(tx, now=tx.now, most=self._settings.batch)]
+            if not rows:
+                return False
+            reach("relay.claimed")
+            refused = await self._port.publish(
+                [Outgoing(id=r["id"], type=r["type"], body=bytes(r["body"]), expected=r["expected"]) for r in rows]
+            )
+            reach("relay.published")
+            confirmed = [row["id"] for row in rows if row["id"] not in refused]
+            if confirmed:
+                await QUERIES.mark_published(tx, ids=confirmed, now=tx.now)
+            late = [row for row in rows if row["id"] in refused]
+            if late:
+                await QUERIES.postpone(
+                    tx,
+                    ids=[row["id"] for row in late],
+                    failures=[refused[row["id"]] for row in late],
+                    tries=[tx.now + self._pause(row["attempts"]) for row in late],
+                )
+        for row in rows:
+            if row["id"] in refused:
+                metrics.RELAY_FAILURES.labels(self._service, refused[row["id"]]).inc()
+            else:
+                metrics.ANNOUNCED.labels(self._service, row["type"]).inc()
+        return len(confirmed) == self._settings.batch
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest postponed row is due."""
+        async with self._database.reading() as tx:
+            due: datetime | None = await QUERIES.next_due(tx)
+            return due
+
+    async def observe(self) -> None:
+        """Bring the gauges of the outbox up to date."""
+        async with self._database.reading() as tx:
+            state = await QUERIES.outbox_state(tx)
+            age = (tx.now - state["oldest"]).total_seconds() if state["oldest"] else 0
+        metrics.OUTBOX_PENDING.labels(self._service).set(state["pending"])
+        metrics.OUTBOX_AGE.labels(self._service).set(max(age, 0))
+
+    def _pause(self, attempts: int) -> timedelta:
+        """Back-off with full jitter, at the most as long as a quiet minute of polling."""
+        longest = min(self._settings.retry_first * 2 ** min(attempts, 20), 60.0)
+        return timedelta(seconds=random.uniform(longest / 2, longest))

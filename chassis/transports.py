@@ -1,0 +1,96 @@
+"""The publish port: what the relay needs of whatever carries events, and the adapter inside one process.
+
+The other adapter, for RabbitMQ, is in :mod:`chassis.rabbitmq`. "Confirmed" means the same for both: whoever
+must hear of it has it on disk.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from contracts.catalogue import FACTS
+from contracts.envelope import CONTENT_TYPE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """One event on its way out."""
+
+    id: UUID
+    type: str
+    body: bytes
+    #: Somebody must hear of it.
+    expected: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One message as it arrived: bytes that nobody has looked into yet."""
+
+    body: bytes
+    content_type: str = CONTENT_TYPE
+    #: Set when the broker gave up on it; it is parked without another try.
+    dead: bool = False
+
+
+class PublishPort(Protocol):
+    """Carries events to everybody who must hear of them."""
+
+    async def publish(self, batch: Sequence[Outgoing]) -> dict[UUID, str]:
+        """Publish all of the batch. Whatever is not in the answer is confirmed.
+
+        Returns:
+            the reason for each event that was not confirmed, by id. The others are safe with every
+            subscriber.
+        """
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+
+
+Receiver = Callable[[Sequence[Delivery]], Awaitable[None]]
+
+
+class InProcess:
+    """Hands events straight to the inboxes of the services in this process.
+
+    A subscriber's call returns when its inbox transaction has committed, so a crash in between leaves the
+    row in the outbox and the next try meets the inbox's memory of it.
+    """
+
+    def __init__(self) -> None:
+        self._receivers: dict[str, Receiver] = {}
+
+    def register(self, service: str, receiver: Receiver) -> None:
+        """Deliver to this service from now on."""
+        self._receivers[service] = receiver
+
+    def withdraw(self, service: str) -> None:
+        """Deliver no more to this service; what is for it stays in the outboxes."""
+        self._receivers.pop(service, None)
+
+    async def publish(self, batch: Sequence[Outgoing]) -> dict[UUID, str]:
+        refused: dict[UUID, str] = {}
+        wanted: dict[str, list[Outgoing]] = {}
+        for event in batch:
+            for subscriber in FACTS[event.type].SUBSCRIBERS:
+                wanted.setdefault(subscriber, []).append(event)
+        answers = await asyncio.gather(*(self._deliver(service, events) for service, events in wanted.items()))
+        for reason, events in answers:
+            refused.update({event.id: reason for event in events} if reason else {})
+        return refused
+
+    async def _deliver(self, service: str, events: list[Outgoing]) -> tuple[str, list[Outgoing]]:
+        receiver = self._receivers.get(service)
+        if receiver is None:
+            return "subscriber_away", events
+        try:
+            await receiver([Delivery(body=event.body) for event in events])
+        except Exception as error:
+            return type(error).__name__, events
+        return "", events
+
+    async def close(self) -> None:
+        self._receivers.clear()

@@ -1,0 +1,257 @@
+"""The envelope every event travels in: CloudEvents 1.0, structured JSON, decoded strictly.
+
+Writers validate before anything is stored; readers ignore fields they do not know. Numbers with a
+fraction, NaN and Infinity are refused while the bytes are decoded, because money is whole pence and a
+NaN passes every later comparison.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
+
+CONTENT_TYPE = "application/cloudevents+json"
+SPEC_VERSION = "1.0"
+
+
+class Undecodable(Exception):
+    """The bytes are not an event that this reader can use.
+
+    ``reason`` is one of a fixed set of words (safe for logs and metric labels); ``detail`` names the
+    attribute at fault and never quotes a value.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class InvalidFact(ValueError):
+    """A fact is about to be announced that its own contract refuses. Names the fields, quotes no value."""
+
+
+class WholeNumber(fields.Field[int]):
+    """An integer and nothing that merely looks like one: no float, no string, no boolean."""
+
+    default_error_messages = {"invalid": "Not a whole number."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.make_error("invalid")
+        return value
+
+
+class Money(Schema):
+    """An amount in whole pence with its currency."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    amount_pence = WholeNumber(required=True, validate=validate.Range(min=0, max=10**12))
+    currency = fields.String(required=True, validate=validate.OneOf(["GBP"]))
+
+
+def pounds_sterling(amount_pence: int) -> dict[str, int | str]:
+    """The wire form of an amount, in pence."""
+    return {"amount_pence": amount_pence, "currency": "GBP"}
+
+
+class Sealed(fields.Field[str]):
+    """A part that one service alone can read: a libsodium sealed box, base64.
+
+    ``to`` is the service that holds the key; ``part`` is the schema of what is inside. ``None`` means that
+    the part was scrubbed.
+    """
+
+    default_error_messages = {"invalid": "Not a sealed part."}
+
+    def __init__(self, *, to: str, part: type[Schema], **kwargs: Any) -> None:
+        super().__init__(
+            allow_none=True, required=True, metadata={"sealed_to": to, "sealed_part": part.__name__}, **kwargs
+        )
+        self.to = to
+        self.part = part
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str) or not value:
+            raise self.make_error("invalid")
+        return value
+
+
+class Fact(Schema):
+    """Something that happened in the world, in the past tense, in the field's own words.
+
+    One subclass per (type, version). The docstring says what happened; ``SUBSCRIBERS`` names who must
+    hear of it, and an empty tuple means that nobody is expected.
+    """
+
+    class Meta:
+        unknown = EXCLUDE
+
+    OWNER: ClassVar[str]
+    NAME: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+    SUBSCRIBERS: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def type(cls) -> str:
+        """The wire type, which is the routing key as well: ``<owner>.<fact>.v<n>``."""
+        return f"{cls.OWNER}.{cls.NAME}.v{cls.VERSION}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One fact on its way: which fact, about what, which version of it, and what caused it."""
+
+    fact: type[Fact]
+    id: UUID
+    #: The aggregate the fact is about. Handlers of one batch run in the order of subjects.
+    subject: str
+    #: When it happened, UTC.
+    time: datetime
+    #: The validated values: UUID, date, int, str and lists of them.
+    data: Mapping[str, Any]
+    #: The aggregate's version after the fact, counted from 1.
+    sequence: int
+    #: Goes up when the owner was restored from a backup; versions compare as (epoch, sequence).
+    epoch: int = 1
+    correlationid: str = ""
+    causationid: str = ""
+    traceparent: str = ""
+    #: A repetition of the present state for copies to be rebuilt from. Reactions never see one.
+    snapshot: bool = False
+
+    @property
+    def version(self) -> tuple[int, int]:
+        return (self.epoch, self.sequence)
+
+
+def encode(event: Event) -> bytes:
+    """The event as bytes, after its own contract has accepted the data.
+
+    Raises:
+        InvalidFact: when a field is missing, unknown or of the wrong kind.
+    """
+    schema = event.fact()
+    document = json.loads(json.dumps(schema.dump(event.data)))
+    unknown = sorted(set(event.data) - set(schema.fields))
+    try:
+        schema.load(document, unknown=RAISE)
+    except ValidationError as refused:
+        raise InvalidFact(f"{event.fact.type()}: {_fields_at_fault(refused)}") from None
+    if unknown:
+        raise InvalidFact(f"{event.fact.type()}: fields that the contract does not have: {', '.join(unknown)}")
+    attributes: dict[str, Any] = {
+        "specversion": SPEC_VERSION,
+        "id": str(event.id),
+        "source": f"/conduit/{event.fact.OWNER}",
+        "type": event.fact.type(),
+        "subject": event.subject,
+        "time": event.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "sequence": event.sequence,
+        "epoch": event.epoch,
+    }
+    for name in ("correlationid", "causationid", "traceparent"):
+        if value := getattr(event, name):
+            attributes[name] = value
+    if event.snapshot:
+        attributes["snapshot"] = True
+    return json.dumps({**attributes, "data": document}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode(body: bytes, facts: Mapping[str, type[Fact]], *, content_type: str = CONTENT_TYPE) -> Event:
+    """The event in these bytes, or :class:`Undecodable` with a reason that is safe to log.
+
+    Args:
+        body: the message exactly as it arrived.
+        facts: the facts that the reader knows, by wire type.
+        content_type: as the transport declared it; parameters such as ``charset=utf-8`` are allowed.
+    """
+    document = _read_json(body, content_type)
+    attributes = _read_attributes(document)
+    fact = facts.get(attributes["type"])
+    if fact is None:
+        raise Undecodable("unknown_type")
+    if not isinstance(document.get("data"), dict):
+        raise Undecodable("invalid_data", "data is not an object")
+    try:
+        values = fact().load(document["data"])
+    except ValidationError as refused:
+        raise Undecodable("invalid_data", _fields_at_fault(refused)) from None
+    return Event(
+        fact=fact,
+        id=attributes["id"],
+        subject=attributes["subject"],
+        time=attributes["time"],
+        data=values,
+        sequence=attributes["sequence"],
+        epoch=attributes["epoch"],
+        correlationid=attributes["correlationid"],
+        causationid=attributes["causationid"],
+        traceparent=attributes["traceparent"],
+        snapshot=attributes["snapshot"],
+    )
+
+
+class _Attributes(Schema):
+    """The CloudEvents attributes that Conduit relies on."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    specversion = fields.String(required=True, validate=validate.Equal(SPEC_VERSION))
+    id = fields.UUID(required=True)
+    source = fields.String(required=True)
+    type = fields.String(required=True)
+    subject = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    time = fields.AwareDateTime(required=True, default_timezone=None)
+    sequence = WholeNumber(required=True, validate=validate.Range(min=0, max=2**53))
+    epoch = WholeNumber(load_default=1, validate=validate.Range(min=1, max=2**31))
+    correlationid = fields.String(load_default="", validate=validate.Length(max=100))
+    causationid = fields.String(load_default="", validate=validate.Length(max=100))
+    traceparent = fields.String(load_default="", validate=validate.Length(max=100))
+    snapshot = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+_ATTRIBUTES = _Attributes()
+
+
+def _read_json(body: bytes, content_type: str) -> dict[str, Any]:
+    kind, _, parameters = content_type.lower().partition(";")
+    if kind.strip() != CONTENT_TYPE:
+        raise Undecodable("unknown_content_type")
+    if "charset" in parameters and "utf-8" not in parameters:
+        raise Undecodable("wrong_charset")
+    try:
+        document = json.loads(body.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
+    except UnicodeDecodeError:
+        raise Undecodable("wrong_charset") from None
+    except (ValueError, RecursionError):
+        raise Undecodable("not_json") from None
+    if not isinstance(document, dict):
+        raise Undecodable("not_an_event")
+    return document
+
+
+def _refuse(number: str) -> None:
+    raise Undecodable("invalid_number")
+
+
+def _read_attributes(document: dict[str, Any]) -> dict[str, Any]:
+    try:
+        attributes: dict[str, Any] = _ATTRIBUTES.load(document)
+    except ValidationError as refused:
+        raise Undecodable("not_an_event", _fields_at_fault(refused)) from None
+    return attributes
+
+
+def _fields_at_fault(refused: ValidationError) -> str:
+    """The names of the fields, without the messages: a marshmallow message may quote what it refused."""
+    messages = refused.messages
+    return ", ".join(sorted(map(str, messages))) if isinstance(messages, dict) else "data"

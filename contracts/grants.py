@@ -1,0 +1,26 @@
+"""What grants says: how many people are registered, and later what became of the money."""
+
+from marshmallow import fields, validate
+
+from contracts.envelope import Fact, WholeNumber
+from contracts.topology import GRANTS, NOTIFICATIONS
+
+
+class RegistrationsCounted(Fact):
+    """The number of registered people of one profession living in one area changed.
+
+    Says how many, never who. The subject is ``<area>/<profession>``.
+    """
+
+    OWNER = GRANTS
+    NAME = "registrations_counted"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    #: A GSS code.
+    area = fields.String(required=True, validate=validate.Length(min=1, max=60))
+    profession = fields.String(required=True, validate=validate.Length(min=1, max=60))
+    count = WholeNumber(required=True, validate=validate.Range(min=0, max=10**9))
+    counted_on = fields.Date(required=True)
+
+
+FACTS: tuple[type[Fact], ...] = (RegistrationsCounted,)

@@ -1,0 +1,104 @@
+"""What notifications says: which letters went out, what came back, and what was promised.
+
+No event carries what a person wrote: a reason for declining may name somebody, so it stays with the
+letter and is read there.
+"""
+
+from marshmallow import fields, validate
+
+from contracts.envelope import Fact, Money, WholeNumber
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
+
+_NAME = validate.Length(min=1, max=200)
+
+
+class LetterFact(Fact):
+    """What every fact about one letter says: which letter, to whom, in which campaign."""
+
+    OWNER = NOTIFICATIONS
+
+    letter_id = fields.UUID(required=True)
+    campaign_id = fields.UUID(required=True)
+    campaign = fields.String(required=True, validate=_NAME)
+    organisation_id = fields.UUID(required=True)
+    contact_id = fields.UUID(required=True)
+    contact_role = fields.String(required=True, validate=validate.Length(min=1, max=60))
+
+
+class LetterSent(LetterFact):
+    """The recipient's mail server accepted a letter."""
+
+    NAME = "letter_sent"
+    SUBSCRIBERS = (PARTNERS,)
+
+    sent_at = fields.AwareDateTime(required=True)
+    #: What was asked for; none in a campaign without an ask.
+    ask = fields.Nested(Money, required=True, allow_none=True)
+
+
+class LetterFailed(LetterFact):
+    """A letter did not arrive: the recipient's mail server refused it for good."""
+
+    NAME = "letter_failed"
+    SUBSCRIBERS = (PARTNERS,)
+
+    failed_at = fields.AwareDateTime(required=True)
+
+
+class LetterAcknowledged(LetterFact):
+    """The recipient said that the letter arrived, which commits them to nothing."""
+
+    NAME = "letter_acknowledged"
+    SUBSCRIBERS = (PARTNERS,)
+
+    acknowledged_at = fields.AwareDateTime(required=True)
+
+
+class LetterAnswered(LetterFact):
+    """The recipient gave an answer: a pledge, a refusal or a question."""
+
+    NAME = "letter_answered"
+    SUBSCRIBERS = (PARTNERS,)
+
+    answered_at = fields.AwareDateTime(required=True)
+    answer = fields.String(required=True, validate=validate.OneOf(["pledged", "declined", "asked"]))
+
+
+class ContributionPledged(Fact):
+    """A body's pledge was confirmed by a member of staff, for the fund that the letter named."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "contribution_pledged"
+    SUBSCRIBERS = (PARTNERS, GRANTS)
+
+    pledge_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    campaign_id = fields.UUID(required=True)
+    campaign = fields.String(required=True, validate=_NAME)
+    #: The fund that it is for. Money for one fund never enters another.
+    fund = fields.String(required=True, validate=_NAME)
+    amount = fields.Nested(Money, required=True)
+    pledged_on = fields.Date(required=True)
+
+
+class CampaignSent(Fact):
+    """Every letter of a campaign has left, failed or been set aside for a person."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "campaign_sent"
+    SUBSCRIBERS = ()
+
+    campaign_id = fields.UUID(required=True)
+    campaign = fields.String(required=True, validate=_NAME)
+    bodies = WholeNumber(required=True, validate=validate.Range(min=0))
+    letters = WholeNumber(required=True, validate=validate.Range(min=0))
+
+
+FACTS: tuple[type[Fact], ...] = (
+    LetterSent,
+    LetterFailed,
+    LetterAcknowledged,
+    LetterAnswered,
+    ContributionPledged,
+    CampaignSent,
+)

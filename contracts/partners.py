@@ -1,0 +1,101 @@
+"""What partners says: which bodies there are, and whom one may write to there."""
+
+from marshmallow import Schema, fields, validate
+
+from contracts.envelope import Fact, Sealed
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
+
+_CODE = validate.Length(min=1, max=60)
+
+
+class OrganisationState(Fact):
+    """The whole public state of an organisation, so that a copy can be made from any one event."""
+
+    OWNER = PARTNERS
+
+    organisation_id = fields.UUID(required=True)
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    #: An org-id such as ``GB-NHS-5LA``.
+    identifier = fields.String(required=True, validate=validate.Length(min=1, max=60))
+    #: What it is to us; several may apply.
+    kinds = fields.List(fields.String(validate=_CODE), required=True)
+    #: The areas it serves, as GSS codes.
+    areas = fields.List(fields.String(validate=_CODE), required=True)
+    #: How closely we work: strategic, working or contact.
+    closeness = fields.String(required=True, validate=_CODE)
+    opened_on = fields.Date(required=True, allow_none=True)
+    closed_on = fields.Date(required=True, allow_none=True)
+    #: The body that took over from a closed one.
+    successor_id = fields.UUID(required=True, allow_none=True)
+
+
+class OrganisationRegistered(OrganisationState):
+    """A body was entered in the register of partners."""
+
+    NAME = "organisation_registered"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class OrganisationAmended(OrganisationState):
+    """Something that others rely on about a body was put right."""
+
+    NAME = "organisation_amended"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class OrganisationClosed(OrganisationState):
+    """A body closed, with or without a successor."""
+
+    NAME = "organisation_closed"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class ContactAddress(Schema):
+    """Who the contact is and where to write to them. Travels sealed."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    email = fields.String(required=True, allow_none=True, validate=validate.Length(max=254))
+    #: The lines of a postal address, without the postcode.
+    postal_address = fields.List(fields.String(validate=validate.Length(max=200)), required=True)
+    postcode = fields.String(required=True, allow_none=True, validate=validate.Length(max=10))
+    #: Where we got the address: printed on every letter.
+    source = fields.String(required=True, validate=validate.Length(max=300))
+
+
+class ContactState(Fact):
+    """The whole public state of a contact, with the person's part sealed to notifications."""
+
+    OWNER = PARTNERS
+
+    contact_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    #: Chief executive, dental care, equality and diversity …: a code of the house's list.
+    role = fields.String(required=True, validate=_CODE)
+    #: How they are written to: ``email`` or ``post``.
+    channel = fields.String(required=True, validate=validate.OneOf(["email", "post"]))
+    listed_on = fields.Date(required=True)
+    withdrawn_on = fields.Date(required=True, allow_none=True)
+    address = Sealed(to=NOTIFICATIONS, part=ContactAddress)
+
+
+class ContactListed(ContactState):
+    """Somebody at a body may be written to, or how to write to them changed."""
+
+    NAME = "contact_listed"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+
+class ContactWithdrawn(ContactState):
+    """Somebody at a body is no longer to be written to. Carries no address."""
+
+    NAME = "contact_withdrawn"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+
+FACTS: tuple[type[Fact], ...] = (
+    OrganisationRegistered,
+    OrganisationAmended,
+    OrganisationClosed,
+    ContactListed,
+    ContactWithdrawn,
+)

@@ -1,0 +1,1 @@
+"""The deployable services; each folder owns its database, and none imports another."""

@@ -1,0 +1,588 @@
+"""The rules of a letter: what it asks, where it stands, when it is late, what may be merged into it.
+
+Pure decisions on plain values: no clock, no database, no network and no library of pages is known here.
+Money is whole pence; dates are dates of the calendar in London.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from difflib import get_close_matches
+from enum import StrEnum
+from functools import cache
+from types import MappingProxyType
+from typing import overload
+from uuid import UUID
+
+import holidays
+
+
+class NotificationsError(Exception):
+    """The letters service could not do what was asked."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").splitlines()[0])
+
+
+class InvalidFormula(NotificationsError, ValueError):
+    """The formula of the ask cannot be used."""
+
+
+class UnknownField(NotificationsError, LookupError):
+    """The template names a merge field that has no value."""
+
+
+# Money and counts in words
+
+
+def pounds(pence: int) -> str:
+    """Print an amount as people write it: £3,400, or £3,400.50 when there are odd pence."""
+    whole, odd = divmod(abs(pence), 100)
+    sign = "-" if pence < 0 else ""
+    return f"{sign}£{whole:,}" + (f".{odd:02d}" if odd else "")
+
+
+def registered_words(count: int) -> str:
+    """Print a count of registered people for outsiders, who never learn an exact figure from 1 to 4."""
+    return "fewer than five" if 1 <= count <= 4 else f"{count:,}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskFormula:
+    """What a campaign asks of a body, given how many registered people live in its areas.
+
+    The ask never falls as the count rises, is a whole number of steps, and lies between least and most.
+    """
+
+    #: Goes up whenever a figure below changes; frozen into every letter.
+    version: int
+    least_pence: int
+    each_pence: int
+    step_pence: int
+    most_pence: int
+
+    def __post_init__(self) -> None:
+        figures = (self.version, self.least_pence, self.each_pence, self.step_pence, self.most_pence)
+        if any(type(figure) is not int for figure in figures):
+            raise InvalidFormula("The figures of the ask must be whole numbers of pence.")
+        if self.version < 1 or self.step_pence < 1 or self.least_pence < 0 or self.each_pence < 0:
+            raise InvalidFormula(
+                "Version and step start at 1; the other figures of the ask may not be negative."
+            )
+        if self.most_pence < self.least_pence:
+            raise InvalidFormula("The most that is asked may not be lower than the least.")
+        if self.least_pence % self.step_pence or self.most_pence % self.step_pence:
+            raise InvalidFormula("The least and the most that is asked must be whole steps.")
+
+    def ask(self, count: int) -> int:
+        """Return the ask in pence for this many registered people."""
+        if count < 0:
+            raise InvalidFormula("A count of people cannot be negative.")
+        wanted = self.least_pence + self.each_pence * count
+        return min(wanted - wanted % self.step_pence, self.most_pence)
+
+    def words(self, profession: str = "person") -> str:
+        """Say the formula in plain words, for pages and letters; `profession` is in the singular."""
+        least, each, step, most = map(pounds, (self.least_pence, self.each_pence, self.step_pence, self.most_pence))
+        return (
+            f"{least}, plus {each} for each registered {profession} in the area, "
+            f"rounded down to the nearest {step}, and never more than {most}"
+        )
+
+
+# Where a letter stands
+
+
+class LetterState(StrEnum):
+    """Where one letter stands on its way out."""
+
+    DRAFT = "draft"
+    BLOCKED = "blocked"
+    READY = "ready"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class AnswerState(StrEnum):
+    """What has come back for one letter; the last three are answers."""
+
+    SILENT = "silent"
+    AUTO_REPLIED = "auto_replied"
+    ACKNOWLEDGED = "acknowledged"
+    ASKED = "asked"
+    DECLINED = "declined"
+    PLEDGED = "pledged"
+
+    @property
+    def is_answer(self) -> bool:
+        return self in (AnswerState.ASKED, AnswerState.DECLINED, AnswerState.PLEDGED)
+
+
+class AnswerKind(StrEnum):
+    """What a recipient can say on the response page."""
+
+    ACKNOWLEDGE = "acknowledge"
+    PLEDGE = "pledge"
+    DECLINE = "decline"
+    ASK = "ask"
+
+
+@dataclass(frozen=True)
+class LetterStage:
+    """One row of the table of a letter's states."""
+
+    #: What staff read.
+    staff: str
+    #: What anybody else reads.
+    public: str
+    #: The states that may come next.
+    then: frozenset[LetterState]
+
+
+@dataclass(frozen=True)
+class AnswerStage:
+    """One row of the table of an answer's states."""
+
+    staff: str
+    public: str
+    then: frozenset[AnswerState]
+
+
+_L = LetterState
+_A = AnswerState
+
+#: A sending that handed nothing to the mail server goes back to ready; one that may have is unknown, and only
+#: a person moves it on. A letter that was sent stays sent: a chaser is a letter of its own.
+LETTER_STAGES: Mapping[LetterState, LetterStage] = MappingProxyType(
+    {
+        _L.DRAFT: LetterStage("Draft", "Being written", frozenset({_L.READY, _L.BLOCKED})),
+        _L.BLOCKED: LetterStage("Blocked", "Being written", frozenset({_L.DRAFT, _L.READY})),
+        _L.READY: LetterStage("Ready to send", "Being sent", frozenset({_L.SENDING, _L.DRAFT, _L.BLOCKED})),
+        _L.SENDING: LetterStage(
+            "Sending now", "Being sent", frozenset({_L.SENT, _L.FAILED, _L.UNKNOWN, _L.READY})
+        ),
+        _L.SENT: LetterStage("Sent", "Sent", frozenset()),
+        _L.FAILED: LetterStage("Not sent: refused", "Did not arrive", frozenset({_L.READY, _L.BLOCKED})),
+        _L.UNKNOWN: LetterStage(
+            "Perhaps sent: please check", "May not have arrived", frozenset({_L.SENT, _L.FAILED, _L.READY})
+        ),
+    }
+)
+
+#: Nothing here moves down: an acknowledgement after an answer, or a question after a pledge, changes nothing.
+#: People do change their minds, so pledged and declined may follow each other.
+ANSWER_STAGES: Mapping[AnswerState, AnswerStage] = MappingProxyType(
+    {
+        _A.SILENT: AnswerStage(
+            "Silent",
+            "No answer yet",
+            frozenset({_A.AUTO_REPLIED, _A.ACKNOWLEDGED, _A.ASKED, _A.DECLINED, _A.PLEDGED}),
+        ),
+        _A.AUTO_REPLIED: AnswerStage(
+            "Automatic reply only",
+            "No answer yet",
+            frozenset({_A.ACKNOWLEDGED, _A.ASKED, _A.DECLINED, _A.PLEDGED}),
+        ),
+        _A.ACKNOWLEDGED: AnswerStage(
+            "Acknowledged", "Acknowledged", frozenset({_A.ASKED, _A.DECLINED, _A.PLEDGED})
+        ),
+        _A.ASKED: AnswerStage(
+            "Asked us something: our turn", "Asked a question", frozenset({_A.DECLINED, _A.PLEDGED})
+        ),
+        _A.DECLINED: AnswerStage("Declined", "Answered: no", frozenset({_A.PLEDGED})),
+        _A.PLEDGED: AnswerStage("Pledged", "Answered: yes", frozenset({_A.DECLINED})),
+    }
+)
+
+#: The state that each kind of answer leads to from silence.
+ANSWER_LEADS_TO: Mapping[AnswerKind, AnswerState] = MappingProxyType(
+    {
+        AnswerKind.ACKNOWLEDGE: _A.ACKNOWLEDGED,
+        AnswerKind.PLEDGE: _A.PLEDGED,
+        AnswerKind.DECLINE: _A.DECLINED,
+        AnswerKind.ASK: _A.ASKED,
+    }
+)
+
+
+@overload
+def can(before: LetterState, after: LetterState) -> bool: ...
+@overload
+def can(before: AnswerState, after: AnswerState) -> bool: ...
+def can(before: LetterState | AnswerState, after: LetterState | AnswerState) -> bool:
+    """Say whether the tables above let this state follow that one."""
+    if isinstance(before, LetterState):
+        return after in LETTER_STAGES[before].then
+    return after in ANSWER_STAGES[before].then
+
+
+def answer_after(current: AnswerState, kind: AnswerKind) -> AnswerState:
+    """Return where an answer of this kind leaves the letter; a later answer never lowers it."""
+    arriving = ANSWER_LEADS_TO[kind]
+    return arriving if can(current, arriving) else current
+
+
+# Why a letter cannot go
+
+
+class BlockReason(StrEnum):
+    """Why a letter cannot go."""
+
+    BODY_CLOSED = "body_closed"
+    NO_EMAIL = "no_email"
+    NO_POSTAL_ADDRESS = "no_postal_address"
+    NO_AREA = "no_area"
+    NOT_COUNTED = "not_counted"
+    NO_REGISTRATIONS = "no_registrations"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A letter that cannot go: why, in words for staff, and what to do about it."""
+
+    reason: BlockReason
+    words: str
+    cure: str
+
+
+def block_reason(
+    *,
+    on: date,
+    closed_on: date | None = None,
+    successor: str | None = None,
+    channel: str = "email",
+    email: str | None = None,
+    postal_address: Sequence[str] = (),
+    asks: bool = True,
+    counts: Mapping[str, int | None] | None = None,
+) -> Block | None:
+    """Return why the letter cannot go, or None when it can.
+
+    `counts` has each area's name and its registered people, None where nobody has counted; a campaign without
+    an ask (`asks=False`) needs none.
+    """
+    if closed_on is not None and closed_on <= on:
+        return _closed(closed_on, successor)
+    if channel == "email" and not (email or "").strip():
+        return Block(
+            BlockReason.NO_EMAIL,
+            "We have no e-mail address for this contact.",
+            "Add the address and where it came from to the contact, or write by post.",
+        )
+    if channel == "post" and not any(line.strip() for line in postal_address):
+        return Block(
+            BlockReason.NO_POSTAL_ADDRESS,
+            "We have no postal address for this contact.",
+            "Add the address and where it came from to the contact, or write by e-mail.",
+        )
+    return _evidence_missing(counts or {}) if asks else None
+
+
+def _closed(closed_on: date, successor: str | None) -> Block:
+    cure = (
+        f"Write to its successor, {successor}."
+        if successor
+        else "Find out who took over its work, or leave it out."
+    )
+    return Block(BlockReason.BODY_CLOSED, f"This body closed on {day_words(closed_on)}.", cure)
+
+
+def _evidence_missing(counts: Mapping[str, int | None]) -> Block | None:
+    if not counts:
+        return Block(
+            BlockReason.NO_AREA,
+            "We do not know which area this body serves, so the ask cannot be worked out.",
+            "Add its areas to the organisation.",
+        )
+    missing = [area for area, count in counts.items() if count is None]
+    if missing:
+        return Block(
+            BlockReason.NOT_COUNTED,
+            f"No registrations have been counted for {and_words(missing)}, so the ask cannot be worked out.",
+            "Import the registrations of this area, or wait until their count arrives.",
+        )
+    if sum(count or 0 for count in counts.values()) == 0:
+        return Block(
+            BlockReason.NO_REGISTRATIONS,
+            f"Nobody is registered in {and_words(list(counts))}, so there is no evidence for an ask.",
+            "Check the registrations of this area, or leave this body out of the campaign.",
+        )
+    return None
+
+
+def and_words(names: Sequence[str]) -> str:
+    """Join names as a sentence does: Sutton; Sutton and Merton; Brent, Sutton and Merton."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def day_words(day: date) -> str:
+    """Print a date as letters do: 3 February 2012."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+# Spelt out here, because strftime follows the locale of the machine.
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+# Time: courtesy, not law
+
+LATE_AFTER = 20
+VERY_LATE_AFTER = 40
+
+
+@cache
+def _bank_holidays(year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=year))
+
+
+def is_working_day(day: date) -> bool:
+    """Say whether offices in England are open: not at weekends, not on bank holidays."""
+    return day.weekday() < 5 and day not in _bank_holidays(day.year)
+
+
+def working_days_after(sent_on: date, n: int) -> date:
+    """Return the n-th working day after this one, counting from the day after it."""
+    day = sent_on
+    while n > 0:
+        day += timedelta(days=1)
+        n -= is_working_day(day)
+    return day
+
+
+def late_on(sent_on: date) -> date:
+    """Return the first working day on which silence is late: 20 whole working days have gone by."""
+    return working_days_after(sent_on, LATE_AFTER + 1)
+
+
+def very_late_on(sent_on: date) -> date:
+    """Return the first working day on which silence is very late: 40 whole working days have gone by."""
+    return working_days_after(sent_on, VERY_LATE_AFTER + 1)
+
+
+# Where a body stands: several letters to one body are one body asked
+
+
+class BodyStatus(StrEnum):
+    """Where one body stands in a campaign, over all the letters to it."""
+
+    ANSWERED_PLEDGED = "answered_pledged"
+    ANSWERED_DECLINED = "answered_declined"
+    ASKED = "asked"
+    ACKNOWLEDGED = "acknowledged"
+    SILENT = "silent"
+    LATE = "late"
+    VERY_LATE = "very_late"
+    PROBLEM = "problem"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True)
+class StatusWords:
+    """One row of the table of a body's statuses."""
+
+    staff: str
+    public: str
+    #: The body has shown that somebody read the letter.
+    acknowledged: bool = False
+    #: The letter arrived as far as we know, and nobody has said a word.
+    silent: bool = False
+
+
+_B = BodyStatus
+
+BODY_STATUSES: Mapping[BodyStatus, StatusWords] = MappingProxyType(
+    {
+        _B.ANSWERED_PLEDGED: StatusWords("Pledged", "Answered: yes", acknowledged=True),
+        _B.ANSWERED_DECLINED: StatusWords("Declined", "Answered: no", acknowledged=True),
+        _B.ASKED: StatusWords("Asked us something: our turn", "Asked a question", acknowledged=True),
+        _B.ACKNOWLEDGED: StatusWords("Acknowledged", "Acknowledged", acknowledged=True),
+        _B.SILENT: StatusWords("Silent, still in time", "No answer yet", silent=True),
+        _B.LATE: StatusWords(f"Silent for over {LATE_AFTER} working days", "No answer yet", silent=True),
+        _B.VERY_LATE: StatusWords(
+            f"Silent for over {VERY_LATE_AFTER} working days", "No answer", silent=True
+        ),
+        _B.PROBLEM: StatusWords("Our letters did not arrive", "Our letters may not have arrived"),
+        _B.WAITING: StatusWords("Not sent yet", "Not sent yet"),
+    }
+)
+
+_BEST_ANSWER_FIRST: Sequence[tuple[AnswerState, BodyStatus]] = (
+    (_A.PLEDGED, _B.ANSWERED_PLEDGED),
+    (_A.DECLINED, _B.ANSWERED_DECLINED),
+    (_A.ASKED, _B.ASKED),
+    (_A.ACKNOWLEDGED, _B.ACKNOWLEDGED),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One letter of a campaign, as far as the status of its body needs it."""
+
+    state: LetterState
+    answer: AnswerState = AnswerState.SILENT
+    #: The day in London on which it was sent; None until it was.
+    sent_on: date | None = None
+
+
+def body_status(letters: Iterable[Standing], on: date) -> BodyStatus:
+    """Return where a body stands on this day: the best answer wins.
+
+    No body is called silent over a letter that never arrived, and a chaser does not restart the clock.
+    """
+    standings = list(letters)
+    answers = {letter.answer for letter in standings}
+    for answer, status in _BEST_ANSWER_FIRST:
+        if answer in answers:
+            return status
+    # An automatic reply proves arrival even where the mail server's own answer was lost.
+    arrived = [s for s in standings if s.state is LetterState.SENT or s.answer is AnswerState.AUTO_REPLIED]
+    if arrived:
+        return _silence(min((s.sent_on for s in arrived if s.sent_on is not None), default=on), on)
+    if any(s.state in (LetterState.DRAFT, LetterState.READY, LetterState.SENDING) for s in standings):
+        return BodyStatus.WAITING
+    return BodyStatus.PROBLEM if standings else BodyStatus.WAITING
+
+
+def _silence(since: date, on: date) -> BodyStatus:
+    if on >= very_late_on(since):
+        return BodyStatus.VERY_LATE
+    return BodyStatus.LATE if on >= late_on(since) else BodyStatus.SILENT
+
+
+# The link on a letter
+
+# Crockford's alphabet: no i, l, o or u, because people read codes aloud and copy them from paper.
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
+_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+
+
+def response_token(key: bytes, letter_id: UUID, number: int = 1) -> str:
+    """Derive the letter's 128-bit token as 26 characters; the same letter always gets the same one.
+
+    A new `number` makes a new token for the same letter and leaves the old one behind.
+    """
+    if len(key) < 16:
+        raise ValueError("The key of the response tokens needs at least 16 bytes.")
+    told = b"conduit response token\0" + letter_id.bytes + number.to_bytes(4, "big")
+    bits = int.from_bytes(hmac.digest(key, told, "sha256")[:16], "big")
+    return "".join(_ALPHABET[bits >> shift & 31] for shift in range(125, -1, -5))
+
+
+def token_digest(token: str) -> bytes:
+    """Return the digest under which a token is stored and found, however its holder typed it."""
+    return hashlib.sha256(token.lower().translate(_MISREAD).encode("utf-8", "replace")).digest()
+
+
+def message_id(letter_id: UUID, domain: str, number: int = 1) -> str:
+    """Return the letter's Message-ID, the same on every try; `number` tells its chasers apart."""
+    if not _DOMAIN.fullmatch(domain):
+        raise ValueError("The domain of the Message-ID is not a host name.")
+    return f"<letter-{letter_id.hex}-{number}@{domain.lower()}>"
+
+
+# Templates: plain replacement, in which no code can run
+
+#: Every field that a template may name, with what it becomes.
+MERGE_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "contact_name": "the person we write to",
+        "contact_role": "their role, such as Chief executive",
+        "body_name": "the organisation they work for",
+        "areas": "the areas it serves, such as Sutton and Merton",
+        "registered": "how many registered people live there; 1 to 4 becomes “fewer than five”",
+        "profession_plural": "the campaign's profession, such as dentists",
+        "ask": "the sum we ask for, such as £3,400",
+        "evidence_date": "the day on which they were counted",
+        "evidence_source": "where the count comes from",
+        "fund": "what the money is for, such as training scheme",
+        "response_url": "the letter's own page, where it can be answered",
+        "signatory_name": "who signs",
+        "signatory_position": "the position of whoever signs",
+        "house_name": "our full name",
+        "house_short_name": "our short name, as used in a sentence",
+        "house_telephone": "our telephone number",
+        "house_email": "our e-mail address",
+    }
+)
+
+_FIELD = re.compile(r"\{([a-z_]+)\}")
+_BRACE = re.compile(r"\{[^{}\n]*\}|[{}]")
+
+
+@dataclass(frozen=True)
+class TemplateFault:
+    """One thing to mend in a template, and where."""
+
+    #: "subject" or "body".
+    part: str
+    #: Both start at 1.
+    line: int
+    column: int
+    words: str
+
+
+def check_template(body: str, subject: str) -> list[TemplateFault]:
+    """Return what has to be mended before a letter can be made, the subject first; empty means sound."""
+    faults = [*_faults("subject", subject), *_faults("body", body)]
+    if "\n" in subject.strip() or "\r" in subject.strip():
+        faults.insert(0, TemplateFault("subject", 1, 1, "The subject must be one line."))
+    for part, text in (("subject", subject), ("body", body)):
+        if not text.strip():
+            faults.append(TemplateFault(part, 1, 1, f"The {part} is empty."))
+    return faults
+
+
+def _faults(part: str, text: str) -> Iterator[TemplateFault]:
+    for match in _BRACE.finditer(text):
+        words = _brace_fault(match.group())
+        if words is not None:
+            start = match.start()
+            yield TemplateFault(
+                part, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start), words
+            )
+
+
+def _brace_fault(found: str) -> str | None:
+    if found == "{":
+        return "This brace is never closed. Write a field as {contact_name}."
+    if found == "}":
+        return "This brace closes nothing. Write a field as {contact_name}."
+    name = found[1:-1]
+    if name in MERGE_FIELDS:
+        return None
+    near = get_close_matches(name.strip().lower().replace(" ", "_"), MERGE_FIELDS, n=1)
+    return f"There is no field {found[:60]}." + (f" Did you mean {{{near[0]}}}?" if near else "")
+
+
+def merge(template: str, values: Mapping[str, str]) -> str:
+    """Put the values into the template, once: braces inside a value stay what they are."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            raise UnknownField(f"There is no value for the field {{{match[1]}}}.")
+        return values[match[1]]
+
+    return _FIELD.sub(value, template)

@@ -1,0 +1,423 @@
+"""One letter as plain text, as HTML, as PDF and as an e-mail message.
+
+The four say the same. A value that somebody typed comes out as text everywhere: it is never markup, a template,
+a formula or a header. Nothing here knows the database, the clock or the mail server; every function may be called
+from any thread.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import textwrap
+import threading
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import segno
+import typst
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .domain import NotificationsError, day_words
+
+if TYPE_CHECKING:
+    from typst import PDFStandard
+
+_HERE = Path(__file__).parent
+
+
+class UnsafeHeader(NotificationsError):
+    """A value cannot stand in the header of an e-mail."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"The {field} of the e-mail holds characters that cannot stand in a header.")
+
+
+class UnsafeLink(NotificationsError):
+    """The address of the response page is not a web address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What the ask rests on, frozen into the letter."""
+
+    #: What was counted, in words: "104 registered dentists in Sutton and Merton".
+    figure: str
+    source: str
+    counted_on: date
+    #: The formula in words, and its version.
+    formula: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterContent:
+    """Everything that one letter says, already merged; nothing in it is markup."""
+
+    subject: str
+    #: Plain text: an empty line parts paragraphs, a line that begins with "- " is an item of a list.
+    body: str
+    house_name: str
+    #: The charity's number as the register prints it: 1234567.
+    house_number: str
+    house_address: Sequence[str]
+    house_telephone: str
+    house_email: str
+    house_website: str = ""
+    recipient_name: str
+    recipient_role: str
+    recipient_body: str
+    recipient_address: Sequence[str] = ()
+    dated: date
+    signatory_name: str
+    signatory_position: str
+    reference: str
+    response_url: str
+    #: Where we got the address, to follow a colon: "the trust's website, 3 November 2011".
+    address_source: str
+    #: One whole sentence.
+    how_to_stop: str
+    evidence: Evidence | None = None
+    language: str = "en"
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph of the body with the line breaks that were meant, or a list with its items."""
+
+    lines: Sequence[str]
+    is_list: bool = False
+
+
+ANSWER_WORDS = (
+    "Open the page below. There you can tell us that our letter has reached you, which commits you to nothing, "
+    "or make a pledge, say no, or ask us something. No account is needed. You can also ring us on {telephone}."
+)
+
+
+# What the letter says, before it takes a form
+
+# A line at least this long was wrapped by an editor; after a shorter one the break was meant.
+_WRAPPED_FROM = 55
+_CLOSINGS = ("yours sincerely", "yours faithfully", "with best wishes", "kind regards", "best wishes")
+
+
+def paragraphs(body: str) -> list[Paragraph]:
+    """Part the body into paragraphs and lists, joining lines that were only wrapped."""
+    parts: list[Paragraph] = []
+    for block in re.split(r"\n[ \t]*\n", _printable(body).strip()):
+        lines = [line.strip() for line in block.split("\n") if line.strip()]
+        if lines:
+            parts.extend(_lists_apart(_unwrapped(lines)))
+    return parts
+
+
+def _unwrapped(lines: Sequence[str]) -> list[str]:
+    joined: list[str] = []
+    wraps = False
+    for line in lines:
+        if wraps and not line.startswith("- "):
+            joined[-1] += f" {line}"
+        else:
+            joined.append(line)
+        # Within an item of a list every line that is no new item goes on with it.
+        wraps = len(line) >= _WRAPPED_FROM or joined[-1].startswith("- ")
+    return joined
+
+
+def _lists_apart(lines: Sequence[str]) -> Iterator[Paragraph]:
+    run: list[str] = []
+    run_is_list = False
+    for line in lines:
+        is_item = line.startswith("- ")
+        if run and is_item != run_is_list:
+            yield Paragraph(tuple(run), run_is_list)
+            run = []
+        run_is_list = is_item
+        run.append(line[2:].strip() if is_item else line)
+    if run:
+        yield Paragraph(tuple(run), run_is_list)
+
+
+def _body_and_closing(c: LetterContent) -> tuple[list[Paragraph], str | None]:
+    """Return the paragraphs without a signature of their own, and the closing words above ours."""
+    parts = paragraphs(c.body)
+    while parts and parts[-1].lines[0] in (c.signatory_name, c.signatory_position, c.house_name):
+        parts.pop()
+    if parts and parts[-1].lines[0].lower().startswith(_CLOSINGS):
+        return parts[:-1], parts[-1].lines[0]
+    return parts, "Yours sincerely,"
+
+
+def _number_words(c: LetterContent) -> str:
+    return f"Registered charity {_printable(c.house_number)}"
+
+
+def _contact_lines(c: LetterContent) -> list[str]:
+    lines = [", ".join(c.house_address), f"Telephone {c.house_telephone}", c.house_email, c.house_website]
+    return [_printable(line) for line in lines if line.strip()]
+
+
+def _recipient_lines(c: LetterContent) -> list[str]:
+    lines = [c.recipient_name, c.recipient_role, c.recipient_body, *c.recipient_address]
+    return [_printable(line).strip() for line in lines if line.strip()]
+
+
+def _answer_words(c: LetterContent) -> str:
+    return ANSWER_WORDS.format(telephone=_printable(c.house_telephone))
+
+
+def _notes(c: LetterContent) -> list[str]:
+    """Return the small print: how the sum was worked out, where the address came from, how to stop."""
+    notes = []
+    if c.evidence is not None:
+        e = c.evidence
+        notes.append(
+            f"How we worked out the sum: {e.formula} (version {e.version} of our formula). "
+            f"We counted {e.figure}. Source: {_unstopped(e.source)}, {day_words(e.counted_on)}."
+        )
+    notes.append(f"Where we got your address: {_unstopped(c.address_source)}. {c.how_to_stop}")
+    return [_printable(note) for note in notes]
+
+
+def _unstopped(text: str) -> str:
+    return text.strip().rstrip(".")
+
+
+# Control characters other than line breaks, and halves of characters (surrogates).
+_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def _printable(text: str) -> str:
+    """Drop what no page can show, keeping line breaks."""
+    return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
+
+
+def _check_link(c: LetterContent) -> None:
+    if not re.fullmatch(r"https?://[^\s\"<>\\^`{|}]+", c.response_url):
+        raise UnsafeLink
+
+
+# Plain text
+
+
+def render_text(c: LetterContent) -> str:
+    """Return the letter as plain text in lines of at most 72 characters, web addresses left whole."""
+    _check_link(c)
+    parts, closing = _body_and_closing(c)
+    blocks = [
+        "\n".join([_wrapped(c.house_name), _number_words(c)]),
+        "\n".join(_recipient_lines(c)),
+        f"{day_words(c.dated)}\nOur reference: {_printable(c.reference)}",
+        _wrapped(c.subject.upper() if c.subject.isascii() else c.subject),
+        *("\n".join(_text_lines(part)) for part in parts),
+        *([closing] if closing else []),
+        _printable("\n".join([c.signatory_name, c.signatory_position, c.house_name])),
+        f"PLEASE ANSWER: IT TAKES ONE MINUTE\n{_wrapped(_answer_words(c))}\n\n{c.response_url}",
+        "----------\n" + "\n\n".join(_wrapped(note) for note in _notes(c)),
+        "\n".join(_wrapped(line) for line in [f"{c.house_name}. {_number_words(c)}.", *_contact_lines(c)]),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _text_lines(part: Paragraph) -> list[str]:
+    if part.is_list:
+        return [_wrapped(line, first="- ", rest="  ") for line in part.lines]
+    return [_wrapped(line) for line in part.lines]
+
+
+def _wrapped(line: str, first: str = "", rest: str = "") -> str:
+    return textwrap.fill(
+        _printable(line),
+        72,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+# HTML
+
+
+@cache
+def _pages() -> Environment:
+    # autoescape for every template, whatever its name ends in.
+    return Environment(
+        autoescape=True, loader=FileSystemLoader(_HERE / "templates" / "mail"), undefined=StrictUndefined
+    )
+
+
+def render_html(c: LetterContent) -> str:
+    """Return the letter as one HTML page without scripts, images or anything that is fetched."""
+    _check_link(c)
+    parts, closing = _body_and_closing(c)
+    return _printable(
+        _pages()
+        .get_template("letter.html")
+        .render(
+            letter=c,
+            number=_number_words(c),
+            contact=_contact_lines(c),
+            recipient=_recipient_lines(c),
+            dated=day_words(c.dated),
+            paragraphs=parts,
+            closing=closing,
+            answer=_answer_words(c),
+            notes=_notes(c),
+        )
+    )
+
+
+# PDF
+
+
+class _Press(threading.local):
+    """A typst compiler for each thread: one compiler keeps what it has read, but serves one letter at a time."""
+
+    def __init__(self) -> None:
+        self.compiler = typst.Compiler(font_paths=_fonts())
+
+    def print(self, c: LetterContent, standards: list[PDFStandard]) -> bytes:
+        pdf = self.compiler.compile(
+            # Given every time: the compiler forgets bytes after one letter.
+            input=_letterhead(),
+            format="pdf",
+            sys_inputs={"letter": json.dumps(_typst_values(c), ensure_ascii=False)},
+            timestamp=datetime.combine(c.dated, time(12), UTC),
+            pdf_standards=standards,
+        )
+        assert isinstance(pdf, bytes)
+        return pdf
+
+
+@cache
+def _letterhead() -> bytes:
+    return (_HERE / "letterhead.typ").read_bytes()
+
+
+@cache
+def _fonts() -> typst.Fonts:
+    # Libertinus Serif comes with typst (Latin, Greek, Cyrillic, Hebrew). Fonts of the system are used for other
+    # scripts alone: install fonts-noto-core and fonts-noto-cjk for names in any script.
+    return typst.Fonts(include_system_fonts=True, include_embedded_fonts=True)
+
+
+_press = _Press()
+
+
+def render_pdf(c: LetterContent) -> bytes:
+    """Return the letter as a tagged A4 PDF (PDF/UA-1); the same content gives the same bytes.
+
+    When no installed font has a character, the PDF shows a box for it and is tagged without claiming the standard.
+    """
+    _check_link(c)
+    try:
+        return _press.print(c, ["ua-1"])
+    except typst.TypstError:
+        return _press.print(c, [])
+
+
+def _typst_values(c: LetterContent) -> dict[str, object]:
+    parts, closing = _body_and_closing(c)
+    return {
+        "subject": _printable(c.subject),
+        "language": c.language,
+        "date": {"year": c.dated.year, "month": c.dated.month, "day": c.dated.day},
+        "dated": day_words(c.dated),
+        "reference": _printable(c.reference),
+        "house": {
+            "name": _printable(c.house_name),
+            "number": _number_words(c),
+            "contact": [*map(_printable, c.house_address), *_contact_lines(c)[1:]],
+        },
+        "recipient": _recipient_lines(c),
+        "body": [{"lines": list(part.lines), "list": part.is_list} for part in parts],
+        "closing": closing,
+        "signatory": {"name": _printable(c.signatory_name), "position": _printable(c.signatory_position)},
+        "answer": _answer_words(c),
+        "url": c.response_url,
+        "qr": _qr_svg(c.response_url),
+        "notes": _notes(c),
+    }
+
+
+def _qr_svg(url: str) -> str:
+    """Draw the QR code. One mask, chosen beforehand: trying all eight takes three times as long."""
+    code = segno.make(url, error="l", mask=2, boost_error=False, micro=False)
+    drawn = io.BytesIO()
+    code.save(drawn, kind="svg", border=4, light="#fff", xmldecl=False, omitsize=True)
+    return drawn.getvalue().decode("ascii")
+
+
+# E-mail
+
+
+def build_message(
+    c: LetterContent,
+    sender: str,
+    reply_to: str,
+    recipient_address: str,
+    message_id: str,
+    pdf: bytes,
+    *,
+    sent_at: datetime,
+    list_unsubscribe: str | None = None,
+    in_reply_to: str | None = None,
+) -> EmailMessage:
+    """Return the letter as an e-mail: text and HTML that say the same, the PDF attached.
+
+    The three addresses are bare (`office@forum.example`); names come from the letter. `list_unsubscribe` is one
+    address, `in_reply_to` the Message-ID of the letter that this one follows. Raises UnsafeHeader.
+    """
+    message = EmailMessage(policy=SMTP)
+    message["From"] = _address("From", c.house_name, sender)
+    message["To"] = _address("To", c.recipient_name, recipient_address)
+    message["Reply-To"] = _address("Reply-To", c.house_name, reply_to)
+    message["Subject"] = _header("Subject", c.subject)
+    message["Date"] = sent_at
+    message["Message-ID"] = _header("Message-ID", message_id)
+    if in_reply_to is not None:
+        message["In-Reply-To"] = message["References"] = _header("In-Reply-To", in_reply_to)
+    if list_unsubscribe is not None:
+        message["List-Unsubscribe"] = f"<{_header('List-Unsubscribe', list_unsubscribe)}>"
+    message.set_content(render_text(c), cte="quoted-printable")
+    message.add_alternative(render_html(c), subtype="html", cte="quoted-printable")
+    message.add_attachment(pdf, maintype="application", subtype="pdf", filename=_file_name(c.reference))
+    return message
+
+
+def _header(field: str, value: str) -> str:
+    # Python 3.11 lets encoded line breaks into headers (CVE-2024-6923), so nothing of the kind gets that far.
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
+        raise UnsafeHeader(field)
+    return value
+
+
+def _address(field: str, name: str, address: str) -> Address:
+    _header(field, address)
+    # A comma or bracket in a long name can lose its quotes when the line is folded (CVE-2025-1795).
+    shown = re.sub(r'[,;:<>()\[\]@"\\]+', " ", _header(field, name))
+    try:
+        made = Address(display_name=" ".join(shown.split())[:100], addr_spec=address)
+    except (ValueError, IndexError, MessageError):
+        raise UnsafeHeader(field) from None
+    if not made.username or not made.domain:
+        raise UnsafeHeader(field)
+    return made
+
+
+def _file_name(reference: str) -> str:
+    _header("attachment's name", reference)
+    return f"letter-{re.sub(r'[^A-Za-z0-9._-]+', '-', reference).strip('-.')[:80] or 'copy'}.pdf"

@@ -1,0 +1,176 @@
+"""A house file is read whole or refused with the key, the fault and the cure."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from chassis.house import Entry, HouseError, Signatory, read_house, starter_house
+
+SOUND = """
+name = "Rivières sans frontières"
+short_name = "Rivières"
+number = "1234567"
+address = ["1 Quay Street", "London"]
+telephone = "020 7946 0000"
+email = "office@rivers.example"
+website = "https://rivers.example"
+complaints = "Write to us."
+
+[[signatories]]
+code = "chair"
+name = "Ọláoyè Adéyẹmí"
+position = "Chair"
+
+[[lists.colours]]
+code = "red"
+name = "Red"
+plural = "reds"
+
+[[lists.colours]]
+code = "blue"
+name = "Blue"
+"""
+
+
+def _written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "house.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _refusal(tmp_path: Path, text: str, *required: str) -> HouseError:
+    with pytest.raises(HouseError) as caught:
+        read_house(_written(tmp_path, text), required=required)
+    assert str(caught.value).startswith(f"{tmp_path / 'house.toml'}: {caught.value.key} ")
+    assert caught.value.cure
+    return caught.value
+
+
+def test_a_sound_file_is_read_whole(tmp_path: Path) -> None:
+    house = read_house(_written(tmp_path, SOUND), required=["colours"])
+    assert house.name == "Rivières sans frontières"
+    assert house.address == ("1 Quay Street", "London")
+    assert house.signatories == {"chair": Signatory(code="chair", name="Ọláoyè Adéyẹmí", position="Chair")}
+    assert list(house.lists["colours"].values()) == [
+        Entry(code="red", name="Red", attributes={"plural": "reds"}),
+        Entry(code="blue", name="Blue"),
+    ]
+    assert house.unfinished == ()
+
+
+def test_a_house_cannot_be_changed(tmp_path: Path) -> None:
+    house = read_house(_written(tmp_path, SOUND))
+    with pytest.raises(FrozenInstanceError):
+        house.name = "Another"  # type: ignore[misc]
+
+
+def test_a_byte_order_mark_is_let_pass(tmp_path: Path) -> None:
+    path = tmp_path / "house.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + SOUND.encode())
+    assert read_house(path).short_name == "Rivières"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key", "fault"),
+    [
+        ('number = "1234567"\n', "", "number", "is missing"),
+        ('number = "1234567"', "number = 1234567", "number", "is a number and must be text"),
+        ('number = "1234567"', "number = true", "number", "is true or false and must be text"),
+        ('number = "1234567"', "number = 2012-02-06", "number", "is a date or time and must be text"),
+        ('short_name = "Rivières"', 'short_name = "  "', "short_name", "is empty"),
+        (
+            'name = "Rivières sans frontières"',
+            'name = "Rivières\\nBcc: all"',
+            "name",
+            "holds a line break or another control character",
+        ),
+        ('address = ["1 Quay Street", "London"]', "address = []", "address", "is empty"),
+        (
+            'address = ["1 Quay Street", "London"]',
+            'address = "London"',
+            "address",
+            "is text and must be a list of lines",
+        ),
+        ('"London"]', "7]", "address[2]", "is a number and must be text"),
+        ("office@rivers.example", "office at rivers", "email", 'is "office at rivers"'),
+        ('position = "Chair"\n', "", "signatories[1].position", "is missing"),
+        ("[[signatories]]", "[[signers]]", "signatories", "is missing"),
+        (
+            '[[lists.colours]]\ncode = "blue"',
+            '[[lists.colours]]\ncode = "red"',
+            "lists.colours[2].code",
+            'is "red"',
+        ),
+        ('code = "blue"', 'code = "sky blue"', "lists.colours[2].code", 'is "sky blue"'),
+        ('code = "blue"\n', "", "lists.colours[2].code", "is missing"),
+        ('name = "Blue"', "name = []", "lists.colours[2].name", "is a list and must be text"),
+    ],
+)
+def test_a_fault_is_named_with_its_key(tmp_path: Path, before: str, after: str, key: str, fault: str) -> None:
+    assert before in SOUND
+    refusal = _refusal(tmp_path, SOUND.replace(before, after, 1))
+    assert refusal.key == key
+    assert refusal.fault.startswith(fault)
+
+
+def test_a_list_that_is_required_must_be_there_and_hold_something(tmp_path: Path) -> None:
+    missing = _refusal(tmp_path, SOUND, "shapes")
+    assert (missing.key, missing.fault) == ("lists.shapes", "is missing")
+    table = _refusal(tmp_path, SOUND + '\n[lists.shapes]\ncode = "round"\n')
+    assert (table.key, table.fault) == ("lists.shapes", "is a table and must be a list of tables")
+
+
+def test_an_empty_list_and_an_entry_that_is_no_table_are_named(tmp_path: Path) -> None:
+    head = SOUND.split("[[lists.colours]]", maxsplit=1)[0]
+    empty = _refusal(tmp_path, head + "[lists]\nshapes = []\n")
+    assert (empty.key, empty.fault) == ("lists.shapes", "is empty")
+    plain = _refusal(tmp_path, head + '[lists]\nshapes = ["round"]\n')
+    assert (plain.key, plain.fault) == ("lists.shapes[1]", "is text and must be a table")
+    no_lists = _refusal(tmp_path, "lists = 3\n" + head)
+    assert (no_lists.key, no_lists.fault) == ("lists", "is a number")
+
+
+def test_a_file_that_is_no_house_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HouseError, match="is not there"):
+        read_house(tmp_path / "nowhere.toml")
+    with pytest.raises(HouseError, match="cannot be read"):
+        read_house(tmp_path)
+    assert _refusal(tmp_path, "name = ").fault.startswith("is not valid TOML")
+    (tmp_path / "house.toml").write_bytes('name = "Rivières"'.encode("utf-16"))
+    with pytest.raises(HouseError, match="is not UTF-8 text"):
+        read_house(tmp_path / "house.toml")
+
+
+@pytest.mark.parametrize("name", ["Harbour Lights", 'Ràdio "Ö" {curly} \\ back', "مركز الأمل", "=1+1"])
+def test_the_starter_can_be_read_at_once_and_says_what_is_left_to_do(tmp_path: Path, name: str) -> None:
+    house = read_house(_written(tmp_path, starter_house(name, "office@harbour.example")))
+    assert (house.name, house.short_name, house.email) == (name, name, "office@harbour.example")
+    assert set(house.unfinished) == {"number", "address", "telephone", "website", "complaints", "signatories"}
+    assert all(house.lists.values())
+
+
+def test_the_starter_has_the_lists_of_the_example(tmp_path: Path) -> None:
+    example = read_house(Path(__file__).parents[2] / "examples" / "house.toml")
+    starter = read_house(_written(tmp_path, starter_house("Harbour Lights", "office@harbour.example")))
+    assert set(starter.lists) == set(example.lists)
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "key"),
+    [
+        ("", "office@harbour.example", "name"),
+        ("Two\nlines", "office@harbour.example", "name"),
+        ("DEL\x7f", "office@harbour.example", "name"),
+        ("Half \ud800 character", "office@harbour.example", "name"),
+        ("Harbour", "office", "email"),
+        ("Harbour", "a@b@c.example", "email"),
+        ("Harbour", "one@a.example, two@b.example", "email"),
+    ],
+)
+def test_a_starter_is_not_made_from_what_could_not_be_read_back(name: str, email: str, key: str) -> None:
+    with pytest.raises(HouseError) as caught:
+        starter_house(name, email)
+    assert caught.value.key == key
