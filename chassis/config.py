@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 
 PREFIX = "CONDUIT_"
 
+#: Not a setting: how the supervisor tells its child which descriptor to watch.
+SUPERVISOR_PIPE = "CONDUIT_SUPERVISOR_PIPE"
+
 
 class SettingsError(Exception):
     """A setting is missing or cannot be used. The message names the variable and what to write there."""
@@ -87,7 +90,8 @@ class Settings:
         """
         variables = dict(os.environ if environ is None else environ)
         values = {f.name: _read(f, variables) for f in dataclasses.fields(cls) if PREFIX + f.name.upper() in variables}
-        unknown = [n for n in variables if n.startswith(PREFIX) and n[len(PREFIX) :].lower() not in _names(cls)]
+        known = {PREFIX + f.name.upper() for f in dataclasses.fields(cls)} | {SUPERVISOR_PIPE}
+        unknown = [name for name in variables if name.startswith(PREFIX) and name not in known]
         if unknown:
             raise SettingsError(f"{sorted(unknown)[0]} is not a setting of Conduit. Remove it or correct its name.")
         values.update({name: value for name, value in overrides.items() if value is not None})
@@ -140,10 +144,6 @@ class Settings:
         _check_url("PUBLIC_URL", self.public_url, ("http", "https"))
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise SettingsError(f"{PREFIX}LOG_LEVEL must be one of debug, info, warning, error.")
-
-
-def _names(cls: type[Settings]) -> set[str]:
-    return {f.name for f in dataclasses.fields(cls)}
 
 
 def _read(f: "dataclasses.Field[Any]", variables: Mapping[str, str]) -> Any:

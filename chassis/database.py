@@ -44,7 +44,7 @@ _UNREACHABLE = (*_GONE, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnecti
 def read_queries(folder: str | Path, name: str = "queries.sql") -> Any:
     """The statements of ``queries.sql`` beside a module, by name; each takes a transaction first."""
     path = Path(folder)
-    return aiosql.from_path((path if path.is_dir() else path.parent) / name, "asyncpg")
+    return aiosql.from_path((path if path.is_dir() else path.parent) / name, "asyncpg", mandatory_parameters=False)
 
 
 class Transaction:

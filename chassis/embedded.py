@@ -215,7 +215,7 @@ class EmbeddedPostgres:
 
     def __init__(self, home: Path, *, durable: bool = True) -> None:
         self.home = home.absolute()
-        #: Off for tests: no fsync, so a crash of the *machine* may lose everything; a crash of ours does not.
+        #: Off for tests: without fsync a crash of the machine may lose everything, a `kill -9` nothing.
         self.durable = durable
         #: Where the data, the password, the log and perhaps the socket stand. Settled by `start`.
         self.location = self._recorded_location()
@@ -343,13 +343,15 @@ class EmbeddedPostgres:
     # The life of the server
 
     def _adopt(self) -> bool:
-        """Whether a server that survived an earlier process serves us now; a stale pid file is removed.
+        """Whether a server that survived an earlier process serves us now; stale lock files are removed.
 
-        PostgreSQL believes a pid file as soon as *any* process has that number, which after a restart of a
-        container is likely; the shared memory of a living server still stops a second one.
+        PostgreSQL believes its lock files as soon as *any* process has that number, also one that is dead and
+        waited for by nobody, and low numbers recur when a container restarts. Its shared memory still stops
+        a second server on the same data.
         """
         if self.pid is None:
-            (self._data / "postmaster.pid").unlink(missing_ok=True)
+            for stale in (self._data / "postmaster.pid", *self._socket_directory().glob(".s.PGSQL.*")):
+                stale.unlink(missing_ok=True)
             return False
         self._await(
             lambda: self.pid is None or self._accepts(), f"PostgreSQL does not answer; see {self.log}"
@@ -417,15 +419,27 @@ class EmbeddedPostgres:
         _replace(self._data / _SETTINGS_FILE, _as_lines(self._settings(programs)), self._account)
         if self.log.exists() and self.log.stat().st_size > _LONGEST_LOG:
             self.log.replace(self.log.with_suffix(".previous"))
-        written = self.log.stat().st_size if self.log.exists() else 0
-        told = self._account.run([programs["pg_ctl"], "start", "-D", self._data, "-l", self.log, "-s", "-w"])
-        if self.pid is None:
-            said = self.log.read_bytes()[written:].decode(errors="replace") if self.log.exists() else ""
-            raise EmbeddedError(_advice("PostgreSQL", said or told.stdout, self.log))
+        deadline = time.monotonic() + 10
+        while (complaint := self._attempt(programs)) is not None:
+            # The last sessions of a server that was killed need a moment to notice it.
+            if "pre-existing shared memory block" not in complaint or time.monotonic() > deadline:
+                raise EmbeddedError(complaint)
+            time.sleep(0.1)
         self._await(
             lambda: self.running or self.pid is None,
             f"PostgreSQL is still recovering; {self.log} says how far it is",
         )
+
+    def _attempt(self, programs: Programs) -> str | None:
+        """Start the server once; what was wrong, if it did not come to life."""
+        written = self.log.stat().st_size if self.log.exists() else 0
+        told = self._account.run(
+            [programs["pg_ctl"], "start", "--pgdata", self._data, "--log", self.log, "--silent", "--wait"]
+        )
+        if self.pid is not None:
+            return None
+        said = self.log.read_bytes()[written:].decode(errors="replace") if self.log.exists() else ""
+        return _advice("PostgreSQL", said or told.stdout, self.log)
 
     def _settings(self, programs: Programs) -> Mapping[str, str]:
         """Small and quiet: a few wake-ups a second when idle, and no values of rows in the log."""
@@ -445,7 +459,6 @@ class EmbeddedPostgres:
             "log_timezone": "UTC",
             "autovacuum_naptime": "60s",
             "bgwriter_delay": "1s",
-            "wal_writer_delay": "1s" if not self.durable else "200ms",
             "log_min_messages": "log",
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
@@ -454,7 +467,7 @@ class EmbeddedPostgres:
         if programs.major >= 18:
             settings["io_method"] = "sync"
         if not self.durable:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         return settings
 
 

@@ -93,13 +93,18 @@ def read_house(path: Path | str, *, required: Iterable[str] = ()) -> House:
         raise HouseError(error.key, error.fault, error.cure, path=path) from None
 
 
-def starter_house(name: str, email: str) -> str:
+def starter_house(name: str, email: str, person: str = "TO DO: name") -> str:
     """The text of a first house file for another body, ready to be read and then to be edited."""
     _line("name", name)
+    _line("person", person)
     _line("email", email)
     _address("email", email)
     # A JSON string is a TOML string too, but for DEL, which _line has refused.
-    return EMPTY_HOUSE.format(name=json.dumps(name, ensure_ascii=False), email=json.dumps(email))
+    return EMPTY_HOUSE.format(
+        name=json.dumps(name, ensure_ascii=False),
+        email=json.dumps(email),
+        person=json.dumps(person, ensure_ascii=False),
+    )
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -256,7 +261,7 @@ complaints = "TO DO: one sentence that says how to complain, and by when you ans
 
 [[signatories]]
 code = "director"
-name = "TO DO: name"
+name = {person}
 position = "Director"
 
 # The lists. Every code is for files and stays as it is once used; every name is for people and

@@ -38,6 +38,7 @@ HOPELESS = frozenset(
         "wrong_charset",
         "unknown_content_type",
         "invalid_number",
+        "invalid_text",
         "not_an_event",
         "unknown_type",
         "invalid_data",

@@ -1,7 +1,9 @@
--- name: record_announcement!
--- One event to be published, in the transaction of what it announces.
+-- name: record_announcements!
+-- Events to be published, in the transaction of what they announce.
 INSERT INTO outbox (id, type, subject, body, expected, recorded_at, next_try)
-VALUES (:id, :type, :subject, :body, :expected, :now, :now);
+SELECT new.id, new.type, new.subject, new.body, new.expected, :now, :now
+FROM unnest(:ids::uuid[], :types::text[], :subjects::text[], :bodies::bytea[], :expected::boolean[])
+     AS new (id, type, subject, body, expected);
 
 -- name: present_epoch$
 -- The owner's epoch: goes up after a restore.
@@ -111,3 +113,7 @@ VALUES (:key, :digest, :status, :location, :body, :media_type, :now);
 -- name: purge_answers!
 -- Nobody repeats a request after so long.
 DELETE FROM idempotency WHERE given_at < :before;
+
+-- name: lock_key^
+-- Two sendings of one form wait for each other.
+SELECT pg_advisory_xact_lock(hashtextextended(:key, 0));

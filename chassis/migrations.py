@@ -8,6 +8,7 @@ schema, because changes expand first and contract later.
 import asyncio
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -131,10 +132,9 @@ def drop_databases(admin_url: str, prefix: str, services: tuple[str, ...]) -> No
 
 def service_url(admin_url: str, name: str, password: str) -> str:
     """The administrator's address with another user and database."""
-    from sqlalchemy.engine import make_url
-
-    url = make_url(admin_url).set(username=name, password=password, database=name)
-    return url.render_as_string(hide_password=False)
+    parts = urlsplit(admin_url)
+    server = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(name)}:{quote(password)}@{server}", path=f"/{quote(name)}"))
 
 
 def _quoted(name: str) -> str:

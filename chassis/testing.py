@@ -108,12 +108,13 @@ def guard(parent: int, directory: Path) -> None:
     requests = _requests(parent)
     with contextlib.suppress(BrokenPipeError):
         for request in requests:
-            if request is not None:
-                children.append(_spawned(json.loads(request)))
-                print(children[-1].pid, flush=True)
+            # First: what a server that died left running would be in the way of the next one.
             for child in [child for child in children if child.poll() is not None]:
                 _end_group(child.pid)
                 children.remove(child)
+            if request is not None:
+                children.append(_spawned(json.loads(request)))
+                print(children[-1].pid, flush=True)
     for child in children:
         _end_group(child.pid)
     _end_postgres(directory)
@@ -169,6 +170,16 @@ def _end_postgres(directory: Path) -> None:
                 time.sleep(0.02)
             if alive(pid):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process has started; where the system does not tell, none."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError):
+            if file.read_text().rpartition(")")[2].split()[1] == str(parent):
+                found.append(int(file.parent.name))
+    return found
 
 
 class _PrivateServer:
@@ -239,12 +250,15 @@ class PrivatePostgres(_PrivateServer):
         self.server.stop("fast")
 
     def kill(self) -> None:
-        """SIGKILL: connections break and the next start recovers from the log."""
+        """SIGKILL, sessions included: connections break at once and the next start recovers from the log."""
         pid = self.server.pid
         if pid is None:
             return
-        os.kill(pid, signal.SIGKILL)
-        eventually(lambda: not alive(pid), within=10, otherwise="PostgreSQL survived SIGKILL")
+        doomed = [pid, *_children(pid)]
+        for each in doomed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        eventually(lambda: not any(map(alive, doomed)), within=10, otherwise="PostgreSQL survived SIGKILL")
 
 
 class PrivateRabbitMQ(_PrivateServer):
@@ -284,6 +298,7 @@ class PrivateRabbitMQ(_PrivateServer):
         """Start the node and wait until it speaks AMQP; 6 to 8 seconds of work for two processors."""
         if self.running:
             return
+        self._epmd_port = free_port()  # the last one's epmd may not have let go of its port yet
         self._pid = self._guardian.spawn(self._command(), self._environment(), self.log)
         eventually(
             lambda: not self.running or _speaks_amqp(self.port),

@@ -138,7 +138,7 @@ def encode(event: Event) -> bytes:
         InvalidFact: when a field is missing, unknown or of the wrong kind.
     """
     schema = event.fact()
-    document = json.loads(json.dumps(schema.dump(event.data)))
+    document = _document(schema, event.data)
     unknown = sorted(set(event.data) - set(schema.fields))
     try:
         schema.load(document, unknown=RAISE)
@@ -163,6 +163,19 @@ def encode(event: Event) -> bytes:
     if event.snapshot:
         attributes["snapshot"] = True
     return json.dumps({**attributes, "data": document}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _document(schema: Fact, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as JSON would bring them back, field by field, so that a refusal can name its field."""
+    document = {}
+    for name, field in schema.fields.items():
+        if name in values:
+            try:
+                written = json.dumps(field.serialize(name, values), allow_nan=False, ensure_ascii=False)
+                document[name] = _read_json(b'{"":%s}' % written.encode(), CONTENT_TYPE)[""]
+            except (AttributeError, TypeError, ValueError, Undecodable):
+                raise InvalidFact(f"{schema.type()}: {name}") from None
+    return document
 
 
 def decode(body: bytes, facts: Mapping[str, type[Fact]], *, content_type: str = CONTENT_TYPE) -> Event:
@@ -230,13 +243,25 @@ def _read_json(body: bytes, content_type: str) -> dict[str, Any]:
         raise Undecodable("wrong_charset")
     try:
         document = json.loads(body.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
+        storable = b"\\u" not in body or _storable(document)
     except UnicodeDecodeError:
         raise Undecodable("wrong_charset") from None
     except (ValueError, RecursionError):
         raise Undecodable("not_json") from None
+    if not storable:
+        raise Undecodable("invalid_text")
     if not isinstance(document, dict):
         raise Undecodable("not_an_event")
     return document
+
+
+def _storable(value: Any) -> bool:
+    """No NUL and no half of a surrogate pair: PostgreSQL refuses both, even in a row that parks the event."""
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, dict):
+        return all(_storable(key) and _storable(entry) for key, entry in value.items())
+    return all(map(_storable, value)) if isinstance(value, list) else True
 
 
 def _refuse(number: str) -> None:

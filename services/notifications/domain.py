@@ -88,7 +88,9 @@ class AskFormula:
 
     def words(self, profession: str = "person") -> str:
         """Say the formula in plain words, for pages and letters; `profession` is in the singular."""
-        least, each, step, most = map(pounds, (self.least_pence, self.each_pence, self.step_pence, self.most_pence))
+        least, each, step, most = map(
+            pounds, (self.least_pence, self.each_pence, self.step_pence, self.most_pence)
+        )
         return (
             f"{least}, plus {each} for each registered {profession} in the area, "
             f"rounded down to the nearest {step}, and never more than {most}"

@@ -1,9 +1,6 @@
 """The private servers of the tests do what they say, and leave nothing behind."""
 
-import asyncio
 import os
-import shutil
-import signal
 import smtplib
 import socket
 import socketserver
@@ -91,7 +88,7 @@ def test_a_private_broker_listens_on_loopback_only_and_obeys_rabbitmqctl(rabbitm
     assert rabbitmq.control("list_vhosts", "name", "--no-table-headers").split() == ["/"]
     with pytest.raises(TestServerError, match="rabbitmqctl no_such_command"):
         rabbitmq.control("no_such_command")
-    inodes = {os.readlink(link) for link in _descriptors(rabbitmq.pid)}
+    inodes = {str(link.readlink()) for link in _descriptors(rabbitmq.pid)}
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in line]
     ours = {columns[1] for columns in listening if f"socket:[{columns[9]}]" in inodes}
     assert f"0100007F:{rabbitmq.port:04X}" in ours
@@ -126,25 +123,29 @@ def test_a_persistent_message_survives_kill_9_of_the_broker(rabbitmq: PrivateRab
     channel.queue_declare("kept", durable=True, exclusive=False, auto_delete=False, arguments=quorum)
     message = amqp.Message(b"seven", delivery_mode=2)
     channel.basic_publish_confirm(message, routing_key="kept", mandatory=True, confirm_timeout=5)
+    time.sleep(1)  # RabbitMQ writes the list of its quorum queues twice a second, not at once
     rabbitmq.kill()
     assert not rabbitmq.running
     connection.collect()
 
     rabbitmq.start()
     with connect(rabbitmq) as again, again.channel() as channel:
-        eventually(lambda: _depth(channel) == 1, within=10, otherwise="the message is gone")
-        assert channel.basic_get("kept").body == "seven"
+        found: list[bytes] = []
+        eventually(lambda: _took(channel, found), within=10, otherwise="the message is gone")
+        assert found == [b"seven"]
 
 
-def _depth(channel: amqp.Channel) -> int:
-    depth = channel.queue_declare("kept", passive=True).message_count
-    assert isinstance(depth, int)
-    return depth
+def _took(channel: amqp.Channel, found: list[bytes]) -> bool:
+    """Whether a message came; a quorum queue needs a moment to elect its leader."""
+    message = channel.basic_get("kept", no_ack=True)
+    if message is not None:
+        found.append(message.body.encode() if isinstance(message.body, str) else message.body)
+    return bool(found)
 
 
 def test_without_rabbitmq_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(testing.Path, "exists", lambda _: False)
-    with pytest.raises(TestServerError, match="^RabbitMQ is missing: apt-get install rabbitmq-server$"):
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    with pytest.raises(TestServerError, match=r"^RabbitMQ is missing: apt-get install rabbitmq-server$"):
         testing.rabbitmq_scripts()
 
 
@@ -379,12 +380,11 @@ def test_a_cut_resets_what_is_open_and_lets_new_connections_in(proxy: RawProxy) 
         assert exchange(connection, b"1") == b"1"
         proxy.cut()
         with pytest.raises(ConnectionError):
-            exchange(connection, b"2")
-            exchange(connection, b"3")
+            connection.recv(1)
     with client(proxy) as connection:
         assert exchange(connection, b"4") == b"4"
 
 
 def test_a_proxy_to_nobody_closes_at_once() -> None:
     with RawProxy(free_port()) as proxy, client(proxy) as connection, pytest.raises(ConnectionError):
-        exchange(connection, b"1") or exchange(connection, b"2")
+        connection.recv(1)

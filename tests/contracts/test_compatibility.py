@@ -123,7 +123,8 @@ def set_field(name: str, **values: Any) -> Alteration:
         (
             ANSWERED,
             set_field("answer", values=["asked", "declined", "pledged", "thanked"]),
-            'answer had values ["asked", "declined", "pledged"] and has ["asked", "declined", "pledged", "thanked"]',
+            'answer had values ["asked", "declined", "pledged"] and has '
+            '["asked", "declined", "pledged", "thanked"]',
         ),
         (SENT, set_field("ask.currency", values=["EUR"]), 'ask.currency had values ["GBP"] and has ["EUR"]'),
         (SENT, set_field("ask.amount_pence", kind="text"), "ask.amount_pence was whole number and is text"),

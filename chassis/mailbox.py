@@ -1,0 +1,467 @@
+"""The built-in mail box: a mail server on loopback that keeps what it is given, and pages to read it.
+
+It stands in for a real mail server where none is configured, and nothing that it takes leaves this
+computer. Each message is one file, on disk before the sender is told that it was accepted. It does not
+know who writes to whom, and trusts no message: what others wrote is shown in a sandbox.
+"""
+
+import asyncio
+import email
+import email.header
+import heapq
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import Message
+from email.policy import compat32
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+from urllib.parse import quote
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from chassis.clock import Clock
+from chassis.config import Settings
+from chassis.errors import NotFound
+from chassis.house import House
+from chassis.log import describe, logger
+from chassis.web import Section, application, environment, render
+
+_log = logger(__name__)
+
+#: The largest message that is taken, in bytes.
+SIZE_LIMIT = 10 * 1024 * 1024
+
+#: Messages on one page of the list.
+PAGE = 50
+
+#: As much of a message as is read for its line in the list.
+_HEAD = 64 * 1024
+
+#: Nanoseconds since 1970, then something random: names sort by arrival.
+_ID = re.compile(r"[0-9]{20}-[0-9a-f]{12}")
+
+#: What somebody else wrote: no scripts, no forms, nothing fetched. A link opens in a tab of its own.
+HTML_POLICY = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
+FILE_POLICY = "sandbox; default-src 'none'"
+
+#: File types that are announced as what they are; all others are bytes to a browser.
+_NAMED_TYPES = frozenset({"application/pdf"})
+
+
+class MailBox:
+    """The messages in a folder, and the mail server that fills it. Runs on the caller's asyncio loop."""
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        self.folder = folder
+        self._clock = clock or Clock()
+        self._server: asyncio.Server | None = None
+        self._sessions: set[_MailSession] = set()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Listen.
+
+        Returns:
+            the port.
+        """
+        await asyncio.to_thread(self._prepare)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _MailSession(self, self._sessions, loop), host, port)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Take no more messages; those that were accepted are on disk."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.close()
+        await asyncio.gather(*(session.end() for session in list(self._sessions)))
+        await server.wait_closed()
+
+    async def keep(self, envelope: Envelope) -> str:
+        """Store a message; when this returns it is on disk.
+
+        Returns:
+            its id.
+        """
+        arrived = int(self._clock.now().timestamp() * 1_000_000) * 1000
+        id = f"{arrived:020d}-{token_hex(6)}"
+        content = envelope.original_content or b""
+        await asyncio.to_thread(self._write, id, _stamped(envelope) + content)
+        return id
+
+    def page(
+        self, *, before: str = "", after: str = "", most: int = PAGE
+    ) -> tuple[list["Entry"], int, bool, bool]:
+        """A page of the list, newest first; only its own messages are opened. Blocks.
+
+        Args:
+            before: only messages that came earlier than this one.
+            after: only messages that came later than this one, the nearest of them.
+
+        Returns:
+            the entries, how many messages there are, whether there are newer ones, whether older ones.
+        """
+        ids = self._ids()
+        if after:
+            chosen = sorted(heapq.nsmallest(most, (id for id in ids if id > after)), reverse=True)
+        else:
+            chosen = heapq.nlargest(most, (id for id in ids if not before or id < before))
+        entries = [entry for id in chosen if (entry := self._entry(id))]
+        newer = bool(chosen) and max(ids) > chosen[0]
+        older = bool(chosen) and min(ids) < chosen[-1]
+        return entries, len(ids), newer, older
+
+    def read(self, id: str) -> "Mail":
+        """A whole message. Blocks.
+
+        Raises:
+            NotFound: when there is none of this id, or it is no id.
+        """
+        if not _ID.fullmatch(id):
+            raise NotFound
+        try:
+            raw = (self.folder / f"{id}.eml").read_bytes()
+        except FileNotFoundError:
+            raise NotFound from None
+        return Mail(id, raw)
+
+    def routes(self) -> list[Route]:
+        """The pages, relative to where they are mounted."""
+        return _Pages(self).routes()
+
+    def _ids(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return [name[:-4] for name in os.listdir(self.folder) if _ID.fullmatch(name.removesuffix(".eml"))]
+        return []
+
+    def _entry(self, id: str) -> "Entry | None":
+        with suppress(FileNotFoundError), (self.folder / f"{id}.eml").open("rb") as file:
+            head = re.split(rb"\r?\n\r?\n", file.read(_HEAD), maxsplit=1)[0]
+            headers = email.message_from_bytes(head, policy=compat32)
+            return Entry(
+                id=id,
+                subject=_header(headers, "subject"),
+                to=_header(headers, "to") or _header(headers, "delivered-to"),
+                received_at=_arrival(id),
+            )
+        return None
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in self.folder.glob("*.new"):
+            left.unlink()
+
+    def _write(self, id: str, content: bytes) -> None:
+        draft = self.folder / f"{id}.new"
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(self.folder / f"{id}.eml")
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def pages(mailbox: MailBox, settings: Settings, house: House, sections: Sequence[Section]) -> ASGIApp:
+    """The application that shows a mail box, to be mounted under ``/mail``."""
+    templates = environment(house, sections)
+    app = application("mail", settings, mailbox.routes(), templates)
+    app.state.templates = templates
+    return app
+
+
+# the server
+
+
+class _MailSession(SMTP):  # type: ignore[misc]
+    """One sender's connection."""
+
+    #: Lines are taken as long as programs write them, and read in larger pieces than the standard's 1,001.
+    line_length_limit = 64 * 1024
+
+    def __init__(
+        self, mailbox: MailBox, sessions: set["_MailSession"], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(
+            _Hooks(mailbox),
+            hostname="localhost",
+            ident="mail box",
+            data_size_limit=SIZE_LIMIT,
+            enable_SMTPUTF8=True,
+            loop=loop,
+        )
+        self._sessions = sessions
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._sessions.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._sessions.discard(self)
+        super().connection_lost(error)
+
+    async def end(self) -> None:
+        """Hang up and wait until the connection is gone."""
+        work = self._handler_coroutine
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
+        if work is not None:
+            await asyncio.wait({work}, timeout=3)
+
+
+class _Hooks:
+    """What aiosmtpd asks of whoever receives. The names are its own."""
+
+    def __init__(self, mailbox: MailBox) -> None:
+        self._mailbox = mailbox
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        try:
+            await self._mailbox.keep(envelope)
+        except OSError as error:
+            _log.error("mail_not_kept", **describe(error))
+            return "452 4.3.1 The message could not be stored; try again later"
+        return "250 2.0.0 Kept"
+
+    async def handle_exception(self, error: Exception) -> str:
+        """The answer to the sender; the library's own would quote the error."""
+        _log.error("mail_session_failed", **describe(error))
+        return "451 4.3.0 Something went wrong here; try again later"
+
+
+def _stamped(envelope: Envelope) -> bytes:
+    """What a server that delivers a message writes above it: from whom and to whom it really went."""
+    lines = [f"Return-Path: <{envelope.mail_from or ''}>"]
+    lines += [f"Delivered-To: {address}" for address in envelope.rcpt_tos]
+    cleaned = (re.sub(r"[\x00-\x1f\x7f]", "", line) for line in lines)
+    return "".join(f"{line}\r\n" for line in cleaned).encode("utf-8", "surrogateescape")
+
+
+# messages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A message as the list shows it."""
+
+    id: str
+    subject: str
+    to: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that came with a message."""
+
+    name: str
+    type: str
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+
+class Mail:
+    """A message taken apart. Whatever its bytes are, this does not fail: at worst it is plain text."""
+
+    def __init__(self, id: str, raw: bytes) -> None:
+        self.id = id
+        self.received_at = _arrival(id)
+        self.text = ""
+        self.html = ""
+        self.attachments: list[Attachment] = []
+        try:
+            self._headers = email.message_from_bytes(raw, policy=compat32)
+            leaves = list(_leaves(self._headers))
+        except RecursionError:  # parts in parts in parts, a thousand deep
+            self._headers, leaves = Message(), []
+            self.text = raw.decode("utf-8", "replace")
+        for part in leaves:
+            self._take(part)
+
+    @property
+    def subject(self) -> str:
+        return _header(self._headers, "subject")
+
+    @property
+    def sender(self) -> str:
+        return _header(self._headers, "from") or _header(self._headers, "return-path")
+
+    @property
+    def to(self) -> str:
+        return _header(self._headers, "to") or _header(self._headers, "delivered-to")
+
+    def _take(self, part: Message) -> None:
+        kind, attached = part.get_content_type(), part.get_content_disposition() == "attachment"
+        content = part.get_payload(decode=True)
+        if not isinstance(content, bytes):
+            content = b""
+        if kind == "text/plain" and not attached and not self.text:
+            self.text = _decoded(part, content)
+        elif kind == "text/html" and not attached and not self.html:
+            self.html = _decoded(part, content)
+        elif content:
+            number = len(self.attachments) + 1
+            self.attachments.append(Attachment(name=_file_name(part, number), type=kind, content=content))
+
+
+def _leaves(message: Message) -> Iterator[Message]:
+    return (part for part in message.walk() if not part.is_multipart())
+
+
+def _decoded(part: Message, content: bytes) -> str:
+    try:
+        return content.decode(part.get_content_charset("utf-8"), "replace")
+    except (LookupError, ValueError):  # a character set that does not exist
+        return content.decode("utf-8", "replace")
+
+
+def _header(message: Message, name: str) -> str:
+    """A header as people read it, on one line."""
+    value = str(message.get(name, ""))
+    with suppress(LookupError, ValueError):  # left as it is when its encoding is none
+        value = str(email.header.make_header(email.header.decode_header(value)))
+    value = value.encode("utf-8", "replace").decode()
+    return "".join(character if character.isprintable() else " " for character in value).strip()[:1000]
+
+
+def _file_name(part: Message, number: int) -> str:
+    """The name of an attached file, without folders and without anything that cannot be seen."""
+    given = str(part.get_filename() or "").encode("utf-8", "replace").decode()
+    with suppress(LookupError, ValueError):
+        given = str(email.header.make_header(email.header.decode_header(given)))
+    name = re.split(r"[/\\]", given)[-1]
+    name = "".join(character for character in name if character.isprintable()).strip(" .")[-100:]
+    return name or f"attachment-{number}"
+
+
+def _arrival(id: str) -> datetime:
+    return datetime.fromtimestamp(int(id[:20]) / 1e9, UTC)
+
+
+# the pages
+
+
+class _Pages:
+    """Shows one mail box."""
+
+    def __init__(self, mailbox: MailBox) -> None:
+        self._mailbox = mailbox
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.list),
+            Route("/{id}", self.message),
+            Route("/{id}/html", self.html),
+            Route("/{id}/attachments/{number}", self.attachment),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        """The newest messages, or a page of older ones."""
+        mount = request.scope.get("root_path", "")
+        bounds = {name: _read_bound(request, name) for name in ("before", "after")}
+        entries, total, newer, older = await asyncio.to_thread(self._mailbox.page, **bounds)
+        return _show(
+            request,
+            "mail_list.html",
+            total=total,
+            messages=[
+                {
+                    "href": f"{mount}/{entry.id}",
+                    "subject": entry.subject,
+                    "to": entry.to,
+                    "received_at": entry.received_at,
+                }
+                for entry in entries
+            ],
+            newer_href=f"{mount}/?after={entries[0].id}" if entries and newer else None,
+            older_href=f"{mount}/?before={entries[-1].id}" if entries and older else None,
+        )
+
+    async def message(self, request: Request) -> Response:
+        """One message: who, what, and its files."""
+        mount = request.scope.get("root_path", "")
+        mail = await self._read(request)
+        here = f"{mount}/{mail.id}"
+        return _show(
+            request,
+            "mail_message.html",
+            list_href=f"{mount}/",
+            subject=mail.subject,
+            from_=mail.sender,
+            to=mail.to,
+            received_at=mail.received_at,
+            text=mail.text,
+            html_href=f"{here}/html" if mail.html else None,
+            attachments=[
+                {"name": each.name, "size": each.size, "href": f"{here}/attachments/{number}"}
+                for number, each in enumerate(mail.attachments, 1)
+            ],
+        )
+
+    async def html(self, request: Request) -> Response:
+        """What somebody wrote, as most people see it: at an address of its own, in a sandbox."""
+        mail = await self._read(request)
+        if not mail.html:
+            raise NotFound
+        page = _links_outside(mail.html).encode("utf-8", "replace")
+        return Response(page, headers=_guarded(HTML_POLICY), media_type="text/html")
+
+    async def attachment(self, request: Request) -> Response:
+        """A file that came with a message, to be saved and never to be run here."""
+        mail = await self._read(request)
+        number = request.path_params["number"]
+        if not re.fullmatch("[1-9][0-9]{0,3}", number) or int(number) > len(mail.attachments):
+            raise NotFound
+        found = mail.attachments[int(number) - 1]
+        headers = _guarded(FILE_POLICY) | {"content-disposition": _saved_as(found.name)}
+        kind = found.type if found.type in _NAMED_TYPES else "application/octet-stream"
+        return Response(found.content, headers=headers, media_type=kind)
+
+    async def _read(self, request: Request) -> Mail:
+        return await asyncio.to_thread(self._mailbox.read, request.path_params["id"])
+
+
+def _show(request: Request, template: str, **values: Any) -> Response:
+    return render(request.app.state.templates, request, template, 200, values)
+
+
+def _read_bound(request: Request, name: str) -> str:
+    bound = request.query_params.get(name, "")
+    if bound and not _ID.fullmatch(bound):
+        raise NotFound
+    return bound
+
+
+def _guarded(policy: str) -> dict[str, str]:
+    return {"content-security-policy": policy, "x-content-type-options": "nosniff"}
+
+
+def _links_outside(page: str) -> str:
+    """The page with its links opening outside the frame that shows it."""
+    start = re.match(r"\s*<!doctype[^>]*>", page, re.IGNORECASE)
+    at = start.end() if start else 0
+    return f'{page[:at]}<base target="_blank">{page[at:]}'
+
+
+def _saved_as(name: str) -> str:
+    plain = re.sub(r"[^ !#-\[\]-~]", "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

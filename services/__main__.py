@@ -1,0 +1,253 @@
+"""The ``conduit`` command: everything that a person types.
+
+The work is done in the modules beside this one; here stand the words, the options and the exit codes: 0 done,
+1 could not be done (the message says what to do), 2 typed wrongly.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from chassis import log
+from chassis.config import Settings, SettingsError
+from chassis.embedded import EmbeddedError
+from chassis.errors import ChassisError
+from services.installation import Installation
+
+app = typer.Typer(
+    name="conduit",
+    help="Partnerships, small grants and outreach letters for community organisations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+events = typer.Typer(help="Messages that could not be handled, and copies to be rebuilt.", no_args_is_help=True)
+imports = typer.Typer(help="Take in a table that you exported from somewhere.", no_args_is_help=True)
+app.add_typer(events, name="events")
+app.add_typer(imports, name="import")
+
+Home = Annotated[Path | None, typer.Option(help="Folder of this installation (.conduit when not given).")]
+AmqpUrl = Annotated[str | None, typer.Option(help="RabbitMQ; events stay inside the process when not given.")]
+DatabaseUrl = Annotated[str | None, typer.Option(help="PostgreSQL; an embedded one when not given.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
+File = Annotated[Path, typer.Argument(help="A CSV file.", exists=True, dir_okay=False, readable=True)]
+
+_err = Console(stderr=True)
+_out = Console()
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Option(prompt="Name of your organisation", help="Name of your organisation.")],
+    email: Annotated[str, typer.Option(prompt="Its e-mail address", help="The address that letters come from.")],
+    person: Annotated[str, typer.Option(prompt="Your own name", help="The first person: signs the letters.")],
+    home: Home = None,
+) -> None:
+    """Make an empty start for your own organisation: a house file, keys, no examples."""
+    from services.start import begin
+
+    installation = _installation(home=home)
+    path = begin(installation, name=name, email=email, person=person)
+    typer.echo(f"Your house file is {path}. Fill in what says TO DO, then start with: conduit up")
+
+
+@app.command()
+def up(
+    only: Annotated[list[str] | None, typer.Option(help="Serve only this service; may be repeated.")] = None,
+    example: Annotated[bool, typer.Option("--example", help="Load the Forum's year as an example.")] = False,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the pages (8000).")] = None,
+    metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of metrics and health.")] = None,
+    smtp_url: Annotated[str | None, typer.Option(help="Mail server; the built-in mail box when not given.")] = None,
+    home: Home = None,
+    amqp_url: AmqpUrl = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Start the services and serve until ctrl-C."""
+    from services.start import serve
+
+    installation = _installation(
+        home=home, port=port, metrics_port=metrics_port, smtp_url=smtp_url, amqp_url=amqp_url, database_url=database_url
+    )
+    raise typer.Exit(serve(installation, only=only or [], example=example, say=_say))
+
+
+@app.command()
+def migrate(home: Home = None, database_url: DatabaseUrl = None) -> None:
+    """Bring the databases to the version of this code."""
+    installation = _installation(home=home, database_url=database_url)
+    installation.make_keys()
+    with installation.database():
+        for service in installation.migrate():
+            typer.echo(f"{service}: up to date")
+
+
+@app.command()
+def declare(home: Home = None, amqp_url: AmqpUrl = None) -> None:
+    """Make the exchanges, queues and bindings on RabbitMQ."""
+    from chassis.declare import declare as declare_on
+
+    installation = _installation(home=home, amqp_url=amqp_url)
+    url = installation.settings.amqp_admin_url or installation.settings.amqp_url
+    if not url:
+        raise SettingsError("Say where RabbitMQ is: --amqp-url or CONDUIT_AMQP_ADMIN_URL.")
+    for queue in declare_on(url):
+        typer.echo(f"{queue}: declared")
+
+
+@app.command()
+def check(home: Home = None, amqp_url: AmqpUrl = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Say whether everything is configured, reachable, declared and migrated: one line each."""
+    from services.checks import run_checks
+
+    findings = run_checks(_installation(home=home, amqp_url=amqp_url, database_url=database_url))
+    if as_json:
+        typer.echo(json.dumps([finding.as_dict() for finding in findings]))
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+    raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
+
+
+@app.command()
+def story(as_json: Json = False, amqp_url: AmqpUrl = None, database_url: DatabaseUrl = None) -> None:
+    """Play the Forum's year from empty to finished on a throwaway instance, and print the figures."""
+    from services.start import tell_story
+
+    raise typer.Exit(tell_story(amqp_url=amqp_url, database_url=database_url, as_json=as_json))
+
+
+@imports.command("partners")
+def import_partners(file: File, dry_run: DryRun = False, home: Home = None, database_url: DatabaseUrl = None,
+                    as_json: Json = False) -> None:  # fmt: skip
+    """Organisations and contacts. All lines or none; the same file twice changes nothing."""
+    _import("partners", file, dry_run, home, database_url, as_json)
+
+
+@imports.command("registrations")
+def import_registrations(file: File, dry_run: DryRun = False, home: Home = None, database_url: DatabaseUrl = None,
+                         as_json: Json = False) -> None:  # fmt: skip
+    """Registered people, one line each. All lines or none; the same file twice changes nothing."""
+    _import("registrations", file, dry_run, home, database_url, as_json)
+
+
+@events.command()
+def parked(home: Home = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """List the messages that could not be handled, with the reason. Bodies are not shown."""
+    from services import messages
+
+    rows = messages.parked(_installation(home=home, database_url=database_url))
+    if as_json:
+        typer.echo(json.dumps(rows, default=str))
+        return
+    if not rows:
+        typer.echo("Nothing is parked.")
+        return
+    table = Table("service", "id", "type", "reason", "failure", "tries", "parked at", "next try")
+    for row in rows:
+        table.add_row(*(str(row[name] or "waits for you") for name in messages.COLUMNS))
+    _out.print(table)
+
+
+@events.command()
+def retry(
+    service: Annotated[str, typer.Argument(help="Whose parked messages.")],
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids; all of them when none is given.")] = None,
+    home: Home = None, database_url: DatabaseUrl = None,
+) -> None:  # fmt: skip
+    """Try parked messages again now."""
+    from services import messages
+
+    count = messages.retry(_installation(home=home, database_url=database_url), service, ids or [])
+    typer.echo(f"{count} will be tried again now.")
+
+
+@events.command()
+def discard(
+    service: Annotated[str, typer.Argument(help="Whose parked messages.")],
+    ids: Annotated[list[str], typer.Argument(help="Ids of the messages that need not be handled.")],
+    home: Home = None, database_url: DatabaseUrl = None,
+) -> None:  # fmt: skip
+    """Drop parked messages for good. Their ids stay known, so they never come back."""
+    from services import messages
+
+    count = messages.discard(_installation(home=home, database_url=database_url), service, ids)
+    typer.echo(f"{count} discarded.")
+
+
+@events.command()
+def replay(
+    rebuild: Annotated[str, typer.Option(help="The copy to rebuild, e.g. notifications.contacts.")] = "",
+    home: Home = None, database_url: DatabaseUrl = None,
+) -> None:  # fmt: skip
+    """Let the owner of a copy announce its present state again. Reactions such as letters never fire twice."""
+    from services import messages
+
+    installation = _installation(home=home, database_url=database_url)
+    if not rebuild:
+        typer.echo("Copies that can be rebuilt:\n" + "\n".join(f"  {name}" for name in sorted(messages.COPIES)))
+        return
+    with _progress(f"Announcing {rebuild}") as step:
+        count = messages.replay(installation, rebuild, step)
+    typer.echo(f"{count} announced again. The running services take them in.")
+
+
+def _import(what: str, file: Path, dry_run: bool, home: Path | None, database_url: str | None, as_json: bool) -> None:
+    from services.intake import take_in
+
+    installation = _installation(home=home, database_url=database_url)
+    with _progress(f"Reading {file.name}") as step:
+        report = take_in(installation, what, file, dry_run=dry_run, progress=step)
+    if as_json:
+        typer.echo(json.dumps(report.as_dict()))
+    else:
+        for line in report.lines():
+            typer.echo(line, err=bool(report.faults))
+    raise typer.Exit(1 if report.faults else 0)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Any]:
+    """A progress bar where somebody watches; a silent function elsewhere."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True) as bars:
+        task = bars.add_task(title, total=None)
+        yield lambda done: bars.update(task, completed=done)
+
+
+def _say(text: str) -> None:
+    _err.print(text, highlight=False)
+
+
+def _installation(**overrides: Any) -> Installation:
+    settings = Settings.load(**overrides)
+    log.configure(settings.log_level, json=not sys.stderr.isatty())
+    return Installation(settings)
+
+
+def main() -> None:
+    """Run the command; an error that a person can cure is one sentence, not a trace."""
+    try:
+        app()
+    except (SettingsError, ChassisError, EmbeddedError) as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

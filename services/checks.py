@@ -1,0 +1,136 @@
+"""``conduit check``: is everything configured, reachable, migrated, declared, and does everything move?"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chassis.config import Settings
+from chassis.embedded import EmbeddedPostgres
+from chassis.errors import ChassisError
+from chassis.keys import read_keys
+from chassis.migrations import newest, version_of
+from chassis.outbox import QUERIES
+from contracts.topology import SERVICES
+from services.installation import Installation, migrations_of
+from services.messages import opened
+
+#: Older than this many seconds, an unpublished event is a fault and no longer a queue.
+_STUCK = 120
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    good: bool
+    says: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.good else 'BAD '} {self.what}: {self.says}"
+
+
+def run_checks(installation: Installation) -> list[Finding]:
+    """Look at everything; one fault never hides another."""
+    return list(_all(installation))
+
+
+def _all(installation: Installation) -> Iterator[Finding]:
+    settings = installation.settings
+    yield _try("house file", lambda: _house(installation))
+    for service in SERVICES:
+        yield _try(f"keys of {service}", lambda service=service: _keys(settings, service))
+    if settings.embedded_database and not EmbeddedPostgres(settings.home).running:
+        yield Finding("database", False, "the embedded server does not run. Start Conduit with: conduit up")
+    else:
+        for service in SERVICES:
+            yield from _service(installation, service)
+    if settings.amqp_url:
+        yield from _broker(settings)
+    else:
+        yield Finding("broker", True, "none: events stay inside the process")
+    where = "the built-in mail box" if not settings.smtp_url else "a mail server"
+    yield Finding("mail", True, f"letters go to {where}")
+
+
+def _try(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except (ChassisError, OSError) as error:
+        return Finding(what, False, str(error))
+    except Exception as error:  # noqa: BLE001  a check reports whatever it meets
+        return Finding(what, False, f"could not be checked ({type(error).__name__})")
+
+
+def _house(installation: Installation) -> str:
+    house = installation.house()
+    if house.unfinished:
+        raise ChassisError(f"still TO DO in {installation.settings.house_path}: {', '.join(house.unfinished)}")
+    return house.name
+
+
+def _keys(settings: Settings, service: str) -> str:
+    keys = read_keys(settings.keys_folder, service)
+    missing = [name for name in SERVICES if name not in keys.public]
+    if missing:
+        raise ChassisError(f"the public key of {missing[0]} is missing. Copy it into {settings.keys_folder}.")
+    return "complete"
+
+
+def _service(installation: Installation, service: str) -> Iterator[Finding]:
+    state: dict[str, Any] = {}
+
+    def look() -> str:
+        state.update(asyncio.run(_look(installation, service)))
+        if state["version"] is None or state["version"] < state["needed"]:
+            raise ChassisError(f"at {state['version'] or 'nothing'}, needs {state['needed']}. Run: conduit migrate")
+        return f"reachable, at {state['version']}"
+
+    yield _try(f"database of {service}", look)
+    if "pending" in state:
+        yield _outbox(service, state)
+        parked = state["parked"]
+        words = "nothing parked" if not parked else f"{parked} parked. Look at: conduit events parked"
+        yield Finding(f"parked by {service}", not parked, words)
+
+
+async def _look(installation: Installation, service: str) -> dict[str, Any]:
+    async with opened(installation, service) as database:
+        state: dict[str, Any] = {"version": await version_of(database), "needed": newest(migrations_of(service))}
+        if state["version"]:
+            async with database.reading() as tx:
+                outbox = await QUERIES.outbox_state(tx)
+                state |= {
+                    "pending": outbox["pending"],
+                    "failure": outbox["failure"],
+                    "age": (tx.now - outbox["oldest"]).total_seconds() if outbox["oldest"] else 0,
+                    "parked": sum([row["count"] async for row in QUERIES.parked_by_reason(tx)]),
+                }
+        return state
+
+
+def _outbox(service: str, state: dict[str, Any]) -> Finding:
+    what = f"outbox of {service}"
+    if not state["pending"]:
+        return Finding(what, True, "everything is published")
+    words = f"{state['pending']} waiting, the oldest for {round(state['age'])} s"
+    if state["failure"]:
+        words += f"; the last try said: {state['failure']}"
+    cure = {"no_queue_bound": ". Run: conduit declare", "subscriber_away": ". Start the other services"}
+    return Finding(what, state["age"] < _STUCK, words + cure.get(state["failure"], ""))
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    from chassis.declare import verify, waiting
+
+    if settings.amqp_admin_url:
+        yield _try("broker declarations", lambda: f"{verify(settings.amqp_admin_url)} queues as they should be")
+    found: dict[str, tuple[int, int]] = {}
+    yield _try("broker", lambda: found.update(waiting(settings.amqp_url)) or "reachable, queues declared")
+    for queue, (count, consumers) in found.items():
+        good = consumers > 0
+        yield Finding(queue, good, f"{count} waiting, {consumers} reading" + ("" if good else ": is its service up?"))

@@ -1,0 +1,80 @@
+-- name: claim_import$
+-- Whether this transaction may import: only one may at a time, so that counts are right and nothing deadlocks.
+SELECT pg_try_advisory_xact_lock(7204201);
+
+-- name: register^
+-- Enter or change these registrations, each of another person; those that are the same already stay untouched.
+WITH given AS (
+    SELECT * FROM unnest(
+        :ids::uuid[], :persons::bytea[], :professions::text[], :areas::text[], :countries::text[],
+        :exam_stages::text[], :lawful_bases::text[], :dates::date[]
+    ) AS given (id, person, profession, area, country, exam_stage, lawful_basis, registered_on)
+), written AS (
+    INSERT INTO registrations AS known (
+        id, person, profession, area, country, exam_stage, lawful_basis, registered_on, recorded_at, changed_at
+    )
+    SELECT id, person, profession, area, country, exam_stage, lawful_basis, registered_on, :now, :now FROM given
+    ON CONFLICT (person) DO UPDATE SET
+        profession = excluded.profession, area = excluded.area, country = excluded.country,
+        exam_stage = excluded.exam_stage, lawful_basis = excluded.lawful_basis,
+        registered_on = excluded.registered_on, version = known.version + 1, changed_at = excluded.changed_at
+    WHERE (known.profession, known.area, known.country, known.exam_stage, known.lawful_basis, known.registered_on)
+        IS DISTINCT FROM (excluded.profession, excluded.area, excluded.country, excluded.exam_stage,
+            excluded.lawful_basis, excluded.registered_on)
+    RETURNING known.version
+)
+SELECT count(*) FILTER (WHERE version = 1) AS new, count(*) FILTER (WHERE version > 1) AS changed FROM written;
+
+-- name: recount
+-- Bring the counts up to date with the registrations; answers those that are different now.
+INSERT INTO registration_counts AS told (area, profession, count, counted_on, version)
+SELECT area, profession, coalesce(present.count, 0), :today, 1
+FROM (SELECT area, profession, count(*) AS count FROM registrations GROUP BY area, profession) AS present
+FULL JOIN registration_counts AS before USING (area, profession)
+WHERE coalesce(present.count, 0) IS DISTINCT FROM before.count
+ORDER BY area, profession
+ON CONFLICT (area, profession) DO UPDATE SET
+    count = excluded.count, counted_on = excluded.counted_on, version = told.version + 1
+RETURNING area, profession, count, counted_on, version;
+
+-- name: counts
+-- How many are registered, by area and profession; areas that nobody is left in do not appear.
+SELECT area, profession, count, counted_on, version FROM registration_counts
+WHERE count > 0 ORDER BY area, profession;
+
+-- name: counts_after
+-- A page of all counts, also of those that fell to nothing, in the order of their subjects.
+SELECT area, profession, count, counted_on, version, (area || '/' || profession) COLLATE "C" AS subject
+FROM registration_counts
+WHERE (area || '/' || profession) COLLATE "C" > :after
+ORDER BY subject LIMIT :most;
+
+-- name: totals^
+-- How many people are registered, and in how many areas.
+SELECT coalesce(sum(count), 0)::bigint AS registrations, count(DISTINCT area) AS areas
+FROM registration_counts WHERE count > 0;
+
+-- name: remember_organisation!
+-- Move the copy of an organisation forward, never back.
+INSERT INTO organisations AS known (id, name, closed_on, epoch, version)
+VALUES (:id, :name, :closed_on, :epoch, :version)
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name, closed_on = excluded.closed_on, epoch = excluded.epoch, version = excluded.version
+WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
+
+-- name: record_pledge!
+-- Enter a pledge once.
+INSERT INTO pledges (id, organisation_id, campaign_id, campaign, fund, amount_pence, pledged_on, heard_at)
+VALUES (:id, :organisation_id, :campaign_id, :campaign, :fund, :amount_pence, :pledged_on, :now)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: pledges
+-- What was pledged, newest first, with the body's name as far as it has been heard of.
+SELECT pledges.id, pledges.organisation_id, organisations.name AS body_name, campaign, fund, amount_pence,
+       pledged_on, heard_at
+FROM pledges LEFT JOIN organisations ON organisations.id = pledges.organisation_id
+ORDER BY pledged_on DESC, pledges.id DESC LIMIT :most;
+
+-- name: pledged_pence$
+-- Everything that was pledged, in pence.
+SELECT coalesce(sum(amount_pence), 0)::bigint FROM pledges;

@@ -1,0 +1,28 @@
+"""The grants service: wiring only."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from chassis.extensions import Announcements, Pages, Store, subscribe
+from chassis.inbox import Inbox
+from chassis.transports import Delivery
+from contracts.topology import GRANTS
+from services.grants import web
+from services.grants.handlers import SUBSCRIPTIONS
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Grants:
+    """Counts who is registered and keeps what was pledged for them."""
+
+    name = GRANTS
+
+    store = Store(MIGRATIONS)
+    announcements = Announcements()
+    pages = Pages(web.build, "/grants")
+
+    @subscribe(SUBSCRIPTIONS)
+    async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
+        """Take in what was received."""
+        await inbox.take(deliveries)

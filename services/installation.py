@@ -1,0 +1,120 @@
+"""An installation: its house file, its keys, its databases. What must stand before a service can start."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from chassis.config import Settings
+from chassis.embedded import EmbeddedPostgres, claim, make_home
+from chassis.errors import ChassisError
+from chassis.house import House, read_house
+from chassis.keys import create_keys
+from chassis.migrations import migrate, prepare_server, service_url
+from contracts.topology import SERVICES
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+#: The lists that the services' pages and imports need in a house file.
+LISTS = (
+    "areas", "professions", "kinds", "contact_roles", "closeness", "exam_stages", "lawful_bases", "channels",
+)  # fmt: skip
+
+
+class NotInitialised(ChassisError):
+    """There is no house file yet. Start your own with: conduit init, or look at the example: conduit up --example"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Everything under one home folder, on embedded or on given servers."""
+
+    settings: Settings
+
+    def house(self) -> House:
+        """The body that this installation serves.
+
+        Raises:
+            NotInitialised: when nobody has begun one.
+            HouseError: names the key at fault.
+        """
+        if not self.settings.house_path.exists():
+            raise NotInitialised
+        return read_house(self.settings.house_path, required=LISTS)
+
+    def take_example_house(self) -> None:
+        """Begin with the Forum's house file, unless there is one."""
+        make_home(self.settings.home)
+        if not self.settings.house_path.exists():
+            shutil.copyfile(EXAMPLES / "house.toml", self.settings.house_path)
+
+    def urls(self) -> dict[str, str]:
+        """The address of each service's database, with its own role."""
+        given = self.settings.database_url
+        if "{service}" in given:
+            return {service: given.replace("{service}", service) for service in SERVICES}
+        admin = self.admin_url()
+        prefix = self.settings.database_prefix
+        return {name: service_url(admin, f"{prefix}_{name}", self._password(name)) for name in SERVICES}
+
+    def admin_url(self) -> str:
+        """The address of a user who may make roles and databases: the embedded server's when none is given."""
+        return self.settings.database_url or EmbeddedPostgres(self.settings.home).url()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold the home folder alone, with the embedded database running if there is no other."""
+        if not self.settings.embedded_database:
+            make_home(self.settings.home)
+            yield
+            return
+        with claim(self.settings.home):
+            server = EmbeddedPostgres(self.settings.home)
+            server.start()
+            try:
+                yield
+            finally:
+                server.stop("fast")
+
+    @contextmanager
+    def database(self) -> Iterator[None]:
+        """Reach the databases for a moment: beside services that run already, or without any."""
+        if not self.settings.embedded_database or EmbeddedPostgres(self.settings.home).running:
+            yield
+            return
+        with self.in_use():
+            yield
+
+    def make_keys(self) -> None:
+        """Make the keys that are missing; existing ones stay."""
+        create_keys(self.settings.keys_folder, SERVICES)
+        for service in SERVICES:
+            path = self._password_file(service)
+            if not path.exists():
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(handle, "w") as file:
+                    file.write(secrets.token_urlsafe(24))
+
+    def migrate(self) -> Iterator[str]:
+        """Make what is missing on the server and bring each database to the newest revision, one a step."""
+        if "{service}" not in self.settings.database_url:
+            passwords = {service: self._password(service) for service in SERVICES}
+            prepare_server(self.admin_url(), self.settings.database_prefix, passwords)
+        for service, url in self.urls().items():
+            migrate(url, migrations_of(service))
+            yield service
+
+    def _password(self, service: str) -> str:
+        return self._password_file(service).read_text().strip()
+
+    def _password_file(self, service: str) -> Path:
+        return self.settings.keys_folder / f"{service}.database"
+
+
+def migrations_of(service: str) -> Path:
+    """The folder of a service's migrations."""
+    return Path(import_module(f"services.{service}").__file__ or "").parent / "migrations"

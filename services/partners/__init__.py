@@ -1,0 +1,8 @@
+"""Partners: the organisations that the house works with, whom it knows there, and what happened between them.
+
+Owns organisations, contacts and the timeline of each organisation.
+Says that an organisation was registered, amended or closed, and that a contact was listed or withdrawn.
+A contact's name and address leave here sealed, for notifications alone to read.
+Listens for letters sent, failed, acknowledged and answered and for contributions pledged, which it shows
+on the timeline. Nothing that it owns changes by what it hears.
+"""

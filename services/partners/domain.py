@@ -1,0 +1,118 @@
+"""What an organisation and a contact are, and what a later word about them changes. Pure: no database, no clock."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Organisation:
+    """A body that we work with, wrote to, or know."""
+
+    id: UUID
+    #: An org-id such as ``GB-NHS-5LA``.
+    identifier: str
+    name: str
+    #: What it is to us, as codes of the house's list; several may apply.
+    kinds: tuple[str, ...]
+    #: The areas it serves, as codes of the house's list.
+    areas: tuple[str, ...]
+    #: How closely we work, as a code of the house's list.
+    closeness: str
+    opened_on: date | None
+    closed_on: date | None
+    #: The body that took over from a closed one.
+    successor_id: UUID | None
+    #: Counted from 1, one more with every change.
+    version: int = 1
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """The organisation in a row of the table."""
+        names = ("id", "identifier", "name", "closeness", "opened_on", "closed_on", "successor_id", "version")
+        return cls(**{name: row[name] for name in names}, kinds=tuple(row["kinds"]), areas=tuple(row["areas"]))
+
+    @property
+    def listed_as(self) -> str:
+        """What lists are sorted and searched by."""
+        return folded(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """Somebody at an organisation, in one role, whom we may write to unless they were withdrawn."""
+
+    id: UUID
+    organisation_id: UUID
+    #: A code of the house's list.
+    role: str
+    name: str
+    #: ``email`` or ``post``.
+    channel: str
+    email: str | None
+    #: The lines of a postal address, without the postcode.
+    postal_address: tuple[str, ...]
+    postcode: str | None
+    #: Where we got the address.
+    source: str
+    listed_on: date
+    withdrawn_on: date | None
+    #: Counted from 1, one more with every change.
+    version: int = 1
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """The contact in a row of the table."""
+        names = (
+            *("id", "organisation_id", "role", "name", "channel", "email", "postcode"),
+            *("source", "listed_on", "withdrawn_on", "version"),
+        )
+        return cls(**{name: row[name] for name in names}, postal_address=tuple(row["postal_address"]))
+
+    @property
+    def key(self) -> tuple[UUID, str, str]:
+        """What a contact is recognised by."""
+        return (self.organisation_id, self.role, self.name)
+
+
+class Fate(StrEnum):
+    """What a later word makes of what the register has."""
+
+    NEW = "new"
+    SAME = "same"
+    CHANGED = "changed"
+    #: An organisation that was open until now.
+    CLOSED = "closed"
+    #: A contact that might be written to until now.
+    WITHDRAWN = "withdrawn"
+
+
+def organisation_after(known: Organisation | None, said: Organisation) -> tuple[Organisation, Fate]:
+    """The organisation as it is now said to be, with its next version if anything is different."""
+    if known is None:
+        return said, Fate.NEW
+    if replace(said, version=known.version) == known:
+        return known, Fate.SAME
+    closed = known.closed_on is None and said.closed_on is not None
+    return replace(said, version=known.version + 1), Fate.CLOSED if closed else Fate.CHANGED
+
+
+def contact_after(known: Contact | None, said: Contact) -> tuple[Contact, Fate]:
+    """The contact as they are now said to be, with their next version if anything is different."""
+    if known is None:
+        return said, Fate.NEW
+    if replace(said, version=known.version) == known:
+        return known, Fate.SAME
+    withdrawn = known.withdrawn_on is None and said.withdrawn_on is not None
+    return replace(said, version=known.version + 1), Fate.WITHDRAWN if withdrawn else Fate.CHANGED
+
+
+def folded(name: str) -> str:
+    """The name in small letters without accents, so that Željka is found by zeljka."""
+    apart = unicodedata.normalize("NFKD", name)
+    plain = "".join(character for character in apart if not unicodedata.combining(character))
+    return " ".join(plain.casefold().split())

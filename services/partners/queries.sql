@@ -1,0 +1,133 @@
+-- name: lock_register!
+-- Changes to the register wait for each other; reading and the timeline go on.
+LOCK TABLE organisations, contacts IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: organisations_identified
+-- The organisations of the register that these identifiers belong to.
+SELECT id, identifier, name, kinds, areas, closeness, opened_on, closed_on, successor_id, version
+FROM organisations WHERE identifier = ANY(:identifiers::text[]);
+
+-- name: contacts_of
+-- Every contact of these organisations.
+SELECT id, organisation_id, role, name, channel, email, postal_address, postcode, source, listed_on, withdrawn_on,
+       version
+FROM contacts WHERE organisation_id = ANY(:organisations::uuid[]);
+
+-- name: organisations_unmentioned$
+-- How many organisations of the register are none of these.
+SELECT count(*) FROM organisations WHERE identifier <> ALL(:identifiers::text[]);
+
+-- name: write_organisations!
+-- Enter organisations, or bring those that are there up to date. Lists come as lines of one text.
+INSERT INTO organisations AS known
+    (id, identifier, name, listed_as, kinds, areas, closeness, opened_on, closed_on, successor_id, version, changed_at)
+SELECT said.id, said.identifier, said.name, said.listed_as, string_to_array(said.kinds, E'\n'),
+       string_to_array(said.areas, E'\n'), said.closeness, said.opened_on, said.closed_on, said.successor_id,
+       said.version, :now
+FROM unnest(:ids::uuid[], :identifiers::text[], :names::text[], :listed_as::text[], :kinds::text[], :areas::text[],
+            :closeness::text[], :opened_on::date[], :closed_on::date[], :successors::uuid[], :versions::integer[])
+     AS said (id, identifier, name, listed_as, kinds, areas, closeness, opened_on, closed_on, successor_id, version)
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name, listed_as = excluded.listed_as, kinds = excluded.kinds, areas = excluded.areas,
+    closeness = excluded.closeness, opened_on = excluded.opened_on, closed_on = excluded.closed_on,
+    successor_id = excluded.successor_id, version = known.version + 1, changed_at = excluded.changed_at;
+
+-- name: write_contacts!
+-- Enter contacts, or bring those that are there up to date. The lines of an address come as one text.
+INSERT INTO contacts AS known
+    (id, organisation_id, role, name, channel, email, postal_address, postcode, source, listed_on, withdrawn_on,
+     version, changed_at)
+SELECT said.id, said.organisation_id, said.role, said.name, said.channel, said.email,
+       string_to_array(said.postal_address, E'\n'), said.postcode, said.source, said.listed_on, said.withdrawn_on,
+       said.version, :now
+FROM unnest(:ids::uuid[], :organisations::uuid[], :roles::text[], :names::text[], :channels::text[], :emails::text[],
+            :postal_addresses::text[], :postcodes::text[], :sources::text[], :listed_on::date[],
+            :withdrawn_on::date[], :versions::integer[])
+     AS said (id, organisation_id, role, name, channel, email, postal_address, postcode, source, listed_on,
+              withdrawn_on, version)
+ON CONFLICT (id) DO UPDATE SET
+    channel = excluded.channel, email = excluded.email, postal_address = excluded.postal_address,
+    postcode = excluded.postcode, source = excluded.source, listed_on = excluded.listed_on,
+    withdrawn_on = excluded.withdrawn_on, version = known.version + 1, changed_at = excluded.changed_at;
+
+-- name: organisations_after
+-- The next organisations in the order of their ids.
+SELECT id, identifier, name, kinds, areas, closeness, opened_on, closed_on, successor_id, version
+FROM organisations WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
+
+-- name: contacts_after
+-- The next contacts in the order of their ids.
+SELECT id, organisation_id, role, name, channel, email, postal_address, postcode, source, listed_on, withdrawn_on,
+       version
+FROM contacts WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
+
+-- name: enter_on_timeline$
+-- Note what happened with an organisation, once for each event. Nothing comes back when it is not known.
+WITH known AS (
+    SELECT id FROM organisations WHERE id = :organisation_id
+), entered AS (
+    INSERT INTO timeline (id, organisation_id, happened_at, kind, what, detail, letter_id, heard_at)
+    SELECT :id, known.id, :happened_at, :kind, :what, :detail, :letter_id, :now FROM known
+    ON CONFLICT (id) DO NOTHING
+)
+SELECT id FROM known;
+
+-- name: organisations_listed
+-- A page of the register by name, after the given organisation, with how many contacts may be written to.
+SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o.closed_on, o.successor_id, o.version,
+       (SELECT count(*) FROM contacts AS c WHERE c.organisation_id = o.id AND c.withdrawn_on IS NULL) AS contacts
+FROM organisations AS o
+WHERE o.listed_as || ' ' || lower(o.identifier) LIKE ALL(:patterns::text[])
+  AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
+  AND (:area::text = '' OR :area::text = ANY(o.areas))
+  AND (:after::uuid IS NULL
+       OR (o.listed_as, o.id) > (SELECT p.listed_as, p.id FROM organisations AS p WHERE p.id = :after::uuid))
+ORDER BY o.listed_as, o.id LIMIT :most;
+
+-- name: organisations_found$
+-- How many organisations a search finds on all of its pages.
+SELECT count(*) FROM organisations AS o
+WHERE o.listed_as || ' ' || lower(o.identifier) LIKE ALL(:patterns::text[])
+  AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
+  AND (:area::text = '' OR :area::text = ANY(o.areas));
+
+-- name: organisation_by_id^
+-- One organisation with the name of its successor.
+SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o.closed_on, o.successor_id, o.version,
+       s.name AS successor_name
+FROM organisations AS o LEFT JOIN organisations AS s ON s.id = o.successor_id
+WHERE o.id = :id;
+
+-- name: organisations_count$
+-- How many organisations the register has.
+SELECT count(*) FROM organisations;
+
+-- name: organisations_by_kind
+-- How many organisations are of each kind; one of several kinds counts in each.
+SELECT kind AS code, count(*) AS count FROM organisations, unnest(kinds) AS kind GROUP BY kind;
+
+-- name: organisations_by_closeness
+-- How many organisations we work with how closely.
+SELECT closeness AS code, count(*) AS count FROM organisations GROUP BY closeness;
+
+-- name: timeline_of
+-- What happened with an organisation, newest first.
+SELECT id, happened_at, kind, what, detail, letter_id FROM timeline WHERE organisation_id = :organisation_id
+ORDER BY happened_at DESC, id DESC LIMIT :most;
+
+-- name: timeline_lately
+-- What happened last with any organisation, newest first.
+SELECT t.happened_at, t.what, o.id AS organisation_id, o.name FROM timeline AS t
+JOIN organisations AS o ON o.id = t.organisation_id
+ORDER BY t.happened_at DESC, t.id DESC LIMIT :most;
+
+-- name: timeline_heard_at$
+-- When something was last heard from another service.
+SELECT max(heard_at) FROM timeline;
+
+-- name: letters_of^
+-- How many letters to an organisation were sent, acknowledged and answered.
+SELECT count(DISTINCT letter_id) FILTER (WHERE kind = 'letter_sent') AS sent,
+       count(DISTINCT letter_id) FILTER (WHERE kind IN ('letter_acknowledged', 'letter_answered')) AS acknowledged,
+       count(DISTINCT letter_id) FILTER (WHERE kind = 'letter_answered') AS answered
+FROM timeline WHERE organisation_id = :organisation_id;

@@ -1,0 +1,28 @@
+"""The partners service: its wiring, and nothing else."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from chassis.extensions import Announcements, Pages, Store, subscribe
+from chassis.inbox import Inbox
+from chassis.transports import Delivery
+from contracts.topology import PARTNERS
+from services.partners import web
+from services.partners.handlers import SUBSCRIPTIONS
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Partners:
+    """The register of organisations and contacts, with its pages."""
+
+    name = PARTNERS
+
+    store = Store(MIGRATIONS)
+    announcements = Announcements()
+    pages = Pages(web.build, "/partners")
+
+    @subscribe(SUBSCRIPTIONS)
+    async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
+        """Take in what the other services said."""
+        await inbox.take(deliveries)

@@ -1,0 +1,113 @@
+"""The process that serves: ``python -m services.serve [SERVICE …]``, started by the command or a supervisor.
+
+Everything it needs to know is in the environment. It is a module of its own because the loop must be in
+place before anything else is imported.
+"""
+
+import chassis.loop as loop  # isort: skip  # first: it patches before anything opens a socket
+
+import asyncio
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from chassis import log
+from chassis.config import SUPERVISOR_PIPE, Settings, SettingsError
+from chassis.errors import ChassisError
+from chassis.mailbox import MailBox
+from chassis.mailbox import pages as mail_pages
+from chassis.process import Process, run
+from chassis.rabbitmq import RabbitPublisher
+from chassis.web import PortTaken, WebServer
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services import play
+from services.grants.service import Grants
+from services.installation import Installation
+from services.notifications.service import Notifications
+from services.partners.service import Partners
+from services.sections import SECTIONS
+
+CLASSES = {PARTNERS: Partners, GRANTS: Grants, NOTIFICATIONS: Notifications}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve the named services, or all of them; with ``--play`` play the example or the story as well."""
+    playing = next((a.removeprefix("--play=") for a in arguments if a.startswith("--play=")), "")
+    names = [argument for argument in arguments if not argument.startswith("--")] or list(SERVICES)
+    try:
+        settings = Settings.load()
+        log.configure(settings.log_level, json=not sys.stderr.isatty())
+        _stop_with_the_supervisor()
+        return _serve(settings, names, playing)
+    except (SettingsError, ChassisError, PortTaken) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _serve(settings: Settings, names: Sequence[str], playing: str) -> int:
+    installation = Installation(settings)
+    house = installation.house()
+    mailbox = None
+    if NOTIFICATIONS in names and not settings.smtp_url:
+        mailbox = MailBox(settings.home / "mail")
+        port = loop.wait(mailbox.start())
+        settings = dataclasses.replace(settings, smtp_url=f"smtp://127.0.0.1:{port}")
+    web = WebServer(settings, house, SECTIONS, mail_href="/mail" if mailbox else "", alive=lambda: not process.watchdog.deaf)
+    process = Process(
+        settings=settings,
+        house=house,
+        urls=installation.urls(),
+        web=web,
+        carrier=partial(_carrier, settings) if settings.amqp_url else None,
+    )
+    if mailbox:
+        loop.wait(web.mount("/mail", mail_pages(mailbox, settings, house, SECTIONS)))
+    try:
+        return run(process, [CLASSES[name] for name in names], ready=partial(_ready, process, names, playing))
+    finally:
+        if mailbox:
+            loop.wait(mailbox.stop())
+
+
+def _carrier(settings: Settings, service: str) -> RabbitPublisher:
+    return RabbitPublisher(service, settings)
+
+
+def _ready(process: Process, names: Sequence[str], playing: str) -> None:
+    if playing:
+        loop.spawn(_play, process, playing)
+    else:
+        play.say_ready(process.settings, names)
+
+
+def _play(process: Process, what: str) -> None:
+    """Play in the background of the running services; the story ends the process when it is told."""
+    try:
+        loop.wait(play.PLAYS[what](process))
+    except Exception as error:
+        log.logger(__name__).error("play_failed", name=what, **log.describe(error))
+        print(f"The {what} could not be played to its end: {error}", file=sys.stderr)
+        os._exit(1)
+    if what == "example":
+        play.say_ready(process.settings, list(SERVICES))
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop_with_the_supervisor() -> None:
+    """Stop when the pipe closes: the supervisor is gone, however it went."""
+    descriptor = os.environ.get(SUPERVISOR_PIPE)
+    if descriptor:
+        loop.running_loop().add_reader(int(descriptor), _supervisor_gone, int(descriptor))
+
+
+def _supervisor_gone(descriptor: int) -> None:
+    asyncio.get_event_loop().remove_reader(descriptor)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,130 @@
+"""Starting: an own installation, the services with or without the example, the story on a throwaway one."""
+
+import dataclasses
+import secrets
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from chassis.config import Settings, SettingsError
+from chassis.embedded import make_home
+from chassis.errors import ChassisError
+from chassis.house import starter_house
+from chassis.migrations import drop_databases
+from chassis.supervisor import supervise
+from chassis.testing import free_port
+from contracts.topology import SERVICES
+from services.installation import Installation
+
+
+class AlreadyBegun(ChassisError):
+    """There is a house file already; edit it instead of starting another one."""
+
+
+def begin(installation: Installation, *, name: str, email: str, person: str) -> Path:
+    """Write a house file and keys for another body. Nothing that exists is overwritten.
+
+    Raises:
+        AlreadyBegun: names the file.
+        HouseError: when the name or the address cannot be used.
+    """
+    path = installation.settings.house_path
+    if path.exists():
+        raise AlreadyBegun(f"{path} exists already; edit it instead of starting another one.")
+    text = starter_house(name, email, person)
+    make_home(installation.settings.home)
+    path.write_text(text, encoding="utf-8")
+    installation.make_keys()
+    return path
+
+
+def serve(installation: Installation, *, only: Sequence[str], example: bool, say: Callable[[str], None]) -> int:
+    """Prepare everything, then serve until a signal. The exit code."""
+    settings = installation.settings
+    _check_choice(settings, only)
+    if example:
+        installation.take_example_house()
+    installation.house()
+    installation.make_keys()
+    with installation.in_use():
+        say("Preparing the databases …")
+        for _ in installation.migrate():
+            pass
+        if settings.amqp_url:
+            _declare(settings)
+        arguments = [*(only or SERVICES), *(["--play=example"] if example else [])]
+        return supervise("services.serve", arguments, settings.environment(), settings.grace + 4)
+
+
+def tell_story(*, amqp_url: str | None, database_url: str | None, as_json: bool) -> int:
+    """Play the story on an instance that is thrown away afterwards. The exit code."""
+    with tempfile.TemporaryDirectory(prefix="conduit-story-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        settings = dataclasses.replace(
+            Settings.load(amqp_url=amqp_url, database_url=database_url),
+            home=Path(folder) / "home",
+            house_file=None,
+            keys=None,
+            smtp_url="",
+            port=free_port(),
+            metrics_port=0,
+            database_prefix=f"conduit_story_{secrets.token_hex(4)}",
+            mail_rate=1000.0,
+            log_level="error",
+        )
+        installation = Installation(settings)
+        installation.take_example_house()
+        installation.make_keys()
+        try:
+            with installation.in_use():
+                return _tell(installation, as_json)
+        finally:
+            _clear_away(settings)
+
+
+def _tell(installation: Installation, as_json: bool) -> int:
+    settings = installation.settings
+    for _ in installation.migrate():
+        pass
+    if settings.amqp_url:
+        _declare_throwaway(settings)
+    play = "--play=story-json" if as_json else "--play=story"
+    return supervise("services.serve", [*SERVICES, play], settings.environment(), settings.grace + 4)
+
+
+def _declare(settings: Settings) -> None:
+    from chassis.declare import declare
+
+    declare(settings.amqp_admin_url or settings.amqp_url)
+
+
+def _declare_throwaway(settings: Settings) -> None:
+    """Declare on a broker where nothing of ours is in use; the story must not drink from another's queue."""
+    from chassis.declare import BrokerAway, declare, waiting
+
+    url = settings.amqp_admin_url or settings.amqp_url
+    try:
+        used = [name for name, (count, consumers) in waiting(url).items() if count or consumers]
+    except BrokerAway:
+        used = []
+    if used:
+        raise SettingsError(f"The queue {used[0]} is in use there. Give the story a virtual host of its own.")
+    declare(url)
+
+
+def _clear_away(settings: Settings) -> None:
+    if settings.database_url and "{service}" not in settings.database_url:
+        drop_databases(settings.database_url, settings.database_prefix, SERVICES)
+    if settings.amqp_url:
+        from chassis.declare import remove
+
+        remove(settings.amqp_admin_url or settings.amqp_url)
+
+
+def _check_choice(settings: Settings, only: Sequence[str]) -> None:
+    unknown = [name for name in only if name not in SERVICES]
+    if unknown:
+        raise SettingsError(f"There is no service {unknown[0]}. Choose from: {', '.join(SERVICES)}.")
+    if only and set(only) != set(SERVICES) and not settings.amqp_url:
+        raise SettingsError("Services in processes of their own need a broker between them: give --amqp-url.")
+

@@ -1,0 +1,145 @@
+"""Fixtures for every test: real PostgreSQL, a clock that moves, the Forum's house.
+
+Each service's migrations run once into a template database; a test gets a clone of it, which takes
+milliseconds and leaves nothing behind for the next one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib import import_module
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+import chassis
+from chassis.config import Settings
+from chassis.context import Context
+from chassis.database import Database
+from chassis.house import House, read_house
+from chassis.keys import create_keys, read_keys
+from chassis.migrations import migrate
+from chassis.testing import PrivatePostgres
+from contracts.catalogue import FACTS
+from contracts.envelope import Event, decode
+from contracts.topology import SERVICES
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+MakeDatabase = Callable[[str], Awaitable[Database]]
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PrivatePostgres]:
+    with PrivatePostgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def templates(postgres: PrivatePostgres) -> dict[str, str]:
+    """The name of a migrated, empty database for each service."""
+    names = {}
+    for service in SERVICES:
+        names[service] = f"template_{service}"
+        asyncio.run(_administer(postgres, f'CREATE DATABASE "{names[service]}"'))
+        migrate(postgres.database_url(names[service]), migrations_of(service))
+    return names
+
+
+def migrations_of(service: str) -> Path:
+    """The folder of a service's migrations."""
+    return Path(import_module(f"services.{service}").__file__ or "").parent / "migrations"
+
+
+async def _administer(server: PrivatePostgres, *statements: str) -> None:
+    connection = await asyncpg.connect(server.database_url("postgres"))
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def house() -> House:
+    return read_house(EXAMPLES / "house.toml")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a quick test: short waits, keys of its own."""
+    create_keys(tmp_path / "keys", SERVICES)
+    return Settings(home=tmp_path, retry_first=0.05, poll=0.2, database_timeout=5.0, mail_retry=0.05)
+
+
+@pytest.fixture(scope="session")
+def bare_template(postgres: PrivatePostgres) -> str:
+    """The name of a database with the chassis's own tables and nothing else."""
+
+    async def prepare() -> None:
+        await _administer(postgres, "CREATE DATABASE template_bare")
+        connection = await asyncpg.connect(postgres.database_url("template_bare"))
+        await connection.execute((Path(chassis.__file__).parent / "schema" / "0001.sql").read_text())
+        await connection.execute("CREATE TABLE effects (id serial, subject text, sequence integer)")
+        await connection.close()
+
+    asyncio.run(prepare())
+    return "template_bare"
+
+
+@pytest.fixture
+async def make_bare(
+    postgres: PrivatePostgres, bare_template: str, settings: Settings, house: House
+) -> AsyncIterator[MakeDatabase]:
+    """Makes a database for the chassis's own tests: its tables, and one named ``effects``."""
+    async for make in _databases(postgres, lambda service: bare_template, settings, house):
+        yield make
+
+
+@pytest.fixture
+async def make_database(
+    postgres: PrivatePostgres, templates: dict[str, str], settings: Settings, house: House
+) -> AsyncIterator[MakeDatabase]:
+    """Makes a migrated database for a service, with a clock of its own, and opens it."""
+    async for make in _databases(postgres, templates.__getitem__, settings, house):
+        yield make
+
+
+async def _databases(
+    postgres: PrivatePostgres, template: Callable[[str], str], settings: Settings, house: House
+) -> AsyncIterator[MakeDatabase]:
+    made: list[tuple[Database, str]] = []
+
+    async def make(service: str) -> Database:
+        name = f"test_{service}_{next(_numbers)}"
+        await _administer(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template(service)}"')
+        context = Context(
+            service=service, settings=settings, house=house, keys=read_keys(settings.keys_folder, service)
+        )
+        database = Database(postgres.database_url(name), context)
+        await database.open()
+        made.append((database, name))
+        return database
+
+    yield make
+    for database, name in made:
+        await database.close()
+        await _administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def announced(database: Database) -> list[Event]:
+    """Everything in a service's outbox, in the order in which it was said."""
+    async with database.reading() as tx:
+        rows = await tx.fetch("SELECT body FROM outbox ORDER BY recorded_at, id")
+    return [decode(bytes(row["body"]), FACTS) for row in rows]
+
+
+def client(app: ASGIApp, mount: str = "") -> httpx.AsyncClient:
+    """A browser on an application, as if it were mounted under ``mount``."""
+    transport = httpx.ASGITransport(app, root_path=mount, raise_app_exceptions=True)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
