@@ -6,7 +6,7 @@ that says "more" is followed by the next one at once.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from chassis import metrics
@@ -36,12 +36,13 @@ class Background:
         self._longest = longest
         self._awake = asyncio.Event()
         self._stopping = False
+        self._failures = 0
         self._task: asyncio.Task[None] | None = None
         metrics.TIMER_SUCCESS.labels(service, name).set(0)
         metrics.TIMER_FAILURES.labels(service, name)
 
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"{self._service} {self._name}")
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name=f"{self._service} {self._name}")
 
     def wake(self) -> None:
         """Take the next turn now."""
@@ -60,25 +61,37 @@ class Background:
                 await self._task
 
     async def _run(self) -> None:
-        failures = 0
         while not self._stopping:
             self._awake.clear()
             try:
                 more = await asyncio.wait_for(self._turn(), self._longest)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                failures += 1
-                metrics.TIMER_FAILURES.labels(self._service, self._name).inc()
-                speak = _log.info if isinstance(error, DatabaseAway) and failures > 1 else _log.warning
-                speak("turn_failed", service=self._service, name=self._name, attempts=failures, **describe(error))
-                await self._rest(min(0.2 * 2 ** min(failures, 8), 5.0) * random.uniform(0.5, 1))
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next turn comes
+                self._note_failure(error)
+                await self._rest(min(0.2 * 2 ** min(self._failures, 8), 5.0) * random.uniform(0.5, 1))
             else:
-                failures = 0
+                self._failures = 0
                 metrics.TIMER_SUCCESS.labels(self._service, self._name).set_to_current_time()
                 if not more:
                     await self._rest(self._pause)
 
+    def _note_failure(self, error: Exception) -> None:
+        self._failures += 1
+        metrics.TIMER_FAILURES.labels(self._service, self._name).inc()
+        # A database that is away is one fact, not one for every turn.
+        speak = _log.info if isinstance(error, DatabaseAway) and self._failures > 1 else _log.warning
+        reason = describe(error)
+        speak("turn_failed", service=self._service, name=self._name, attempts=self._failures, **reason)
+
     async def _rest(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._awake.wait(), seconds)
+
+
+async def start_all(turns: Iterable[Background]) -> None:
+    for each in turns:
+        await each.start()
+
+
+async def stop_all(turns: Iterable[Background], grace: float) -> None:
+    """Let all of them finish their present turn, side by side."""
+    await asyncio.gather(*(each.stop(grace) for each in turns))

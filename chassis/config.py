@@ -5,7 +5,9 @@ and never repeats the value, which may be a password.
 """
 
 import dataclasses
+import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +24,28 @@ class SettingsError(Exception):
     """A setting is missing or cannot be used. The message names the variable and what to write there."""
 
 
-def _setting(default: Any, help: str, unit: str = "", least: float | None = None) -> Any:
-    return field(default=default, metadata={"help": help, "unit": unit, "least": least})
+#: Names of this computer that no other site can make a browser send for it.
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+#: Listening everywhere is no name that a link could carry.
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared with, not listened on
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9a-fA-F:]+")
+
+
+def _setting(
+    default: Any,
+    help: str,
+    unit: str = "",
+    least: float | None = None,
+    most: float | None = None,
+    *,
+    secret: bool = False,
+) -> Any:
+    """One field. What may hold a password stays out of the object's representation."""
+    notes = {"help": help, "unit": unit, "least": least, "most": most}
+    return field(default=default, metadata=notes, repr=not secret)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +60,20 @@ class Settings:
         "PostgreSQL: one address with {service} in it, or an administrator's address from which a role and "
         "a database per service are made; the embedded server when empty",
         "postgresql://…",
+        secret=True,
     )
     database_prefix: str = _setting("conduit", "roles and databases are called <prefix>_<service>", "name")
-    amqp_url: str = _setting("", "RabbitMQ; events stay inside the process when empty", "amqp://…")
-    amqp_admin_url: str = _setting("", "RabbitMQ address of a user who may declare and look", "amqp://…")
-    smtp_url: str = _setting("", "the mail server; the built-in mail box when empty", "smtp://…")
+    amqp_url: str = _setting(
+        "", "RabbitMQ; events stay inside the process when empty", "amqp://…", secret=True
+    )
+    amqp_admin_url: str = _setting(
+        "", "RabbitMQ address of a user who may declare and look", "amqp://…", secret=True
+    )
+    smtp_url: str = _setting("", "the mail server; the built-in mail box when empty", "smtp://…", secret=True)
     mail_from: str = _setting("", "the sender's address; the house's when empty", "address")
     host: str = _setting("127.0.0.1", "where pages are served", "address")
-    port: int = _setting(8000, "where pages are served", "port", 0)
-    metrics_port: int = _setting(9108, "where metrics and health are served; 0 for none", "port", 0)
+    port: int = _setting(8000, "where pages are served", "port", 0, 65535)
+    metrics_port: int = _setting(9108, "where metrics and health are served; 0 for none", "port", 0, 65535)
     public_url: str = _setting("", "the address in links; http://<host>:<port> when empty", "http(s)://…")
     hosts: tuple[str, ...] = _setting((), "further Host names that are answered", "names, comma between")
 
@@ -58,8 +85,12 @@ class Settings:
     close_timeout: float = _setting(3.0, "the longest that closing a connection may take", "seconds", 0.1)
     prefetch: int = _setting(500, "messages that the broker hands out ahead", "messages", 1)
     batch: int = _setting(200, "messages handled in one transaction, rows relayed at once", "messages", 1)
-    poll: float = _setting(5.0, "how often the outbox is looked at when nothing wakes the relay", "seconds", 0.05)
-    retry_first: float = _setting(2.0, "the first wait before a parked message is tried again", "seconds", 0.01)
+    poll: float = _setting(
+        5.0, "how often the outbox is looked at when nothing wakes the relay", "seconds", 0.05
+    )
+    retry_first: float = _setting(
+        2.0, "the first wait before a parked message is tried again", "seconds", 0.01
+    )
     retry_longest: float = _setting(600.0, "the longest wait between two tries", "seconds", 0.01)
     attempts: int = _setting(8, "tries before a parked message waits for a person", "tries", 1)
     watchdog: float = _setting(90.0, "silence on one's own queue after which one is deaf", "seconds", 1)
@@ -67,7 +98,9 @@ class Settings:
     request_timeout: float = _setting(20.0, "the longest that a page may take", "seconds", 0.5)
     body_limit: int = _setting(1_048_576, "the largest request body", "bytes", 1024)
     outbox_days: int = _setting(30, "how long published events are kept for tracing", "days", 1)
-    inbox_days: int = _setting(400, "how long handled ids are kept; longer than any replay or backup", "days", 1)
+    inbox_days: int = _setting(
+        400, "how long handled ids are kept; longer than any replay or backup", "days", 1
+    )
     mail_rate: float = _setting(50.0, "letters sent at the most", "letters a second", 0.1)
     mail_timeout: float = _setting(20.0, "the longest that a mail server may take to answer", "seconds", 0.1)
     mail_attempts: int = _setting(6, "tries to hand over a letter before it counts as failed", "tries", 1)
@@ -89,24 +122,24 @@ class Settings:
             SettingsError: names the variable at fault and what it should hold.
         """
         variables = dict(os.environ if environ is None else environ)
-        values = {f.name: _read(f, variables) for f in dataclasses.fields(cls) if PREFIX + f.name.upper() in variables}
+        values = {f.name: _read(f, variables) for f in dataclasses.fields(cls) if _given(f, variables)}
         known = {PREFIX + f.name.upper() for f in dataclasses.fields(cls)} | {SUPERVISOR_PIPE}
         unknown = [name for name in variables if name.startswith(PREFIX) and name not in known]
         if unknown:
-            raise SettingsError(f"{sorted(unknown)[0]} is not a setting of Conduit. Remove it or correct its name.")
+            raise SettingsError(
+                f"{sorted(unknown)[0]} is not a setting of Conduit. Remove it or correct its name."
+            )
         values.update({name: value for name, value in overrides.items() if value is not None})
         settings = cls(**values)
         settings._check()
         return settings
 
     def environment(self) -> dict[str, str]:
-        """The settings as variables that :meth:`load` reads back: how they reach a child process."""
-        written = {}
-        for f in dataclasses.fields(self):
-            value = getattr(self, f.name)
-            if value != f.default and value is not None:
-                written[PREFIX + f.name.upper()] = ",".join(value) if isinstance(value, tuple) else str(value)
-        return written
+        """The settings as variables that :meth:`load` reads back: how they reach a child process.
+
+        All of them, so that no variable that a command-line option has overruled comes back in the child.
+        """
+        return {PREFIX + f.name.upper(): _write(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     @property
     def embedded_database(self) -> bool:
@@ -123,41 +156,89 @@ class Settings:
     @property
     def origin(self) -> str:
         """Scheme, host and port as they stand in links, without a slash at the end."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        host = "127.0.0.1" if self.host in _EVERYWHERE else self.host
+        return (self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}").rstrip("/")
 
     @property
     def known_hosts(self) -> frozenset[str]:
         """The Host names that are answered; a browser can be made to send any other one to loopback."""
-        own = {self.host, urlsplit(self.origin).hostname or ""}
-        loopback = {"127.0.0.1", "localhost", "::1"} if self.host in ("127.0.0.1", "::1", "localhost") else set()
-        return frozenset({name.lower() for name in own | loopback | set(self.hosts) if name})
+        own = {self.host, urlsplit(self.origin).hostname or ""} - _EVERYWHERE
+        return frozenset({name.lower() for name in own | _LOOPBACK | set(self.hosts) if name})
 
     def _check(self) -> None:
         for f in dataclasses.fields(self):
-            least, value = f.metadata["least"], getattr(self, f.name)
-            if least is not None and value < least:
-                raise SettingsError(f"{PREFIX}{f.name.upper()} must be at least {least} {f.metadata['unit']}.")
+            _check_range(f, getattr(self, f.name))
         _check_url("DATABASE_URL", self.database_url, ("postgresql", "postgres"))
         _check_url("AMQP_URL", self.amqp_url, ("amqp", "amqps"))
         _check_url("AMQP_ADMIN_URL", self.amqp_admin_url, ("amqp", "amqps"))
         _check_url("SMTP_URL", self.smtp_url, ("smtp", "smtps"))
         _check_url("PUBLIC_URL", self.public_url, ("http", "https"))
+        if urlsplit(self.public_url).path not in ("", "/"):
+            raise SettingsError(f"{PREFIX}PUBLIC_URL must be scheme, host and port alone, without a path.")
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise SettingsError(f"{PREFIX}LOG_LEVEL must be one of debug, info, warning, error.")
+        if not _NAME.fullmatch(self.database_prefix):
+            raise SettingsError(
+                f"{PREFIX}DATABASE_PREFIX must be a short name of small letters, digits and _."
+            )
+        if not all(_HOST.fullmatch(name) for name in (self.host, *self.hosts)):
+            raise SettingsError(
+                f"{PREFIX}HOST and {PREFIX}HOSTS must hold names or addresses, without a port."
+            )
+        if self.port and self.port == self.metrics_port:
+            raise SettingsError(f"{PREFIX}METRICS_PORT must differ from {PREFIX}PORT; 0 serves no metrics.")
+
+
+def _given(f: "dataclasses.Field[Any]", variables: Mapping[str, str]) -> bool:
+    """An empty variable is one that was not set: compose files cannot leave one out."""
+    return bool(variables.get(PREFIX + f.name.upper(), "").strip())
 
 
 def _read(f: "dataclasses.Field[Any]", variables: Mapping[str, str]) -> Any:
     name = PREFIX + f.name.upper()
     text = variables[name].strip()
-    kind = Path if f.default is None else type(f.default)
+    default: Any = f.default
     try:
-        if kind is tuple:
+        if isinstance(default, tuple):
             return tuple(part.strip() for part in text.split(",") if part.strip())
-        return Path(text) if issubclass(kind, Path) else kind(text)
+        if default is None or isinstance(default, Path):
+            return Path(text)
+        return type(default)(text)
     except ValueError:
         raise SettingsError(f"{name} must be given in {f.metadata['unit']}: {f.metadata['help']}.") from None
 
 
+def _write(value: Any) -> str:
+    if value is None:
+        return ""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _check_range(f: "dataclasses.Field[Any]", value: Any) -> None:
+    if not isinstance(value, int | float):
+        return
+    name, unit = PREFIX + f.name.upper(), f.metadata["unit"]
+    least, most = f.metadata["least"], f.metadata["most"]
+    if not math.isfinite(value):
+        raise SettingsError(f"{name} must be a number of {unit}.")
+    if least is not None and value < least:
+        raise SettingsError(f"{name} must be at least {least} ({unit}).")
+    if most is not None and value > most:
+        raise SettingsError(f"{name} must be at most {most} ({unit}).")
+
+
 def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
-    if url and (urlsplit(url).scheme not in schemes or "://" not in url):
-        raise SettingsError(f"{PREFIX}{name} must start with {' or '.join(s + '://' for s in schemes)}.")
+    """Refuse what is no address of these schemes. What urlsplit says is dropped: it quotes the address."""
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        well = parts.scheme in schemes and "://" in url
+        if not parts.scheme.startswith("postgres"):  # PostgreSQL's may name several servers, or a socket
+            well = well and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        well = False
+    if not well:
+        starts = " or ".join(f"{scheme}://" for scheme in schemes)
+        cure = "followed by host and port; write / # ? @ in a password as %2F %23 %3F %40"
+        raise SettingsError(f"{PREFIX}{name} must start with {starts}, {cure}.")

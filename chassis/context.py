@@ -1,6 +1,6 @@
 """What a handler or a page may rely on besides its transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -14,6 +14,15 @@ from chassis.keys import Keyring
 
 
 @dataclass(frozen=True, kw_only=True)
+class Section:
+    """One service as the navigation shows it."""
+
+    title: str
+    href: str
+    purpose: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """One service's surroundings: its name, the settings, the house it serves, its keys, the clock."""
 
@@ -22,6 +31,10 @@ class Context:
     house: House
     keys: Keyring
     clock: Clock = field(default_factory=Clock)
+    #: The navigation: every section, whichever of them lives in this process.
+    sections: tuple[Section, ...] = ()
+    #: Lets the service's timer of this name take its next turn now.
+    wake: Callable[[str], None] = lambda name: None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ is ``tx.now``, read from the clock once per transaction.
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,9 @@ _UNREACHABLE = (*_GONE, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnecti
 def read_queries(folder: str | Path, name: str = "queries.sql") -> Any:
     """The statements of ``queries.sql`` beside a module, by name; each takes a transaction first."""
     path = Path(folder)
-    return aiosql.from_path((path if path.is_dir() else path.parent) / name, "asyncpg", mandatory_parameters=False)
+    return aiosql.from_path(
+        (path if path.is_dir() else path.parent) / name, "asyncpg", mandatory_parameters=False
+    )
 
 
 class Transaction:
@@ -148,26 +150,28 @@ class Database:
         Raises:
             DatabaseAway: when there is none in time, or it broke while it was used.
         """
-        if self._pool is None:
+        pool = self._pool
+        if pool is None:
             raise DatabaseAway
         try:
-            connection = await self._pool.acquire(timeout=self.context.settings.acquire_timeout)
+            connection = await pool.acquire(timeout=self.context.settings.acquire_timeout)
         except _UNREACHABLE as error:
             raise DatabaseAway from error
         try:
             yield connection
         except Exception as error:
-            if isinstance(error, _GONE) or connection.is_closed():
+            if isinstance(error, _GONE) or _lost(connection):
                 raise DatabaseAway from error
             raise
         finally:
-            await self._release(connection)
+            await self._release(pool, connection)
 
-    async def _release(self, connection: PoolConnectionProxy) -> None:
-        if self._pool is not None:
-            try:
-                await self._pool.release(connection, timeout=self.context.settings.close_timeout)
-            except _UNREACHABLE:
+    async def _release(self, pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
+        """Give it back also while the pool is closing, which waits for that."""
+        try:
+            await pool.release(connection, timeout=self.context.settings.close_timeout)
+        except _UNREACHABLE:
+            with suppress(asyncpg.InterfaceError):  # the pool has cut it already
                 connection.terminate()
 
     async def listen(self) -> asyncpg.Connection:
@@ -183,6 +187,14 @@ class Database:
             return {"in_use": 0, "idle": 0}
         idle = self._pool.get_idle_size()
         return {"in_use": self._pool.get_size() - idle, "idle": idle}
+
+
+def _lost(connection: PoolConnectionProxy) -> bool:
+    """Whether it broke. The pool takes a broken one out of our hands, and then it answers nothing at all."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def _speak_json(connection: asyncpg.Connection) -> None:

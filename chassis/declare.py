@@ -66,8 +66,8 @@ def _declare_queue(url: str, queue: Queue) -> None:
         except channel.connection.channel_errors as error:
             if getattr(error, "code", None) == 406:
                 raise QueueDiffers(
-                    f"The queue {queue.name} exists with other arguments. Let its service empty it, delete it, "
-                    "and declare again."
+                    f"The queue {queue.name} exists with other arguments. Let its service empty it, "
+                    "delete it, and declare again."
                 ) from None
             raise
 

@@ -43,7 +43,9 @@ class NotFound(Refused):
 
     status = 404
 
-    def __init__(self, what: str = "This page does not exist.", cure: str = "Check the address, or start again.") -> None:
+    def __init__(
+        self, what: str = "This page does not exist.", cure: str = "Check the address, or start again."
+    ) -> None:
         super().__init__(what, cure)
 
 

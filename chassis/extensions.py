@@ -8,18 +8,22 @@ on its :class:`~chassis.process.Process`, which stands in nameko's configuration
 import functools
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+import asyncpg
+from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import DependencyProvider, Entrypoint, register_entrypoint
 
 from chassis import metrics
-from chassis.background import Background
+from chassis.background import Background, start_all, stop_all
 from chassis.database import Database
 from chassis.errors import DatabaseAway
 from chassis.inbox import REASONS, Inbox, Subscription
 from chassis.log import describe, logger
-from chassis.loop import Event, green, wait
+from chassis.loop import Event, GreenletExit, green, wait
 from chassis.migrations import refuse_to_start_behind
+from chassis.outbox import CHANNEL
 from chassis.process import PROCESS, Process
 from chassis.rabbitmq import RabbitConsumer, RabbitPublisher
 from chassis.relay import Relay
@@ -30,90 +34,113 @@ _log = logger(__name__)
 AsyncMethod = Callable[..., Coroutine[Any, Any, Any]]
 
 
-def _process(extension: Any) -> Process:
-    process: Process = extension.container.config[PROCESS]
-    return process
+class _Hosted:
+    """What every extension knows of where it is bound."""
+
+    container: Any
+
+    @property
+    def service(self) -> str:
+        return str(self.container.service_name)
+
+    @property
+    def process(self) -> Process:
+        process: Process = self.container.config[PROCESS]
+        return process
+
+    @property
+    def database(self) -> Database:
+        return self.process.database(self.service)
 
 
-class Store(DependencyProvider):  # type: ignore[misc]
-    """The service's database, open before anything of the service starts."""
+class Store(_Hosted, DependencyProvider):  # type: ignore[misc]
+    """The service's database: open before anything starts; the process closes it after everything."""
 
     def __init__(self, migrations: Path) -> None:
         self._migrations = migrations
 
     def setup(self) -> None:
-        process = _process(self)
-        database = process.database(self.container.service_name)
-        wait(database.open(), process.settings.acquire_timeout * 3)
-        wait(refuse_to_start_behind(database, self._migrations), process.settings.acquire_timeout)
-
-    def stop(self) -> None:
-        process = _process(self)
-        wait(process.database(self.container.service_name).close(), process.settings.grace)
-
-    def kill(self) -> None:
-        self.stop()
+        limit = self.process.settings.acquire_timeout
+        wait(self.database.open(), limit * 3)
+        wait(refuse_to_start_behind(self.database, self._migrations), limit)
 
     def get_dependency(self, worker_ctx: Any) -> Database:
-        return _process(self).database(self.container.service_name)
+        return self.database
 
 
-class Announcements(DependencyProvider):  # type: ignore[misc]
+class Announcements(_Hosted, DependencyProvider):  # type: ignore[misc]
     """Carries the outbox away: the relay with its port, woken at commit, and the canary."""
 
     def setup(self) -> None:
-        self._process = _process(self)
-        self._database = self._process.database(self.container.service_name)
-        self._port = self._process.port(self.container.service_name)
-        self._relay = Relay(self._database, self._port)
-        self._turns: list[Background] = []
-        self._ear: Any = None
-
-    def start(self) -> None:
-        settings, name = self._process.settings, self.container.service_name
-        relay = Background(name, "relay", self._relay.turn, pause=min(settings.poll, 60.0), longest=120)
+        settings = self.process.settings
+        self._port = self.process.port(self.service)
+        relay = Relay(self.database, self._port)
+        self._ear: asyncpg.Connection | None = None
+        self._relaying = Background(self.service, "relay", relay.turn, pause=settings.poll, longest=120)
         self._turns = [
-            relay,
-            Background(name, "outbox gauges", self._relay.observe, pause=10, longest=30),
-            Background(name, "wake relay", functools.partial(self._listen, relay), pause=5, longest=30),
+            self._relaying,
+            Background(self.service, "outbox gauges", relay.observe, pause=10, longest=30),
+            Background(self.service, "wake relay", self._listen, pause=5, longest=30),
         ]
         if isinstance(self._port, RabbitPublisher):
-            self._turns.append(
-                Background(name, "canary", self._send_canary, pause=settings.watchdog / 4, longest=60)
-            )
-        wait(self._start())
+            canary = functools.partial(self._send_canary, self._port)
+            often = min(settings.watchdog / 4, settings.heartbeat)
+            self._turns.append(Background(self.service, "canary", canary, pause=often, longest=60))
 
-    async def _start(self) -> None:
-        for each in self._turns:
-            each.start()
-
-    async def _listen(self, relay: Background) -> None:
-        """Be told of commits; a lost connection is replaced at the next turn."""
-        if self._ear is None or self._ear.is_closed():
-            self._ear = await self._database.listen()
-            await self._ear.add_listener("outbox", lambda *_: relay.wake())
-            relay.wake()
-
-    async def _send_canary(self) -> None:
-        """A confirmed canary must come back through the service's own queue."""
-        if await self._port.send_canary():
-            self._process.watchdog.expect(self.container.service_name)
+    def start(self) -> None:
+        wait(start_all(self._turns))
 
     def stop(self) -> None:
         wait(self._stop())
 
+    def get_dependency(self, worker_ctx: Any) -> None:
+        return None
+
+    async def _listen(self) -> None:
+        """Be told of commits; a lost connection is replaced at the next turn."""
+        if self._ear is None or self._ear.is_closed():
+            self._ear = await self.database.listen()
+            await self._ear.add_listener(CHANNEL, lambda *_: self._relaying.wake())
+            self._relaying.wake()
+
+    async def _send_canary(self, port: RabbitPublisher) -> None:
+        """A confirmed canary must come back through the service's own queue."""
+        since = monotonic()
+        if await port.send_canary():
+            self.process.watchdog.expect(self.service, since)
+        else:
+            self.process.watchdog.excuse(self.service)
+
     async def _stop(self) -> None:
-        for each in self._turns:
-            await each.stop(self._process.settings.grace / 2)
+        await stop_all(self._turns, self.process.settings.grace / 2)
         if self._ear is not None:
             self._ear.terminate()
         await self._port.close()
+
+
+class Pages(_Hosted, DependencyProvider):  # type: ignore[misc]
+    """Serves the service's pages and API under its path, on the process's one web server.
+
+    Args:
+        build: makes the ASGI application from the service's database.
+        path: where it is mounted, such as ``/partners``.
+    """
+
+    def __init__(self, build: Callable[[Database], Any], path: str) -> None:
+        self._build = build
+        self._path = path
+
+    def start(self) -> None:
+        wait(self.process.web.mount(self._path, self._build(self.database)))
+
+    def stop(self) -> None:
+        wait(self.process.web.unmount(self._path))
 
     def get_dependency(self, worker_ctx: Any) -> None:
         return None
 
 
-class _AsyncEntrypoint(Entrypoint):  # type: ignore[misc]
+class _AsyncEntrypoint(_Hosted, Entrypoint):  # type: ignore[misc]
     """An entrypoint whose method is ``async def``."""
 
     #: Seconds after which the method is cancelled.
@@ -126,9 +153,9 @@ class _AsyncEntrypoint(Entrypoint):  # type: ignore[misc]
         """
         done = Event()
 
-        def settle(worker: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
-            done.send(result)
-            return result, exc_info
+        def settle(worker: Any, outcome: Any, exc_info: Any) -> tuple[Any, Any]:
+            done.send(outcome)
+            return outcome, exc_info
 
         self.container.spawn_worker(self, arguments, {}, handle_result=settle)
         result, error = done.wait()
@@ -139,15 +166,16 @@ class _AsyncEntrypoint(Entrypoint):  # type: ignore[misc]
     @classmethod
     def decorator(cls, *args: Any, **kwargs: Any) -> Any:
         """Register an ``async def`` method: nameko's worker gets a function that waits for it."""
-
         entrypoint = cls(*args, **kwargs)
 
         def decorate(method: AsyncMethod) -> Any:
             @functools.wraps(method)
-            def waiting(service: Any, *arguments: Any) -> tuple[Any, BaseException | None]:
+            def waiting(service: Any, *arguments: Any) -> tuple[Any, Exception | None]:
                 try:
                     return wait(method(service, *arguments), entrypoint.longest), None
-                except Exception as error:
+                except GreenletExit:
+                    return None, ContainerBeingKilled()
+                except Exception as error:  # noqa: BLE001 - raised again where the call was made
                     return None, error
 
             register_entrypoint(waiting, entrypoint)
@@ -164,43 +192,32 @@ class Subscribe(_AsyncEntrypoint):
         super().__init__(**kwargs)
 
     def setup(self) -> None:
-        self._process = _process(self)
-        name = self.container.service_name
-        self._inbox = Inbox(self._process.database(name), self._subscriptions)
+        first_retry = min(self.process.settings.retry_first, 5.0)
+        self._inbox = Inbox(self.database, self._subscriptions)
         self._consumer: RabbitConsumer | None = None
-        self._turns: list[Background] = []
-        metrics.initialise(name, [each.fact.type() for each in self._subscriptions], REASONS)
+        self._turns = [
+            Background(self.service, "retry parked", self._inbox.retry, pause=first_retry, longest=60),
+            Background(self.service, "inbox gauges", self._inbox.observe, pause=10, longest=30),
+            Background(self.service, "tidy", self._inbox.tidy, pause=6 * 3600, longest=600),
+        ]
+        metrics.initialise(self.service, [each.fact.type() for each in self._subscriptions], REASONS)
 
     def start(self) -> None:
-        settings, name = self._process.settings, self.container.service_name
-        self._turns = [
-            Background(name, "retry parked", self._inbox.retry, pause=min(settings.retry_first, 5.0), longest=60),
-            Background(name, "inbox gauges", self._inbox.observe, pause=10, longest=30),
-            Background(name, "tidy", self._inbox.tidy, pause=6 * 3600, longest=600),
-        ]
-        wait(self._start())
-        if settings.amqp_url:
-            self._consumer = RabbitConsumer(name, settings, self._offer)
-            self._process.watchdog.watch(name, self._consumer)
+        wait(start_all(self._turns))
+        if self.process.settings.amqp_url:
+            self._consumer = RabbitConsumer(self.service, self.process.settings, self._offer)
+            self.process.watchdog.watch(self.service, self._consumer)
             self.container.spawn_managed_thread(self._consumer.run, identifier="consumer")
         else:
-            self._process.local.register(name, self._receive)
-
-    async def _start(self) -> None:
-        for each in self._turns:
-            each.start()
+            self.process.local.register(self.service, self._receive)
 
     def stop(self) -> None:
-        settings = self._process.settings
+        grace = self.process.settings.grace
+        self.process.local.withdraw(self.service)
+        self.process.watchdog.forget(self.service)
         if self._consumer is not None:
-            self._process.watchdog.forget(self.container.service_name)
-            self._consumer.stop(settings.grace)
-        self._process.local.withdraw(self.container.service_name)
-        wait(self._stop())
-
-    async def _stop(self) -> None:
-        for each in self._turns:
-            await each.stop(self._process.settings.grace / 2)
+            self._consumer.stop(grace)
+        wait(stop_all(self._turns, grace / 2))
 
     def _offer(self, deliveries: Sequence[Delivery]) -> bool:
         """True when the batch is settled. The consumer keeps it otherwise and offers it again."""
@@ -208,8 +225,8 @@ class Subscribe(_AsyncEntrypoint):
             self.call(self._inbox, deliveries)
         except DatabaseAway:
             return False
-        except Exception as error:
-            _log.error("batch_not_taken", service=self.container.service_name, **describe(error))
+        except Exception as error:  # noqa: BLE001 - the batch is kept and offered again
+            _log.error("batch_not_taken", service=self.service, count=len(deliveries), **describe(error))
             return False
         return True
 
@@ -225,48 +242,24 @@ class Every(_AsyncEntrypoint):
 
     def __init__(self, *, seconds: float, name: str, longest: float = 120, **kwargs: Any) -> None:
         self._seconds, self._name, self.longest = seconds, name, longest
+        # The bridge's own limit comes first: it cancels what the method is waiting for.
+        self._patience = longest + 5
         super().__init__(**kwargs)
 
     def setup(self) -> None:
         self._turns = Background(
-            self.container.service_name, self._name, self._turn, pause=self._seconds, longest=self.longest + 5
+            self.service, self._name, self._turn, pause=self._seconds, longest=self._patience
         )
-        _process(self).wakers[self.container.service_name, self._name] = self._turns.wake
+        self.process.wakers[self.service, self._name] = self._turns.wake
 
     def start(self) -> None:
-        wait(self._start())
-
-    async def _start(self) -> None:
-        self._turns.start()
+        wait(self._turns.start())
 
     def stop(self) -> None:
-        wait(self._turns.stop(_process(self).settings.grace))
+        wait(self._turns.stop(self.process.settings.grace))
 
     async def _turn(self) -> bool:
         return bool(await green(self.call))
-
-
-class Pages(DependencyProvider):  # type: ignore[misc]
-    """Serves the service's pages and API under its path, on the process's one web server.
-
-    Args:
-        build: makes the ASGI application from the service's database.
-        path: where it is mounted, such as ``/partners``.
-    """
-
-    def __init__(self, build: Callable[[Database], Any], path: str) -> None:
-        self._build = build
-        self._path = path
-
-    def start(self) -> None:
-        process = _process(self)
-        wait(process.web.mount(self._path, self._build(process.database(self.container.service_name))))
-
-    def stop(self) -> None:
-        wait(_process(self).web.unmount(self._path))
-
-    def get_dependency(self, worker_ctx: Any) -> None:
-        return None
 
 
 subscribe = Subscribe.decorator

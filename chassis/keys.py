@@ -7,16 +7,24 @@ owner alone to read; nothing in the database or in an event can be opened withou
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from secrets import token_bytes
+from secrets import token_bytes, token_hex
 
 from nacl.encoding import HexEncoder
+from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey
 
+from chassis.errors import ChassisError
 
-class KeysError(Exception):
+#: Bytes.
+_SECRET_SIZE = 32
+
+
+class KeysError(ChassisError):
     """A key is missing or unreadable. Names the file and the cure."""
 
 
@@ -35,16 +43,20 @@ class Keyring:
 
 
 def create_keys(folder: Path, services: Iterable[str]) -> None:
-    """Make the keys that do not exist yet; existing ones stay as they are."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for service in services:
-        private = folder / f"{service}.private"
-        if not private.exists():
-            key = PrivateKey.generate()
-            _write(private, key.encode(HexEncoder))
-            _write(folder / f"{service}.public", key.public_key.encode(HexEncoder))
-        if not (secret := folder / f"{service}.secret").exists():
-            _write(secret, token_bytes(32).hex().encode())
+    """Make the keys that do not exist yet; existing ones stay, also when two processes make them at once.
+
+    Raises:
+        KeysError: when the folder cannot be written, or holds what is no key.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for service in services:
+            private = folder / f"{service}.private"
+            _create(private, _new_private)
+            _create(folder / f"{service}.public", partial(_public_of, private))
+            _create(folder / f"{service}.secret", _new_secret)
+    except (OSError, ValueError, CryptoError):
+        raise KeysError(f"Keys cannot be made in {folder}. Check that this user may write there.") from None
 
 
 def read_keys(folder: Path, service: str) -> Keyring:
@@ -54,27 +66,56 @@ def read_keys(folder: Path, service: str) -> Keyring:
         KeysError: when its private key or secret is missing or cannot be read.
     """
     try:
-        return Keyring(
-            service=service,
-            private=PrivateKey((folder / f"{service}.private").read_bytes(), HexEncoder),
-            public={
-                path.stem: PublicKey(path.read_bytes(), HexEncoder) for path in sorted(folder.glob("*.public"))
-            },
-            secret=bytes.fromhex((folder / f"{service}.secret").read_text()),
-        )
+        public = {path.stem: _public(path) for path in sorted(folder.glob("*.public"))}
+        private = _private(folder / f"{service}.private")
+        secret = bytes.fromhex((folder / f"{service}.secret").read_text().strip())
+        if len(secret) != _SECRET_SIZE:
+            raise ValueError
     except FileNotFoundError as missing:
-        raise KeysError(f"The key file {Path(missing.filename).name} is missing in {folder}. Run: conduit init") from None
-    except (OSError, ValueError):
-        raise KeysError(f"The keys of {service} in {folder} cannot be read. Restore them from your backup.") from None
+        name = Path(missing.filename).name
+        raise KeysError(f"The key file {name} is missing in {folder}. Run: conduit init") from None
+    except (OSError, ValueError, CryptoError):
+        cure = "Restore them from your backup."
+        raise KeysError(f"The keys of {service} in {folder} cannot be read. {cure}") from None
+    return Keyring(service=service, private=private, public=public, secret=secret)
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write through a new file, so that a crash never leaves half a key behind."""
-    draft = path.with_suffix(path.suffix + ".new")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+def _new_private() -> bytes:
+    return PrivateKey.generate().encode(HexEncoder)
+
+
+def _public_of(private: Path) -> bytes:
+    return _private(private).public_key.encode(HexEncoder)
+
+
+def _new_secret() -> bytes:
+    return token_bytes(_SECRET_SIZE).hex().encode()
+
+
+def _private(path: Path) -> PrivateKey:
+    return PrivateKey(path.read_bytes().strip(), HexEncoder)
+
+
+def _public(path: Path) -> PublicKey:
+    return PublicKey(path.read_bytes().strip(), HexEncoder)
+
+
+def _create(path: Path, make: Callable[[], bytes]) -> None:
+    """Write a file that does not exist yet, for its owner alone to read.
+
+    The whole file appears at once or not at all, and never in the place of another one: a key that was
+    replaced would leave what was sealed to it closed for ever.
+    """
+    if path.exists():
+        return
+    draft = path.with_name(f".{path.name}.{token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()

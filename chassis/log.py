@@ -8,15 +8,20 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 #: The fields that may be logged. Ids, counts, names of types and of services: nothing about a person.
 FIELDS = frozenset(
-    "event level timestamp service type id ids subject reason outcome error at count attempts seconds port address "
-    "adapter route method status correlationid causationid version queue state pending name signal what".split()
+    "event level timestamp service type id ids subject reason outcome error at count attempts seconds port "
+    "address adapter route method status correlationid causationid version queue state pending name signal "
+    "what".split()
 )
+
+_ROOT = Path(__file__).parents[1]
+_OURS = tuple(f"{_ROOT / package}/" for package in ("contracts", "chassis", "services", "tests"))
 
 
 def configure(level: str, *, json: bool) -> None:
@@ -38,15 +43,20 @@ def configure(level: str, *, json: bool) -> None:
 
 
 def logger(name: str) -> Any:
-    """A logger that says which module spoke."""
-    return structlog.get_logger().bind(what=name)
+    """A logger that says which module spoke.
+
+    It is made when the module is imported and asks at each line how logs are configured: ``bind`` would fix
+    what was configured before, which lets every field through.
+    """
+    return structlog.get_logger(what=name)
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """An exception as it may be logged: its type and the line that raised it."""
+    """An exception as it may be logged: its type and the last line of ours that it went through."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
-    return {"error": type(error).__name__, "at": place}
+    ours = [frame for frame in frames if frame.filename.startswith(_OURS)]
+    places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in ours or frames]
+    return {"error": type(error).__name__, "at": places[-1] if places else ""}
 
 
 def _only_known_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

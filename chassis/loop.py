@@ -20,7 +20,7 @@ T = TypeVar("T")
 HUB = "EVENTLET_HUB"
 
 if os.environ.get(HUB) != "asyncio":
-    raise RuntimeError(f"Services need {HUB}=asyncio in the environment from the start; use the conduit command.")
+    raise RuntimeError(f"Services need {HUB}=asyncio in the environment from the start: use the command.")
 
 with warnings.catch_warnings():
     # Its own deprecation notice: known, and the reason why this module stands alone.
@@ -31,9 +31,16 @@ with warnings.catch_warnings():
     # fail with "Cannot switch to MAINLOOP from MAINLOOP".
     eventlet.monkey_patch(thread=False, os=False)
 
+import eventlet.debug
 import eventlet.event
 import eventlet.hubs
-import eventlet.semaphore
+
+from chassis.log import describe, logger
+
+# When a green thread fails, eventlet would print the error, text and all. It is logged below instead.
+eventlet.debug.hub_exceptions(False)
+
+_log = logger(__name__)
 
 Timeout = eventlet.Timeout
 Event = eventlet.event.Event
@@ -57,57 +64,69 @@ def wait(coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     Raises:
         TimeoutError: when the coroutine took longer.
     """
-    done = Event()
+    ended = Event()
     task = running_loop().create_task(coroutine)
-    task.add_done_callback(lambda _: done.send(None))
+    task.add_done_callback(lambda _: ended.send(None))
     try:
         with Timeout(timeout, TimeoutError()):
-            done.wait()
+            ended.wait()
     finally:
         if not task.done():
             task.cancel()
-            done.wait()
+            ended.wait()
     return task.result()
 
 
 async def green(function: Callable[..., T], *arguments: Any) -> T:
-    """Run a blocking green function in a green thread of its own and await its result."""
-    loop = asyncio.get_running_loop()
-    settled: asyncio.Future[T] = loop.create_future()
+    """Run a blocking green function in a green thread of its own and await its result.
+
+    When the awaiting coroutine is cancelled, the green thread is killed and its end awaited: whatever it
+    held, a connection for instance, has no other owner before.
+    """
+    settled: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     def run() -> None:
         try:
-            result = function(*arguments)
+            settled.set_result(function(*arguments))
         except GreenletExit:
-            settled.cancel()
-        except BaseException as error:
-            if not settled.done():
-                settled.set_exception(error)
-        else:
-            if not settled.done():
-                settled.set_result(result)
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            settled.set_exception(error)
 
     thread = eventlet.spawn(run)
+    # Also when it was killed before its first step.
+    thread.link(lambda _: settled.cancel())
     try:
-        return await settled
+        return await asyncio.shield(settled)
     except asyncio.CancelledError:
         eventlet.spawn(thread.kill)
+        await asyncio.wait({settled})
         raise
 
 
-def spawn(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Start a green thread."""
-    return eventlet.spawn(function, *arguments)
+def spawn(function: Callable[..., Any], *arguments: Any) -> None:
+    """Start a green thread that nobody waits for. When it fails, that is logged."""
+
+    def run() -> None:
+        try:
+            function(*arguments)
+        except Exception as error:  # noqa: BLE001 - there is nobody above
+            _log.error("green_thread_failed", name=function.__name__, **describe(error))
+
+    eventlet.spawn(run)
 
 
-def until_signalled() -> int:
-    """Block the main green thread until SIGTERM or SIGINT arrives; the signal's number."""
-    arrived = Event()
-
-    def note(number: int) -> None:
-        if not arrived.ready():
-            arrived.send(number)
-
+def when_signalled(end: Callable[[int], object]) -> None:
+    """Call with the signal's number when SIGTERM or SIGINT arrives."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        running_loop().add_signal_handler(number, note, number)
-    return int(arrived.wait())
+        running_loop().add_signal_handler(number, end, number)
+
+
+def when_closed(descriptor: int, end: Callable[[], object]) -> None:
+    """Call when the other end of a pipe has gone."""
+
+    def closed() -> None:
+        running_loop().remove_reader(descriptor)
+        end()
+
+    running_loop().add_reader(descriptor, closed)

@@ -2,7 +2,7 @@
 
 It stands in for a real mail server where none is configured, and nothing that it takes leaves this
 computer. Each message is one file, on disk before the sender is told that it was accepted. It does not
-know who writes to whom, and trusts no message: what others wrote is shown in a sandbox.
+know who writes to whom, and believes no message: what others wrote is shown in a sandbox.
 """
 
 import asyncio
@@ -142,9 +142,10 @@ class MailBox:
         return _Pages(self).routes()
 
     def _ids(self) -> list[str]:
-        with suppress(FileNotFoundError):
-            return [name[:-4] for name in os.listdir(self.folder) if _ID.fullmatch(name.removesuffix(".eml"))]
-        return []
+        names: list[str] = []
+        with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            names = [entry.name[:-4] for entry in entries if entry.name.endswith(".eml")]
+        return [name for name in names if _ID.fullmatch(name)]
 
     def _entry(self, id: str) -> "Entry | None":
         with suppress(FileNotFoundError), (self.folder / f"{id}.eml").open("rb") as file:
@@ -189,7 +190,7 @@ def pages(mailbox: MailBox, settings: Settings, house: House, sections: Sequence
 # the server
 
 
-class _MailSession(SMTP):  # type: ignore[misc]
+class _MailSession(SMTP):
     """One sender's connection."""
 
     #: Lines are taken as long as programs write them, and read in larger pieces than the standard's 1,001.
@@ -368,17 +369,17 @@ class _Pages:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/", self.list),
+            Route("/", self.newest),
             Route("/{id}", self.message),
             Route("/{id}/html", self.html),
             Route("/{id}/attachments/{number}", self.attachment),
         ]
 
-    async def list(self, request: Request) -> Response:
+    async def newest(self, request: Request) -> Response:
         """The newest messages, or a page of older ones."""
         mount = request.scope.get("root_path", "")
-        bounds = {name: _read_bound(request, name) for name in ("before", "after")}
-        entries, total, newer, older = await asyncio.to_thread(self._mailbox.page, **bounds)
+        before, after = _read_bound(request, "before"), _read_bound(request, "after")
+        entries, total, newer, older = await asyncio.to_thread(self._mailbox.page, before=before, after=after)
         return _show(
             request,
             "mail_list.html",

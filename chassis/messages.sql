@@ -35,9 +35,9 @@ FROM outbox WHERE published_at IS NULL;
 -- When the earliest postponed row is due.
 SELECT min(next_try) FROM outbox WHERE published_at IS NULL;
 
--- name: announced_count$
+-- name: announced_by_type
 -- Everything that was ever announced and is still kept.
-SELECT count(*) FROM outbox;
+SELECT type, count(*) AS count FROM outbox GROUP BY type;
 
 -- name: purge_outbox!
 -- Published long ago.

@@ -1,4 +1,7 @@
-"""Announcing: an event becomes a row in the caller's own transaction. State and announcement commit together."""
+"""Announcing: an event becomes a row in the caller's own transaction.
+
+State and announcement commit together.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -5,24 +5,31 @@ process has one clock, one web server, one metrics server, one watchdog and, wit
 in-process port.
 """
 
+import asyncio
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chassis import failpoints
 from chassis.background import Background
 from chassis.clock import Clock
-from chassis.config import Settings
-from chassis.context import Context
+from chassis.config import SUPERVISOR_PIPE, Settings
+from chassis.context import Context, Section
 from chassis.database import Database
 from chassis.house import House
 from chassis.keys import read_keys
+from chassis.log import describe, logger
 from chassis.transports import InProcess, PublishPort
 from chassis.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from chassis.web import WebServer
+
+_log = logger(__name__)
 
 #: Where the process stands in nameko's configuration.
 PROCESS = "conduit"
@@ -43,6 +50,7 @@ class Process:
     urls: Mapping[str, str]
     web: "WebServer"
     carrier: Callable[[str], PublishPort] | None = None
+    sections: tuple[Section, ...] = ()
     clock: Clock = field(default_factory=Clock)
     local: InProcess = field(default_factory=InProcess)
     watchdog: Watchdog = field(init=False)
@@ -62,6 +70,8 @@ class Process:
             house=self.house,
             keys=read_keys(self.settings.keys_folder, service),
             clock=self.clock,
+            sections=self.sections,
+            wake=partial(self.wake, service),
         )
 
     def database(self, service: str) -> Database:
@@ -78,55 +88,77 @@ class Process:
         if waker := self.wakers.get((service, name)):
             waker()
 
+    async def close(self) -> None:
+        """Close the databases, after everything that uses them."""
+        await asyncio.gather(*(database.close() for database in self._databases.values()))
+
 
 def run(process: Process, services: Sequence[type], *, ready: Callable[[], None]) -> int:
-    """Serve until a signal comes, then finish what is in flight. The exit code.
+    """Serve until a signal comes or the supervisor goes, then finish what is in flight. The exit code.
 
-    Blocks the main green thread. Dies with the first container that dies: a supervisor, or a person, sees
+    Blocks the main green thread. Ends with the first container that dies: a supervisor, or a person, sees
     it and starts it again.
     """
     from nameko.runners import ServiceRunner
 
-    from chassis.log import describe, logger
-    from chassis.loop import Timeout, spawn, until_signalled, wait
+    from chassis.loop import Event, spawn, wait
 
-    log = logger(__name__)
-    runner = ServiceRunner({PROCESS: process, "max_workers": 50, "AMQP_URI": "memory://"})
+    ended = Event()
+    _note_signals(lambda number: ended.ready() or ended.send(number))
+    runner = ServiceRunner({PROCESS: process, "max_workers": 50})
     for service in services:
         runner.add_service(service)
+    limit = process.watchdog.limit
+    watching = Background("process", "watchdog", process.watchdog.look, pause=limit / 4, longest=30)
     wait(process.web.start())
     try:
-        runner.start()
-        watching = Background(
-            "process", "watchdog", process.watchdog.look, pause=process.watchdog.limit / 4, longest=30
-        )
-        wait(_started(watching))
+        _start(runner)
+        for container in runner.containers:
+            spawn(_tell_of_death, container, ended)
+        wait(watching.start())
         ready()
-        spawn(_end_with, runner)
-        number = until_signalled()
-        log.info("stopping", signal=number)
-        return 0
-    except Exception as error:
-        log.error("start_failed", **describe(error))
-        raise
+        number = ended.wait()
+        _log.info("stopping", signal=number)
+        return 0 if number else 1
     finally:
-        with Timeout(process.settings.grace, False):
-            wait(process.web.drain())
-            runner.stop()
-        with Timeout(2, False):
-            wait(process.web.stop())
+        _stop(process, runner, watching)
 
 
-async def _started(turns: Background) -> None:
-    turns.start()
+def _note_signals(note: Callable[[int], object]) -> None:
+    """Ctrl-C, SIGTERM, and the pipe that closes when the supervisor is gone, however it went."""
+    from chassis.loop import when_closed, when_signalled
+
+    when_signalled(note)
+    if pipe := os.environ.get(SUPERVISOR_PIPE):
+        when_closed(int(pipe), lambda: note(signal.SIGHUP))
 
 
-def _end_with(runner: Any) -> None:
-    """End the process when a container dies."""
-    import os
-    import signal
-
+def _start(runner: Any) -> None:
+    """Start every container or none."""
     try:
-        runner.wait()
-    except Exception:
-        os.kill(os.getpid(), signal.SIGTERM)
+        runner.start()
+    except Exception as error:
+        _log.error("start_failed", **describe(error))
+        runner.kill()
+        raise
+
+
+def _tell_of_death(container: Any, ended: Any) -> None:
+    try:
+        container.wait()
+    except Exception as error:  # noqa: BLE001 - nameko raises what the container died of
+        _log.error("container_died", service=container.service_name, **describe(error))
+        if not ended.ready():
+            ended.send(0)
+
+
+def _stop(process: Process, runner: Any, watching: Background) -> None:
+    """No new requests and messages, then what is in flight, then the databases: within the grace period."""
+    from chassis.loop import Timeout, wait
+
+    with Timeout(process.settings.grace, False):
+        wait(watching.stop(0))
+        wait(process.web.drain())
+        runner.stop()
+        wait(process.web.stop())
+    wait(process.close())

@@ -1,11 +1,10 @@
-"""RabbitMQ: a publisher that believes only confirms, a consumer with one ack path, and the declarations.
+"""RabbitMQ: a publisher that believes only confirms, and a consumer with one ack path.
 
 Every connection has one owner at a time, because two green threads on one socket fail. Nothing waits
 without a limit: a broker that is frozen, blocked or cut off costs a timeout and a new connection.
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic, time
@@ -25,27 +24,27 @@ from contracts.topology import DEAD_LETTERS, EXCHANGES, INBOXES, canary_key
 
 _log = logger(__name__)
 
+#: Seconds to wait for the first message of a batch, and for each further one.
+_FIRST, _FURTHER = 0.5, 0.002
 
-def connect(settings: Settings, url: str, **options: Any) -> amqp.Connection:
+
+def connect(settings: Settings, **options: Any) -> amqp.Connection:
     """A raw connection, without kombu's own recovery: on any trouble it is collected and replaced.
 
     kombu reads the address; its pools and its closing, which waits for the peer without limit, are not
     used.
     """
     with Timeout(settings.acquire_timeout, TimeoutError()):
-        address = kombu.Connection(
-            url, heartbeat=settings.heartbeat, connect_timeout=settings.acquire_timeout, transport_options=options
-        )
+        address = kombu.Connection(settings.amqp_url, heartbeat=settings.heartbeat, transport_options=options)
         return address.transport.establish_connection()
 
 
 def let_go(settings: Settings, connection: amqp.Connection | None) -> None:
     """Close politely for a bounded time, then drop the socket whatever happened."""
-    if connection is None:
-        return
-    with suppress(Exception), Timeout(settings.close_timeout, TimeoutError()):
-        connection.close()
-    drop(connection)
+    if connection is not None:
+        with suppress(Exception), Timeout(settings.close_timeout, TimeoutError()):
+            connection.close()
+        drop(connection)
 
 
 def drop(connection: amqp.Connection | None) -> None:
@@ -66,11 +65,11 @@ class RabbitPublisher:
     def __init__(self, service: str, settings: Settings) -> None:
         self._service = service
         self._settings = settings
-        self._connection: amqp.Connection | None = None
+        self._connection: Any = None
         self._channel: Any = None
         self._unconfirmed: dict[int, UUID] = {}
         self._refused: dict[UUID, str] = {}
-        self._next_tag = 1
+        self._last_tag = 0
         self._one_owner = asyncio.Lock()
         metrics.BROKER_CONNECTED.labels(service, "publish").set(0)
         metrics.BROKER_BLOCKED.labels(service).set(0)
@@ -80,9 +79,12 @@ class RabbitPublisher:
             return await green(self._publish, batch)
 
     async def send_canary(self) -> bool:
-        """Publish a message that comes back to this service's own queue. Whether it was confirmed."""
-        async with self._one_owner:
-            return await green(self._send_canary)
+        """Publish a message that comes back to this service's own queue. Whether it was confirmed.
+
+        Sent often enough, it also is what keeps the connection alive.
+        """
+        canary = Outgoing(id=UUID(int=0), type=canary_key(self._service), body=b"", expected=True)
+        return not await self.publish([canary])
 
     async def close(self) -> None:
         async with self._one_owner:
@@ -92,94 +94,66 @@ class RabbitPublisher:
     def _publish(self, batch: Sequence[Outgoing]) -> dict[UUID, str]:
         self._unconfirmed.clear()
         self._refused.clear()
-        waiting = {event.id for event in batch}
+        unsent = {event.id for event in batch}
         try:
             with Timeout(self._settings.confirm_timeout, TimeoutError()):
-                channel = self._ready()
+                self._connect()
                 for event in batch:
-                    self._send(channel, event)
-                    waiting.discard(event.id)
+                    self._send(event)
+                    unsent.discard(event.id)
                 self._await_confirms()
         except GreenletExit:
-            drop(self._connection)
+            self._hang_up()
             raise
-        except Exception as error:
-            self._give_up(error)
-            reason = "not_confirmed" if isinstance(error, TimeoutError) else "broker_away"
-            late = waiting | set(self._unconfirmed.values())
-            return {**self._refused, **dict.fromkeys(late, reason)}
+        except Exception as error:  # noqa: BLE001 - every trouble is cured by a new connection
+            self._hang_up()
+            _log.warning("publishing_failed", service=self._service, count=len(batch), **describe(error))
+            return self._refused | dict.fromkeys(unsent | set(self._unconfirmed.values()), _reason(error))
         return dict(self._refused)
 
-    def _send(self, channel: Any, event: Outgoing) -> None:
+    def _send(self, event: Outgoing) -> None:
         message = amqp.Message(
             event.body, content_type=CONTENT_TYPE, delivery_mode=2, message_id=str(event.id), type=event.type
         )
-        # Noted before it is sent: sending reads from the socket first and may meet an old ack.
-        self._unconfirmed[self._next_tag] = event.id
-        self._next_tag += 1
-        channel.basic_publish(
+        # Noted before it is sent: sending reads from the socket first and may meet an earlier ack.
+        self._last_tag += 1
+        self._unconfirmed[self._last_tag] = event.id
+        self._channel.basic_publish(
             message, exchange=EXCHANGES[self._service], routing_key=event.type, mandatory=event.expected
         )
 
     def _await_confirms(self) -> None:
         while self._unconfirmed:
-            self._connection.drain_events(timeout=self._settings.confirm_timeout)
+            self._connection.drain_events()
+        metrics.BROKER_BLOCKED.labels(self._service).set(0)
 
-    def _send_canary(self) -> bool:
-        self._unconfirmed.clear()
-        self._refused.clear()
-        try:
-            with Timeout(self._settings.confirm_timeout, TimeoutError()):
-                channel = self._ready()
-                self._unconfirmed[self._next_tag] = UUID(int=0)
-                self._next_tag += 1
-                channel.basic_publish(
-                    amqp.Message(b"", content_type="text/plain", message_id=str(UUID(int=0)), expiration="60000"),
-                    exchange=EXCHANGES[self._service],
-                    routing_key=canary_key(self._service),
-                    mandatory=True,
-                )
-                self._await_confirms()
-                self._connection.heartbeat_tick()
-        except GreenletExit:
-            raise
-        except Exception as error:
-            self._give_up(error)
-            return False
-        return not self._refused
+    def _connect(self) -> None:
+        """A channel in confirm mode, on a new connection if need be."""
+        if self._connection is not None:
+            return
+        self._last_tag = 0
+        self._connection = connect(self._settings, on_blocked=self._blocked)
+        self._channel = self._connection.channel()
+        self._channel.confirm_select()
+        self._channel.events["basic_ack"].add(self._acked)
+        self._channel.events["basic_nack"].add(self._nacked)
+        self._channel.events["basic_return"].add(self._returned)
+        metrics.BROKER_CONNECTED.labels(self._service, "publish").set(1)
 
-    def _ready(self) -> Any:
-        """The channel in confirm mode, on a new connection if need be."""
-        if self._connection is None:
-            self._next_tag = 1
-            self._connection = connect(
-                self._settings, self._settings.amqp_url, on_blocked=self._blocked, on_unblocked=self._unblocked
-            )
-            self._channel = self._connection.channel()
-            self._channel.confirm_select()
-            self._channel.events["basic_ack"].add(self._acked)
-            self._channel.events["basic_nack"].add(self._nacked)
-            self._channel.events["basic_return"].add(self._returned)
-            metrics.BROKER_CONNECTED.labels(self._service, "publish").set(1)
-        return self._channel
-
-    def _give_up(self, error: Exception) -> None:
-        _log.warning("publishing_failed", service=self._service, **describe(error))
+    def _hang_up(self) -> None:
         drop(self._connection)
         self._connection = None
         metrics.BROKER_CONNECTED.labels(self._service, "publish").set(0)
 
-    def _tags(self, tag: int, multiple: bool) -> list[int]:
-        return [each for each in self._unconfirmed if each <= tag] if multiple else [tag]
+    def _settled(self, tag: int, multiple: bool) -> list[UUID]:
+        tags = [each for each in self._unconfirmed if each <= tag] if multiple else [tag]
+        return [self._unconfirmed.pop(each) for each in tags if each in self._unconfirmed]
 
     def _acked(self, tag: int, multiple: bool) -> None:
-        for each in self._tags(tag, multiple):
-            self._unconfirmed.pop(each, None)
+        self._settled(tag, multiple)
 
     def _nacked(self, tag: int, multiple: bool) -> None:
-        for each in self._tags(tag, multiple):
-            if (event := self._unconfirmed.pop(each, None)) is not None:
-                self._refused[event] = "queue_refused"
+        self._refused.update(dict.fromkeys(self._settled(tag, multiple), "queue_refused"))
 
     def _returned(self, error: Exception, exchange: str, routing_key: str, message: Any) -> None:
         self._refused[UUID(message.properties["message_id"])] = "no_queue_bound"
@@ -188,19 +162,22 @@ class RabbitPublisher:
         metrics.BROKER_BLOCKED.labels(self._service).set(1)
         _log.warning("broker_blocked", service=self._service)
 
-    def _unblocked(self) -> None:
-        metrics.BROKER_BLOCKED.labels(self._service).set(0)
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, amqp.NotFound):
+        return "not_declared"
+    return "not_confirmed" if isinstance(error, TimeoutError) else "broker_away"
 
 
 class RabbitConsumer:
     """Reads one service's inbox and dead letters, a batch at a time.
 
+    A batch and its ack live and die with the connection that delivered them: after a reconnect there is
+    nothing left to acknowledge, the broker delivers again and the inbox knows what it has seen.
+
     Args:
         take: called with the deliveries in a green thread of its own; true when every one of them has its
             outcome and may be acknowledged, false when they must be offered again.
-
-    A batch and its ack live and die with the connection that delivered them: after a reconnect there is
-    nothing left to acknowledge, the broker delivers again and the inbox knows what it has seen.
     """
 
     def __init__(self, service: str, settings: Settings, take: Callable[[Sequence[Delivery]], bool]) -> None:
@@ -226,11 +203,10 @@ class RabbitConsumer:
                 started = monotonic()
                 try:
                     self._consume()
-                except GreenletExit:
-                    raise
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - every trouble is cured by a new connection
                     failures = 0 if monotonic() - started > 30 else failures + 1
-                    _log.warning("consuming_failed", service=self._service, attempts=failures, **describe(error))
+                    reason = describe(error)
+                    _log.warning("consuming_failed", service=self._service, attempts=failures, **reason)
                     self._rest(min(0.2 * 2 ** min(failures, 6), 5.0))
         finally:
             self._finished.send(None)
@@ -246,17 +222,14 @@ class RabbitConsumer:
         self._reconnect = True
 
     def _consume(self) -> None:
-        self._buffer, self._reconnect = [], False
-        connection = connect(self._settings, self._settings.amqp_url)
+        """One connection, from its beginning to its end."""
+        self._buffer, self._last_tag, self._reconnect = [], 0, False
+        connection = connect(self._settings)
         try:
-            with Timeout(self._settings.acquire_timeout, TimeoutError()):
-                channel = connection.channel()
-                channel.auto_decode = False
-                channel.basic_qos(0, self._settings.prefetch, False)
-                for queue, dead in ((INBOXES, False), (DEAD_LETTERS, True)):
-                    channel.basic_consume(queue=queue[self._service], callback=self._noting(dead))
+            channel = self._subscribe(connection)
             metrics.BROKER_CONNECTED.labels(self._service, "consume").set(1)
-            self._serve(connection, channel)
+            while not self._stopping:
+                self._take_turn(connection, channel)
         except BaseException:
             drop(connection)
             raise
@@ -264,33 +237,39 @@ class RabbitConsumer:
             metrics.BROKER_CONNECTED.labels(self._service, "consume").set(0)
         let_go(self._settings, connection)
 
-    def _serve(self, connection: amqp.Connection, channel: Any) -> None:
-        while not self._stopping:
-            if self._reconnect:
-                raise ConnectionResetError
-            self._gather(connection)
-            if self._last_tag:
-                self._settle(connection, channel)
-            connection.heartbeat_tick()
+    def _subscribe(self, connection: amqp.Connection) -> Any:
+        with Timeout(self._settings.acquire_timeout, TimeoutError()):
+            channel = connection.channel()
+            channel.auto_decode = False
+            channel.basic_qos(0, self._settings.prefetch, False)
+            for queue, dead in ((INBOXES, False), (DEAD_LETTERS, True)):
+                channel.basic_consume(queue=queue[self._service], callback=self._noting(dead))
+        return channel
+
+    def _take_turn(self, connection: amqp.Connection, channel: Any) -> None:
+        if self._reconnect:
+            raise ConnectionResetError
+        self._gather(connection)
+        if self._last_tag:
+            self._settle(connection, channel)
+        connection.heartbeat_tick()
 
     def _gather(self, connection: amqp.Connection) -> None:
         """Wait for a message, then take what else is there already, up to a batch."""
-        patience = 0.002 if self._buffer else 0.5
-        while len(self._buffer) < self._settings.batch:
-            try:
+        patience = _FURTHER if self._last_tag else _FIRST
+        with suppress(TimeoutError):
+            while len(self._buffer) < self._settings.batch:
                 connection.drain_events(timeout=patience)
-            except (TimeoutError, socket.timeout):
-                return
-            patience = 0.002
+                patience = _FURTHER
 
     def _settle(self, connection: amqp.Connection, channel: Any) -> None:
-        """Hand the batch over and acknowledge all of it with one ack; keep the connection alive meanwhile."""
+        """Hand the batch over and acknowledge all of it with one ack; offer it again until it is settled."""
         batch, tag = self._buffer, self._last_tag
         self._buffer, self._last_tag = [], 0
         pause = 0.1
         self.busy = True
         try:
-            while batch and not self._ask(connection, batch):
+            while batch and not self._offer(connection, batch):
                 if self._stopping:
                     return
                 self._keep_alive(connection, pause)
@@ -299,20 +278,23 @@ class RabbitConsumer:
             self.busy = False
         channel.basic_ack(tag, multiple=True)
 
-    def _ask(self, connection: amqp.Connection, batch: list[Delivery]) -> bool:
-        settled = Event()
-        spawn(lambda: settled.send(self._take(batch)))
-        while not settled.ready():
+    def _offer(self, connection: amqp.Connection, batch: list[Delivery]) -> bool:
+        """Have the batch taken in a green thread of its own, and keep the connection alive meanwhile."""
+        taken = Event()
+        spawn(lambda: taken.send(self._take(batch)))
+        while not taken.ready():
             with suppress(TimeoutError), Timeout(1.0, TimeoutError()):
-                settled.wait()
-            if not settled.ready():
-                self._keep_alive(connection, 0.002)
-        return bool(settled.wait())
+                taken.wait()
+            if not taken.ready():
+                self._keep_alive(connection, _FURTHER)
+        return bool(taken.wait())
 
     def _keep_alive(self, connection: amqp.Connection, seconds: float) -> None:
-        """Read and answer heartbeats while a batch is in hand. What arrives belongs to the next batch."""
-        with suppress(TimeoutError, socket.timeout):
-            connection.drain_events(timeout=seconds)
+        """Read, and answer heartbeats, for so long. What arrives belongs to the next batch."""
+        end = monotonic() + seconds
+        with suppress(TimeoutError):
+            while (left := end - monotonic()) > 0:
+                connection.drain_events(timeout=left)
         connection.heartbeat_tick()
 
     def _noting(self, dead: bool) -> Callable[[Any], None]:
@@ -320,7 +302,8 @@ class RabbitConsumer:
             self.last_received = monotonic()
             metrics.LAST_RECEIVED.labels(self._service).set(time())
             self._last_tag = message.delivery_tag
-            if message.delivery_info.get("routing_key") != canary_key(self._service):
+            # By its type, not its routing key: dead-lettering gives it another one of those.
+            if message.properties.get("type") != canary_key(self._service):
                 self._buffer.append(_delivery(message, dead))
 
         return note
@@ -334,8 +317,6 @@ class RabbitConsumer:
 def _delivery(message: Any, dead: bool) -> Delivery:
     """The raw bytes. Headers are not looked at: nothing in them may reach nameko."""
     body = message.body
-    if isinstance(body, memoryview):
-        body = body.tobytes()
     return Delivery(
         body=body.encode() if isinstance(body, str) else bytes(body),
         content_type=str(message.properties.get("content_type") or ""),

@@ -13,7 +13,7 @@ from marshmallow import RAISE
 from nacl.exceptions import CryptoError
 from nacl.public import SealedBox
 
-from chassis.keys import KeysError, Keyring
+from chassis.keys import Keyring, KeysError
 from contracts.envelope import Fact, Sealed
 
 
@@ -32,7 +32,9 @@ def seal(keys: Keyring, fact: type[Fact], name: str, part: Mapping[str, Any]) ->
     document = box.part().dump(part)
     box.part().load(document, unknown=RAISE)
     if box.to not in keys.public:
-        raise KeysError(f"The public key of {box.to} is missing. Copy {box.to}.public into the folder of keys.")
+        raise KeysError(
+            f"The public key of {box.to} is missing. Copy {box.to}.public into the folder of keys."
+        )
     return b64encode(SealedBox(keys.public[box.to]).encrypt(json.dumps(document).encode())).decode()
 
 

@@ -9,16 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from chassis.config import SUPERVISOR_PIPE
 from chassis.log import logger
 
 _log = logger(__name__)
 
-#: A child that dies sooner than this, in seconds, did not start: another try would end the same way.
+#: A child that gives up sooner than this, in seconds, did not start: another try would end the same way.
 _TOO_SOON = 5.0
+
+#: Seconds between a death and the next birth.
+_PAUSE = 0.5
 
 
 def supervise(module: str, arguments: Sequence[str], environment: Mapping[str, str], grace: float) -> int:
@@ -31,52 +34,68 @@ def supervise(module: str, arguments: Sequence[str], environment: Mapping[str, s
     Returns:
         the exit code: 0 after a signal that the child obeyed.
     """
-    stopping = False
-    child: subprocess.Popen[bytes] | None = None
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-        if child is not None:
-            child.terminate()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with _told_to_stop() as stopping:
         while True:
             started = time.monotonic()
-            reading, writing = os.pipe()
-            child = _start(module, arguments, environment, reading)
-            os.close(reading)
-            if stopping:
-                child.terminate()
-            code = _await_end(child, lambda: stopping, grace)
-            os.close(writing)
-            if stopping or code == 0 or time.monotonic() - started < _TOO_SOON:
-                return 0 if stopping else code
-            _log.error("services_died", status=code, seconds=round(time.monotonic() - started))
+            code = _live(module, arguments, environment, stopping, grace)
+            lasted = time.monotonic() - started
+            if stopping():
+                return 0 if code in (0, -signal.SIGTERM) else 1
+            if code == 0 or (code > 0 and lasted < _TOO_SOON):
+                return code
+            _log.error("services_died", status=code, seconds=round(lasted))
+            time.sleep(_PAUSE)
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM or SIGINT has come."""
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield lambda: bool(came)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _start(
-    module: str, arguments: Sequence[str], environment: Mapping[str, str], pipe: int
-) -> subprocess.Popen[bytes]:
-    variables = {**os.environ, **environment, "EVENTLET_HUB": "asyncio", SUPERVISOR_PIPE: str(pipe)}
-    # A group of its own: ctrl-C in a terminal must reach the parent alone, which then stops the child once.
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], env=variables, pass_fds=[pipe], start_new_session=True
-    )
+def _live(
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    stopping: Callable[[], bool],
+    grace: float,
+) -> int:
+    """One life of the child: its exit code, negative when a signal ended it."""
+    reading, writing = os.pipe()
+    try:
+        variables = {**os.environ, **environment, "EVENTLET_HUB": "asyncio", SUPERVISOR_PIPE: str(reading)}
+        command = [sys.executable, "-m", module, *arguments]
+        # A session of its own: ctrl-C in a terminal reaches the parent alone, which stops the child once.
+        child = subprocess.Popen(command, env=variables, pass_fds=[reading], start_new_session=True)
+        os.close(reading)
+        return _await_end(child, stopping, grace)
+    finally:
+        os.close(writing)
 
 
 def _await_end(child: subprocess.Popen[bytes], stopping: Callable[[], bool], grace: float) -> int:
-    """Wait for the child; once it was told to stop, for the grace period at the most."""
-    deadline = None
-    while True:
-        try:
-            return child.wait(timeout=0.2)
-        except subprocess.TimeoutExpired:
-            if stopping():
-                deadline = deadline or time.monotonic() + grace
-                if time.monotonic() > deadline:
-                    child.kill()
+    """Wait for the child; once it is to stop, tell it so and wait for the grace period at the most."""
+    while not stopping():
+        if (code := _ended(child, 0.2)) is not None:
+            return code
+    child.terminate()
+    if (code := _ended(child, grace)) is None:
+        child.kill()
+        return child.wait()
+    return code
+
+
+def _ended(child: subprocess.Popen[bytes], within: float) -> int | None:
+    try:
+        return child.wait(timeout=within)
+    except subprocess.TimeoutExpired:
+        return None

@@ -764,6 +764,7 @@ class _Link:
         #: Whether bytes have vanished: then nothing that follows could be understood.
         self.deaf = False
         self._connecting: asyncio.Task[None] | None = None
+        self._early: list[bytes] = []
 
     @property
     def mute(self) -> bool:
@@ -771,11 +772,11 @@ class _Link:
         return self.deaf
 
     def opened(self, end: "_End") -> None:
-        if end is not self.near:
+        if end is self.far:
+            self.forward(end, b"".join(self._early))
             return
         self.proxy.links.add(self)
         if not self.mute:
-            end.pause()
             self._connecting = asyncio.ensure_future(self._connect())
 
     async def _connect(self) -> None:
@@ -783,8 +784,15 @@ class _Link:
             await asyncio.get_running_loop().create_connection(lambda: self.far, *self.proxy.upstream)
         except OSError:
             self.cut()
+
+    def forward(self, to: "_End", received: bytes) -> None:
+        """Send on, keep until the server's side is connected, or let vanish."""
+        if self.mute:
+            return
+        if to.transport is None:
+            self._early.append(received)
         else:
-            self.near.resume()
+            to.transport.write(received)
 
     def other(self, end: "_End") -> "_End":
         return self.far if end is self.near else self.near
@@ -816,9 +824,7 @@ class _End(asyncio.Protocol):
         self.link.opened(self)
 
     def data_received(self, received: bytes) -> None:
-        other = self.link.other(self).transport
-        if not self.link.mute and other is not None:
-            other.write(received)
+        self.link.forward(self.link.other(self), received)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self.transport = None

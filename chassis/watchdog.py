@@ -49,10 +49,14 @@ class Watchdog:
         self._receivers.pop(service, None)
         self._expected.pop(service, None)
 
-    def expect(self, service: str) -> None:
-        """A canary was confirmed: from now on the service's queue must bring it."""
+    def expect(self, service: str, since: float) -> None:
+        """A canary was sent at this monotonic moment and confirmed: the service's queue must bring it."""
         if service in self._receivers:
-            self._expected.setdefault(service, monotonic())
+            self._expected.setdefault(service, since)
+
+    def excuse(self, service: str) -> None:
+        """The broker confirms nothing at present: the silence is not the receiver's."""
+        self._expected.pop(service, None)
 
     def silence(self, service: str) -> float:
         """For how many seconds an expected canary has not come."""

@@ -16,7 +16,7 @@ from chassis.database import Database, Transaction, read_queries
 from chassis.errors import ChassisError
 from chassis.keys import read_keys
 from chassis.outbox import QUERIES
-from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from contracts.topology import GRANTS, PARTNERS, SERVICES
 from services.installation import Installation, migrations_of
 
 COLUMNS = ("service", "id", "type", "reason", "failure", "attempts", "parked_at", "next_try")

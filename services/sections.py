@@ -1,6 +1,6 @@
 """The sections of the site as the navigation shows them: one per service, whichever process it runs in."""
 
-from chassis.web import Section
+from chassis.context import Section
 
 SECTIONS = (
     Section(title="Partners", href="/partners", purpose="The organisations we work with, whom we know there, and what happened between us."),

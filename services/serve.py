@@ -6,7 +6,6 @@ place before anything else is imported.
 
 import chassis.loop as loop  # isort: skip  # first: it patches before anything opens a socket
 
-import asyncio
 import dataclasses
 import os
 import signal
@@ -15,7 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from chassis import log
-from chassis.config import SUPERVISOR_PIPE, Settings, SettingsError
+from chassis.config import Settings, SettingsError
 from chassis.errors import ChassisError
 from chassis.mailbox import MailBox
 from chassis.mailbox import pages as mail_pages
@@ -40,7 +39,6 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = Settings.load()
         log.configure(settings.log_level, json=not sys.stderr.isatty())
-        _stop_with_the_supervisor()
         return _serve(settings, names, playing)
     except (SettingsError, ChassisError, PortTaken) as error:
         print(error, file=sys.stderr)
@@ -62,6 +60,7 @@ def _serve(settings: Settings, names: Sequence[str], playing: str) -> int:
         urls=installation.urls(),
         web=web,
         carrier=partial(_carrier, settings) if settings.amqp_url else None,
+        sections=SECTIONS,
     )
     if mailbox:
         loop.wait(web.mount("/mail", mail_pages(mailbox, settings, house, SECTIONS)))
@@ -95,18 +94,6 @@ def _play(process: Process, what: str) -> None:
         play.say_ready(process.settings, list(SERVICES))
     else:
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _stop_with_the_supervisor() -> None:
-    """Stop when the pipe closes: the supervisor is gone, however it went."""
-    descriptor = os.environ.get(SUPERVISOR_PIPE)
-    if descriptor:
-        loop.running_loop().add_reader(int(descriptor), _supervisor_gone, int(descriptor))
-
-
-def _supervisor_gone(descriptor: int) -> None:
-    asyncio.get_event_loop().remove_reader(descriptor)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

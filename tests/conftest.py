@@ -22,7 +22,7 @@ from chassis.database import Database
 from chassis.house import House, read_house
 from chassis.keys import create_keys, read_keys
 from chassis.migrations import migrate
-from chassis.testing import PrivatePostgres
+from chassis.testing import PrivatePostgres, PrivateRabbitMQ
 from contracts.catalogue import FACTS
 from contracts.envelope import Event, decode
 from contracts.topology import SERVICES
@@ -38,6 +38,22 @@ _numbers = count(1)
 def postgres() -> Iterator[PrivatePostgres]:
     with PrivatePostgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[PrivateRabbitMQ]:
+    with PrivateRabbitMQ() as server:
+        yield server
+
+
+@pytest.fixture
+def broker(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
+    """The address of a virtual host of the test's own on the private broker."""
+    name = f"test{next(_numbers)}"
+    rabbitmq.control("add_vhost", name)
+    rabbitmq.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+    yield rabbitmq.url_for("guest", "guest", name)
+    rabbitmq.control("delete_vhost", name)
 
 
 @pytest.fixture(scope="session")

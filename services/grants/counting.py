@@ -1,10 +1,11 @@
 """Counting the registrations and saying what came out: numbers by area and profession, never a person."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from chassis.clock import LOCAL
 from chassis.database import Transaction
-from chassis.outbox import announce
+from chassis.outbox import Announcement, announce_many
 from contracts.grants import RegistrationsCounted
 from services.grants.domain import price_of_not_integrating
 from services.grants.queries import QUERIES
@@ -18,23 +19,18 @@ async def recount(tx: Transaction) -> int:
     """
     today = tx.now.astimezone(LOCAL).date()
     changed = [row async for row in QUERIES.recount(tx, today=today)]
-    for row in changed:
-        await announce_count(tx, row)
+    await announce_many(tx, map(of_count, changed))
     return len(changed)
 
 
-async def announce_count(tx: Transaction, row: Any, *, snapshot: bool = False) -> None:
-    """Announce one row of the counts."""
-    await announce(
-        tx,
-        RegistrationsCounted,
+def of_count(row: Mapping[str, Any], *, snapshot: bool = False) -> Announcement:
+    """What is said of one row of the counts."""
+    return Announcement(
+        fact=RegistrationsCounted,
         subject=f"{row['area']}/{row['profession']}",
         sequence=row["version"],
         snapshot=snapshot,
-        area=row["area"],
-        profession=row["profession"],
-        count=row["count"],
-        counted_on=row["counted_on"],
+        data={name: row[name] for name in ("area", "profession", "count", "counted_on")},
     )
 
 

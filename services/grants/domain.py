@@ -49,7 +49,8 @@ class Price:
         return (
             f"{self.count:,} people × £{self.income_tax_each_pence // 100:,} income tax a year, and "
             f"× £{self.national_insurance_each_pence // 100:,} National Insurance a year, "
-            f"assuming that each would earn £{self.salary_pence // 100:,} a year and that all are out of work. Source: {self.source}."
+            f"assuming that each would earn £{self.salary_pence // 100:,} a year "
+            f"and that all are out of work. Source: {self.source}."
         )
 
 

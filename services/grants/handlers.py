@@ -21,6 +21,11 @@ async def remember_organisation(tx: Transaction, event: Event) -> None:
     )
 
 
+async def forget_organisations(tx: Transaction) -> None:
+    """Let the copy be written anew from snapshots; what it holds is shown until they come."""
+    await QUERIES.forget_organisations(tx)
+
+
 async def record_pledge(tx: Transaction, event: Event) -> None:
     """Enter a pledge. Its organisation need not be known yet: the name is looked up when it is shown."""
     await QUERIES.record_pledge(

@@ -62,6 +62,10 @@ ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, closed_on = excluded.closed_on, epoch = excluded.epoch, version = excluded.version
 WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
 
+-- name: forget_organisations!
+-- Let any version replace what the copy holds, before it is rebuilt from snapshots.
+UPDATE organisations SET epoch = 0, version = 0;
+
 -- name: record_pledge!
 -- Enter a pledge once.
 INSERT INTO pledges (id, organisation_id, campaign_id, campaign, fund, amount_pence, pledged_on, heard_at)

@@ -3,19 +3,19 @@
 from collections.abc import Awaitable, Callable
 
 from chassis.database import Transaction
-from services.grants.counting import announce_count
+from chassis.outbox import announce_many
+from services.grants.counting import of_count
 from services.grants.queries import QUERIES
 
 #: Announces a page of one aggregate's present state: after which subject, how many at the most. Answers the
 #: last subject announced, or None when there are no more.
-Announce = Callable[[Transaction, str, int], Awaitable[str | None]]
+Announce = Callable[[Transaction, str | None, int], Awaitable[str | None]]
 
 
-async def announce_counts(tx: Transaction, after: str, most: int) -> str | None:
+async def announce_counts(tx: Transaction, after: str | None, most: int) -> str | None:
     """Announce the next counts as snapshots, in the order of their subjects."""
     rows = [row async for row in QUERIES.counts_after(tx, after=after or "", most=most)]
-    for row in rows:
-        await announce_count(tx, row, snapshot=True)
+    await announce_many(tx, (of_count(row, snapshot=True) for row in rows))
     return str(rows[-1]["subject"]) if rows else None
 
 

@@ -13,7 +13,6 @@ from chassis.house import Entry
 from chassis.web import Site, site_of
 from services.grants.domain import price_of_not_integrating
 from services.grants.queries import QUERIES
-from services.sections import SECTIONS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -24,7 +23,7 @@ MOST_PLEDGES = 200
 def build(database: Database) -> Any:
     """The ASGI application, to be mounted under ``/grants``."""
     routes = [Route("/", home), Route("/api/v1/registrations/counts", list_counts)]
-    return Site(database, routes, TEMPLATES, SECTIONS).app
+    return Site(database, routes, TEMPLATES).app
 
 
 async def home(request: Request) -> Response:

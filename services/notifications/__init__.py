@@ -1,1 +1,9 @@
-"""Letters out, answers in: the service that writes to people and remembers who answered."""
+"""Letters out, answers in: the service that writes to people and remembers who answered.
+
+Owns: campaigns, their letters, the answers, and an address book that is a copy of the partners' contacts.
+
+Says: a letter was sent, failed, was acknowledged or answered; a contribution was pledged; a campaign was
+sent. Never what a person wrote, and never a person's name or address.
+
+Listens for: organisations, contacts (with the address sealed to this service) and registration counts.
+"""

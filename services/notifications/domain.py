@@ -240,6 +240,8 @@ class BlockReason(StrEnum):
     BODY_CLOSED = "body_closed"
     NO_EMAIL = "no_email"
     NO_POSTAL_ADDRESS = "no_postal_address"
+    BY_POST = "by_post"
+    WITHDRAWN = "withdrawn"
     NO_AREA = "no_area"
     NOT_COUNTED = "not_counted"
     NO_REGISTRATIONS = "no_registrations"

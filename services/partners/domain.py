@@ -1,4 +1,7 @@
-"""What an organisation and a contact are, and what a later word about them changes. Pure: no database, no clock."""
+"""What an organisation and a contact are, and what a later word about them changes.
+
+Pure: no database, no clock.
+"""
 
 import unicodedata
 from collections.abc import Mapping
@@ -34,12 +37,17 @@ class Organisation:
     def of(cls, row: Mapping[str, Any]) -> Self:
         """The organisation in a row of the table."""
         names = ("id", "identifier", "name", "closeness", "opened_on", "closed_on", "successor_id", "version")
-        return cls(**{name: row[name] for name in names}, kinds=tuple(row["kinds"]), areas=tuple(row["areas"]))
+        kinds, areas = tuple(row["kinds"]), tuple(row["areas"])
+        return cls(**{name: row[name] for name in names}, kinds=kinds, areas=areas)
 
     @property
     def listed_as(self) -> str:
         """What lists are sorted and searched by."""
         return folded(self.name)
+
+    def closed_by(self, day: date) -> bool:
+        """Whether it is closed on a day; a closing date may still be to come."""
+        return self.closed_on is not None and self.closed_on <= day
 
 
 @dataclass(frozen=True, kw_only=True)

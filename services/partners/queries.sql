@@ -80,6 +80,7 @@ FROM organisations AS o
 WHERE o.listed_as || ' ' || lower(o.identifier) LIKE ALL(:patterns::text[])
   AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
   AND (:area::text = '' OR :area::text = ANY(o.areas))
+  AND (:closeness::text = '' OR :closeness::text = o.closeness)
   AND (:after::uuid IS NULL
        OR (o.listed_as, o.id) > (SELECT p.listed_as, p.id FROM organisations AS p WHERE p.id = :after::uuid))
 ORDER BY o.listed_as, o.id LIMIT :most;
@@ -89,7 +90,8 @@ ORDER BY o.listed_as, o.id LIMIT :most;
 SELECT count(*) FROM organisations AS o
 WHERE o.listed_as || ' ' || lower(o.identifier) LIKE ALL(:patterns::text[])
   AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
-  AND (:area::text = '' OR :area::text = ANY(o.areas));
+  AND (:area::text = '' OR :area::text = ANY(o.areas))
+  AND (:closeness::text = '' OR :closeness::text = o.closeness);
 
 -- name: organisation_by_id^
 -- One organisation with the name of its successor.
@@ -101,6 +103,10 @@ WHERE o.id = :id;
 -- name: organisations_count$
 -- How many organisations the register has.
 SELECT count(*) FROM organisations;
+
+-- name: contacts_count$
+-- How many contacts may be written to.
+SELECT count(*) FROM contacts WHERE withdrawn_on IS NULL;
 
 -- name: organisations_by_kind
 -- How many organisations are of each kind; one of several kinds counts in each.

@@ -1,0 +1,45 @@
+"""Pages and API: one web server per process, one application per service, the same rules for all.
+
+The gate answers only to known Host names and refuses cross-site requests, because loopback is no wall
+against a browser. Every error becomes a page or an RFC 9457 problem that says what to do, never a trace.
+"""
+
+from chassis.context import Section
+from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
+from chassis.web.gate import SECURITY_HEADERS, Gate
+from chassis.web.idempotency import new_key, once, see
+from chassis.web.pages import Site, application, site_of
+from chassis.web.reading import read_form, read_id, read_json, read_pounds
+from chassis.web.server import PortTaken, WebServer
+from chassis.web.static import asset
+from chassis.web.stream import live
+from chassis.web.templates import environment, render
+from chassis.web.words import day, pounds, when
+
+__all__ = [
+    "SECURITY_HEADERS",
+    "BadRequest",
+    "Gate",
+    "PortTaken",
+    "Section",
+    "Site",
+    "TooLarge",
+    "WebServer",
+    "WrongMediaType",
+    "application",
+    "asset",
+    "day",
+    "environment",
+    "live",
+    "new_key",
+    "once",
+    "pounds",
+    "read_form",
+    "read_id",
+    "read_json",
+    "read_pounds",
+    "render",
+    "see",
+    "site_of",
+    "when",
+]

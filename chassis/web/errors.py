@@ -1,0 +1,138 @@
+"""Errors as answers: a page for people, an RFC 9457 problem for programs. Neither quotes what went wrong
+inside; both carry a reference by which the log can be searched.
+"""
+
+from collections.abc import Mapping
+
+import jinja2
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from chassis.context import current_cause
+from chassis.errors import Refused
+from chassis.log import describe, logger
+from chassis.web.templates import render
+
+_log = logger(__name__)
+
+_WORDS = {
+    404: ("This page does not exist.", "Check the address, or start again."),
+    405: ("This address cannot be used that way.", "Go back and use the buttons on the page."),
+}
+
+
+class BadRequest(Refused):
+    """The request is not of the form that this address takes."""
+
+    status = 400
+
+
+class WrongMediaType(Refused):
+    """The body is of a kind that this address does not take."""
+
+    status = 415
+
+
+class TooLarge(Refused):
+    """The body is larger than this address takes."""
+
+    status = 413
+
+
+class Late(Refused):
+    """The page took too long."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("This took too long. It may or may not have been done.", "Reload the page to see.")
+
+
+class Errors:
+    """Answers every error in the form that the client asked for."""
+
+    def __init__(self, service: str, templates: jinja2.Environment) -> None:
+        self._service = service
+        self._templates = templates
+
+    async def refused(self, request: Request, error: Refused) -> Response:
+        """A person can do something about it; the error says what."""
+        return self._answer(request, error.status, error.what, error.cure, field=error.field)
+
+    async def unrouted(self, request: Request, error: HTTPException) -> Response:
+        """Starlette found nobody for the request."""
+        what, cure = _WORDS.get(
+            error.status_code, ("The request could not be used.", "Go back and try again.")
+        )
+        return self._answer(request, error.status_code, what, cure, headers=error.headers)
+
+    async def away(self, request: Request, error: Exception) -> Response:
+        """The database is away: the connection may have been lost in the commit itself."""
+        what = "The database does not answer just now."
+        cure = "Wait a moment, then try again. What was done already is not done twice."
+        return self._answer(request, 503, what, cure, headers={"retry-after": "5"})
+
+    async def in_the_way(self, request: Request, error: Exception) -> Response:
+        """Another transaction was in the way; this one was undone."""
+        what = "Somebody else is changing the same thing just now. Nothing was changed."
+        return self._answer(request, 503, what, "Try again.", headers={"retry-after": "1"})
+
+    async def gone(self, request: Request, error: Exception) -> Response:
+        """Nobody is there to read the answer."""
+        return Response(status_code=400)
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        """A fault of ours."""
+        what = "Something went wrong on our side."
+        cure = (
+            "Try again: what was done already is not done twice. If it happens again, tell us the reference."
+        )
+        return self._answer(request, 500, what, cure)
+
+    def note(self, request: Request, error: Exception) -> None:
+        """Log a fault of ours, without its text, which may quote data."""
+        _log.error(
+            "request_failed",
+            service=self._service,
+            route=route_of(request),
+            correlationid=current_cause().correlationid,
+            **describe(error),
+        )
+
+    def _answer(
+        self,
+        request: Request,
+        status: int,
+        what: str,
+        cure: str,
+        *,
+        field: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        reference = current_cause().correlationid
+        if wants_json(request):
+            response = problem(status, what, cure, reference=reference, field=field)
+        else:
+            values = {"status": status, "title": what, "what": what, "cure": cure, "reference": reference}
+            response = render(self._templates, request, "error.html", status, values)
+        response.headers.update(headers or {})
+        return response
+
+
+def problem(status: int, what: str, cure: str, **more: str) -> Response:
+    """An RFC 9457 problem."""
+    document = {"type": "about:blank", "title": what, "status": status, "detail": cure}
+    document |= {name: value for name, value in more.items() if value}
+    return JSONResponse(document, status, media_type="application/problem+json")
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a program asks. The API always answers programs."""
+    accept = request.headers.get("accept", "").lower()
+    return "/api/" in request.scope["path"] or ("json" in accept and "text/html" not in accept)
+
+
+def route_of(request: Request) -> str:
+    """The template of the route that was found; a path would be endless in a metric and may carry a token."""
+    return str(getattr(request.scope.get("route"), "path", "unmatched"))

@@ -1,0 +1,101 @@
+"""The gate in front of every page: known hosts, no other site's requests, and the headers of every answer."""
+
+import re
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis.config import Settings
+from chassis.web.errors import problem, wants_json
+
+SECURITY_HEADERS = {
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+#: A name or an address, and a port: nothing that a parser could read another name from.
+_HOST = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<name>[0-9A-Za-z.-]+))(?::[0-9]{1,5})?")
+
+
+class Gate:
+    """Answers known hosts only, refuses cross-site requests, adds the headers that every answer carries."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._hosts = settings.known_hosts
+        self._origin = settings.origin.lower()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif refusal := self._refusal(scope):
+            await refusal(scope, receive, _protecting(send))
+        else:
+            await self._app(scope, receive, _protecting(send))
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if _host(headers.get("host", "")) not in self._hosts:
+            return _no(
+                scope,
+                421,
+                "This server does not answer to that name.",
+                "Use the address that you were given.",
+            )
+        if self._from_elsewhere(scope, headers):
+            cure = "Open the page here and use it from there."
+            return _no(scope, 403, "Other sites may link to this one, but not use it.", cure)
+        if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            return _no(
+                scope, 400, "The address contains a character that cannot be used.", "Check the address."
+            )
+        return None
+
+    def _from_elsewhere(self, scope: Scope, headers: Headers) -> bool:
+        """Whether another site made the browser send this. It may link here: a document, fetched safely."""
+        safe, origin = scope["method"] in _SAFE, headers.get("origin")
+        if not safe and origin is not None and not self._is_ours(origin, headers.get("host", "")):
+            return True
+        if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+            return False
+        mode, target = headers.get("sec-fetch-mode", "navigate"), headers.get("sec-fetch-dest", "document")
+        return not (safe and mode == "navigate" and target == "document")
+
+    def _is_ours(self, origin: str, host: str) -> bool:
+        try:
+            return origin.lower() == self._origin or urlsplit(origin).netloc.lower() == host.lower()
+        except ValueError:
+            return False
+
+
+def _host(header: str) -> str:
+    found = _HOST.fullmatch(header)
+    return (found["address"] or found["name"]).lower() if found else ""
+
+
+def _no(scope: Scope, status: int, what: str, cure: str) -> Response:
+    if wants_json(Request(scope)):
+        return problem(status, what, cure)
+    return Response(f"{what} {cure}\n", status, media_type="text/plain; charset=utf-8")
+
+
+def _protecting(send: Send) -> Send:
+    async def protected(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message.setdefault("headers", [])
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return protected

@@ -1,0 +1,100 @@
+"""A form sent twice acts once: the answer is kept with what it did, in one transaction."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from python_multipart.multipart import parse_options_header
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from chassis.database import Database, Transaction
+from chassis.errors import Conflict
+from chassis.outbox import QUERIES
+from chassis.web.errors import BadRequest
+
+
+class _Undone(Exception):
+    """Carries an answer that says no out of the transaction, which is then undone."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+
+def new_key() -> str:
+    """The hidden key of a form: the same form sent twice acts once."""
+    return str(uuid4())
+
+
+def see(location: str) -> Response:
+    """Answer a POST by sending the browser to a page."""
+    return RedirectResponse(location, status_code=303)
+
+
+async def once(
+    request: Request, database: Database, key: str, act: Callable[[Transaction], Awaitable[Response]]
+) -> Response:
+    """Act on a POST once. The same key gives the same answer, also in parallel and after a restart.
+
+    An act that raises, or that answers with 400 or above, leaves nothing behind: the same key may be tried
+    again.
+
+    Args:
+        request: its body was read by ``read_form`` or ``read_json``, or not at all.
+        key: from the form's hidden field or the ``Idempotency-Key`` header.
+        act: does the work in the transaction that also keeps its answer.
+
+    Raises:
+        BadRequest: without a usable key.
+        Conflict: when the key came with another body before.
+    """
+    if not 8 <= len(key) <= 100 or not key.isascii():
+        raise BadRequest("The form has lost its key.", "Go back, reload the page and send it again.")
+    # A path may carry a token: it is not kept as it is.
+    scoped = hashlib.sha256(f"{request.scope['path']} {key}".encode()).hexdigest()
+    digest = hashlib.sha256(await _content(request)).digest()
+    try:
+        async with database.transaction() as tx:
+            await QUERIES.lock_key(tx, key=scoped)
+            given = await QUERIES.given_answer(tx, key=scoped)
+            if given is not None:
+                return _given_again(given, digest)
+            response = await act(tx)
+            if response.status_code >= 400:
+                raise _Undone(response)
+            await _keep(tx, scoped, digest, response)
+            return response
+    except _Undone as undone:
+        return undone.response
+
+
+async def _content(request: Request) -> bytes:
+    """What was sent, without the boundary that a browser draws anew for every sending of a file."""
+    body = await request.body()
+    _, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary", b"")
+    return body.replace(boundary, b"") if boundary else body
+
+
+async def _keep(tx: Transaction, key: str, digest: bytes, response: Response) -> None:
+    await QUERIES.keep_answer(
+        tx,
+        key=key,
+        digest=digest,
+        status=response.status_code,
+        location=response.headers.get("location"),
+        body=bytes(response.body),
+        media_type=response.media_type,
+        now=tx.now,
+    )
+
+
+def _given_again(given: Any, digest: bytes) -> Response:
+    if bytes(given["digest"]) != digest:
+        cure = "Reload the page to see what was recorded."
+        raise Conflict("This form was sent before with other content.", cure)
+    repeated = Response(bytes(given["body"]), given["status"], media_type=given["media_type"])
+    if given["location"]:
+        repeated.headers["location"] = given["location"]
+    return repeated

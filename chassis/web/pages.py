@@ -1,0 +1,69 @@
+"""The application of one service: its routes and templates under the rules that hold for every page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from chassis.config import Settings
+from chassis.database import IN_THE_WAY, Database
+from chassis.errors import DatabaseAway, Refused
+from chassis.web.errors import Errors
+from chassis.web.rules import Bounded, Measured
+from chassis.web.templates import environment, render
+
+
+class Site:
+    """The application of one service: its routes, its templates, its way of answering errors.
+
+    Args:
+        database: the service's own.
+        routes: paths relative to where it is mounted.
+        templates: the service's folder of templates; the chassis's stand behind it.
+    """
+
+    def __init__(self, database: Database, routes: Sequence[BaseRoute], templates: Path) -> None:
+        self.database = database
+        self.context = database.context
+        self._templates = environment(self.context.house, self.context.sections, templates)
+        self.app = application(self.context.service, self.context.settings, routes, self._templates)
+        self.app.state.site = self
+
+    def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+        """An HTML page. ``?done=…`` in the address shows a word of confirmation."""
+        return render(self._templates, request, template, status, values)
+
+
+def site_of(request: Request) -> Site:
+    """The site that a request came to."""
+    site: Site = request.app.state.site
+    return site
+
+
+def application(
+    service: str, settings: Settings, routes: Sequence[BaseRoute], templates: jinja2.Environment
+) -> Starlette:
+    """A Starlette application with the rules that hold for every page."""
+    errors = Errors(service, templates)
+    handlers: dict[Any, Any] = {
+        Refused: errors.refused,
+        HTTPException: errors.unrouted,
+        DatabaseAway: errors.away,
+        ClientDisconnect: errors.gone,
+        **dict.fromkeys(IN_THE_WAY, errors.in_the_way),
+    }
+    return Starlette(
+        routes=list(routes),
+        middleware=[
+            Middleware(Measured, service=service, errors=errors),
+            Middleware(Bounded, settings=settings, errors=errors),
+        ],
+        exception_handlers=handlers,
+    )

@@ -1,0 +1,123 @@
+"""What holds for every request: it is counted, it has a cause, and it is bounded in size and time."""
+
+import asyncio
+import re
+from time import monotonic
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import metrics
+from chassis.config import Settings
+from chassis.context import Cause, because_of
+from chassis.web.errors import Errors, Late, TooLarge, route_of
+
+#: A method is whatever word a client sends: the others are one label, or the metric would be endless.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+#: W3C trace context, version 00.
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Measured:
+    """Notes the cause of what a request does, counts it, and answers what nothing else has answered."""
+
+    def __init__(self, app: ASGIApp, service: str, errors: Errors) -> None:
+        self._app = app
+        self._service = service
+        self._errors = errors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started, status = monotonic(), 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        metrics.IN_PROGRESS.labels(self._service).inc()
+        try:
+            with because_of(Cause.new(_trace(scope))):
+                try:
+                    await self._app(scope, receive, note)
+                except Exception as error:
+                    request = Request(scope, receive)
+                    self._errors.note(request, error)
+                    if status:  # the answer has begun: breaking the connection is all that is left
+                        raise
+                    response = await self._errors.failed(request, error)
+                    await response(scope, receive, note)
+        finally:
+            metrics.IN_PROGRESS.labels(self._service).dec()
+            self._count(Request(scope), status, monotonic() - started)
+
+    def _count(self, request: Request, status: int, seconds: float) -> None:
+        route = route_of(request)
+        method = request.method if request.method in _METHODS else "other"
+        metrics.REQUESTS.labels(self._service, route, method, str(status or "none")).inc()
+        metrics.REQUEST_SECONDS.labels(self._service, route).observe(seconds)
+
+
+def _trace(scope: Scope) -> str:
+    """The caller's trace, when it is one."""
+    given = Headers(scope=scope).get("traceparent", "")
+    return given if _TRACEPARENT.fullmatch(given) else ""
+
+
+class Bounded:
+    """Bounds what a request may send and how long it may take until its answer begins.
+
+    A stream of live changes may last; what has not begun to answer in time is cancelled, and its
+    transaction with it.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, errors: Errors) -> None:
+        self._app = app
+        self._limit = settings.body_limit
+        self._timeout = settings.request_timeout
+        self._errors = errors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        try:
+            self._refuse_declared(scope)
+            async with asyncio.timeout(self._timeout) as time:
+
+                async def note(message: Message) -> None:
+                    if message["type"] == "http.response.start":
+                        time.reschedule(None)
+                    await send(message)
+
+                await self._app(scope, self._counting(receive), note)
+        except (TooLarge, TimeoutError) as error:
+            if isinstance(error, TimeoutError) and not time.expired():
+                raise
+            refusal = error if isinstance(error, TooLarge) else Late()
+            response = await self._errors.refused(Request(scope, receive), refusal)
+            await response(scope, receive, send)
+
+    def _refuse_declared(self, scope: Scope) -> None:
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdecimal() and int(declared) > self._limit:
+            raise self._too_large()
+
+    def _counting(self, receive: Receive) -> Receive:
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise self._too_large()
+            return message
+
+        return counted
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"What was sent is larger than {self._limit:,} bytes.", "Send less at once.")

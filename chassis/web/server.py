@@ -1,0 +1,155 @@
+"""The one web server of a process: services mount and unmount themselves, nothing else restarts."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chassis.config import Settings
+from chassis.context import Section
+from chassis.house import House
+from chassis.web.gate import Gate
+from chassis.web.operations import operations
+from chassis.web.pages import application
+from chassis.web.static import STATIC
+from chassis.web.stream import STOPPING
+from chassis.web.templates import environment, render
+
+
+class PortTaken(Exception):
+    """Another program listens on the port, or it may not be used. Says which and what to do."""
+
+
+class WebServer:
+    """uvicorn inside the process: services mount and unmount themselves, nothing else restarts.
+
+    Args:
+        sections: the navigation, whichever of them live in this process.
+        mail_href: where mail that was sent can be read, when it can.
+        alive: whether this process still receives (liveness).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        house: House,
+        sections: Sequence[Section],
+        *,
+        mail_href: str = "",
+        alive: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._settings = settings
+        self._alive = alive
+        self._mail_href = mail_href
+        #: The navigation.
+        self.sections = tuple(sections)
+        #: The ports that are listened on: pages, then metrics.
+        self.ports: tuple[int, ...] = ()
+        self.templates = environment(house, self.sections)
+        self._site = application("site", settings, [Route("/", self._start_page), STATIC], self.templates)
+        self._mounted: dict[str, ASGIApp] = {}
+        self._stopping = asyncio.Event()
+        self._servers: list[uvicorn.Server] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            PortTaken: names the port.
+        """
+        settings = self._settings
+        serving: list[tuple[ASGIApp, socket.socket]] = []
+        try:
+            serving.append((Gate(self, settings), _listen(settings.host, settings.port, "PORT")))
+            if settings.metrics_port:
+                health = operations(self._alive, self._ready)
+                serving.append((health, _listen(settings.host, settings.metrics_port, "METRICS_PORT")))
+        except PortTaken:
+            for _, listening in serving:
+                listening.close()
+            raise
+        self.ports = tuple(listening.getsockname()[1] for _, listening in serving)
+        for app, listening in serving:
+            self._serve(app, listening)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request to whoever is mounted there, else to the pages of the process itself."""
+        path = self._mount_of(scope["path"]) if scope["type"] == "http" else None
+        if path is None:
+            await self._site(scope, receive, send)
+        else:
+            inner = {**scope, "root_path": path, STOPPING: self._stopping}
+            await self._mounted[path](inner, receive, send)
+
+    def _mount_of(self, path: str) -> str | None:
+        return next((each for each in self._mounted if path == each or path.startswith(each + "/")), None)
+
+    async def mount(self, path: str, app: ASGIApp) -> None:
+        """Serve an application under a path from now on."""
+        self._mounted[path] = app
+
+    async def unmount(self, path: str) -> None:
+        """Serve it no longer; what it is answering goes on."""
+        self._mounted.pop(path, None)
+
+    async def drain(self) -> None:
+        """Take no more requests and end live streams; what is being answered goes on."""
+        self._stopping.set()
+        for server in self._servers:
+            server.should_exit = True
+
+    async def stop(self) -> None:
+        """Drain, and cut what is still being answered after the grace period."""
+        await self.drain()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=self._settings.grace)
+            for task in late:
+                task.cancel()
+
+    def _ready(self) -> bool:
+        """Whether a section is served: the mail box alone, or the start page, is not what people came for."""
+        sections = {section.href.rstrip("/") for section in self.sections}
+        return not self._stopping.is_set() and not sections.isdisjoint(self._mounted)
+
+    def _serve(self, app: ASGIApp, listening: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
+            timeout_keep_alive=15,
+            limit_concurrency=500,
+        )
+        server = uvicorn.Server(config)
+        server.capture_signals = nullcontext  # type: ignore[method-assign,assignment]
+        self._servers.append(server)
+        self._tasks.append(asyncio.get_running_loop().create_task(server.serve([listening])))
+
+    async def _start_page(self, request: Request) -> Response:
+        values = {"figures": [], "mail_href": self._mail_href}
+        return render(self.templates, request, "start.html", 200, values)
+
+
+def _listen(host: str, port: int, setting: str) -> socket.socket:
+    """A listening socket: who connects before the server runs waits a moment instead of being refused."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    cure = f"Choose another one: CONDUIT_{setting}={port + 1}"
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"Port {port} is taken. {cure}") from None
+        if error.errno == errno.EACCES:
+            raise PortTaken(f"Port {port} needs rights that this user does not have. {cure}") from None
+        message = f"Nothing can be served at {host}: this computer has no such address. Set CONDUIT_HOST."
+        raise PortTaken(message) from None

@@ -1,0 +1,39 @@
+"""Templates: how a page is made from one, and what every template may use."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from chassis.context import Section
+from chassis.house import House
+from chassis.web.static import asset
+from chassis.web.words import day, pounds, when
+
+_OURS = Path(__file__).parents[1] / "templates"
+
+
+def environment(house: House, sections: Sequence[Section], *folders: Path) -> jinja2.Environment:
+    """Templates: the given folders first, then the chassis's own."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, _OURS]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(pounds=pounds, when=when, day=day)
+    made.globals.update(house=house, sections=sections, asset=asset)
+    return made
+
+
+def render(
+    templates: jinja2.Environment, request: Request, template: str, status: int, values: Mapping[str, Any]
+) -> Response:
+    """An HTML page. Its navigation marks the section that the request came to."""
+    section = request.scope.get("root_path", "").strip("/")
+    text = templates.get_template(template).render({"current": section, "request": request, **values})
+    return HTMLResponse(text, status)

@@ -1,0 +1,29 @@
+"""Money and time as people read them."""
+
+from datetime import date, datetime
+
+from chassis.clock import LOCAL
+
+
+def pounds(pence: int | None) -> str:
+    """An amount in pence as people write it: ``£3,400`` or ``£3,400.50``."""
+    if pence is None:
+        return "–"
+    whole, rest = divmod(abs(pence), 100)
+    return f"{'−' if pence < 0 else ''}£{whole:,}" + (f".{rest:02}" if rest else "")
+
+
+def when(moment: datetime | None) -> str:
+    """A moment in the users' own time: ``3 February 2012, 14:05``."""
+    if moment is None:
+        return "–"
+    local = moment.astimezone(LOCAL)
+    return f"{local.day} {local:%B %Y, %H:%M}"
+
+
+def day(moment: date | datetime | None) -> str:
+    """A day: ``3 February 2012``."""
+    if moment is None:
+        return "–"
+    local = moment.astimezone(LOCAL) if isinstance(moment, datetime) else moment
+    return f"{local.day} {local:%B %Y}"

@@ -1,0 +1,22 @@
+"""Where the pages of this service are, as links on them say."""
+
+from uuid import UUID
+
+#: Where the service is mounted.
+MOUNT = "/letters"
+
+
+def campaign_href(campaign_id: UUID) -> str:
+    return f"{MOUNT}/campaigns/{campaign_id}"
+
+
+def letter_href(letter_id: UUID) -> str:
+    return f"{MOUNT}/letters/{letter_id}"
+
+
+def response_href(token: str) -> str:
+    return f"{MOUNT}/r/{token}"
+
+
+def confirm_href(pledge_id: UUID) -> str:
+    return f"{MOUNT}/pledges/{pledge_id}/confirm"

@@ -1,0 +1,171 @@
+"""One letter: everything it says, rendered again from what was frozen, and what a person can do about it.
+
+The link on a letter is derived from its id and this service's key whenever it is printed; the database
+keeps a digest of it and nothing that would open the page.
+"""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from chassis.context import Context
+from chassis.database import Transaction
+from chassis.errors import Conflict, NotFound
+from chassis.outbox import announce
+from contracts.envelope import pounds_sterling
+from contracts.notifications import LetterFailed, LetterSent
+from services.notifications.campaigns import STAFF, TOKENS
+from services.notifications.domain import LetterState, can, merge, response_token
+from services.notifications.hrefs import response_href
+from services.notifications.queries import QUERIES
+from services.notifications.rendering import Evidence, LetterContent
+
+
+def token_of(context: Context, letter_id: UUID) -> str:
+    """The token in the letter's link: the same on every print."""
+    return response_token(context.keys.derive(TOKENS), letter_id)
+
+
+def values_of(context: Context, letter: Any) -> dict[str, str]:
+    """What each merge field becomes in this letter."""
+    frozen = letter["frozen"]
+    url = frozen["origin"] + response_href(token_of(context, letter["id"]))
+    return {**frozen["values"], "response_url": url}
+
+
+def subject_of(context: Context, letter: Any) -> str:
+    """The merged subject; `letter` has the template of its campaign."""
+    return merge(letter["subject"], values_of(context, letter))
+
+
+def body_of(context: Context, letter: Any) -> str:
+    """The merged text between salutation and signature."""
+    return merge(letter["body"], values_of(context, letter))
+
+
+def content_of(context: Context, letter: Any) -> LetterContent:
+    """The whole letter, ready to be rendered; a draft bears today's date."""
+    frozen, values = letter["frozen"], values_of(context, letter)
+    return LetterContent(
+        subject=merge(letter["subject"], values),
+        body=merge(letter["body"], values),
+        house_name=values["house_name"],
+        house_number=frozen["house_number"],
+        house_address=frozen["house_address"],
+        house_telephone=values["house_telephone"],
+        house_email=values["house_email"],
+        house_website=frozen["house_website"],
+        recipient_name=values["contact_name"],
+        recipient_role=values["contact_role"],
+        recipient_body=values["body_name"],
+        recipient_address=frozen["recipient_address"],
+        dated=letter["dated"] or context.clock.today(),
+        signatory_name=values["signatory_name"],
+        signatory_position=values["signatory_position"],
+        reference=letter["reference"],
+        response_url=values["response_url"],
+        address_source=frozen["address_source"],
+        how_to_stop=frozen["how_to_stop"],
+        evidence=_evidence_of(letter),
+    )
+
+
+def _evidence_of(letter: Any) -> Evidence | None:
+    frozen = letter["frozen"]
+    if frozen["counted_on"] is None:
+        return None
+    return Evidence(
+        figure=frozen["figure"],
+        source=letter["evidence_source"],
+        counted_on=date.fromisoformat(frozen["counted_on"]),
+        formula=frozen["formula"],
+        version=letter["formula_version"],
+    )
+
+
+def facts_of(letter: Any) -> dict[str, Any]:
+    """What every fact about a letter says of it."""
+    return {
+        "letter_id": letter["id"],
+        "campaign_id": letter["campaign_id"],
+        "campaign": letter["campaign"],
+        "organisation_id": letter["organisation_id"],
+        "contact_id": letter["contact_id"],
+        "contact_role": letter["role"],
+    }
+
+
+async def announce_sent(tx: Transaction, letter: Any) -> None:
+    """Say that a letter left, when this commits."""
+    await announce(
+        tx,
+        LetterSent,
+        subject=letter["id"],
+        sequence=letter["version"],
+        sent_at=letter["sent_at"],
+        ask=pounds_sterling(letter["ask_pence"]),
+        **facts_of(letter),
+    )
+
+
+async def announce_failed(tx: Transaction, letter: Any) -> None:
+    """Say that a letter did not arrive, when this commits."""
+    await announce(
+        tx,
+        LetterFailed,
+        subject=letter["id"],
+        sequence=letter["version"],
+        failed_at=tx.now,
+        **facts_of(letter),
+    )
+
+
+async def lock_letter(tx: Transaction, letter_id: UUID) -> Any:
+    """The letter, which nobody else changes until this transaction ends.
+
+    Raises:
+        NotFound: when there is no such letter.
+    """
+    letter = await QUERIES.lock_letter(tx, id=letter_id)
+    if letter is None:
+        raise NotFound
+    return letter
+
+
+async def send_again(tx: Transaction, letter_id: UUID) -> None:
+    """Let a letter go again that was refused, or of which nobody knows whether it left.
+
+    It keeps its Message-ID, so that a mail program can tell the second copy from a second letter.
+
+    Raises:
+        Conflict: when it is in another state by now.
+    """
+    letter = await lock_letter(tx, letter_id)
+    _only_from(letter, LetterState.READY, (LetterState.FAILED, LetterState.UNKNOWN))
+    await QUERIES.resend_letter(tx, id=letter_id, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter_id, what="To be sent again", who=STAFF, now=tx.now)
+
+
+async def mark_sent(tx: Transaction, letter_id: UUID, who: str = STAFF) -> None:
+    """Note that a letter arrived of which nobody knew whether it had left.
+
+    Raises:
+        Conflict: when it is in another state by now.
+    """
+    letter = await lock_letter(tx, letter_id)
+    _only_from(letter, LetterState.SENT, (LetterState.UNKNOWN,))
+    sent = await QUERIES.mark_letter_sent(tx, id=letter_id, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter_id, what="Marked as sent: it arrived", who=who, now=tx.now)
+    await announce_sent(tx, sent)
+
+
+def _only_from(letter: Any, after: LetterState, befores: tuple[LetterState, ...]) -> None:
+    before = LetterState(letter["state"])
+    if before not in befores or not can(before, after):
+        raise Conflict("This letter has moved on meanwhile.", "Reload the page to see where it stands.")
+
+
+async def letter_to_area(tx: Transaction, campaign_id: UUID, area: str) -> UUID | None:
+    """The first letter of a campaign to the body that serves an area (a code of the house's list)."""
+    id: UUID | None = await QUERIES.first_letter_to(tx, campaign_id=campaign_id, area=area)
+    return id

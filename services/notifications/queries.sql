@@ -1,0 +1,327 @@
+-- name: remember_organisation!
+-- The copy of an organisation moves forward, or stays.
+INSERT INTO organisations AS known (id, name, kinds, areas, closed_on, successor_id, epoch, version)
+VALUES (:id, :name, :kinds, :areas, :closed_on, :successor_id, :epoch, :version)
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name, kinds = excluded.kinds, areas = excluded.areas, closed_on = excluded.closed_on,
+    successor_id = excluded.successor_id, epoch = excluded.epoch, version = excluded.version
+WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
+
+-- name: remember_contact!
+-- The copy of a contact moves forward, or stays; a stone covers whatever stood there.
+INSERT INTO contacts AS known (
+    id, organisation_id, role, channel, name, email, postal_address, postcode, source, listed_on, withdrawn_on,
+    epoch, version
+) VALUES (
+    :id, :organisation_id, :role, :channel, :name, :email, :postal_address, :postcode, :source, :listed_on,
+    :withdrawn_on, :epoch, :version
+)
+ON CONFLICT (id) DO UPDATE SET
+    organisation_id = excluded.organisation_id, role = excluded.role, channel = excluded.channel,
+    name = excluded.name, email = excluded.email, postal_address = excluded.postal_address,
+    postcode = excluded.postcode, source = excluded.source, listed_on = excluded.listed_on,
+    withdrawn_on = excluded.withdrawn_on, epoch = excluded.epoch, version = excluded.version
+WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
+
+-- name: remember_count!
+-- The copy of a count moves forward, or stays.
+INSERT INTO registration_counts AS known (area, profession, count, counted_on, epoch, version)
+VALUES (:area, :profession, :count, :counted_on, :epoch, :version)
+ON CONFLICT (area, profession) DO UPDATE SET
+    count = excluded.count, counted_on = excluded.counted_on, epoch = excluded.epoch, version = excluded.version
+WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
+
+-- name: forget_organisations!
+-- Let any version replace what the copy holds, before it is rebuilt from snapshots.
+UPDATE organisations SET epoch = 0, version = 0;
+
+-- name: forget_contacts!
+-- Let any version replace what the copy holds, before it is rebuilt from snapshots.
+UPDATE contacts SET epoch = 0, version = 0;
+
+-- name: forget_registration_counts!
+-- Let any version replace what the copy holds, before it is rebuilt from snapshots.
+UPDATE registration_counts SET epoch = 0, version = 0;
+
+-- name: campaign_called$
+-- The newest campaign of this name.
+SELECT id FROM campaigns WHERE name = :name ORDER BY created_at DESC LIMIT 1;
+
+-- name: enter_campaign!
+-- A draft.
+INSERT INTO campaigns (
+    id, name, purpose, fund, subject, body, signatory, kind, roles, profession, formula_version, least_pence,
+    each_pence, step_pence, most_pence, state, created_at, version
+) VALUES (
+    :id, :name, :purpose, :fund, :subject, :body, :signatory, :kind, :roles, :profession, :formula_version,
+    :least_pence, :each_pence, :step_pence, :most_pence, 'draft', :now, 1
+);
+
+-- name: lock_campaign^
+-- One campaign, for whoever changes it.
+SELECT * FROM campaigns WHERE id = :id FOR UPDATE;
+
+-- name: campaign^
+-- One campaign.
+SELECT * FROM campaigns WHERE id = :id;
+
+-- name: campaigns
+-- The newest campaigns, with how many bodies each writes to and how many of them have said a word.
+SELECT c.id, c.name, c.purpose, c.state, c.sent_at, c.released_at,
+       count(DISTINCT l.organisation_id) FILTER (WHERE l.state <> 'blocked') AS bodies,
+       count(DISTINCT l.organisation_id)
+           FILTER (WHERE l.answer IN ('acknowledged', 'asked', 'declined', 'pledged')) AS acknowledged
+FROM campaigns c LEFT JOIN letters l ON l.campaign_id = c.id
+GROUP BY c.id ORDER BY c.created_at DESC, c.id DESC LIMIT :most;
+
+-- name: counts_of
+-- What was counted of one profession, by area.
+SELECT area, count, counted_on FROM registration_counts WHERE profession = :profession;
+
+-- name: recipients
+-- Everybody of these roles at a body of this kind who may be written to, in the order of the bodies' names.
+SELECT c.id AS contact_id, c.role, c.channel, c.name, c.email, c.postal_address, c.postcode, c.source,
+       o.id AS organisation_id, o.name AS body_name, o.areas, o.closed_on, s.name AS successor
+FROM contacts c
+JOIN organisations o ON o.id = c.organisation_id
+LEFT JOIN organisations s ON s.id = o.successor_id
+WHERE :kind = ANY (o.kinds) AND c.role = ANY (:roles::text[])
+  AND c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
+ORDER BY o.name, o.id, array_position(:roles::text[], c.role), c.id;
+
+-- name: forget_letters!
+-- The letters of a draft, before they are made anew.
+DELETE FROM letters WHERE campaign_id = :campaign_id AND state IN ('draft', 'blocked');
+
+-- name: enter_letters!
+-- All letters of a campaign at once.
+INSERT INTO letters (
+    id, campaign_id, organisation_id, contact_id, number, reference, role, body_name, areas, state, ask_pence,
+    count, evidence_on, evidence_source, formula_version, frozen, token_digest, message_id, reason, failure,
+    cure, changed_at
+)
+SELECT l.id, :campaign_id, l.organisation_id, l.contact_id, l.number, l.reference, l.role, l.body_name, l.areas,
+       l.state, l.ask_pence, l.count, l.evidence_on, l.evidence_source, l.formula_version, l.frozen,
+       decode(l.token_digest, 'hex'), l.message_id, l.reason, l.failure, l.cure, :now
+FROM jsonb_to_recordset(:letters::jsonb) AS l (
+    id uuid, organisation_id uuid, contact_id uuid, number integer, reference text, role text, body_name text,
+    areas text[], state text, ask_pence bigint, count integer, evidence_on date, evidence_source text,
+    formula_version integer, frozen jsonb, token_digest text, message_id text, reason text, failure text,
+    cure text
+);
+
+-- name: note_in_all!
+-- One line in the history of every letter of a campaign.
+INSERT INTO letter_history (letter_id, at, what, who)
+SELECT id, :now, :what, :who FROM letters WHERE campaign_id = :campaign_id;
+
+-- name: note!
+-- One line in the history of a letter.
+INSERT INTO letter_history (letter_id, at, what, who) VALUES (:letter_id, :now, :what, :who);
+
+-- name: release_letters$
+-- The letters of a draft that can go are due from now on, with a line in the history of each. How many.
+WITH released AS (
+    UPDATE letters SET state = 'ready', dated = :dated, next_try = :now, changed_at = :now, version = version + 1
+    WHERE campaign_id = :campaign_id AND state = 'draft' RETURNING id
+), noted AS (
+    INSERT INTO letter_history (letter_id, at, what, who) SELECT id, :now, 'Released', :who FROM released
+)
+SELECT count(*) FROM released;
+
+-- name: start_campaign!
+-- Its letters go now.
+UPDATE campaigns SET state = 'sending', released_at = :now, version = version + 1 WHERE id = :id;
+
+-- name: finish_campaigns
+-- Campaigns of which no letter waits or is on its way any more.
+UPDATE campaigns c SET state = 'sent', sent_at = :now, version = version + 1
+WHERE state = 'sending'
+  AND NOT EXISTS (SELECT FROM letters l WHERE l.campaign_id = c.id AND l.state IN ('ready', 'sending'))
+RETURNING c.id, c.name, c.version,
+    (SELECT count(DISTINCT l.organisation_id) FROM letters l WHERE l.campaign_id = c.id AND l.state = 'sent') AS bodies,
+    (SELECT count(*) FROM letters l WHERE l.campaign_id = c.id AND l.state = 'sent') AS letters;
+
+-- name: letters_by_state
+-- How many letters there are of each state.
+SELECT state, count(*) AS count FROM letters GROUP BY state;
+
+-- name: oldest_due$
+-- Since when the letter waits that is due longest.
+SELECT min(next_try) FROM letters WHERE state = 'ready' AND next_try <= :now;
+
+-- name: due_letters$
+-- How many letters could go now, counted no further than needed.
+SELECT count(*) FROM (SELECT FROM letters WHERE state = 'ready' AND next_try <= :now LIMIT :most) AS due;
+
+-- name: set_aside_unsendable
+-- Letters to somebody who was withdrawn, or lost the e-mail address, after the letter was made. None of them goes.
+WITH aside AS (
+    UPDATE letters l SET
+        state = 'blocked', reason = 'withdrawn', changed_at = :now, version = l.version + 1,
+        failure = 'This contact was withdrawn after the letter was written.',
+        cure = 'Write to somebody else at this body.'
+    FROM contacts c
+    WHERE c.id = l.contact_id AND l.state = 'ready' AND (c.name IS NULL OR coalesce(c.email, '') = '')
+    RETURNING l.id
+)
+INSERT INTO letter_history (letter_id, at, what, who)
+SELECT id, :now, 'Set aside: the contact was withdrawn', 'the address book' FROM aside RETURNING letter_id;
+
+-- name: give_up_claims
+-- Letters that were being sent when the sender was lost: nobody knows whether they left.
+WITH lost AS (
+    UPDATE letters SET
+        state = 'unknown', changed_at = :now, version = version + 1,
+        failure = 'We were interrupted while this letter was being sent, so it may or may not have arrived.',
+        cure = 'Ask the recipient, then mark it as sent or send it again.'
+    WHERE state = 'sending' AND claimed_at < :before RETURNING id
+)
+INSERT INTO letter_history (letter_id, at, what, who)
+SELECT id, :now, 'Perhaps sent: the sender was interrupted', 'the sender' FROM lost RETURNING letter_id;
+
+-- name: claim_letter^
+-- The letter that is due longest and that no other sender has taken, with all that is needed to send it.
+WITH due AS (
+    SELECT l.id FROM letters l JOIN contacts c ON c.id = l.contact_id
+    WHERE l.state = 'ready' AND l.next_try <= :now AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
+    ORDER BY l.next_try, l.number, l.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED
+)
+UPDATE letters l SET state = 'sending', claimed_at = :now, changed_at = :now, version = l.version + 1
+FROM due, contacts c, campaigns m
+WHERE l.id = due.id AND c.id = l.contact_id AND m.id = l.campaign_id
+RETURNING l.*, c.email, m.subject, m.body, m.name AS campaign;
+
+-- name: settle_letter^
+-- What became of a claimed letter. Nothing when somebody else has settled it meanwhile.
+UPDATE letters l SET
+    state = :state, sent_at = :sent_at, next_try = :next_try, failure = :failure, cure = :cure,
+    claimed_at = CASE WHEN :state = 'unknown' THEN l.claimed_at END,
+    attempts = l.attempts + 1, changed_at = :now, version = l.version + 1
+FROM campaigns m
+WHERE l.id = :id AND l.claimed_at = :claimed_at AND l.state IN ('sending', 'unknown') AND m.id = l.campaign_id
+RETURNING l.*, m.name AS campaign;
+
+-- name: postpone_due!
+-- The mail server cannot be reached: whatever is due waits, which is no fault of any letter.
+UPDATE letters SET next_try = :next_try, failure = :failure, cure = NULL, changed_at = :now
+WHERE state = 'ready' AND next_try <= :now;
+
+-- name: lock_letter^
+-- One letter with its campaign, for whoever changes it.
+SELECT l.*, m.name AS campaign, m.fund, m.state AS campaign_state
+FROM letters l JOIN campaigns m ON m.id = l.campaign_id WHERE l.id = :id FOR UPDATE OF l;
+
+-- name: letter^
+-- One letter with its campaign, and its neighbours in it.
+SELECT l.*, m.name AS campaign, m.fund, m.subject, m.body, m.formula_version AS campaign_formula_version,
+       (SELECT p.id FROM letters p WHERE p.campaign_id = l.campaign_id AND p.number < l.number
+        ORDER BY p.number DESC LIMIT 1) AS previous_id,
+       (SELECT n.id FROM letters n WHERE n.campaign_id = l.campaign_id AND n.number > l.number
+        ORDER BY n.number LIMIT 1) AS next_id
+FROM letters l JOIN campaigns m ON m.id = l.campaign_id WHERE l.id = :id;
+
+-- name: letter_by_token^
+-- The letter that a link belongs to.
+SELECT l.*, m.name AS campaign, m.fund, m.subject, m.body
+FROM letters l JOIN campaigns m ON m.id = l.campaign_id WHERE l.token_digest = :digest;
+
+-- name: first_letter_to$
+-- The first letter of a campaign to a body that serves an area.
+SELECT id FROM letters WHERE campaign_id = :campaign_id AND :area = ANY (areas) ORDER BY number LIMIT 1;
+
+-- name: first_letter$
+-- The first letter of a campaign.
+SELECT id FROM letters WHERE campaign_id = :campaign_id ORDER BY number LIMIT 1;
+
+-- name: resend_letter!
+-- A person decided that it goes again, under the same Message-ID and with a fresh count of tries.
+UPDATE letters SET
+    state = 'ready', next_try = :now, attempts = 0, claimed_at = NULL, failure = NULL, cure = NULL,
+    changed_at = :now, version = version + 1
+WHERE id = :id;
+
+-- name: mark_letter_sent^
+-- Somebody knows that it arrived.
+UPDATE letters l SET
+    state = 'sent', sent_at = coalesce(l.claimed_at, :now), claimed_at = NULL, failure = NULL, cure = NULL,
+    changed_at = :now, version = l.version + 1
+FROM campaigns m WHERE l.id = :id AND m.id = l.campaign_id
+RETURNING l.*, m.name AS campaign;
+
+-- name: history_of
+-- What happened to a letter, newest first.
+SELECT at, what, who FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
+
+-- name: answers_of
+-- What came back for a letter, newest first.
+SELECT * FROM answers WHERE letter_id = :letter_id ORDER BY at DESC, id DESC;
+
+-- name: enter_answer!
+-- What somebody said.
+INSERT INTO answers (id, letter_id, kind, detail, name, position, pledge_pence, at)
+VALUES (:id, :letter_id, :kind, :detail, :name, :position, :pledge_pence, :now);
+
+-- name: set_answer$
+-- Where a letter's answer stands after it; the letter's version.
+UPDATE letters SET answer = :answer, changed_at = :now, version = version + 1 WHERE id = :id RETURNING version;
+
+-- name: pledge^
+-- A pledge with the letter it came for, and whether a newer answer has taken its place.
+SELECT a.*, l.organisation_id, l.campaign_id, m.name AS campaign, m.fund,
+       EXISTS (
+           SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
+               AND (n.at, n.id) > (a.at, a.id)
+       ) AS replaced
+FROM answers a JOIN letters l ON l.id = a.letter_id JOIN campaigns m ON m.id = l.campaign_id
+WHERE a.id = :id AND a.kind = 'pledge';
+
+-- name: confirm_pledge!
+-- A member of staff has asked, and it is so.
+UPDATE answers SET confirmed_at = :now WHERE id = :id;
+
+-- name: touch_letter!
+-- Something about a letter changed that its page and its board show.
+UPDATE letters SET changed_at = :now, version = version + 1 WHERE id = :id;
+
+-- name: bodies_of
+-- One row for each body that a campaign writes to, with where its letters stand, in the order of their numbers.
+SELECT l.organisation_id, min(l.number) AS number,
+       (array_agg(l.body_name ORDER BY l.number))[1] AS body_name,
+       (array_agg(to_jsonb(l.areas) ORDER BY l.number))[1] AS areas,
+       max(l.ask_pence) FILTER (WHERE l.state <> 'blocked') AS ask_pence,
+       max(l.count) AS count,
+       array_agg(l.id ORDER BY l.number) AS ids,
+       array_agg(l.state ORDER BY l.number) AS states,
+       array_agg(l.answer ORDER BY l.number) AS answers,
+       array_agg(l.sent_at ORDER BY l.number) AS sent_at,
+       max(l.changed_at) AS changed_at
+FROM letters l WHERE l.campaign_id = :campaign_id
+GROUP BY l.organisation_id ORDER BY min(l.number);
+
+-- name: words_of
+-- The newest words that each body of a campaign sent us.
+SELECT DISTINCT ON (l.organisation_id) l.organisation_id, a.kind, a.detail, a.pledge_pence, a.confirmed_at
+FROM answers a JOIN letters l ON l.id = a.letter_id
+WHERE l.campaign_id = :campaign_id AND a.kind <> 'acknowledge'
+ORDER BY l.organisation_id, a.at DESC, a.id DESC;
+
+-- name: pledged_in^
+-- What was promised for a campaign and confirmed, and by how many bodies.
+SELECT coalesce(sum(a.pledge_pence), 0)::bigint AS pence, count(DISTINCT l.organisation_id) AS bodies
+FROM answers a JOIN letters l ON l.id = a.letter_id
+WHERE l.campaign_id = :campaign_id AND a.confirmed_at IS NOT NULL;
+
+-- name: problems_of
+-- The letters of a campaign that need a person.
+SELECT id, body_name, state, failure, cure FROM letters
+WHERE campaign_id = :campaign_id AND state IN ('blocked', 'failed', 'unknown') ORDER BY number;
+
+-- name: evidence_of^
+-- Where a campaign's figures come from, and as of when.
+SELECT max(evidence_source) AS source, max(evidence_on) AS as_of FROM letters WHERE campaign_id = :campaign_id;
+
+-- name: pulse_of^
+-- Whether anything about a campaign's letters has changed.
+SELECT c.state, c.version, count(l.id) AS letters, sum(l.version) AS versions, max(l.changed_at) AS changed_at
+FROM campaigns c LEFT JOIN letters l ON l.campaign_id = c.id WHERE c.id = :campaign_id GROUP BY c.id;

@@ -1,0 +1,39 @@
+"""The notifications service: wiring only."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from chassis.extensions import Announcements, Pages, Store, every, subscribe
+from chassis.inbox import Inbox
+from chassis.transports import Delivery
+from contracts.topology import NOTIFICATIONS
+from services.notifications import metrics, web
+from services.notifications.handlers import SUBSCRIPTIONS
+from services.notifications.hrefs import MOUNT
+from services.notifications.sending import SEND_LETTERS, Sender
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+class Notifications:
+    """Writes to people and remembers who answered."""
+
+    name = NOTIFICATIONS
+
+    store = Store(MIGRATIONS)
+    announcements = Announcements()
+    pages = Pages(web.build, MOUNT)
+
+    @subscribe(SUBSCRIPTIONS)
+    async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
+        """Take in what was received."""
+        await inbox.take(deliveries)
+
+    @every(seconds=2, name=SEND_LETTERS)
+    async def send(self) -> bool:
+        """Send what is due; true when there is more."""
+        return await Sender(self.store).turn()  # nameko puts the database here
+
+    @every(seconds=10, name="count letters")
+    async def count(self) -> None:
+        """Bring the gauges up to date."""
+        await metrics.observe(self.store)  # nameko puts the database here

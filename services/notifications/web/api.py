@@ -1,0 +1,62 @@
+"""The JSON API of campaigns, for programs: the same rules as the pages."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from chassis.database import Transaction
+from chassis.errors import NotFound
+from chassis.web import BadRequest, once, read_id, read_json, site_of
+from services.notifications.campaigns import create_campaign, prepare_letters, read_plan, send_campaign
+from services.notifications.figures import figures
+from services.notifications.hrefs import MOUNT, campaign_href
+from services.notifications.queries import QUERIES
+from services.notifications.sending import SEND_LETTERS
+
+
+async def create(request: Request) -> Response:
+    """Make a draft with all of its letters."""
+    plan = read_plan(await read_json(request))
+
+    async def act(tx: Transaction) -> Response:
+        id = await create_campaign(tx, plan)
+        letters = await prepare_letters(tx, id)
+        document = {"id": str(id), "state": "draft", "letters": letters, "href": campaign_href(id)}
+        return JSONResponse(document, 201, headers={"location": f"{MOUNT}/api/v1/campaigns/{id}"})
+
+    return await once(request, site_of(request).database, _key(request), act)
+
+
+async def send(request: Request) -> Response:
+    """Let the letters of a draft go."""
+    id = read_id(request)
+
+    async def act(tx: Transaction) -> Response:
+        released = await send_campaign(tx, id)
+        document = {"id": str(id), "state": "sending", "letters": released}
+        return JSONResponse(document, 202, headers={"location": f"{MOUNT}/api/v1/campaigns/{id}"})
+
+    response = await once(request, site_of(request).database, _key(request), act)
+    site_of(request).context.wake(SEND_LETTERS)
+    return response
+
+
+async def show(request: Request) -> Response:
+    """What a campaign has come to, counted by body."""
+    id = read_id(request)
+    async with site_of(request).database.reading() as tx:
+        campaign = await QUERIES.campaign(tx, id=id)
+        if campaign is None:
+            raise NotFound
+        found = await figures(tx, id)
+    document = {field: campaign[field] for field in ("name", "purpose", "fund", "state")}
+    moments = {field: campaign[field] for field in ("created_at", "released_at", "sent_at")}
+    told = {name: moment.isoformat() if moment else None for name, moment in moments.items()}
+    return JSONResponse({"id": str(id), **document, **told, **found.document()})
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if not key:
+        cure = "Send one that is new for each act, such as a UUID."
+        raise BadRequest("The header Idempotency-Key is missing.", cure)
+    return key

@@ -1,0 +1,271 @@
+"""The list of campaigns, and the board of one: who is silent, who answered what, what needs a person."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis.database import Transaction
+from chassis.errors import NotFound
+from chassis.house import Entry
+from chassis.web import live, new_key, read_id, site_of, when
+from services.notifications.campaigns import formula_of
+from services.notifications.domain import BODY_STATUSES, BodyStatus
+from services.notifications.figures import Body, Figures, figures
+from services.notifications.hrefs import MOUNT, campaign_href, letter_href
+from services.notifications.queries import QUERIES
+
+#: Campaigns on the list.
+MOST = 200
+
+#: What stands in addresses and gives a badge its shape; the words are those of the domain.
+SHOWN = {
+    BodyStatus.ANSWERED_PLEDGED: "pledged",
+    BodyStatus.ANSWERED_DECLINED: "declined",
+    BodyStatus.ASKED: "asked",
+    BodyStatus.ACKNOWLEDGED: "acknowledged",
+    BodyStatus.SILENT: "silent",
+    BodyStatus.LATE: "late",
+    BodyStatus.VERY_LATE: "very_late",
+    BodyStatus.PROBLEM: "failed",
+    BodyStatus.WAITING: "ready",
+}
+
+_DONE = {"written": "The letters were written anew."}
+
+
+async def list_campaigns(request: Request) -> Response:
+    """The campaigns, newest first."""
+    site = site_of(request)
+    async with site.database.reading() as tx:
+        rows = [row async for row in QUERIES.campaigns(tx, most=MOST)]
+    campaigns = [{**row, "href": campaign_href(row["id"])} for row in rows]
+    response: Response = site.page(
+        request, "campaigns.html", campaigns=campaigns, new_href=f"{MOUNT}/campaigns/new"
+    )
+    return response
+
+
+async def show(request: Request) -> Response:
+    """The board."""
+    site, id = site_of(request), read_id(request)
+    async with site.database.reading() as tx:
+        board = await _read(tx, id)
+    status = request.query_params.get("status", "")[:40]
+    query = request.query_params.get("query", "").strip()[:100]
+    response: Response = site.page(
+        request,
+        "campaign.html",
+        **board.page(),
+        rows=[row for row in board.rows() if _fits(row, status, query)],
+        status=status,
+        query=query,
+        key=new_key(),
+        flash=_DONE.get(request.query_params.get("done", "")),
+    )
+    return response
+
+
+async def follow(request: Request) -> Response:
+    """One event whenever something about the campaign changes."""
+    site, id = site_of(request), read_id(request)
+
+    async def version() -> str:
+        async with site.database.reading() as tx:
+            pulse = await QUERIES.pulse_of(tx, campaign_id=id)
+        if pulse is None:
+            raise NotFound
+        return str(tuple(pulse))
+
+    await version()
+    return live(request, version)
+
+
+async def download(request: Request) -> Response:
+    """The table of the bodies as CSV, in which no cell can be taken for a formula."""
+    site, id = site_of(request), read_id(request)
+    async with site.database.reading() as tx:
+        board = await _read(tx, id)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["Body", "Areas", "State", "Asked (£)", "Letters", "Arrived", "Last event", "Note"])
+    for row in board.rows():
+        asked = f"{row['ask_pence'] / 100:.2f}" if row["ask_pence"] else ""
+        cells = [row["body_name"], "; ".join(row["areas"]), row["status_words"], asked, row["letters"]]
+        writer.writerow(_inert(cell) for cell in [*cells, row["arrived"], when(row["last_at"]), row["note"]])
+    name = f"campaign-{board.campaign['number']}.csv"
+    # The mark at the beginning tells spreadsheets that this is UTF-8.
+    return Response(
+        "\ufeff" + text.getvalue(),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _inert(cell: object) -> str:
+    text = str(cell)
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r") and text.strip() else text
+
+
+def _fits(row: dict[str, Any], status: str, query: str) -> bool:
+    text = " ".join([row["body_name"], *row["areas"]]).casefold()
+    return (not status or row["status"] == status) and query.casefold() in text
+
+
+async def _read(tx: Transaction, id: Any) -> "_Board":
+    found = await figures(tx, id)
+    board = _Board(tx, await QUERIES.campaign(tx, id=id), found)
+    board.words = {row["organisation_id"]: row async for row in QUERIES.words_of(tx, campaign_id=id)}
+    board.problems = [row async for row in QUERIES.problems_of(tx, campaign_id=id)]
+    board.evidence = await QUERIES.evidence_of(tx, campaign_id=id)
+    board.first_letter = await QUERIES.first_letter(tx, campaign_id=id)
+    return board
+
+
+class _Board:
+    """One campaign with its bodies, as the page wants them."""
+
+    words: dict[Any, Any]
+    problems: Sequence[Any]
+    evidence: Any
+    first_letter: Any
+
+    def __init__(self, tx: Transaction, campaign: Any, found: Figures) -> None:
+        self._areas = tx.context.house.lists["areas"]
+        self._professions = tx.context.house.lists["professions"]
+        self.campaign = campaign
+        self.figures = found
+        self.draft = campaign["state"] == "draft"
+
+    def page(self) -> dict[str, Any]:
+        """Everything on the page but the rows."""
+        href = campaign_href(self.campaign["id"])
+        asks = self.figures.asks
+        return {
+            "campaign": self._campaign(),
+            "headline": self._headline(),
+            "funnel": self._funnel(),
+            "totals": {
+                "asked_pence": sum(asks),
+                "pledged_pence": self.figures.pledged_pence,
+                "least_pence": min(asks, default=None),
+                "most_pence": max(asks, default=None),
+            },
+            "tiles": self._tiles(),
+            "problems": [
+                {
+                    "href": letter_href(row["id"]),
+                    "body_name": row["body_name"],
+                    "what": row["failure"],
+                    "cure": row["cure"] or "",
+                }
+                for row in self.problems
+            ],
+            "progress": self._progress(),
+            "live_href": None if self.draft else f"{href}/live",
+            "send_href": f"{href}/send" if self.draft and self.figures.letters["draft"] else None,
+            "again_href": f"{href}/letters" if self.draft else None,
+            "preview_href": letter_href(self.first_letter) if self.first_letter else None,
+            "csv_href": f"{href}.csv",
+        }
+
+    def _campaign(self) -> dict[str, Any]:
+        profession = self._professions.get(self.campaign["profession"])
+        formula = formula_of(self.campaign)
+        return {
+            **self.campaign,
+            "formula_words": formula.words(profession.name.lower() if profession else "person"),
+            "evidence_source": self.evidence["source"] or "no registration has been counted yet",
+            "evidence_as_of": self.evidence["as_of"],
+        }
+
+    def _headline(self) -> dict[str, Any]:
+        words = "have not acknowledged"
+        if self.draft:
+            sendable = self.figures.count(not body.blocked for body in self.figures.bodies)
+            return {"number": sendable, "of": sendable, "words": words}
+        return {"number": self.figures.never_acknowledged, "of": self.figures.asked, "words": words}
+
+    def _funnel(self) -> list[dict[str, Any]]:
+        found, all_bodies = self.figures, len(self.figures.bodies)
+        steps = [
+            ("Asked", found.asked, all_bodies, "Bodies whose mail server took at least one letter"),
+            ("Acknowledged", found.acknowledged, found.asked, "Bodies that said the letter is there"),
+            ("Answered", found.answered, found.asked, "Pledged, declined or asked a question"),
+            ("Pledged", found.pledged_bodies, found.asked, "Bodies whose pledge we have confirmed"),
+        ]
+        return [{"label": label, "count": n, "of": of, "words": words} for label, n, of, words in steps]
+
+    def _progress(self) -> dict[str, int]:
+        letters = self.figures.letters
+        waiting = letters["draft"] + letters["ready"] + letters["sending"]
+        total = sum(letters.values()) - letters["blocked"]
+        return {"sent": total - waiting, "total": total}
+
+    def _by_area(self) -> dict[str, Body]:
+        """The body that a tile stands for: the first that serves the area."""
+        areas: dict[str, Body] = {}
+        for body in self.figures.bodies:
+            for code in body.areas:
+                areas.setdefault(code, body)
+        return areas
+
+    def _tiles(self) -> list[dict[str, Any]]:
+        bodies = self._by_area()
+        return [self._tile(area, bodies[code]) for code, area in self._areas.items() if code in bodies]
+
+    def _tile(self, area: Entry, body: Body) -> dict[str, Any]:
+        return {
+            "name": area.name,
+            "short": short_name(area.name),
+            "column": area.attributes.get("column", 0),
+            "row": area.attributes.get("row", 0),
+            **self._status(body),
+            "href": letter_href(body.letter_id),
+            "ask_pence": body.ask_pence,
+        }
+
+    def _status(self, body: Body) -> dict[str, str]:
+        if body.blocked:
+            return {"status": "blocked", "status_words": "Cannot go"}
+        return {"status": SHOWN[body.status], "status_words": BODY_STATUSES[body.status].staff}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each body: what needs a person first, then by name."""
+        first = (BodyStatus.PROBLEM, BodyStatus.ASKED)
+        bodies = sorted(
+            self.figures.bodies, key=lambda body: (body.status not in first, body.name.casefold())
+        )
+        return [self._row(body) for body in bodies]
+
+    def _row(self, body: Body) -> dict[str, Any]:
+        return {
+            "href": letter_href(body.letter_id),
+            "body_name": body.name,
+            "areas": [self._areas[code].name if code in self._areas else code for code in body.areas],
+            "ask_pence": body.ask_pence,
+            **self._status(body),
+            "letters": body.letters,
+            "arrived": body.arrived,
+            "last_at": None if self.draft else body.changed_at,
+            "note": self._note(body),
+        }
+
+    def _note(self, body: Body) -> str:
+        said = self.words.get(body.organisation_id)
+        if said is None:
+            return ""
+        if said["kind"] == "pledge":
+            return "Confirmed by us" if said["confirmed_at"] else "To be confirmed by us"
+        detail: str = said["detail"]
+        return f"“{detail[:200]}{'…' if len(detail) > 200 else ''}”" if detail else ""
+
+
+def short_name(name: str) -> str:
+    """A name for a tile: ``K&C`` for Kensington and Chelsea, ``CAMD`` for Camden."""
+    if " and " in name:
+        return "&".join(part.strip()[:1] for part in name.split(" and ")).upper()
+    return name.split(maxsplit=1)[0][:4].upper()

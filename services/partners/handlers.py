@@ -1,0 +1,113 @@
+"""What partners does when it hears of letters and pledges: it notes them on the organisation's timeline.
+
+Each note is an insert that commutes with every other, so the order of arrival makes no difference. A note
+about an organisation that is not in the register waits until it is.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from chassis.database import Transaction, read_queries
+from chassis.errors import NotYetKnown
+from chassis.house import Entry
+from chassis.inbox import reaction
+from chassis.web import day, pounds
+from contracts.envelope import Event
+from contracts.notifications import (
+    ContributionPledged,
+    LetterAcknowledged,
+    LetterAnswered,
+    LetterFailed,
+    LetterSent,
+)
+
+QUERIES = read_queries(__file__)
+
+#: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
+_ANSWERS = {
+    "pledged": ("with a pledge", "It counts as soon as a member of staff has confirmed it."),
+    "declined": ("with a refusal", "The reason stands with the letter."),
+    "asked": ("with a question", "It is our turn: the question stands with the letter."),
+}
+
+
+async def note_letter_sent(tx: Transaction, event: Event) -> None:
+    """Note that a letter went out, and what it asked for."""
+    ask = event.data["ask"]
+    what = f"{_letter(tx, event)} sent: “{event.data['campaign']}”"
+    if ask is not None:
+        what += f", asking {pounds(ask['amount_pence'])}"
+    await _note(tx, event, what, happened_at=event.data["sent_at"])
+
+
+async def note_letter_failed(tx: Transaction, event: Event) -> None:
+    """Note that a letter did not arrive."""
+    what = f"{_letter(tx, event)} did not arrive: “{event.data['campaign']}”"
+    detail = "Their mail server refused it, so nobody there has seen it."
+    await _note(tx, event, what, detail, happened_at=event.data["failed_at"])
+
+
+async def note_letter_acknowledged(tx: Transaction, event: Event) -> None:
+    """Note that somebody there said the letter arrived."""
+    what = f"{_letter(tx, event)} acknowledged: “{event.data['campaign']}”"
+    detail = "They said that it arrived, which commits them to nothing."
+    await _note(tx, event, what, detail, happened_at=event.data["acknowledged_at"])
+
+
+async def note_letter_answered(tx: Transaction, event: Event) -> None:
+    """Note which answer a letter had."""
+    answer, detail = _ANSWERS[event.data["answer"]]
+    what = f"{_letter(tx, event)} answered {answer}: “{event.data['campaign']}”"
+    await _note(tx, event, what, detail, happened_at=event.data["answered_at"])
+
+
+async def note_contribution_pledged(tx: Transaction, event: Event) -> None:
+    """Note what was pledged, and for which fund."""
+    amount, fund = pounds(event.data["amount"]["amount_pence"]), event.data["fund"]
+    what = f"{amount} pledged for “{fund}”: “{event.data['campaign']}”"
+    detail = f"Pledged on {day(event.data['pledged_on'])} and confirmed by a member of staff."
+    await _note(tx, event, what, detail, happened_at=event.time)
+
+
+def _letter(tx: Transaction, event: Event) -> str:
+    """Which letter, in words: ``Letter to the chief executive``."""
+    code = event.data["contact_role"]
+    role = tx.context.house.lists["contact_roles"].get(code)
+    return f"Letter to {addressee(role) if role else code}"
+
+
+def addressee(role: Entry) -> str:
+    """A role as it stands after "Letter to".
+
+    The house's list may say it (``whom = "the chief executive"``), because no rule tells a person (the
+    director) from a matter (dental care).
+    """
+    name = role.name
+    lowered = name if name[:2].isupper() else name[:1].lower() + name[1:]
+    return str(role.attributes.get("whom", lowered))
+
+
+async def _note(tx: Transaction, event: Event, what: str, detail: str = "", *, happened_at: datetime) -> None:
+    organisation_id: UUID = event.data["organisation_id"]
+    known = await QUERIES.enter_on_timeline(
+        tx,
+        id=event.id,
+        organisation_id=organisation_id,
+        happened_at=happened_at,
+        kind=event.fact.NAME,
+        what=what,
+        detail=detail,
+        letter_id=event.data.get("letter_id"),
+        now=tx.now,
+    )
+    if known is None:
+        raise NotYetKnown
+
+
+SUBSCRIPTIONS = (
+    reaction(LetterSent, note_letter_sent),
+    reaction(LetterFailed, note_letter_failed),
+    reaction(LetterAcknowledged, note_letter_acknowledged),
+    reaction(LetterAnswered, note_letter_answered),
+    reaction(ContributionPledged, note_contribution_pledged),
+)

@@ -1,0 +1,244 @@
+"""The Forum's year, played on services that run: as the example to look at, or as the story with its figures.
+
+Everything goes the way that a person's work goes: files are imported, a campaign is written and sent, two
+trusts answer. Nothing passes by the outbox, the inbox or the database. Every step may be repeated: what is
+done already stays as it is, so a load that was interrupted is finished by the next start.
+"""
+
+import asyncio
+import json
+import tomllib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from chassis.config import Settings
+from chassis.database import Transaction
+from chassis.outbox import QUERIES as MESSAGES
+from chassis.process import Process
+from chassis.web import pounds
+from contracts.catalogue import FACTS
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.grants.counting import figures as evidence_of
+from services.grants.imports import import_registrations
+from services.installation import EXAMPLES
+from services.notifications.answers import Answer, record_answer
+from services.notifications.campaigns import Plan, create_campaign, prepare_letters, read_plan, send_campaign
+from services.notifications.domain import AnswerKind
+from services.notifications.figures import figures as letters_of
+from services.notifications.queries import QUERIES as LETTERS
+from services.notifications.sending import SEND_LETTERS
+from services.partners.figures import figures as partners_of
+from services.partners.imports import import_partners
+
+#: The two trusts that were in the doctors' project, by the area they served, and what they answered.
+DECLINED = {
+    "E09000020": "We have no further means for this, and it is no longer among our priorities.",
+    "E09000033": "We regret that we have no means left this year; it is not a priority for us at present.",
+}
+
+#: The longest that any one step may take, in seconds.
+_PATIENCE = 120
+
+#: What the grants panel will fill in once there is one.
+_NOTHING_YET = ("fund_pence", "applications", "awards", "awarded_pence", "paid_pence", "conflicts")
+
+
+async def example(process: Process) -> None:
+    """Load the Forum's year, with letters sent seven weeks ago, unless it is there already."""
+    if await _finished(process):
+        return
+    console = Console(stderr=True)
+    console.print("Loading the Forum's year as an example …", highlight=False)
+    process.clock.advance(timedelta(days=-49))
+    await _play(process, console)
+    process.clock.advance(timedelta(days=41))
+
+
+async def story(process: Process) -> None:
+    """Play the year from empty to finished and print what came of it as a table."""
+    Console().print(_table(await _tell(process)))
+
+
+async def story_in_json(process: Process) -> None:
+    """The same, as one line of JSON."""
+    print(json.dumps(await _tell(process)), flush=True)
+
+
+PLAYS: dict[str, Callable[[Process], Awaitable[None]]] = {
+    "example": example,
+    "story": story,
+    "story-json": story_in_json,
+}
+
+
+async def _tell(process: Process) -> dict[str, Any]:
+    process.clock.advance(timedelta(days=-120))
+    await _play(process, Console(stderr=True))
+    process.clock.advance(timedelta(days=60))
+    await quiet(process)
+    return await outcome_of(process)
+
+
+async def _play(process: Process, console: Console) -> None:
+    """The steps of the year. Eight days pass between the letters and the answers."""
+    with _steps(console) as step:
+        await step("Importing organisations and contacts", _import_partners(process))
+        await step("Importing registrations", _import_registrations(process))
+        await step("Letting the services hear of each other", quiet(process))
+        await step("Writing to the 33 trusts", _send(process))
+        process.clock.advance(timedelta(days=8))
+        await step("Two trusts answer", _answer(process))
+        await step("Letting the services hear of it", quiet(process))
+
+
+async def _import_partners(process: Process) -> None:
+    _refuse_faults(await import_partners(process.database(PARTNERS), EXAMPLES / "partners.csv", dry_run=False))
+
+
+async def _import_registrations(process: Process) -> None:
+    file = EXAMPLES / "registrations.csv"
+    _refuse_faults(await import_registrations(process.database(GRANTS), file, dry_run=False))
+
+
+def _refuse_faults(report: Any) -> None:
+    if report.faults:
+        raise ValueError(str(report.faults[0]))
+
+
+async def _send(process: Process) -> None:
+    database = process.database(NOTIFICATIONS)
+    async with database.transaction() as tx:
+        campaign = await _campaign(tx)
+        if campaign is None:
+            campaign = await create_campaign(tx, plan())
+            await prepare_letters(tx, campaign)
+            await send_campaign(tx, campaign)
+    process.wake(NOTIFICATIONS, SEND_LETTERS)
+    while True:
+        async with database.reading() as tx:
+            if (await letters_of(tx, campaign)).state == "sent":
+                return
+        await asyncio.sleep(0.2)
+
+
+async def _answer(process: Process) -> None:
+    async with process.database(NOTIFICATIONS).transaction() as tx:
+        campaign = await _campaign(tx)
+        for area, reason in DECLINED.items():
+            letter = await LETTERS.first_letter_to(tx, campaign_id=campaign, area=area)
+            await record_answer(tx, letter, Answer(kind=AnswerKind.DECLINE, detail=reason))
+
+
+async def _finished(process: Process) -> bool:
+    async with process.database(NOTIFICATIONS).reading() as tx:
+        campaign = await _campaign(tx)
+        return campaign is not None and (await letters_of(tx, campaign)).answered > 0
+
+
+@cache
+def plan() -> Plan:
+    """The Forum's campaign to the 33 trusts."""
+    return read_plan(tomllib.loads((EXAMPLES / "campaign.toml").read_text(encoding="utf-8")))
+
+
+async def _campaign(tx: Transaction) -> UUID | None:
+    id: UUID | None = await LETTERS.campaign_called(tx, name=plan().name)
+    return id
+
+
+async def quiet(process: Process) -> None:
+    """Wait until every event is published and, being confirmed, taken in."""
+    while await _waiting(process):
+        await asyncio.sleep(0.1)
+
+
+async def _waiting(process: Process) -> int:
+    """Events that are on their way: in an outbox, or on the broker and not yet in the inboxes."""
+    counts = await _event_counts(process)
+    return counts["outbox_pending"] + counts["under_way"]
+
+
+async def outcome_of(process: Process) -> dict[str, Any]:
+    """What came of the year, in figures; amounts in pence."""
+    events = await _event_counts(process)
+    async with process.database(PARTNERS).reading() as tx:
+        partners = await partners_of(tx)
+    async with process.database(GRANTS).reading() as tx:
+        evidence = await evidence_of(tx)
+    async with process.database(NOTIFICATIONS).reading() as tx:
+        letters = (await letters_of(tx, await _campaign(tx))).document()
+    names = ("asked", "answered", "declined", "never_acknowledged", "chased", "asks_pence")
+    return {
+        "partners": partners,
+        "evidence": evidence,
+        "letters": {name: letters[name] for name in names},
+        "grants": dict.fromkeys(_NOTHING_YET, 0),
+        "events": {name: events[name] for name in ("announced", "handled", "parked", "outbox_pending")},
+    }
+
+
+async def _event_counts(process: Process) -> dict[str, int]:
+    """Events over all services. *Under way*: published for somebody whose inbox has not seen them."""
+    total = dict.fromkeys(("announced", "expected", "handled", "parked", "outbox_pending"), 0)
+    for service in SERVICES:
+        async with process.database(service).reading() as tx:
+            total["outbox_pending"] += (await MESSAGES.outbox_state(tx))["pending"]
+            async for row in MESSAGES.announced_by_type(tx):
+                total["announced"] += row["count"]
+                total["expected"] += row["count"] * len(FACTS[row["type"]].SUBSCRIBERS)
+            total["handled"] += await MESSAGES.handled_count(tx)
+            total["parked"] += sum([row["count"] async for row in MESSAGES.parked_by_reason(tx)])
+    return total | {"under_way": total["expected"] - total["handled"] - total["parked"]}
+
+
+@contextmanager
+def _steps(console: Console) -> Iterator[Callable[[str, Awaitable[None]], Awaitable[None]]]:
+    """Shows each step while it runs and ticks it off afterwards; says nothing where nobody watches."""
+    columns = (SpinnerColumn(finished_text="[green]✓[/green]"), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+
+        async def step(title: str, work: Awaitable[None]) -> None:
+            task = shown.add_task(title, total=1)
+            await asyncio.wait_for(work, _PATIENCE)
+            shown.update(task, completed=1)
+
+        yield step
+
+
+def _table(outcome: dict[str, Any]) -> Table:
+    letters, evidence = outcome["letters"], outcome["evidence"]
+    asks, events = letters["asks_pence"], outcome["events"]
+    table = Table("What came of the year", "", title="The Forum's year", title_style="bold", show_header=False)
+    for words, figure in (
+        ("Organisations we work with", f"{outcome['partners']['organisations']:,}"),
+        ("Contacts there", f"{outcome['partners']['contacts']:,}"),
+        ("Registered dentists", f"{evidence['registrations']:,} in {evidence['areas']} areas"),
+        ("Income tax lost each year", pounds(evidence["income_tax_pence"])),
+        ("National Insurance lost each year", pounds(evidence["national_insurance_pence"])),
+        ("Trusts asked", f"{letters['asked']}"),
+        ("Each for", f"{pounds(asks['min'])} to {pounds(asks['max'])}, {pounds(asks['total'])} in all"),
+        ("Declined", f"{letters['declined']}"),
+        ("Never acknowledged", f"{letters['never_acknowledged']}"),
+        ("Chased", f"{letters['chased']}"),
+        ("Events announced, handled", f"{events['announced']:,}, {events['handled']:,}"),
+        ("Events parked, still pending", f"{events['parked']}, {events['outbox_pending']}"),
+    ):
+        table.add_row(words, figure)
+    return table
+
+
+def say_ready(settings: Settings, names: Sequence[str]) -> None:
+    """Where to look now."""
+    console = Console(stderr=True)
+    console.print(f"\nConduit is at {settings.origin}/  (ctrl-C stops it)", highlight=False)
+    if settings.smtp_url.startswith("smtp://127.0.0.1"):
+        console.print(f"The letters it sent are at {settings.origin}/mail", highlight=False)
+    console.print("There is no sign-in yet: it answers on this machine only.", highlight=False)

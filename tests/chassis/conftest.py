@@ -1,0 +1,201 @@
+"""Processes that host the small services of ``hosted.py``, on databases and a broker of the tests' own."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import IO, Any, Self
+
+import amqp
+import asyncpg
+import httpx
+import pytest
+
+from chassis.config import SUPERVISOR_PIPE
+from chassis.declare import declare
+from chassis.embedded import alive
+from chassis.keys import create_keys
+from chassis.migrations import migrate
+from chassis.testing import LOOPBACK, PrivatePostgres, PrivateRabbitMQ, eventually, free_port
+from contracts.topology import GRANTS, NOTIFICATIONS, SERVICES
+
+ROOT = Path(__file__).parents[2]
+HOSTED = (GRANTS, NOTIFICATIONS)
+
+_numbers = count(1)
+
+
+class Databases:
+    """A database for each hosted service."""
+
+    def __init__(self, server: PrivatePostgres, name: str) -> None:
+        #: With ``{service}`` in it. By host name, because that needs a look-up in a patched process.
+        self.url = server.database_url(f"{name}_NAME").replace("NAME", "{service}").replace(LOOPBACK, "localhost")
+
+    def fetch(self, service: str, statement: str, *values: object) -> list[Any]:
+        """The first column of what a service's database answers."""
+
+        async def ask() -> list[Any]:
+            connection = await asyncpg.connect(self.url.replace("{service}", service))
+            try:
+                return [row[0] for row in await connection.fetch(statement, *values)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
+
+    def effects(self, like: str = "%") -> list[str]:
+        """The subjects that were noted, in order."""
+        return self.fetch(NOTIFICATIONS, "SELECT subject FROM effects WHERE subject LIKE $1 ORDER BY id", like)
+
+    def pending(self, service: str = GRANTS) -> list[str | None]:
+        """The last failure of each event that is not published yet."""
+        return self.fetch(service, "SELECT last_failure FROM outbox WHERE published_at IS NULL ORDER BY id")
+
+    def parked(self) -> list[str]:
+        """Why the parked messages are parked."""
+        return self.fetch(NOTIFICATIONS, "SELECT reason FROM parked ORDER BY parked_at, id")
+
+    def clear(self) -> None:
+        """Forget what earlier tests left."""
+        for service in HOSTED:
+            self.fetch(service, "WITH gone AS (DELETE FROM parked) DELETE FROM outbox")
+            self.fetch(service, "DELETE FROM effects")
+
+
+class Host:
+    """A process with hosted services in it. Leaving its block ends it, by force if need be."""
+
+    def __init__(self, folder: Path, databases: Databases, *services: str, **settings: object) -> None:
+        self.services = services or HOSTED
+        self.databases = databases
+        self.port, self.metrics_port = free_port(), free_port()
+        self.output = folder / f"host-{next(_numbers)}.log"
+        create_keys(folder / "keys", SERVICES)
+        values = {
+            "home": folder,
+            "house_file": ROOT / "examples" / "house.toml",
+            "database_url": databases.url,
+            "port": self.port,
+            "metrics_port": self.metrics_port,
+            "retry_first": 0.05,
+            "poll": 0.2,
+            "heartbeat": 2,
+            "confirm_timeout": 1,
+            "close_timeout": 1,
+            "acquire_timeout": 2,
+            "database_timeout": 2,
+            **settings,
+        }
+        self.environment = {f"CONDUIT_{name.upper()}": str(value) for name, value in values.items()}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    @property
+    def log(self) -> str:
+        """Everything that the process has written, on either stream."""
+        return self.output.read_text(errors="replace")
+
+    def launch(self, *command: str, pipe: int | None = None) -> None:
+        """Start, without waiting until it is ready."""
+        supervised = {} if pipe is None else {SUPERVISOR_PIPE: str(pipe)}
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, *(command or ("-m", "tests.chassis.hosted", *self.services))],
+                env={**os.environ, **self.environment, **supervised, "EVENTLET_HUB": "asyncio"},
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+                pass_fds=[] if pipe is None else [pipe],
+            )
+
+    def start(self) -> None:
+        before = self.log.count("ready\n") if self.output.exists() else 0
+        self.launch()
+        eventually(
+            lambda: self.process.poll() is not None or self.log.count("ready\n") > before,
+            within=20,
+            otherwise="it is not ready",
+        )
+        assert self.process.poll() is None, self.log
+
+    def stop(self, number: int = signal.SIGTERM, within: float = 15) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=within)
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def announce(self, *subjects: str, service: str = GRANTS) -> list[str]:
+        """Have a service announce a fact about each subject; the events' ids."""
+        answer = httpx.post(f"{self.url(service)}/announce", json=subjects)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json())
+
+    def url(self, service: str = GRANTS) -> str:
+        return f"http://{LOOPBACK}:{self.port}/{service}"
+
+    def metric(self, line: str) -> float:
+        """The value of a metric, by its name and labels as they are printed."""
+        text = httpx.get(f"http://{LOOPBACK}:{self.metrics_port}/metrics").text
+        return next(float(each.rpartition(" ")[2]) for each in text.splitlines() if each.startswith(line))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def hosted_template(postgres: PrivatePostgres) -> str:
+    """The name of a database with the tables of ``hosted.py``."""
+    _administer(postgres, "CREATE DATABASE template_hosted")
+    migrate(postgres.database_url("template_hosted"), ROOT / "tests" / "chassis" / "migrations")
+    return "template_hosted"
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: PrivatePostgres, hosted_template: str) -> Databases:
+    """Databases for the hosts of one module, which outlive each of them."""
+    name = f"hosted_{next(_numbers)}"
+    for service in SERVICES:
+        _administer(postgres, f"CREATE DATABASE {name}_{service} TEMPLATE {hosted_template}")
+    return Databases(postgres, name)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[PrivateRabbitMQ]:
+    """A RabbitMQ node with the whole topology declared."""
+    with PrivateRabbitMQ() as node:
+        declare(node.url)
+        yield node
+
+
+def _administer(server: PrivatePostgres, statement: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(server.database_url("postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())

@@ -1,0 +1,293 @@
+"""PostgreSQL: every wait is bounded, every absence is one error, and a mistake of ours is never taken for one."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+import asyncpg
+import pytest
+
+from chassis.context import Cause
+from chassis.database import Database
+from chassis.errors import DatabaseAway
+from chassis.testing import PrivatePostgres
+from contracts.topology import GRANTS
+from tests.conftest import MakeDatabase
+
+Reopen = Callable[..., Awaitable[Database]]
+
+
+@pytest.fixture
+async def database(make_bare: MakeDatabase) -> Database:
+    return await make_bare(GRANTS)
+
+
+async def terminate(database: Database) -> int:
+    """Cut every other connection to the database, as an administrator does."""
+    watcher = await database.listen()
+    try:
+        return len(
+            await watcher.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    finally:
+        await watcher.close()
+
+
+async def subjects(database: Database) -> list[str]:
+    async with database.reading() as tx:
+        return [row["subject"] for row in await tx.fetch("SELECT subject FROM effects ORDER BY id")]
+
+
+def impatient(database: Database, **settings: float) -> Database:
+    """The same database, opened with other settings."""
+    context = dataclasses.replace(
+        database.context, settings=dataclasses.replace(database.context.settings, **settings)
+    )
+    return Database(database._url, context)
+
+
+class TestTransaction:
+    async def test_keeps_all_of_the_block(self, database: Database) -> None:
+        async with database.transaction() as tx:
+            await tx.execute("INSERT INTO effects (subject) VALUES ('a'), ('b')")
+        assert await subjects(database) == ["a", "b"]
+
+    async def test_or_nothing_of_it(self, database: Database) -> None:
+        with pytest.raises(LookupError, match="ours"):
+            async with database.transaction() as tx:
+                await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
+                raise LookupError("ours")
+        assert await subjects(database) == []
+
+    async def test_has_one_moment_and_one_cause(self, database: Database) -> None:
+        cause = Cause.new()
+        async with database.transaction(cause) as tx:
+            before = tx.now
+            await tx.execute("SELECT pg_sleep(0.01)")
+            assert (tx.now, tx.cause) == (before, cause)
+
+    async def test_reading_cannot_change_anything(self, database: Database) -> None:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            async with database.reading() as tx:
+                await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
+
+    async def test_reading_sees_one_state(self, database: Database) -> None:
+        async with database.reading() as tx:
+            assert await tx.fetchval("SELECT count(*) FROM effects") == 0
+            async with database.transaction() as other:
+                await other.execute("INSERT INTO effects (subject) VALUES ('a')")
+            assert await tx.fetchval("SELECT count(*) FROM effects") == 0
+
+
+class TestMistakesOfOurs:
+    """None of these may look like an absence: they would be tried again for ever."""
+
+    @pytest.mark.parametrize(
+        ("statement", "arguments"),
+        [
+            ("SELECT $1::int", ()),
+            ("SELECT $1::int", (1, 2)),
+            ("SELECT $1::int", ("no number",)),
+            ("SELECT $1::uuid", ("no id",)),
+            ("SELECT $1::text", ("\x00",)),
+            ("SELECT * FROM no_such_table", ()),
+            ("SELECT 1/0", ()),
+            ("no statement", ()),
+        ],
+    )
+    async def test_stay_what_they_are(
+        self, database: Database, statement: str, arguments: tuple[object, ...]
+    ) -> None:
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as raised:
+            async with database.transaction() as tx:
+                await tx.fetch(statement, *arguments)
+        assert not isinstance(raised.value, DatabaseAway)
+        assert database.busy()["in_use"] == 0
+
+    async def test_two_statements_at_once_on_one_connection(self, database: Database) -> None:
+        with pytest.raises(asyncpg.InterfaceError):
+            async with database.transaction() as tx:
+                await asyncio.gather(tx.fetch("SELECT pg_sleep(0.2)"), tx.fetch("SELECT 1"))
+        assert await subjects(database) == []
+
+
+class TestTime:
+    async def test_a_statement_that_takes_too_long_is_cancelled_by_the_server(self, database: Database) -> None:
+        quick = impatient(database, database_timeout=0.2)
+        await quick.open()
+        try:
+            started = monotonic()
+            with pytest.raises(asyncpg.QueryCanceledError):
+                async with quick.transaction() as tx:
+                    await tx.execute("SELECT pg_sleep(30)")
+            assert monotonic() - started < 2
+            assert await subjects(quick) == []
+        finally:
+            await quick.close()
+
+    async def test_a_lock_is_waited_for_a_bounded_time(self, database: Database) -> None:
+        quick = impatient(database, database_timeout=0.2)
+        await quick.open()
+        try:
+            async with database.transaction() as tx:
+                await tx.execute("LOCK TABLE effects")
+                with pytest.raises((asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)):
+                    async with quick.transaction() as other:
+                        await other.execute("INSERT INTO effects (subject) VALUES ('a')")
+        finally:
+            await quick.close()
+
+    async def test_a_connection_is_waited_for_a_bounded_time(self, database: Database) -> None:
+        small = impatient(database, pool_size=2, acquire_timeout=0.2)
+        await small.open()
+        try:
+            async with small.transaction(), small.transaction():
+                started = monotonic()
+                with pytest.raises(DatabaseAway):
+                    async with small.transaction():
+                        pass
+                assert monotonic() - started < 1
+                assert small.busy() == {"in_use": 2, "idle": 0}
+            assert await subjects(small) == []
+        finally:
+            await small.close()
+
+    async def test_a_page_that_is_cancelled_gives_its_connection_back(self, database: Database) -> None:
+        async def page() -> None:
+            async with database.transaction() as tx:
+                await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
+                await tx.execute("SELECT pg_sleep(30)")
+
+        tasks = [asyncio.create_task(page()) for _ in range(10)]
+        await asyncio.sleep(0.3)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert database.busy()["in_use"] == 0
+        assert await subjects(database) == []
+
+
+class TestAbsence:
+    async def test_a_database_that_was_not_opened(self, database: Database) -> None:
+        with pytest.raises(DatabaseAway):
+            async with impatient(database).transaction():
+                pass
+
+    async def test_a_server_that_is_not_there(self, database: Database) -> None:
+        nowhere = Database("postgresql://a:b@127.0.0.1:1/c", database.context)
+        with pytest.raises(DatabaseAway):
+            await nowhere.open()
+        with pytest.raises(DatabaseAway):
+            await nowhere.listen()
+
+    async def test_a_connection_that_is_cut_under_a_statement(self, database: Database) -> None:
+        async def work() -> None:
+            async with database.transaction() as tx:
+                await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
+                await tx.execute("SELECT pg_sleep(30)")
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0.2)
+        await terminate(database)
+        with pytest.raises(DatabaseAway):
+            await task
+        assert await subjects(database) == []
+
+    async def test_a_connection_that_is_cut_between_two_statements(self, database: Database) -> None:
+        with pytest.raises(DatabaseAway):
+            async with database.transaction() as tx:
+                await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
+                await terminate(database)
+                await tx.execute("INSERT INTO effects (subject) VALUES ('b')")
+        assert await subjects(database) == []
+
+    async def test_a_connection_that_is_cut_before_the_commit(self, database: Database) -> None:
+        with pytest.raises(DatabaseAway):
+            async with database.transaction() as tx:
+                await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
+                await terminate(database)
+        assert await subjects(database) == []
+
+    async def test_an_error_of_ours_on_a_cut_connection_is_an_absence(self, database: Database) -> None:
+        with pytest.raises(DatabaseAway):
+            async with database.transaction() as tx:
+                await terminate(database)
+                await asyncio.sleep(0.1)
+                await tx.fetch("SELECT 1")
+
+    async def test_every_idle_connection_was_cut_meanwhile(self, database: Database) -> None:
+        async with database.transaction(), database.transaction(), database.transaction():
+            pass
+        assert await terminate(database) >= 3
+        assert await subjects(database) == []
+
+    async def test_closing_waits_for_what_is_in_flight(self, database: Database) -> None:
+        second = impatient(database)
+        await second.open()
+
+        async def work() -> None:
+            async with second.transaction() as tx:
+                await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
+                await asyncio.sleep(0.3)
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0.1)
+        started = monotonic()
+        await second.close()
+        await task
+        assert monotonic() - started < 2
+        assert await subjects(database) == ["a"]
+
+    async def test_closing_cuts_what_does_not_end(self, database: Database) -> None:
+        second = impatient(database, close_timeout=0.3)
+        await second.open()
+
+        async def work() -> None:
+            async with second.transaction() as tx:
+                await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
+                await tx.execute("SELECT pg_sleep(4)")
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0.1)
+        started = monotonic()
+        await second.close()
+        with pytest.raises(DatabaseAway):
+            await task
+        assert monotonic() - started < 3
+        assert await subjects(database) == []
+        await second.close()  # twice does no harm
+
+
+class TestRestart:
+    @pytest.fixture(scope="class")
+    def mortal(self) -> PrivatePostgres:
+        """A server of this test's own: the others must not feel its death."""
+        return PrivatePostgres()
+
+    async def test_the_pool_recovers(self, mortal: PrivatePostgres, database: Database) -> None:
+        with mortal as server:
+            own = Database(server.url, database.context)
+            await own.open()
+            async with own.transaction() as tx:
+                await tx.execute("CREATE TABLE effects (id serial, subject text)")
+                await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
+
+            with pytest.raises(DatabaseAway):
+                async with own.transaction() as tx:
+                    await asyncio.to_thread(server.kill)
+                    await tx.execute("INSERT INTO effects (subject) VALUES ('b')")
+            for _ in range(3):
+                with pytest.raises(DatabaseAway):
+                    await subjects(own)
+
+            await asyncio.to_thread(server.start)
+            assert await subjects(own) == ["a"]
+
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+            assert await subjects(own) == ["a"]
+            await own.close()

@@ -1,0 +1,1 @@
+"""Journeys through the whole: real processes, real servers, a real browser."""

@@ -1,0 +1,120 @@
+"""Conduit as a person starts it: the command in a process of its own, in a home folder of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from chassis.testing import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def conduit(*arguments: str, home: Path, within: float = 90, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "services", *arguments],
+        cwd=ROOT,
+        env=_environment(home, variables),
+        capture_output=True,
+        text=True,
+        timeout=within,
+        check=False,
+    )
+
+
+def last_line_as_json(text: str) -> Any:
+    return json.loads(text.strip().splitlines()[-1])
+
+
+def _environment(home: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONDUIT_")}
+    return {**inherited, "CONDUIT_HOME": str(home), **variables}
+
+
+class Running:
+    """``conduit up`` with the given arguments, until the block ends.
+
+    Its stderr goes to a file in its home folder, so that a test can read what was logged.
+    """
+
+    def __init__(self, home: Path, *arguments: str, **variables: str) -> None:
+        self.home = home
+        self.port, self.metrics_port = free_port(), free_port()
+        self.log = home.parent / f"{home.name}-{self.port}.log"
+        self._arguments = arguments
+        self._variables = variables
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        ports = ["--port", str(self.port), "--metrics-port", str(self.metrics_port)]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services", "up", *ports, *self._arguments],
+                cwd=ROOT,
+                env=_environment(self.home, self._variables),
+                stdout=log,
+                stderr=log,
+            )
+
+    def wait_until_ready(self, within: float = 45) -> None:
+        """Until it answers that it is ready; fails with the log when it ends instead."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                raise AssertionError(f"conduit up ended with {self._process.returncode}:\n{self.log.read_text()}")
+            try:
+                if httpx.get(f"http://127.0.0.1:{self.metrics_port}/health/ready", timeout=2).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"not ready within {within} s:\n{self.log.read_text()}")
+
+    def wait_for_words(self, words: str, within: float = 60) -> None:
+        """Until the log says these words."""
+        deadline = time.monotonic() + within
+        while words not in self.log.read_text():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"did not say “{words}” within {within} s:\n{self.log.read_text()}")
+            time.sleep(0.1)
+
+    def stop(self, number: int = signal.SIGINT, within: float = 15) -> int:
+        """Send a signal and wait for the end. The exit code."""
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        if process.poll() is None:
+            process.send_signal(number)
+        try:
+            return process.wait(within)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"did not stop within {within} s:\n{self.log.read_text()}") from None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(signal.SIGTERM)

@@ -1,0 +1,143 @@
+"""The campaign in a real browser: the board, a letter, an answer, and the board that changes by itself."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.journeys.running import Running
+
+#: Chromium must not look for anything outside: the suite runs without a network.
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    home = tmp_path_factory.mktemp("journey") / "home"
+    with Running(home, "--example") as started:
+        started.wait_until_ready()
+        started.wait_for_words("Conduit is at")
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "Chromium is missing. Install it: apt-get install chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that fails the test when a script fails or the browser blocks something of ours."""
+    context = browser.new_context(locale="en-GB", timezone_id="Europe/London", viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    yield opened
+    context.close()
+    assert not [text for text in complaints if "404" not in text and "422" not in text], complaints
+
+
+def open_board(page: Page, running: Running) -> None:
+    page.goto(running.url + "/")
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Letters").click()
+    page.get_by_role("link", name=re.compile("training", re.I)).first.click()
+
+
+def response_page(page: Page, running: Running, name: str) -> str:
+    """The address of the response page in the letter to a body, found as a recipient finds it: in the letter."""
+    open_board(page, running)
+    page.get_by_role("link", name=name).first.click()
+    link = page.get_by_role("link", name=re.compile("response page", re.I)).first
+    address = link.get_attribute("href")
+    assert address
+    return address if address.startswith("http") else running.url + address
+
+
+@pytest.mark.timeout(150)
+def test_the_board_says_who_has_not_acknowledged(page: Page, running: Running) -> None:
+    open_board(page, running)
+    main = page.locator("main")
+    expect(main).to_contain_text(re.compile(r"31\s+of\s+33"))
+    expect(main).to_contain_text("have not acknowledged")
+    expect(page.locator("svg").first).to_be_visible()
+    expect(page.get_by_role("link", name="Barnet Primary Care Trust").first).to_be_visible()
+
+
+@pytest.mark.timeout(150)
+def test_a_recipient_acknowledges_and_the_board_changes_by_itself(page: Page, running: Running) -> None:
+    address = response_page(page, running, "Camden Primary Care Trust")
+    open_board(page, running)
+    expect(page.locator("main")).to_contain_text(re.compile(r"31\s+of\s+33"))
+
+    recipient = page.context.new_page()
+    recipient.set_viewport_size({"width": 390, "height": 844})
+    recipient.goto(address)
+    recipient.goto(address)
+    expect(page.locator("main")).to_contain_text(re.compile(r"31\s+of\s+33"))
+    recipient.get_by_role("button", name=re.compile("acknowledge", re.I)).first.click()
+    expect(recipient.locator("main")).to_contain_text(re.compile("thank you|recorded", re.I))
+
+    expect(page.locator("main")).to_contain_text(re.compile(r"30\s+of\s+33"), timeout=10_000)
+
+
+@pytest.mark.timeout(150)
+def test_a_recipient_who_types_a_wrong_amount_is_told_what_to_write(page: Page, running: Running) -> None:
+    page.goto(response_page(page, running, "Ealing Primary Care Trust"))
+    page.get_by_text(re.compile("pledge", re.I)).first.click()
+    page.locator("input[name=amount]").fill("-3")
+    page.locator("form:has(input[name=amount]) button").click()
+    expect(page.locator("main")).to_contain_text("Write")
+    expect(page.locator("input[name=amount]")).to_have_value("-3")
+
+
+@pytest.mark.timeout(150)
+def test_the_organisation_shows_what_happened(page: Page, running: Running) -> None:
+    page.goto(running.url + "/partners/organisations?query=westminster")
+    page.get_by_role("link", name=re.compile("Westminster Primary Care Trust")).first.click()
+    main = page.locator("main")
+    expect(main).to_contain_text("Westminster Primary Care Trust")
+    expect(main).to_contain_text(re.compile("declined", re.I))
+
+
+@pytest.mark.timeout(150)
+def test_the_letters_can_be_read_in_the_mail_box(page: Page, running: Running) -> None:
+    page.goto(running.url + "/mail")
+    page.get_by_role("link", name=re.compile("training", re.I)).first.click()
+    expect(page.locator("main")).to_contain_text("Dear")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("path", ["/", "/partners/", "/partners/organisations", "/grants/", "/letters/", "/mail", "/letters/campaigns/new"])
+def test_no_page_is_wider_than_the_screen(page: Page, running: Running, path: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    assert (page.goto(running.url + path)) is not None
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+
+
+def test_the_second_start_is_quick_and_shows_the_same_board(tmp_path: Path) -> None:
+    """Asserted without a clock: the second start loads nothing, so it says at once where Conduit is."""
+    home = tmp_path / "home"
+    for _ in range(2):
+        with Running(home, "--example") as started:
+            started.wait_until_ready()
+            started.wait_for_words("Conduit is at")
+            assert started.stop() == 0
+    assert started.log.read_text().count("Loading the Forum's year") == 0

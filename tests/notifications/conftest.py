@@ -1,0 +1,225 @@
+"""An address book that was heard of through the inbox, the Forum's campaign, and a mail server that records."""
+
+import tomllib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+import pytest
+
+from chassis.config import Settings
+from chassis.database import Database
+from chassis.inbox import Inbox
+from chassis.sealed import seal
+from chassis.testing import RecordingMailServer
+from chassis.transports import Delivery
+from contracts.envelope import Event, Fact, encode
+from contracts.grants import RegistrationsCounted
+from contracts.partners import ContactListed, ContactWithdrawn, OrganisationRegistered
+from services.notifications.campaigns import Plan, create_campaign, prepare_letters, read_plan, send_campaign
+from services.notifications.handlers import SUBSCRIPTIONS
+from services.notifications.sending import Sender
+from tests.conftest import EXAMPLES, MakeDatabase
+
+AREAS = {"E09000020": 52, "E09000033": 187, "E09000007": 260}
+ROLES = ("chief_executive", "dental_care", "equality_and_diversity")
+
+
+def told(fact: type[Fact], subject: object, sequence: int = 1, **data: Any) -> Event:
+    """An event as it comes from its owner."""
+    return Event(
+        fact=fact,
+        id=uuid4(),
+        subject=str(subject),
+        time=datetime(2012, 1, 9, 9, 0, tzinfo=UTC),
+        data=data,
+        sequence=sequence,
+    )
+
+
+def organisation(id: UUID, name: str, areas: Sequence[str], sequence: int = 1, **data: Any) -> Event:
+    return told(
+        OrganisationRegistered,
+        id,
+        sequence,
+        **{
+            "organisation_id": id,
+            "name": name,
+            "identifier": f"CONDUIT-{id.hex[:8]}",
+            "kinds": ["primary_care_trust"],
+            "areas": list(areas),
+            "closeness": "contact",
+            "opened_on": date(2002, 4, 1),
+            "closed_on": None,
+            "successor_id": None,
+            **data,
+        },
+    )
+
+
+def contact(database: Database, id: UUID, organisation_id: UUID, sequence: int = 1, **data: Any) -> Event:
+    """A contact that was listed; the address is sealed as partners seals it."""
+    address = {
+        "name": data.pop("name", "Zuzana Marková"),
+        "email": data.pop("email", f"{id.hex[:8]}@trust.example"),
+        "postal_address": ["1 Trust Road", "London"],
+        "postcode": "W10 1AA",
+        "source": "the trust's annual report",
+    }
+    return told(
+        ContactListed,
+        id,
+        sequence,
+        **{
+            "contact_id": id,
+            "organisation_id": organisation_id,
+            "role": "chief_executive",
+            "channel": "email",
+            "listed_on": date(2011, 9, 8),
+            "withdrawn_on": None,
+            "address": seal(database.context.keys, ContactListed, "address", address),
+            **data,
+        },
+    )
+
+
+def withdrawn(id: UUID, organisation_id: UUID, sequence: int = 2) -> Event:
+    return told(
+        ContactWithdrawn,
+        id,
+        sequence,
+        contact_id=id,
+        organisation_id=organisation_id,
+        role="chief_executive",
+        channel="email",
+        listed_on=date(2011, 9, 8),
+        withdrawn_on=date(2012, 1, 8),
+        address=None,
+    )
+
+
+def counted(area: str, count: int, sequence: int = 1, profession: str = "dentist") -> Event:
+    return told(
+        RegistrationsCounted,
+        f"{area}/{profession}",
+        sequence,
+        area=area,
+        profession=profession,
+        count=count,
+        counted_on=date(2011, 12, 31),
+    )
+
+
+async def hear(database: Database, *events: Event) -> None:
+    """Let the service receive these events, through its inbox."""
+    await Inbox(database, SUBSCRIPTIONS).take([Delivery(body=encode(event)) for event in events])
+
+
+def trust_of(area: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"trust/{area}")
+
+
+def contact_of(area: str, role: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"contact/{area}/{role}")
+
+
+def address_of(area: str, role: str) -> str:
+    return f"{role}.{area.lower()}@trust.example"
+
+
+async def fill(database: Database, areas: dict[str, int], roles: Sequence[str] = ROLES) -> None:
+    """One trust for each area with a contact of each role, and how many dentists live there."""
+    events = [organisation(trust_of(area), f"Trust {area}", [area]) for area in areas]
+    events += [
+        contact(database, contact_of(area, role), trust_of(area), role=role, email=address_of(area, role))
+        for area in areas
+        for role in roles
+    ]
+    await hear(database, *events, *(counted(area, count) for area, count in areas.items()))
+
+
+def example_document() -> dict[str, Any]:
+    return tomllib.loads((EXAMPLES / "campaign.toml").read_text("utf-8"))
+
+
+def example_plan(**changes: Any) -> Plan:
+    """The Forum's campaign."""
+    return replace(read_plan(example_document()), **changes)
+
+
+async def drafted(database: Database, plan: Plan | None = None) -> UUID:
+    """A draft with its letters."""
+    async with database.transaction() as tx:
+        id = await create_campaign(tx, plan or example_plan())
+        await prepare_letters(tx, id)
+    return id
+
+
+async def released(database: Database, plan: Plan | None = None) -> UUID:
+    """A campaign whose letters are due."""
+    id = await drafted(database, plan)
+    async with database.transaction() as tx:
+        await send_campaign(tx, id)
+    return id
+
+
+async def rows(database: Database, statement: str, *values: Any) -> list[dict[str, Any]]:
+    async with database.reading() as tx:
+        return [dict(row) for row in await tx.fetch(statement, *values)]
+
+
+async def letters(database: Database) -> list[dict[str, Any]]:
+    """All letters, in the order of their numbers."""
+    return await rows(database, "SELECT * FROM letters ORDER BY campaign_id, number")
+
+
+@pytest.fixture(scope="session")
+def recording_server() -> Iterator[RecordingMailServer]:
+    with RecordingMailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def mail(recording_server: RecordingMailServer) -> Iterator[RecordingMailServer]:
+    """The mail server, accepting everything, with nothing in it."""
+    recording_server.forget()
+    yield recording_server
+    recording_server.forget()
+
+
+@pytest.fixture
+def settings(settings: Settings, mail: RecordingMailServer) -> Settings:
+    """Settings that lead to the recording mail server, with nothing to wait for."""
+    return replace(
+        settings,
+        smtp_url=f"smtp://{mail.host}:{mail.port}",
+        mail_rate=1000.0,
+        mail_timeout=2.0,
+        mail_attempts=3,
+        mail_retry=30.0,
+        public_url="https://forum.example",
+    )
+
+
+@pytest.fixture
+async def book(make_database: MakeDatabase) -> Database:
+    """Three trusts with three contacts each, and their counts."""
+    database = await make_database("notifications")
+    await fill(database, AREAS)
+    return database
+
+
+SendAll = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture
+def send_due(book: Database) -> SendAll:
+    """Takes turns of the sender until there is nothing more to do at once."""
+
+    async def send_due() -> None:
+        while await Sender(book).turn():
+            pass
+
+    return send_due

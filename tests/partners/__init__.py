@@ -1,0 +1,1 @@
+"""The partners service: its register, its import, what it says and hears, its pages."""
