@@ -35,7 +35,7 @@ def configure(level: str, *, json: bool) -> None:
     structlog.configure(
         processors=[*chain, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     # Libraries log free text, which may quote data: only who spoke and how badly is kept.
@@ -67,5 +67,5 @@ class _LibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         speak = logger(record.name).error if record.levelno >= logging.ERROR else logger(record.name).warning
-        place = f"{record.module}:{record.lineno}"
+        place = f"{record.filename}:{record.lineno}"
         speak("library_notice", **({"at": place} | (describe(error) if error else {})))

@@ -130,3 +130,12 @@ def when_closed(descriptor: int, end: Callable[[], object]) -> None:
         end()
 
     running_loop().add_reader(descriptor, closed)
+
+
+def end() -> None:
+    """End the loop, as the last thing that a process does.
+
+    Threads that worked for it (files, routes that are no coroutines) end with it. The interpreter would
+    wait for them without limit.
+    """
+    eventlet.hubs.get_hub().abort(wait=True)

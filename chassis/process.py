@@ -154,7 +154,7 @@ def _tell_of_death(container: Any, ended: Any) -> None:
 
 def _stop(process: Process, runner: Any, watching: Background) -> None:
     """No new requests and messages, then what is in flight, then the databases: within the grace period."""
-    from chassis.loop import Timeout, wait
+    from chassis.loop import Timeout, end, wait
 
     with Timeout(process.settings.grace, False):
         wait(watching.stop(0))
@@ -162,3 +162,4 @@ def _stop(process: Process, runner: Any, watching: Background) -> None:
         runner.stop()
         wait(process.web.stop())
     wait(process.close())
+    end()

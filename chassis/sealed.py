@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE
+from marshmallow import EXCLUDE, RAISE, ValidationError
 from nacl.exceptions import CryptoError
 from nacl.public import SealedBox
 
@@ -42,13 +42,15 @@ def unseal(keys: Keyring, fact: type[Fact], name: str, sealed: str) -> dict[str,
     """Open one part of a fact.
 
     Raises:
-        Unopenable: when it was sealed for another key or damaged. Says nothing of the content.
+        Unopenable: when it was sealed for another key, damaged, or holds something else. Says nothing of the
+            content.
     """
+    box = _field(fact, name)
     try:
         document = json.loads(SealedBox(keys.private).decrypt(b64decode(sealed, validate=True)))
-    except (CryptoError, ValueError):
-        raise Unopenable(f"{fact.type()}: {name}") from None
-    part: dict[str, Any] = _field(fact, name).part().load(document)
+        part: dict[str, Any] = box.part().load(document, unknown=EXCLUDE)
+    except (CryptoError, ValueError, ValidationError):
+        raise Unopenable(f"{fact.type()}: {name} cannot be opened with the key of {keys.service}") from None
     return part
 
 

@@ -16,6 +16,12 @@ from chassis.errors import NotFound, Refused
 from chassis.web.errors import BadRequest, WrongMediaType
 from chassis.web.words import pounds
 
+#: Under this name the forms that were read travel with a request; their files are closed at its end.
+FORMS = "conduit.forms"
+
+#: As deep as a document of ours ever is, with room to spare.
+_DEEPEST = 32
+
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 #: Commas stand between thousands or nowhere: ``12,50`` is not 1,250.
@@ -54,6 +60,7 @@ async def read_form(request: Request) -> FormData:
         raise BadRequest(
             "The form could not be read.", "Go back, reload the page and send it again."
         ) from None
+    request.scope.setdefault(FORMS, []).append(form)
     for name, value in form.multi_items():
         if not _can_be_kept(name) or (isinstance(value, str) and not _can_be_kept(value)):
             raise BadRequest(
@@ -78,7 +85,8 @@ async def read_json(request: Request) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise BadRequest("The body is not a JSON object.", "Send one JSON object, in UTF-8.")
     if not _all_can_be_kept(document):
-        raise BadRequest("The body contains a character that cannot be kept.", "Remove it and send again.")
+        cure = f"Send text without control characters, and at most {_DEEPEST} levels."
+        raise BadRequest("The body contains what cannot be kept.", cure)
     return document
 
 
@@ -126,13 +134,16 @@ def _can_be_kept(text: str) -> bool:
 
 
 def _all_can_be_kept(document: Any) -> bool:
-    waiting = [document]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, str) and not _can_be_kept(part):
+    level = [document]
+    for _ in range(_DEEPEST):
+        if not all(_can_be_kept(part) for part in level if isinstance(part, str)):
             return False
-        if isinstance(part, dict):
-            waiting += [*part.keys(), *part.values()]
-        elif isinstance(part, list):
-            waiting += part
-    return True
+        inside = [part for part in level if isinstance(part, dict | list)]
+        level = [each for part in inside for each in (_flat(part) if isinstance(part, dict) else part)]
+        if not level:
+            return True
+    return False
+
+
+def _flat(mapping: dict[str, Any]) -> list[Any]:
+    return [*mapping.keys(), *mapping.values()]

@@ -12,6 +12,7 @@ from chassis import metrics
 from chassis.config import Settings
 from chassis.context import Cause, because_of
 from chassis.web.errors import Errors, Late, TooLarge, route_of
+from chassis.web.reading import FORMS
 
 #: A method is whatever word a client sends: the others are one label, or the metric would be endless.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -54,6 +55,8 @@ class Measured:
         finally:
             metrics.IN_PROGRESS.labels(self._service).dec()
             self._count(Request(scope), status, monotonic() - started)
+            for form in scope.get(FORMS, ()):
+                await form.close()
 
     def _count(self, request: Request, status: int, seconds: float) -> None:
         route = route_of(request)
@@ -103,7 +106,8 @@ class Bounded:
 
     def _refuse_declared(self, scope: Scope) -> None:
         declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) > self._limit:
+        # Python refuses to read a number of thousands of digits.
+        if declared.isdecimal() and (len(declared) > 15 or int(declared) > self._limit):
             raise self._too_large()
 
     def _counting(self, receive: Receive) -> Receive:

@@ -26,8 +26,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _BROKEN = (SMTPException, OSError, TimeoutError)
 
 
-#: Seconds between the text and the dot. A server that hangs up over the text is noticed here, where the letter
-#: may still be offered again, and not after the dot, where it may not.
+#: Seconds between the text and the dot. A server that hangs up over the text is noticed here, where the
+#: message may still be offered again, and not after the dot, where it may not.
 _SETTLE = 0.05
 
 

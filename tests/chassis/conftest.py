@@ -6,25 +6,25 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self, TypeVar
 
-import amqp
 import asyncpg
 import httpx
 import pytest
 
 from chassis.config import SUPERVISOR_PIPE
 from chassis.declare import declare
-from chassis.embedded import alive
 from chassis.keys import create_keys
 from chassis.migrations import migrate
-from chassis.testing import LOOPBACK, PrivatePostgres, PrivateRabbitMQ, eventually, free_port
+from chassis.testing import LOOPBACK, PrivatePostgres, PrivateRabbitMQ, TestServerError, eventually, free_port
 from contracts.topology import GRANTS, NOTIFICATIONS, SERVICES
 
 ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+
 HOSTED = (GRANTS, NOTIFICATIONS)
 
 _numbers = count(1)
@@ -66,6 +66,9 @@ class Databases:
         for service in HOSTED:
             self.fetch(service, "WITH gone AS (DELETE FROM parked) DELETE FROM outbox")
             self.fetch(service, "DELETE FROM effects")
+
+
+MakeDatabases = Callable[[], Databases]
 
 
 class Host:
@@ -165,6 +168,18 @@ class Host:
                 self._process.wait()
 
 
+def becomes(look: Callable[[], T], expected: T, within: float = 5) -> None:
+    """Wait until a look at the outside world shows what is expected."""
+    with suppress(TestServerError):
+        eventually(lambda: look() == expected, within=within, otherwise="it does not")
+    assert look() == expected
+
+
+def heard(databases: Databases, *subjects: str, within: float = 5) -> None:
+    """Wait until each of these had its effect, once."""
+    becomes(lambda: sorted(s for s in databases.effects() if s in subjects), sorted(subjects), within)
+
+
 @pytest.fixture(scope="session")
 def hosted_template(postgres: PrivatePostgres) -> str:
     """The name of a database with the tables of ``hosted.py``."""
@@ -173,13 +188,23 @@ def hosted_template(postgres: PrivatePostgres) -> str:
     return "template_hosted"
 
 
-@pytest.fixture(scope="module")
-def databases(postgres: PrivatePostgres, hosted_template: str) -> Databases:
-    """Databases for the hosts of one module, which outlive each of them."""
-    name = f"hosted_{next(_numbers)}"
-    for service in SERVICES:
-        _administer(postgres, f"CREATE DATABASE {name}_{service} TEMPLATE {hosted_template}")
-    return Databases(postgres, name)
+@pytest.fixture(scope="session")
+def make_databases(postgres: PrivatePostgres, hosted_template: str) -> MakeDatabases:
+    """Makes databases for hosts, which outlive each of them."""
+
+    def make() -> Databases:
+        name = f"hosted_{next(_numbers)}"
+        for service in SERVICES:
+            _administer(postgres, f"CREATE DATABASE {name}_{service} TEMPLATE {hosted_template}")
+        return Databases(postgres, name)
+
+    return make
+
+
+@pytest.fixture
+def databases(make_databases: MakeDatabases) -> Databases:
+    """Databases of one test."""
+    return make_databases()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from nameko.extensions import DependencyProvider
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -33,7 +34,7 @@ from chassis.web import Site, WebServer, live, site_of
 from contracts.envelope import Event
 from contracts.grants import RegistrationsCounted
 from contracts.notifications import CampaignSent
-from contracts.topology import GRANTS, NOTIFICATIONS, SERVICES
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -123,12 +124,16 @@ def build(database: Database) -> Site:
 
 
 class Grants:
-    """Says what it is told to say."""
+    """Says what it is told to say, and hears nothing but its own canary."""
 
     name = GRANTS
     store = Store(MIGRATIONS)
     announcements = Announcements()
     pages = Pages(lambda database: build(database).app, "/grants")
+
+    @subscribe([])
+    async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
+        await inbox.take(deliveries)
 
 
 class Notifications:
@@ -153,7 +158,25 @@ class Notifications:
                 await asyncio.sleep(3600)
 
 
-CLASSES = {GRANTS: Grants, NOTIFICATIONS: Notifications}
+class Mortal(DependencyProvider):  # type: ignore[misc]
+    """Dies soon after the start, as an extension with a fault in it would."""
+
+    def start(self) -> None:
+        self.container.spawn_managed_thread(self._die)
+
+    def _die(self) -> None:
+        chassis.loop.sleep(0.3)
+        raise LookupError
+
+
+class Partners:
+    """Does not live long."""
+
+    name = PARTNERS
+    mortal = Mortal()
+
+
+CLASSES = {GRANTS: Grants, NOTIFICATIONS: Notifications, PARTNERS: Partners}
 
 
 def main(names: Sequence[str]) -> int:

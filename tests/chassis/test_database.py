@@ -1,9 +1,9 @@
-"""PostgreSQL: every wait is bounded, every absence is one error, and a mistake of ours is never taken for one."""
+"""PostgreSQL: every wait is bounded, every absence is one error, a mistake of ours is never taken for one."""
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Any
 
 import asyncpg
 import pytest
@@ -14,8 +14,6 @@ from chassis.errors import DatabaseAway
 from chassis.testing import PrivatePostgres
 from contracts.topology import GRANTS
 from tests.conftest import MakeDatabase
-
-Reopen = Callable[..., Awaitable[Database]]
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ async def subjects(database: Database) -> list[str]:
         return [row["subject"] for row in await tx.fetch("SELECT subject FROM effects ORDER BY id")]
 
 
-def impatient(database: Database, **settings: float) -> Database:
+def impatient(database: Database, **settings: Any) -> Database:
     """The same database, opened with other settings."""
     context = dataclasses.replace(
         database.context, settings=dataclasses.replace(database.context.settings, **settings)
@@ -57,10 +55,13 @@ class TestTransaction:
         assert await subjects(database) == ["a", "b"]
 
     async def test_or_nothing_of_it(self, database: Database) -> None:
-        with pytest.raises(LookupError, match="ours"):
+        async def fail() -> None:
             async with database.transaction() as tx:
                 await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
                 raise LookupError("ours")
+
+        with pytest.raises(LookupError, match="ours"):
+            await fail()
         assert await subjects(database) == []
 
     async def test_has_one_moment_and_one_cause(self, database: Database) -> None:
@@ -116,7 +117,9 @@ class TestMistakesOfOurs:
 
 
 class TestTime:
-    async def test_a_statement_that_takes_too_long_is_cancelled_by_the_server(self, database: Database) -> None:
+    async def test_a_statement_that_takes_too_long_is_cancelled_by_the_server(
+        self, database: Database
+    ) -> None:
         quick = impatient(database, database_timeout=0.2)
         await quick.open()
         try:
@@ -198,31 +201,41 @@ class TestAbsence:
         assert await subjects(database) == []
 
     async def test_a_connection_that_is_cut_between_two_statements(self, database: Database) -> None:
-        with pytest.raises(DatabaseAway):
+        async def work() -> None:
             async with database.transaction() as tx:
                 await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
                 await terminate(database)
                 await tx.execute("INSERT INTO effects (subject) VALUES ('b')")
+
+        with pytest.raises(DatabaseAway):
+            await work()
         assert await subjects(database) == []
 
     async def test_a_connection_that_is_cut_before_the_commit(self, database: Database) -> None:
-        with pytest.raises(DatabaseAway):
+        async def work() -> None:
             async with database.transaction() as tx:
                 await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
                 await terminate(database)
+
+        with pytest.raises(DatabaseAway):
+            await work()
         assert await subjects(database) == []
 
     async def test_an_error_of_ours_on_a_cut_connection_is_an_absence(self, database: Database) -> None:
-        with pytest.raises(DatabaseAway):
-            async with database.transaction() as tx:
+        async def work() -> None:
+            async with database.transaction():
                 await terminate(database)
                 await asyncio.sleep(0.1)
-                await tx.fetch("SELECT 1")
+                raise LookupError("ours")
+
+        with pytest.raises(DatabaseAway):
+            await work()
 
     async def test_every_idle_connection_was_cut_meanwhile(self, database: Database) -> None:
         async with database.transaction(), database.transaction(), database.transaction():
             pass
         assert await terminate(database) >= 3
+        await asyncio.sleep(0.2)  # until their ends have been heard of
         assert await subjects(database) == []
 
     async def test_closing_waits_for_what_is_in_flight(self, database: Database) -> None:
@@ -263,23 +276,21 @@ class TestAbsence:
 
 
 class TestRestart:
-    @pytest.fixture(scope="class")
-    def mortal(self) -> PrivatePostgres:
-        """A server of this test's own: the others must not feel its death."""
-        return PrivatePostgres()
-
-    async def test_the_pool_recovers(self, mortal: PrivatePostgres, database: Database) -> None:
-        with mortal as server:
+    async def test_the_pool_recovers(self, database: Database) -> None:
+        with PrivatePostgres() as server:  # of this test's own: the others must not feel its death
             own = Database(server.url, database.context)
             await own.open()
             async with own.transaction() as tx:
                 await tx.execute("CREATE TABLE effects (id serial, subject text)")
                 await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
 
-            with pytest.raises(DatabaseAway):
+            async def work() -> None:
                 async with own.transaction() as tx:
                     await asyncio.to_thread(server.kill)
                     await tx.execute("INSERT INTO effects (subject) VALUES ('b')")
+
+            with pytest.raises(DatabaseAway):
+                await work()
             for _ in range(3):
                 with pytest.raises(DatabaseAway):
                     await subjects(own)

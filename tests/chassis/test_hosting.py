@@ -1,18 +1,252 @@
-"""tmp"""
-import time
-import httpx
-from pathlib import Path
-from tests.chassis.conftest import *
+"""Hosting: nameko, coroutines and pages in one process, without a broker. It starts, serves and stops cleanly."""
 
-def test_it(databases: Databases, tmp_path: Path) -> None:
-    t=time.time()
-    with Host(tmp_path, databases) as host:
-        print(host.log); print("start", time.time()-t)
-        print(httpx.get(host.url()+"/native").text, httpx.get(host.url()+"/file").status_code, httpx.get(host.url()+"/plain").text)
-        print(host.announce("a", "fail b", "slow 1 c"))
-        time.sleep(3)
-        print(databases.effects(), databases.pending(), databases.parked())
-        t=time.time()
-        print(host.stop(), time.time()-t)
-    print(host.log)
-    assert 0
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import httpx
+import pytest
+
+from chassis.embedded import alive
+from chassis.testing import PrivatePostgres, eventually
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
+from tests.chassis.conftest import ROOT, Databases, Host, MakeDatabases, heard
+
+
+@pytest.fixture(scope="module")
+def host(make_databases: MakeDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Both services in one process. It polls so rarely that only a commit's own word can wake the relay."""
+    with Host(tmp_path_factory.mktemp("host"), make_databases(), poll=3600) as running:
+        yield running
+
+
+class TestServing:
+    def test_what_is_announced_is_heard_at_once(self, host: Host) -> None:
+        host.announce("first", "second")
+        heard(host.databases, "first", "second", within=2)
+        eventually(lambda: host.databases.pending() == [], within=2, otherwise="they are still pending")
+
+    def test_what_nobody_waits_for_is_published_all_the_same(self, host: Host) -> None:
+        host.announce("told to nobody", service=NOTIFICATIONS)
+        eventually(lambda: host.databases.pending(NOTIFICATIONS) == [], within=2, otherwise="it is pending")
+
+    def test_what_its_handler_refuses_is_parked_and_hinders_nobody(self, host: Host) -> None:
+        host.announce("before", "fail it", "behind")
+        heard(host.databases, "before", "behind")
+        assert host.databases.parked() == ["handler_failed"]
+        assert "Jane Doe" not in host.log
+
+    def test_files_threads_programs_and_names_work_under_the_patch(self, host: Host) -> None:
+        found = httpx.get(f"{host.url()}/native").json()
+        assert found == {
+            "thread": "thread",
+            "executor": "executor",
+            "program": "program",
+            "name": True,
+            "database": "database",
+        }
+        assert httpx.get(f"{host.url()}/plain").json() == "plain"
+        assert httpx.get(f"{host.url()}/file").text == (ROOT / "tests/chassis/hosted.py").read_text()
+
+    def test_a_query_that_takes_too_long_is_an_error_without_a_trace(self, host: Host) -> None:
+        assert httpx.get(f"{host.url()}/query?seconds=60").status_code == 500
+        assert '"error": "QueryCanceledError"' in host.log
+        assert "Traceback" not in host.log
+
+    def test_a_hung_turn_is_undone_and_does_not_stop_its_timer(self, host: Host) -> None:
+        labels = '{name="tick",service="notifications"}'
+        success = f"conduit_timer_last_success_timestamp_seconds{labels}"
+        eventually(lambda: host.metric(success) > 0, within=5, otherwise="the timer has stopped")
+        before = host.metric(success)
+        eventually(lambda: host.metric(success) > before, within=5, otherwise="the timer has stopped")
+        assert host.metric(f"conduit_timer_failures_total{labels}") == 1
+        assert "hung tick" not in host.databases.effects()
+
+    def test_lost_database_connections_are_replaced(self, host: Host) -> None:
+        for service in (GRANTS, NOTIFICATIONS):
+            host.databases.fetch(
+                service,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()",
+            )
+
+        def announced() -> bool:
+            return httpx.post(f"{host.url()}/announce", json=["after the loss"]).status_code == 200
+
+        eventually(announced, within=5, otherwise="it does not connect again")
+        heard(host.databases, "after the loss", within=8)
+        assert "Traceback" not in host.log
+
+
+class TestStopping:
+    def test_finishes_what_is_in_flight(self, databases: Databases, tmp_path: Path) -> None:
+        with Host(tmp_path, databases) as host:
+            host.announce("slow 2 in flight")
+            slow = Thread(target=httpx.get, args=[f"{host.url()}/query?seconds=1.5"])
+            with httpx.stream("GET", f"{host.url()}/changes") as viewer:
+                assert next(viewer.iter_lines()) == "retry: 2000"
+                slow.start()
+                time.sleep(0.5)
+                started = time.monotonic()
+                assert host.stop() == 0
+            took = time.monotonic() - started
+            slow.join()
+            assert "slow 2 in flight" in databases.effects()
+            assert databases.pending() == []
+            assert took < 4, "a viewer of live changes kept it alive"
+            assert [line for line in host.log.splitlines() if "traceback" in line.lower()] == []
+
+    def test_threads_that_worked_for_a_page_do_not_keep_it_alive(
+        self, databases: Databases, tmp_path: Path
+    ) -> None:
+        with Host(tmp_path, databases) as host:
+            assert httpx.get(f"{host.url()}/plain").json() == "plain"
+            assert host.stop(signal.SIGINT, within=4) == 0
+
+    def test_a_crash_between_publishing_and_noting_it_doubles_nothing(
+        self, databases: Databases, tmp_path: Path
+    ) -> None:
+        host = Host(tmp_path, databases, failpoints="relay.published=kill")
+        with host:
+            host.announce("survivor")
+            assert host.process.wait(timeout=5) == -signal.SIGKILL
+            assert databases.effects("survivor") == ["survivor"]
+            assert databases.pending() == [None]
+            del host.environment["CONDUIT_FAILPOINTS"]
+            host.start()
+            eventually(lambda: databases.pending() == [], within=5, otherwise="it is still pending")
+            assert databases.effects("survivor") == ["survivor"]
+
+    def test_a_container_that_dies_ends_the_process(self, databases: Databases, tmp_path: Path) -> None:
+        with Host(tmp_path, databases, GRANTS, PARTNERS) as host:
+            assert host.process.wait(timeout=10) == 1
+            assert '"event": "container_died"' in host.log
+
+    def test_refuses_to_start_on_a_schema_that_it_does_not_know(
+        self, databases: Databases, postgres: PrivatePostgres, tmp_path: Path
+    ) -> None:
+        host = Host(tmp_path, databases, database_url=postgres.database_url("postgres"))
+        host.launch()
+        with pytest.raises(AssertionError, match="The database of .* is at nothing, this code needs 0001"):
+            assert host.process.wait(timeout=20) == 0, host.log
+
+
+class TestSupervising:
+    """The parent that `conduit up` is."""
+
+    PARENT = "from chassis.supervisor import supervise; exit(supervise('tests.chassis.hosted', ['grants'], {}, 12))"
+
+    @pytest.fixture
+    def parent(self, databases: Databases, tmp_path: Path) -> Iterator[Host]:
+        with Host(tmp_path, databases) as host:
+            host.stop()
+            host.launch("-c", self.PARENT)
+            self.await_ready(host, 2)
+            yield host
+
+    def await_ready(self, host: Host, times: int) -> None:
+        eventually(
+            lambda: host.log.count("ready\n") == times, within=20, otherwise=f"it did not start: {host.log}"
+        )
+
+    def child(self, host: Host) -> int:
+        found = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(host.process.pid)], capture_output=True, text=True, check=True
+        )
+        return int(found.stdout)
+
+    def test_a_killed_child_comes_back_and_ctrl_c_ends_both(self, parent: Host) -> None:
+        first = self.child(parent)
+        os.kill(first, signal.SIGKILL)
+        self.await_ready(parent, 3)
+        second = self.child(parent)
+        assert second != first
+        assert parent.stop(signal.SIGINT, within=10) == 0
+        assert not alive(second)
+
+    def test_the_child_goes_when_its_parent_was_killed(self, parent: Host) -> None:
+        child = self.child(parent)
+        parent.kill()
+        eventually(lambda: not alive(child), within=10, otherwise="the child lives on")
+        assert '"event": "stopping"' in parent.log
+
+    def test_a_child_that_cannot_start_is_not_tried_again(self) -> None:
+        started = time.monotonic()
+        ended = subprocess.run(
+            [sys.executable, "-c", "from chassis.supervisor import supervise; exit(supervise('no_such', [], {}, 1))"],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+        assert (ended.returncode, time.monotonic() - started < 5) == (1, True)
+
+
+BRIDGE = '''
+import chassis.loop as loop
+import asyncio, json, sys
+said = []
+
+async def slow(word):
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        await asyncio.sleep(0.05)
+        said.append(word + " ended")
+
+def attempt(function):
+    try:
+        return function()
+    except BaseException as error:
+        return type(error).__name__
+
+async def cancelled():
+    task = asyncio.create_task(loop.green(loop.wait, slow("green")))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        said.append("cancelled")
+
+async def refuse():
+    raise LookupError("Jane Doe")
+
+async def later():
+    return await loop.green(lambda: loop.wait(asyncio.sleep(0.01, "there and back")))
+
+said.append(attempt(lambda: loop.wait(slow("late"), 0.1)))
+loop.wait(cancelled())
+said.append(attempt(lambda: loop.wait(refuse())))
+said.append(loop.wait(later()))
+loop.spawn(lambda: loop.wait(refuse()))
+loop.sleep(0.1)
+print(json.dumps(said))
+loop.end()
+'''
+
+
+def test_the_bridge_cancels_what_nobody_waits_for_any_longer() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", BRIDGE],
+        env={**os.environ, "EVENTLET_HUB": "asyncio"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert '["late ended", "TimeoutError", "green ended", "cancelled", "LookupError", "there and back"]' in ran.stdout
+    assert "Jane Doe" not in ran.stdout + ran.stderr
+
+
+def test_the_loop_refuses_a_process_that_was_started_without_its_hub() -> None:
+    variables = {name: value for name, value in os.environ.items() if name != "EVENTLET_HUB"}
+    ran = subprocess.run(
+        [sys.executable, "-c", "import chassis.loop"], env=variables, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "Services need EVENTLET_HUB=asyncio" in ran.stderr

@@ -1,4 +1,4 @@
-"""An address book that was heard of through the inbox, the Forum's campaign, and a mail server that records."""
+"""An address book heard of through the inbox, the Forum's campaign, and a mail server that records."""
 
 import tomllib
 from collections.abc import Awaitable, Callable, Iterator, Sequence

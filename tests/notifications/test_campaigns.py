@@ -89,7 +89,9 @@ async def test_a_missing_or_zero_count_blocks_the_letter(
     database = await make_database("notifications")
     await fill(database, {"E09000020": 7}, roles=["chief_executive"])
     other = uuid4()
-    await hear(database, organisation(other, "Another Trust", ["E09000033"]), contact(database, uuid4(), other))
+    await hear(
+        database, organisation(other, "Another Trust", ["E09000033"]), contact(database, uuid4(), other)
+    )
     if count is not None:
         await hear(database, counted("E09000033", count))
     await drafted(database)
@@ -229,7 +231,9 @@ async def test_a_campaign_of_which_no_letter_can_go_is_refused(make_database: Ma
         ({"roles": ("juggler",)}, "roles"),
     ],
 )
-async def test_a_plan_with_a_fault_names_its_field(book: Database, changes: dict[str, Any], field: str) -> None:
+async def test_a_plan_with_a_fault_names_its_field(
+    book: Database, changes: dict[str, Any], field: str
+) -> None:
     with pytest.raises(Refused) as refused:
         async with book.transaction() as tx:
             await create_campaign(tx, example_plan(**changes))
@@ -272,8 +276,8 @@ async def test_fifteen_hundred_letters_are_made_with_the_same_number_of_statemen
         await tx.execute(
             """
             INSERT INTO contacts
-            SELECT gen_random_uuid(), id, 'chief_executive', 'email', 'Head', 'head@school.example', '{}', NULL,
-                   'the register', '2011-01-01', NULL, 1, 1
+            SELECT gen_random_uuid(), id, 'chief_executive', 'email', 'Head', 'head@school.example', '{}',
+                   NULL, 'the register', '2011-01-01', NULL, 1, 1
             FROM organisations
             """
         )

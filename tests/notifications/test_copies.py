@@ -24,7 +24,7 @@ async def copies(make_database: MakeDatabase) -> Database:
 
 
 def _life_of(database: Database) -> list[Event]:
-    """Six events of an organisation, a contact who was withdrawn and listed again, and a count; same ids each time."""
+    """Three states each of an organisation, a contact who was withdrawn and listed again, and a count."""
     body, person = UUID(int=1), UUID(int=2)
     closing = organisation(body, "Third Name", ["E09000033"], closed_on=date(2013, 3, 31)).data
     amended = organisation(body, "Second Name", ["E09000020", "E09000033"]).data

@@ -61,7 +61,7 @@ async def show(request: Request) -> Response:
         "campaign.html",
         **board.page(),
         rows=[row for row in board.rows() if _fits(row, status, query)],
-        status=status,
+        chosen=status,
         query=query,
         key=new_key(),
         flash=_DONE.get(request.query_params.get("done", "")),

@@ -1,4 +1,4 @@
-"""The response page: what a recipient sees behind the link in a letter, without an account. Looking is no act.
+"""The response page: what a recipient sees behind the link in a letter. No account; looking is no act.
 
 The token is compared by digest and stands in no log, metric or Referer. Whatever is wrong with a link, the
 answer is the same page: what to do instead.

@@ -1,0 +1,1209 @@
+"""Pages and API, attacked: hosts, other sites, bodies, keys, errors, streams, and the server under them."""
+
+import asyncio
+import json
+import logging
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+
+from chassis import log, metrics
+from chassis.config import Settings
+from chassis.context import Context, current_cause
+from chassis.database import Database, Transaction
+from chassis.errors import Conflict, DatabaseAway, NotFound, Refused
+from chassis.house import House
+from chassis.keys import read_keys
+from chassis.web import (
+    SECURITY_HEADERS,
+    Gate,
+    PortTaken,
+    Section,
+    Site,
+    WebServer,
+    application,
+    asset,
+    day,
+    environment,
+    live,
+    new_key,
+    once,
+    pounds,
+    read_form,
+    read_id,
+    read_json,
+    read_pounds,
+    see,
+    site_of,
+    when,
+)
+from contracts.topology import GRANTS
+from tests.conftest import MakeDatabase, client
+
+MOUNT = "/things"
+SECTIONS = (Section(title="Things", href=MOUNT, purpose="All the things."),)
+SECRET = "Zoë Marker"
+LIMIT = 2048
+
+PAGE = '{% extends "base.html" %}{% block content %}<p title="{{ text }}">{{ text }}</p>{% endblock %}'
+
+
+class Pages:
+    """The routes of a service, some of them badly behaved."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+        self.version = "1"
+        self.away = False
+        self.acts = 0
+        self.failing = False
+
+    def routes(self) -> list[Route | Mount]:
+        return [
+            Route("/", self.show),
+            Route("/fail", self.fail),
+            Route("/fail-late", self.fail_late),
+            Route("/raise/{name}", self.refuse),
+            Route("/slow", self.slow),
+            Route("/echo/{id}", self.echo_id),
+            Route("/form", self.form, methods=["POST"]),
+            Route("/act", self.act, methods=["POST"]),
+            Route("/api/v1/json", self.json, methods=["POST"]),
+            Route("/api/v1/fail", self.fail),
+            Route("/live", self.live),
+            Mount("/deep", routes=[Route("/down/{token}", self.show)]),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        return site_of(request).page(request, "page.html", text=request.query_params.get("text", "hello"))
+
+    async def fail(self, request: Request) -> Response:
+        raise ValueError(SECRET)
+
+    async def fail_late(self, request: Request) -> Response:
+        async def begin() -> AsyncIterator[str]:
+            yield "begun "
+            raise ValueError(SECRET)
+
+        return StreamingResponse(begin())
+
+    async def refuse(self, request: Request) -> Response:
+        raise {
+            "refused": Refused("It <cannot> be.", "Do <something>.", field="amount"),
+            "missing": NotFound(),
+            "conflict": Conflict("Somebody was faster.", "Reload."),
+            "away": DatabaseAway(),
+            "deadlock": asyncpg.DeadlockDetectedError(SECRET),
+            "lock": asyncpg.LockNotAvailableError(SECRET),
+            "timeout": TimeoutError(SECRET),
+        }[request.path_params["name"]]
+
+    async def slow(self, request: Request) -> Response:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return Response()
+
+    async def echo_id(self, request: Request) -> Response:
+        return PlainTextResponse(str(read_id(request)))
+
+    async def form(self, request: Request) -> Response:
+        form = await read_form(request)
+        return JSONResponse({name: str(value) for name, value in form.multi_items()})
+
+    async def json(self, request: Request) -> Response:
+        return JSONResponse(await read_json(request))
+
+    async def act(self, request: Request) -> Response:
+        """Record the words of the form, once."""
+        form = await read_form(request)
+        words = str(form.get("words", ""))
+
+        async def record(tx: Transaction) -> Response:
+            self.acts += 1
+            await tx.execute("INSERT INTO effects (subject) VALUES ($1)", words)
+            if words == "refuse":
+                return site_of(request).page(request, "page.html", status=422, text="no")
+            if self.failing:
+                raise ValueError(SECRET)
+            return see(f"{MOUNT}/?done=recorded&n={self.acts}")
+
+        return await once(request, site_of(request).database, str(form.get("key", "")), record)
+
+    async def live(self, request: Request) -> Response:
+        async def version() -> str:
+            if self.away:
+                raise DatabaseAway
+            return self.version
+
+        return live(request, version, pause=0.05)
+
+
+@pytest.fixture
+def quick(settings: Settings) -> Settings:
+    return replace(settings, port=0, metrics_port=0, request_timeout=0.5, body_limit=LIMIT, grace=4.0)
+
+
+@pytest.fixture
+def pages() -> Pages:
+    return Pages()
+
+
+def site(pages: Pages, database: Database, folder: Path) -> Site:
+    (folder / "templates").mkdir(exist_ok=True)
+    (folder / "templates" / "page.html").write_text(PAGE)
+    return Site(database, pages.routes(), folder / "templates")
+
+
+@pytest.fixture
+def unconnected(quick: Settings, house: House) -> Database:
+    """A database that was never opened: enough for pages that ask nothing."""
+    keys = read_keys(quick.keys_folder, GRANTS)
+    context = Context(service=GRANTS, settings=quick, house=house, keys=keys, sections=SECTIONS)
+    return Database("postgresql://nowhere", context)
+
+
+@pytest.fixture
+async def browser(pages: Pages, unconnected: Database, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in front of the whole: gate, server's routing, service."""
+    async with visiting(pages, unconnected, tmp_path) as visitor:
+        yield visitor
+
+
+@asynccontextmanager
+async def visiting(pages: Pages, database: Database, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    settings = database.context.settings
+    server = WebServer(settings, database.context.house, SECTIONS)
+    await server.mount(MOUNT, site(pages, database, folder).app)
+    async with client(Gate(server, settings)) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What is logged from now on."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    log.configure("info", json=True)
+
+    def read() -> list[dict[str, Any]]:
+        said = capsys.readouterr().err
+        assert SECRET not in said
+        return [json.loads(line) for line in said.splitlines()]
+
+    yield read
+    structlog.reset_defaults()
+    root.handlers, root.level = before, level
+
+
+class TestHosts:
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1", "127.0.0.1:8000", "localhost:1", "LOCALHOST", "[::1]:8000"]
+    )
+    async def test_known_ones_are_answered(self, browser: httpx.AsyncClient, host: str) -> None:
+        assert (await browser.get(MOUNT + "/", headers={"host": host})).status_code == 200
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "evil.example",
+            "",
+            "127.0.0.1.evil.example",
+            "localhost.",
+            "evil@127.0.0.1",
+            "127.0.0.1@evil.example",
+            "127.0.0.1:80:80",
+            "127.0.0.1/evil",
+            "[::1",
+            "[::1]evil",
+            "127.0.0.1, evil.example",
+            " ",
+            "127.0.0.1:999999",
+            "ⅼocalhost".encode().decode("latin-1"),
+        ],
+    )
+    async def test_others_are_not(self, browser: httpx.AsyncClient, host: str) -> None:
+        answer = await browser.get(MOUNT + "/", headers=[(b"host", host.encode("latin-1"))])
+        assert answer.status_code == 421
+        assert "does not answer to that name" in answer.text
+
+
+class TestOtherSites:
+    HERE = "http://127.0.0.1"
+
+    async def post(self, browser: httpx.AsyncClient, **headers: str) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return (await browser.post(MOUNT + "/form", data={"a": "b"}, headers=named)).status_code
+
+    async def get(self, browser: httpx.AsyncClient, **headers: str) -> int:
+        named = {f"sec-fetch-{name}": value for name, value in headers.items()}
+        return (await browser.get(MOUNT + "/", headers=named)).status_code
+
+    async def test_our_own_forms(self, browser: httpx.AsyncClient) -> None:
+        assert await self.post(browser) == 200
+        assert await self.post(browser, origin=self.HERE) == 200
+        assert await self.post(browser, origin=self.HERE, sec_fetch_site="same-origin") == 200
+        assert await self.post(browser, sec_fetch_site="none") == 200
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "http://evil.example",
+            "null",
+            "http://127.0.0.1:81",
+            "http://127.0.0.1.evil.example",
+            "http://evil.example#127.0.0.1",
+            "http://[",
+            "",
+            "127.0.0.1",
+            "http://127.0.0.1@evil.example",
+        ],
+    )
+    async def test_forms_of_others_by_origin(self, browser: httpx.AsyncClient, origin: str) -> None:
+        assert await self.post(browser, origin=origin) == 403
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site", "something new"])
+    async def test_forms_of_others_by_sec_fetch_site(self, browser: httpx.AsyncClient, site: str) -> None:
+        assert await self.post(browser, sec_fetch_site=site, sec_fetch_mode="navigate") == 403
+
+    @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])
+    async def test_whatever_the_method(self, browser: httpx.AsyncClient, method: str) -> None:
+        answer = await browser.request(method, MOUNT + "/", headers={"origin": "http://evil.example"})
+        assert answer.status_code == 403
+
+    async def test_they_may_link_here(self, browser: httpx.AsyncClient) -> None:
+        assert await self.get(browser, site="cross-site", mode="navigate", dest="document") == 200
+        assert await self.get(browser, site="same-site", mode="navigate", dest="document") == 200
+
+    @pytest.mark.parametrize(
+        ("mode", "dest"),
+        [
+            ("no-cors", "image"),
+            ("no-cors", "script"),
+            ("cors", "empty"),
+            ("navigate", "iframe"),
+            ("navigate", "object"),
+            ("websocket", "websocket"),
+        ],
+    )
+    async def test_but_not_use_our_pages(self, browser: httpx.AsyncClient, mode: str, dest: str) -> None:
+        assert await self.get(browser, site="cross-site", mode=mode, dest=dest) == 403
+        assert await self.get(browser, site="same-origin", mode=mode, dest=dest) == 200
+
+    async def test_a_proxy_may_have_a_public_name(
+        self, pages: Pages, unconnected: Database, quick: Settings, tmp_path: Path
+    ) -> None:
+        context = replace(unconnected.context, settings=replace(quick, public_url="https://forum.example"))
+        async with visiting(pages, Database("", context), tmp_path) as browser:
+            assert await self.post(browser, origin="https://forum.example") == 200
+            assert await self.post(browser, origin="https://evil.example") == 403
+            answer = await browser.get(MOUNT + "/", headers={"host": "forum.example"})
+            assert answer.status_code == 200
+
+
+class TestHeaders:
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            ("GET", "/", 200),
+            ("GET", f"{MOUNT}/", 200),
+            ("GET", MOUNT, 307),
+            ("HEAD", f"{MOUNT}/", 200),
+            ("GET", f"{MOUNT}/nowhere", 404),
+            ("GET", f"{MOUNT}/fail", 500),
+            ("GET", f"{MOUNT}/slow", 503),
+            ("POST", f"{MOUNT}/", 405),
+            ("GET", "/x?a=%00", 400),
+        ],
+    )
+    async def test_every_answer_carries_them(
+        self, browser: httpx.AsyncClient, method: str, path: str, status: int
+    ) -> None:
+        answer = await browser.request(method, path)
+        assert answer.status_code == status
+        assert answer.headers.items() >= SECURITY_HEADERS.items()
+
+    async def test_refusals_too(self, browser: httpx.AsyncClient) -> None:
+        for headers in ({"host": "evil.example"}, {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}):
+            answer = await browser.get("/", headers=headers)
+            assert answer.headers.items() >= SECURITY_HEADERS.items()
+
+    async def test_no_script_of_a_page_may_run(self) -> None:
+        policy = SECURITY_HEADERS["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'self'" in policy
+
+
+class TestStatic:
+    async def test_its_address_may_be_kept_for_ever(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.get(asset("conduit.css"))
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/css; charset=utf-8"
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert re.fullmatch(r"/static/[0-9a-f]{12}/conduit\.js", asset("conduit.js"))
+
+    async def test_another_version_is_not_under_this_address(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.get("/static/000000000000/conduit.css")
+        assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store")
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "../web/gate.py",
+            "..%2fweb%2fgate.py",
+            "%2e%2e/web/gate.py",
+            "..%5cweb%5cgate.py",
+            "/etc/passwd",
+            "%2fetc%2fpasswd",
+            "",
+            ".",
+            "conduit.css/",
+        ],
+    )
+    async def test_nothing_else_can_be_read(self, browser: httpx.AsyncClient, path: str) -> None:
+        digest = asset("conduit.css").split("/")[2]
+        assert (await browser.get(f"/static/{digest}/{path}")).status_code in (404, 307)
+        assert (await browser.get(f"/static/{path}")).status_code in (404, 307)
+
+    async def test_a_page_names_only_assets_that_are_there(self, browser: httpx.AsyncClient) -> None:
+        for address in set(re.findall(r'"(/static/[^"]+)"', (await browser.get("/")).text)):
+            assert (await browser.get(address)).status_code == 200
+
+
+class TestErrors:
+    async def test_a_page_that_is_not_there(self, browser: httpx.AsyncClient) -> None:
+        for path in ("/nowhere", f"{MOUNT}/nowhere", f"{MOUNT}/raise/missing"):
+            answer = await browser.get(path)
+            assert answer.status_code == 404
+            assert answer.headers["content-type"] == "text/html; charset=utf-8"
+            assert "This page does not exist." in answer.text
+            assert SECTIONS[0].title in answer.text
+
+    async def test_an_address_used_in_the_wrong_way(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.request("DELETE", MOUNT + "/form")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        assert "cannot be used that way" in answer.text
+
+    async def test_a_problem_for_programs(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.get(MOUNT + "/raise/refused", headers={"accept": "application/json"})
+        assert answer.headers["content-type"] == "application/problem+json"
+        document = answer.json()
+        assert re.fullmatch("[0-9a-f-]{36}", document.pop("reference"))
+        assert document == {
+            "type": "about:blank",
+            "title": "It <cannot> be.",
+            "status": 422,
+            "detail": "Do <something>.",
+            "field": "amount",
+        }
+
+    async def test_a_page_for_people(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.get(MOUNT + "/raise/refused")
+        assert answer.status_code == 422
+        assert "It &lt;cannot&gt; be." in answer.text
+        assert "Do &lt;something&gt;." in answer.text
+
+    @pytest.mark.parametrize(
+        ("path", "accept", "kind"),
+        [
+            ("/nowhere", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"),
+            ("/nowhere", "*/*", "text/html; charset=utf-8"),
+            ("/nowhere", "", "text/html; charset=utf-8"),
+            ("/nowhere", "application/json", "application/problem+json"),
+            ("/nowhere", "Application/Problem+JSON", "application/problem+json"),
+            ("/nowhere", "text/html, application/json", "text/html; charset=utf-8"),
+            ("/api/v1/nowhere", "text/html", "application/problem+json"),
+            ("/api/v1/nowhere", "*/*", "application/problem+json"),
+        ],
+    )
+    async def test_who_asks_decides_the_form(
+        self, browser: httpx.AsyncClient, path: str, accept: str, kind: str
+    ) -> None:
+        answer = await browser.get(MOUNT + path, headers={"accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (404, kind)
+
+    async def test_the_gate_speaks_to_programs_as_well(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.get(MOUNT + "/api/v1/json", headers={"host": "evil.example"})
+        assert (answer.status_code, answer.json()["status"]) == (421, 421)
+
+    @pytest.mark.parametrize("path", ["/fail", "/api/v1/fail", "/raise/timeout"])
+    async def test_a_fault_of_ours_shows_nothing_and_logs_its_place(
+        self, browser: httpx.AsyncClient, lines: Callable[[], list[dict[str, Any]]], path: str
+    ) -> None:
+        answer = await browser.get(MOUNT + path, headers={"accept": "application/json"})
+        assert answer.status_code == 500
+        for word in (SECRET, "ValueError", "TimeoutError", "Traceback", ".py"):
+            assert word not in answer.text
+        [line] = lines()
+        assert line["event"] == "request_failed"
+        assert line["error"] in ("ValueError", "TimeoutError")
+        assert line["at"].startswith("test_web.py:")
+        assert line["service"] == GRANTS
+        assert line["correlationid"] == answer.json()["reference"]
+
+    async def test_the_page_of_a_fault_names_the_same_reference(
+        self, browser: httpx.AsyncClient, lines: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        answer = await browser.get(MOUNT + "/fail")
+        assert lines()[0]["correlationid"] in answer.text
+        assert SECRET not in answer.text
+
+    async def test_a_fault_after_the_answer_began_is_logged(
+        self, browser: httpx.AsyncClient, lines: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        with pytest.raises(ValueError, match=SECRET):
+            await browser.get(MOUNT + "/fail-late")
+        assert lines()[0]["event"] == "request_failed"
+
+    async def test_a_broken_template_still_shows_nothing(
+        self, browser: httpx.AsyncClient, tmp_path: Path
+    ) -> None:
+        (tmp_path / "templates" / "page.html").write_text("{{ missing }}")
+        (tmp_path / "templates" / "error.html").write_text("{{ missing }}")
+        with suppress(Exception):
+            answer = await browser.get(MOUNT + "/")
+            assert answer.text == "Internal Server Error"
+
+    @pytest.mark.parametrize("name", ["away", "deadlock", "lock"])
+    async def test_what_will_pass_says_when_to_try_again(self, browser: httpx.AsyncClient, name: str) -> None:
+        answer = await browser.get(f"{MOUNT}/raise/{name}")
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+        assert SECRET not in answer.text
+
+    async def test_a_database_that_is_really_away(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.post(MOUNT + "/act", data={"key": new_key()})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+class TestPages:
+    @pytest.mark.parametrize(
+        "text",
+        ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onmouseover='x", "{{ 7*7 }}"],
+    )
+    async def test_values_are_text_and_nothing_else(self, browser: httpx.AsyncClient, text: str) -> None:
+        shown = (await browser.get(MOUNT + "/", params={"text": text})).text
+        assert "<script>alert" not in shown
+        assert "<img src=x" not in shown
+        assert '"><img src=x' not in shown
+        assert "' onmouseover" not in shown
+        assert "49" not in re.findall(r"<p title=[^>]*>([^<]*)</p>", shown)
+
+    async def test_a_confirmation_is_named_by_its_code_only(self, browser: httpx.AsyncClient) -> None:
+        assert "Recorded." in (await browser.get(MOUNT + "/?done=recorded")).text
+        assert "Send money" not in (await browser.get(MOUNT + "/?done=Send money")).text
+
+    async def test_the_navigation_marks_where_one_is(self, browser: httpx.AsyncClient) -> None:
+        assert f'href="{MOUNT}" aria-current="true"' in (await browser.get(MOUNT + "/")).text
+        assert "aria-current" not in (await browser.get("/")).text
+
+    async def test_head_is_get_without_its_body(self, browser: httpx.AsyncClient) -> None:
+        head, get = await browser.head(MOUNT + "/"), await browser.get(MOUNT + "/")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+
+    async def test_a_neighbour_with_a_longer_name_is_another_place(self, browser: httpx.AsyncClient) -> None:
+        assert (await browser.get(MOUNT + "s/")).status_code == 404
+
+    async def test_a_slow_page_is_cut(self, browser: httpx.AsyncClient, pages: Pages) -> None:
+        started = monotonic()
+        answer = await browser.get(MOUNT + "/slow")
+        assert answer.status_code == 503
+        assert "may or may not have been done" in answer.text
+        assert monotonic() - started < 3
+        assert pages.cancelled == 1
+
+
+class TestMetrics:
+    def requests(self) -> dict[tuple[str, str, str], float]:
+        [counted] = metrics.REQUESTS.collect()
+        return {
+            (each.labels["route"], each.labels["method"], each.labels["status"]): each.value
+            for each in counted.samples
+            if each.name.endswith("_total") and each.labels["service"] == GRANTS
+        }
+
+    async def test_name_routes_and_never_paths(self, browser: httpx.AsyncClient) -> None:
+        before = self.requests()
+        for path in (
+            "/deep/down/token-1",
+            "/deep/down/token-2",
+            "/nowhere/token-3",
+            "/fail",
+            f"/echo/{uuid4()}",
+        ):
+            await browser.get(MOUNT + path)
+        await browser.request("SECRETWORD", MOUNT + "/")
+        new = {key: value - before.get(key, 0) for key, value in self.requests().items()}
+        assert {key: value for key, value in new.items() if value} == {
+            ("/down/{token}", "GET", "200"): 2,
+            ("unmatched", "GET", "404"): 1,
+            ("/fail", "GET", "500"): 1,
+            ("/echo/{id}", "GET", "200"): 1,
+            ("/", "other", "405"): 1,
+        }
+        shown = str(list(metrics.REGISTRY.collect()))
+        assert "token-" not in shown
+        assert "SECRETWORD" not in shown
+
+    async def test_nothing_stays_in_progress(self, browser: httpx.AsyncClient) -> None:
+        await asyncio.gather(*(browser.get(MOUNT + path) for path in ("/", "/fail", "/slow", "/nowhere")))
+        [gauge] = metrics.IN_PROGRESS.collect()
+        assert {each.value for each in gauge.samples if each.labels["service"] == GRANTS} == {0}
+
+
+class TestCause:
+    @pytest.fixture
+    async def causes(self, quick: Settings, house: House) -> AsyncIterator[httpx.AsyncClient]:
+        async def tell(request: Request) -> Response:
+            return PlainTextResponse(current_cause().traceparent)
+
+        app = application("site", quick, [Route("/", tell)], environment(house, ()))
+        async with client(app) as visitor:
+            yield visitor
+
+    async def test_a_callers_trace_is_continued(self, causes: httpx.AsyncClient) -> None:
+        given = f"00-{'a' * 32}-{'b' * 16}-01"
+        assert (await causes.get("/", headers={"traceparent": given})).text == given
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            "",
+            "x",
+            f"00-{'0' * 32}-{'b' * 16}-01",
+            f"00-{'a' * 32}-{'0' * 16}-01",
+            f"ff-{'a' * 32}-{'b' * 16}-01",
+            f"00-{'A' * 32}-{'b' * 16}-01",
+            f"00-{'a' * 32}-{'b' * 16}-01\tx",
+            SECRET.encode().decode("latin-1"),
+        ],
+    )
+    async def test_anything_else_is_not(self, causes: httpx.AsyncClient, given: str) -> None:
+        told = (await causes.get("/", headers=[(b"traceparent", given.encode("latin-1"))])).text
+        assert told != given
+        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", told)
+
+
+class TestBodies:
+    async def test_a_form(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.post(MOUNT + "/form", data={"name": "Zoë", "empty": ""})
+        assert answer.json() == {"name": "Zoë", "empty": ""}
+
+    async def test_a_form_with_a_file(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.post(MOUNT + "/form", data={"a": "b"}, files={"file": ("x.csv", b"1,2")})
+        assert answer.status_code == 200
+
+    @pytest.mark.parametrize(
+        "kind", ["application/json", "text/plain", "", "application/x-www-form-urlencodedx"]
+    )
+    async def test_a_form_of_another_kind(self, browser: httpx.AsyncClient, kind: str) -> None:
+        answer = await browser.post(MOUNT + "/form", content=b"a=b", headers={"content-type": kind})
+        assert answer.status_code == 415
+
+    @pytest.mark.parametrize(
+        ("kind", "body"),
+        [
+            ("multipart/form-data", b"--x\r\n"),
+            ("multipart/form-data; boundary=x", b"no boundary in here"),
+            ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--"),
+            ("multipart/form-data; boundary=x", b"--x\r\n\x00\xff: y\r\n\r\n"),
+            ("multipart/form-data; boundary=" + "x" * 400, b"--x\r\n"),
+            (
+                "multipart/form-data; boundary=x; charset=unicode_escape",
+                b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\\ud800\r\n--x--\r\n',
+            ),
+            (
+                "multipart/form-data; boundary=x",
+                b'--x\r\nContent-Disposition: form-data; name="f"; filename="1"\r\n\r\n1\r\n'
+                b'--x\r\nContent-Disposition: form-data; name="f"; filename="2"\r\n\r\n2\r\n--x--\r\n',
+            ),
+            ("application/x-www-form-urlencoded", b"a=%00"),
+            ("application/x-www-form-urlencoded", b"%00=a"),
+            ("application/x-www-form-urlencoded", b"a=1&" * 201),
+        ],
+    )
+    async def test_a_form_that_cannot_be_used(
+        self, browser: httpx.AsyncClient, kind: str, body: bytes
+    ) -> None:
+        answer = await browser.post(MOUNT + "/form", content=body, headers={"content-type": kind})
+        assert answer.status_code == 400, answer.text
+
+    async def test_bytes_that_are_no_text_become_signs_of_it(self, browser: httpx.AsyncClient) -> None:
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        answer = await browser.post(MOUNT + "/form", content=b"a=%ff%ed%a0%80", headers=kind)
+        assert answer.json()["a"].strip("�") == ""
+
+    async def test_json(self, browser: httpx.AsyncClient) -> None:
+        document = {"name": "Zoë", "n": 1, "list": [None, True, {"x": "😀"}]}
+        assert (await browser.post(MOUNT + "/api/v1/json", json=document)).json() == document
+
+    @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "text/json"])
+    async def test_json_of_another_kind(self, browser: httpx.AsyncClient, kind: str) -> None:
+        answer = await browser.post(MOUNT + "/api/v1/json", content=b"{}", headers={"content-type": kind})
+        assert (answer.status_code, answer.json()["status"]) == (415, 415)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"{",
+            b"[]",
+            b"1",
+            b"null",
+            b'"text"',
+            b'{"a": NaN}',
+            b'{"a": Infinity}',
+            b'{"a": -Infinity}',
+            b'{"a": 1e999}',
+            b'{"a": "\xff"}',
+            b'{"a": "\\u0000"}',
+            b'{"\\u0000": 1}',
+            b'{"a": ["\\ud800"]}',
+            b'{"a":' * 32 + b"1" + b"}" * 32,
+            b'{"a":' + b"[" * 300 + b"]" * 300 + b"}",
+            b"[" * 2000,
+            b'{"a": 1} {"b": 2}',
+        ],
+    )
+    async def test_json_that_cannot_be_used(self, browser: httpx.AsyncClient, body: bytes) -> None:
+        headers = {"content-type": "application/json; charset=utf-8"}
+        answer = await browser.post(MOUNT + "/api/v1/json", content=body, headers=headers)
+        assert answer.status_code == 400, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+
+    async def test_json_as_deep_as_it_may_be(self, browser: httpx.AsyncClient) -> None:
+        deep = b'{"a":' * 31 + b"1" + b"}" * 31
+        kind = {"content-type": "application/json"}
+        assert (await browser.post(MOUNT + "/api/v1/json", content=deep, headers=kind)).status_code == 200
+
+    async def test_json_as_deep_as_it_fits(
+        self, pages: Pages, unconnected: Database, quick: Settings, tmp_path: Path
+    ) -> None:
+        context = replace(unconnected.context, settings=replace(quick, body_limit=1_000_000))
+        async with visiting(pages, Database("", context), tmp_path) as browser:
+            for body in (b'{"a":' * 90_000 + b"1" + b"}" * 90_000, b'{"a":' + b"[" * 900_000):
+                kind = {"content-type": "application/json"}
+                answer = await browser.post(MOUNT + "/api/v1/json", content=body, headers=kind)
+                assert answer.status_code == 400
+
+    async def test_a_declared_size_over_the_limit(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.post(MOUNT + "/form", data={"a": "x" * LIMIT})
+        assert answer.status_code == 413
+        assert "2,048 bytes" in answer.text
+
+    async def test_a_size_over_the_limit_that_was_not_declared(self, browser: httpx.AsyncClient) -> None:
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(LIMIT // 100 + 1):
+                yield b"x" * 100
+
+        for path, kind in (
+            ("/form", "application/x-www-form-urlencoded"),
+            ("/api/v1/json", "application/json"),
+        ):
+            answer = await browser.post(MOUNT + path, content=chunks(), headers={"content-type": kind})
+            assert answer.status_code == 413
+
+    async def test_a_false_declaration(self, browser: httpx.AsyncClient) -> None:
+        for declared in ("-1", "abc", "٣", "9" * 5000):
+            headers = [(b"content-length", declared.encode()), (b"content-type", b"application/json")]
+            answer = await browser.post(MOUNT + "/api/v1/json", content=b"{}", headers=headers)
+            assert answer.status_code in (200, 413)
+
+    @pytest.mark.parametrize("path", ["/%00", "/?q=%00", "/echo/%00", "/?%00"])
+    async def test_an_address_that_could_not_be_looked_up(
+        self, browser: httpx.AsyncClient, path: str
+    ) -> None:
+        assert (await browser.get(MOUNT + path)).status_code == 400
+
+
+class TestIds:
+    async def test_an_id(self, browser: httpx.AsyncClient) -> None:
+        id = str(uuid4())
+        assert (await browser.get(f"{MOUNT}/echo/{id}")).text == id
+        assert (await browser.get(f"{MOUNT}/echo/{id.upper()}")).text == id
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "1",
+            "x" * 36,
+            "{12345678-1234-5678-1234-567812345678}",
+            "urn:uuid:12345678-1234-5678-1234-567812345678",
+            "12345678123456781234567812345678",
+            "1234567-81234-5678-1234-567812345678",
+            "١2345678-1234-5678-1234-567812345678",
+            "1_345678-1234-5678-1234-567812345678",
+            "'; DROP TABLE x; --",
+        ],
+    )
+    async def test_no_id(self, browser: httpx.AsyncClient, text: str) -> None:
+        answer = await browser.get(f"{MOUNT}/echo/{quote(text, safe='')}")
+        assert answer.status_code == 404
+        assert "This page does not exist." in answer.text
+
+
+class TestAmounts:
+    @pytest.mark.parametrize(
+        ("text", "pence"),
+        [
+            ("3,400", 340000),
+            ("£3400", 340000),
+            (" £ 3,400.50 ", 340050),
+            ("12.50", 1250),
+            ("0.01", 1),
+            ("1,000,000", 100000000),
+            ("007", 700),
+        ],
+    )
+    def test_as_people_type_them(self, text: str, pence: int) -> None:
+        assert read_pounds(text, field="amount") == pence
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            " ",
+            "£",
+            ".",
+            ".50",
+            "5.",
+            "5.5",
+            "5.505",
+            "12,50",
+            "1,2,3",
+            ",100",
+            "1,0000",
+            "-5",
+            "£-5",
+            "--5",
+            "+5",
+            "1e5",
+            "0x10",
+            "1_000",
+            "٣",
+            "３",
+            "½",
+            "5²",
+            "££5",
+            "5 000",
+            "five",
+            "NaN",
+            "inf",
+            "0",
+            "0.00",
+            "1,000,000.01",
+            "9" * 13,
+            "9" * 100_000,
+            "5\n6",
+        ],
+    )
+    def test_none(self, text: str) -> None:
+        with pytest.raises(Refused) as raised:
+            read_pounds(text, field="amount")
+        assert raised.value.field == "amount"
+        assert raised.value.cure.startswith("Write ")
+        assert len(text) < 5 or text not in str(raised.value) + raised.value.cure
+
+    def test_more_than_may_be(self) -> None:
+        assert read_pounds("50", field="a", most_pence=5000) == 5000
+        with pytest.raises(Refused) as raised:
+            read_pounds("50.01", field="a", most_pence=5000)
+        assert raised.value.cure == "Write more than £0 and at most £50."
+
+
+class TestWords:
+    def test_money(self) -> None:
+        assert [pounds(n) for n in (340000, 340050, 5, 0, -1250, None)] == [
+            "£3,400",
+            "£3,400.50",
+            "£0.05",
+            "£0",
+            "−£12.50",
+            "–",
+        ]
+
+    def test_time_is_the_users_own(self) -> None:
+        summer, winter = datetime(2012, 7, 1, 23, 30, tzinfo=UTC), datetime(2012, 2, 3, 14, 5, tzinfo=UTC)
+        assert (when(summer), day(summer)) == ("2 July 2012, 00:30", "2 July 2012")
+        assert (when(winter), day(winter)) == ("3 February 2012, 14:05", "3 February 2012")
+        assert (when(None), day(None), day(date(2012, 2, 3))) == ("–", "–", "3 February 2012")
+
+
+class TestOnce:
+    @pytest.fixture
+    async def database(self, make_bare: MakeDatabase) -> Database:
+        return await make_bare(GRANTS)
+
+    @pytest.fixture
+    async def browser(
+        self, pages: Pages, database: Database, tmp_path: Path
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        async with visiting(pages, database, tmp_path) as visitor:
+            yield visitor
+
+    async def effects(self, database: Database) -> list[str]:
+        async with database.reading() as tx:
+            return [row["subject"] for row in await tx.fetch("SELECT subject FROM effects ORDER BY id")]
+
+    async def test_the_same_form_again_gets_the_same_answer(
+        self, browser: httpx.AsyncClient, database: Database
+    ) -> None:
+        form = {"key": new_key(), "words": "hello"}
+        first = await browser.post(MOUNT + "/act", data=form)
+        again = await browser.post(MOUNT + "/act", data=form)
+        assert (first.status_code, first.headers["location"]) == (303, f"{MOUNT}/?done=recorded&n=1")
+        assert (again.status_code, again.headers["location"]) == (303, f"{MOUNT}/?done=recorded&n=1")
+        assert again.headers.get("content-type") == first.headers.get("content-type")
+        assert await self.effects(database) == ["hello"]
+
+    async def test_another_key_acts_again(self, browser: httpx.AsyncClient, database: Database) -> None:
+        for _ in range(2):
+            await browser.post(MOUNT + "/act", data={"key": new_key(), "words": "hello"})
+        assert await self.effects(database) == ["hello", "hello"]
+
+    async def test_the_same_key_with_other_words(
+        self, browser: httpx.AsyncClient, database: Database
+    ) -> None:
+        key = new_key()
+        await browser.post(MOUNT + "/act", data={"key": key, "words": "hello"})
+        answer = await browser.post(MOUNT + "/act", data={"key": key, "words": "good-bye"})
+        assert answer.status_code == 409
+        assert "sent before with other content" in answer.text
+        assert await self.effects(database) == ["hello"]
+
+    async def test_a_file_sent_again_is_the_same_though_browsers_draw_a_new_boundary(
+        self, browser: httpx.AsyncClient, database: Database
+    ) -> None:
+        key = new_key()
+        for content, status in ((b"1", 303), (b"1", 303), (b"2", 409)):
+            form = {"key": key, "words": "w"}
+            answer = await browser.post(MOUNT + "/act", data=form, files={"file": ("x.csv", content)})
+            assert answer.status_code == status
+        assert await self.effects(database) == ["w"]
+
+    async def test_twenty_at_once_act_once(self, browser: httpx.AsyncClient, database: Database) -> None:
+        form = {"key": new_key(), "words": "hello"}
+        answers = await asyncio.gather(*(browser.post(MOUNT + "/act", data=form) for _ in range(20)))
+        assert {(each.status_code, each.headers["location"]) for each in answers} == {
+            (303, f"{MOUNT}/?done=recorded&n=1")
+        }
+        assert await self.effects(database) == ["hello"]
+
+    async def test_an_act_that_fails_leaves_nothing_and_may_be_tried_again(
+        self, browser: httpx.AsyncClient, database: Database, pages: Pages
+    ) -> None:
+        form = {"key": new_key(), "words": "hello"}
+        pages.failing = True
+        assert (await browser.post(MOUNT + "/act", data=form)).status_code == 500
+        assert await self.effects(database) == []
+        pages.failing = False
+        assert (await browser.post(MOUNT + "/act", data=form)).status_code == 303
+        assert await self.effects(database) == ["hello"]
+
+    async def test_an_answer_that_says_no_leaves_nothing_and_the_form_may_be_mended(
+        self, browser: httpx.AsyncClient, database: Database
+    ) -> None:
+        key = new_key()
+        assert (await browser.post(MOUNT + "/act", data={"key": key, "words": "refuse"})).status_code == 422
+        assert await self.effects(database) == []
+        assert (await browser.post(MOUNT + "/act", data={"key": key, "words": "better"})).status_code == 303
+        assert await self.effects(database) == ["better"]
+
+    @pytest.mark.parametrize("key", ["", "short", "x" * 101, "ключ-ключ-ключ"])
+    async def test_without_a_usable_key(
+        self, browser: httpx.AsyncClient, database: Database, key: str
+    ) -> None:
+        answer = await browser.post(MOUNT + "/act", data={"key": key, "words": "hello"})
+        assert answer.status_code == 400
+        assert "lost its key" in answer.text
+        assert (await browser.post(MOUNT + "/act", data={"words": "hello"})).status_code == 400
+        assert await self.effects(database) == []
+
+    async def test_the_key_is_kept_where_no_token_can_be_read(
+        self, browser: httpx.AsyncClient, database: Database
+    ) -> None:
+        key = new_key()
+        await browser.post(MOUNT + "/act", data={"key": key, "words": "hello"})
+        async with database.reading() as tx:
+            [row] = await tx.fetch("SELECT * FROM idempotency")
+        assert key not in row["key"]
+        assert MOUNT not in row["key"]
+        assert b"hello" not in row["digest"]
+
+
+@asynccontextmanager
+async def serving(
+    pages: Pages, database: Database, folder: Path, **changed: Any
+) -> AsyncIterator[tuple[WebServer, str]]:
+    """The real server, on a free port."""
+    server = WebServer(replace(database.context.settings, **changed), database.context.house, SECTIONS)
+    await server.start()
+    await server.mount(MOUNT, site(pages, database, folder).app)
+    try:
+        yield server, f"http://127.0.0.1:{server.ports[0]}"
+    finally:
+        await server.stop()
+
+
+async def speak(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
+    """Send bytes and read the answer until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(pause)
+        async with asyncio.timeout(5):
+            return await reader.read()
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """uvicorn's own complaints go nowhere."""
+    speaking = logging.getLogger("uvicorn.error")
+    before, speaking.disabled = speaking.disabled, True
+    yield
+    speaking.disabled = before
+
+
+class TestServer:
+    async def test_serves_what_is_mounted_and_nothing_after(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        async with (
+            serving(pages, unconnected, tmp_path) as (server, url),
+            httpx.AsyncClient(base_url=url) as browser,
+        ):
+            assert server.sections == SECTIONS
+            assert (await browser.get("/")).status_code == 200
+            assert (await browser.get(MOUNT + "/")).status_code == 200
+            assert "server" not in (await browser.get(MOUNT + "/fail")).headers
+            await server.unmount(MOUNT)
+            assert (await browser.get(MOUNT + "/")).status_code == 404
+
+    async def test_bytes_that_are_no_request(
+        self, pages: Pages, unconnected: Database, tmp_path: Path, quiet: None
+    ) -> None:
+        async with serving(pages, unconnected, tmp_path) as (server, _):
+            [port] = server.ports
+            end = b"Host: 127.0.0.1\r\nConnection: close\r\n"
+            assert (await speak(port, b"\x00\xff\r\n\r\n")).startswith(b"HTTP/1.1 400")
+            assert (await speak(port, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 400")
+            twice = b"GET / HTTP/1.1\r\nHost: evil.example\r\n" + end + b"\r\n"
+            assert (await speak(port, twice)).startswith(b"HTTP/1.1 400")
+            absolute = b"GET http://evil.example/ HTTP/1.1\r\n" + end + b"\r\n"
+            assert b"evil.example" not in await speak(port, absolute)
+            smuggled = (
+                b"POST /things/form HTTP/1.1\r\n"
+                + end
+                + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef"
+            )
+            assert (await speak(port, smuggled)).startswith(b"HTTP/1.1 400")
+            head = await speak(port, b"HEAD / HTTP/1.1\r\n" + end + b"\r\n")
+            assert head.startswith(b"HTTP/1.1 200")
+            assert head.endswith(b"\r\n\r\n")
+
+    async def test_a_body_over_the_limit_is_not_read_to_its_end(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        async with serving(pages, unconnected, tmp_path) as (server, _):
+            start = (
+                b"POST /things/form HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n"
+            )
+            declared = await speak(server.ports[0], start + b"Content-Length: 99999999\r\n\r\nabc")
+            assert declared.startswith(b"HTTP/1.1 413")
+            chunk = b"%x\r\n%s\r\n" % (LIMIT, b"x" * LIMIT)
+            chunked = await speak(
+                server.ports[0], start + b"Transfer-Encoding: chunked\r\n\r\n", chunk, chunk
+            )
+            assert chunked.startswith(b"HTTP/1.1 413")
+
+    async def test_a_body_that_never_comes_is_not_waited_for(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        async with serving(pages, unconnected, tmp_path) as (server, _):
+            start = (
+                b"POST /things/form HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na=b"
+            )
+            assert (await speak(server.ports[0], start)).startswith(b"HTTP/1.1 503")
+
+    async def test_a_port_that_is_taken(self, unconnected: Database) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = other.getsockname()[1]
+            free = free_port()
+            for changed, setting in (
+                ({"port": taken}, "PORT"),
+                ({"port": free, "metrics_port": taken}, "METRICS_PORT"),
+            ):
+                settings = replace(unconnected.context.settings, **changed)
+                server = WebServer(settings, unconnected.context.house, SECTIONS)
+                with pytest.raises(PortTaken) as raised:
+                    await server.start()
+                assert str(raised.value) == (
+                    f"Port {taken} is taken. Choose another one: CONDUIT_{setting}={taken + 1}"
+                )
+                await server.stop()
+            socket.create_server(("127.0.0.1", free)).close()  # was let go of
+
+    async def test_an_address_that_is_not_ours(self, unconnected: Database) -> None:
+        settings = replace(unconnected.context.settings, host="192.0.2.1")
+        with pytest.raises(PortTaken, match=r"no such address\. Set CONDUIT_HOST"):
+            await WebServer(settings, unconnected.context.house, SECTIONS).start()
+
+    async def test_metrics_and_health_have_a_port_of_their_own(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        alive = True
+        settings = replace(unconnected.context.settings, metrics_port=free_port())
+        server = WebServer(settings, unconnected.context.house, SECTIONS, alive=lambda: alive)
+        await server.start()
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.ports[1]}") as ops:
+                assert (await ops.get("/health/live")).status_code == 200
+                await server.mount("/mail", PlainTextResponse("mail"))
+                assert (await ops.get("/health/ready")).status_code == 503
+                await server.mount(MOUNT, site(pages, unconnected, tmp_path).app)
+                assert (await ops.get("/health/ready")).text == "ready\n"
+                alive = False
+                assert (await ops.get("/health/live")).status_code == 503
+                scraped = await ops.get("/metrics")
+                assert scraped.headers["content-type"].startswith("text/plain; version=")
+                assert "# TYPE conduit_http_requests_total counter" in scraped.text
+                assert 'conduit_build_info{version="' in scraped.text
+                assert (await ops.get("/")).status_code == 404
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.ports[0]}") as browser:
+                assert (await browser.get("/metrics")).status_code == 404
+        finally:
+            await server.stop()
+
+    async def test_stopping_lets_what_is_being_answered_end(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        async with (
+            serving(pages, unconnected, tmp_path) as (server, url),
+            httpx.AsyncClient(base_url=url) as browser,
+        ):
+            answer = asyncio.create_task(browser.get(MOUNT + "/slow"))
+            await asyncio.sleep(0.1)
+            await server.drain()
+            assert (await answer).status_code == 503
+            await server.stop()
+            with pytest.raises(httpx.TransportError):
+                await browser.get("/")
+
+
+class TestLive:
+    async def test_says_changed_and_no_more(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        async with (
+            serving(pages, unconnected, tmp_path) as (_, url),
+            httpx.AsyncClient(base_url=url) as browser,
+            browser.stream("GET", MOUNT + "/live") as stream,
+        ):
+            assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
+            assert stream.headers["cache-control"] == "no-store"
+            told = stream.aiter_lines()
+            assert await anext(told) == "retry: 2000"
+            await asyncio.sleep(0.6)  # longer than a page may take
+            pages.version = SECRET
+            seen = [line async for line in until(told, "data: changed")]
+            assert set(seen) == {"", ": still here", "data: changed"}
+            pages.away = True
+            await asyncio.sleep(0.15)
+            pages.away, pages.version = False, "3"
+            assert SECRET not in "".join([line async for line in until(told, "data: changed")])
+
+    async def test_ends_when_the_viewer_leaves(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        async with serving(pages, unconnected, tmp_path) as (_, url):
+            async with (
+                httpx.AsyncClient(base_url=url) as browser,
+                browser.stream("GET", MOUNT + "/live") as stream,
+            ):
+                await anext(stream.aiter_lines())
+                assert in_progress() == 1
+            await asyncio.sleep(0.5)
+            assert in_progress() == 0
+
+    async def test_does_not_keep_the_server_from_stopping(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        async with serving(pages, unconnected, tmp_path) as (server, url), httpx.AsyncClient() as browser:
+            viewers = [asyncio.create_task(browser.get(f"{url}{MOUNT}/live")) for _ in range(3)]
+            await asyncio.sleep(0.3)
+            started = monotonic()
+            await server.stop()
+            assert monotonic() - started < 1.5
+            assert {(await viewer).status_code for viewer in viewers} == {200}
+
+    async def test_a_stream_that_hears_nothing_of_it_is_cut(
+        self, unconnected: Database, house: House, quiet: None
+    ) -> None:
+        async def endless() -> AsyncIterator[str]:
+            while True:
+                yield "x"
+                await asyncio.sleep(0.05)
+
+        async def show(request: Request) -> Response:
+            return StreamingResponse(endless())
+
+        server = WebServer(unconnected.context.settings, house, SECTIONS)
+        await server.start()
+        await server.mount(
+            MOUNT, application("x", server._settings, [Route("/", show)], environment(house, ()))
+        )
+        async with httpx.AsyncClient() as browser:
+            viewer = asyncio.create_task(browser.get(f"http://127.0.0.1:{server.ports[0]}{MOUNT}/"))
+            await asyncio.sleep(0.2)
+            started = monotonic()
+            await server.stop()
+            assert monotonic() - started < 4.5
+            with pytest.raises(httpx.TransportError):
+                await viewer
+
+
+async def until(lines: AsyncIterator[str], last: str) -> AsyncIterator[str]:
+    async with asyncio.timeout(3):
+        async for line in lines:
+            yield line
+            if line == last:
+                return
+
+
+def in_progress() -> float:
+    [gauge] = metrics.IN_PROGRESS.collect()
+    return sum(each.value for each in gauge.samples if each.labels["service"] == GRANTS)

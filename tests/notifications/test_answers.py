@@ -1,0 +1,239 @@
+"""What comes back: recorded once, never lowered, announced without anybody's words."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from chassis.database import Database
+from chassis.errors import Conflict, NotFound, Refused
+from chassis.testing import CUT_AFTER_DOT, RecordingMailServer
+from contracts.notifications import ContributionPledged, LetterAcknowledged, LetterAnswered, LetterSent
+from services.notifications.answers import Answer, confirm_pledge, record_answer
+from services.notifications.domain import AnswerKind, AnswerState
+from services.notifications.figures import Figures, figures
+from services.notifications.letters import letter_to_area
+from tests.conftest import announced
+from tests.notifications.conftest import (
+    SendAll,
+    drafted,
+    hear,
+    letters,
+    organisation,
+    released,
+    rows,
+    trust_of,
+)
+
+ACKNOWLEDGE = Answer(kind=AnswerKind.ACKNOWLEDGE)
+SECRET = "because Ms Zzyzxova said so"
+DECLINE = Answer(kind=AnswerKind.DECLINE, detail=SECRET)
+ASK = Answer(kind=AnswerKind.ASK, detail=SECRET)
+PLEDGE = Answer(kind=AnswerKind.PLEDGE, name="Zzyzxova", position="Head of Finance", pledge_pence=150_000)
+
+
+@pytest.fixture
+async def campaign(book: Database, send_due: SendAll) -> UUID:
+    """A campaign that was sent."""
+    id = await released(book)
+    await send_due()
+    return id
+
+
+async def say(database: Database, letter: UUID, *said: Answer) -> AnswerState:
+    for answer in said:
+        async with database.transaction() as tx:
+            after = await record_answer(tx, letter, answer)
+    return after
+
+
+async def told(database: Database, *facts: type) -> list[Any]:
+    return [event for event in await announced(database) if event.fact in facts]
+
+
+async def come_to(database: Database, campaign: UUID) -> Figures:
+    async with database.reading() as tx:
+        return await figures(tx, campaign)
+
+
+async def a_letter(database: Database, campaign: UUID, area: str = "E09000020") -> UUID:
+    async with database.reading() as tx:
+        id = await letter_to_area(tx, campaign, area)
+    assert id is not None
+    return id
+
+
+async def test_an_acknowledgement_is_announced_once(book: Database, campaign: UUID) -> None:
+    letter = await a_letter(book, campaign)
+    assert await say(book, letter, ACKNOWLEDGE, ACKNOWLEDGE) is AnswerState.ACKNOWLEDGED
+    [event] = await told(book, LetterAcknowledged, LetterAnswered)
+    assert event.data["letter_id"] == letter
+    assert len(await rows(book, "SELECT FROM answers")) == 1
+
+
+async def test_parallel_acknowledgements_are_one(book: Database, campaign: UUID) -> None:
+    letter = await a_letter(book, campaign)
+    await asyncio.gather(*(say(book, letter, ACKNOWLEDGE) for _ in range(6)))
+    assert len(await told(book, LetterAcknowledged)) == 1
+
+
+async def test_an_answer_is_never_lowered(book: Database, campaign: UUID) -> None:
+    letter = await a_letter(book, campaign)
+    assert await say(book, letter, DECLINE, ACKNOWLEDGE) is AnswerState.DECLINED
+    assert await say(book, letter, ASK) is AnswerState.DECLINED
+    assert await say(book, letter, PLEDGE) is AnswerState.PLEDGED
+    assert await told(book, LetterAcknowledged) == []
+    answers = [event.data["answer"] for event in await told(book, LetterAnswered)]
+    assert answers == ["declined", "asked", "pledged"]
+
+
+async def test_every_event_of_a_letter_has_a_version_of_its_own(book: Database, campaign: UUID) -> None:
+    letter = await a_letter(book, campaign)
+    await say(book, letter, ACKNOWLEDGE, ASK, DECLINE)
+    events = [event for event in await announced(book) if event.subject == str(letter)]
+    sequences = [event.sequence for event in events]
+    assert len(events) == 4
+    assert sequences == sorted(set(sequences))
+
+
+async def test_nobodys_words_leave_the_service(book: Database, campaign: UUID) -> None:
+    letter = await a_letter(book, campaign)
+    await say(book, letter, DECLINE, ASK, PLEDGE)
+    said = await rows(book, "SELECT convert_from(body, 'UTF8') AS body FROM outbox")
+    assert not any("Zzyzxova" in row["body"] for row in said)
+    noted = await rows(book, "SELECT what, who FROM letter_history")
+    assert not any("Zzyzxova" in str(row) for row in noted)
+
+
+async def test_a_pledge_counts_when_it_is_confirmed(book: Database, campaign: UUID) -> None:
+    letter = await a_letter(book, campaign)
+    await say(book, letter, PLEDGE)
+    assert (await come_to(book, campaign)).pledged_pence == 0
+    assert await told(book, ContributionPledged) == []
+    [pledge] = await rows(book, "SELECT id FROM answers")
+
+    async def confirm() -> None:
+        async with book.transaction() as tx:
+            await confirm_pledge(tx, pledge["id"])
+
+    outcomes = await asyncio.gather(*(confirm() for _ in range(4)), return_exceptions=True)
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 3
+    [event] = await told(book, ContributionPledged)
+    assert event.data["pledge_id"] == pledge["id"]
+    assert event.data["organisation_id"] == trust_of("E09000020")
+    assert (event.data["fund"], event.data["amount"]["amount_pence"]) == ("training scheme", 150_000)
+    found = await come_to(book, campaign)
+    assert (found.pledged_pence, found.pledged_bodies) == (150_000, 1)
+
+
+async def test_a_pledge_that_was_replaced_cannot_be_confirmed(book: Database, campaign: UUID) -> None:
+    letter = await a_letter(book, campaign)
+    await say(book, letter, PLEDGE)
+    book.context.clock.advance(timedelta(hours=1))
+    await say(book, letter, DECLINE)
+    [pledge] = await rows(book, "SELECT id FROM answers WHERE kind = 'pledge'")
+    with pytest.raises(Conflict, match="newer answer"):
+        async with book.transaction() as tx:
+            await confirm_pledge(tx, pledge["id"])
+    with pytest.raises(NotFound):
+        async with book.transaction() as tx:
+            await confirm_pledge(tx, uuid4())
+
+
+async def test_three_letters_to_one_body_are_one_body(book: Database, campaign: UUID) -> None:
+    for letter in await letters(book):
+        if letter["organisation_id"] == trust_of("E09000020"):
+            await say(book, letter["id"], ACKNOWLEDGE)
+    found = await come_to(book, campaign)
+    assert (found.asked, found.acknowledged, found.never_acknowledged) == (3, 1, 2)
+
+
+async def test_the_figures_of_a_campaign(book: Database, campaign: UUID) -> None:
+    await say(book, await a_letter(book, campaign), DECLINE)
+    assert (await come_to(book, campaign)).document() == {
+        "asked": 3,
+        "acknowledged": 1,
+        "answered": 1,
+        "declined": 1,
+        "never_acknowledged": 2,
+        "problems": 0,
+        "chased": 0,
+        "asks_pence": {"min": 350_000, "max": 500_000, "total": 1_330_000},
+        "pledged": {"bodies": 0, "pence": 0},
+        "letters": {
+            "draft": 0,
+            "blocked": 0,
+            "ready": 0,
+            "sending": 0,
+            "sent": 9,
+            "failed": 0,
+            "unknown": 0,
+        },
+    }
+
+
+async def test_a_body_whose_letters_never_arrived_is_a_problem_and_not_silent(
+    book: Database, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    for area in ("E09000020",):
+        for role in ("chief_executive", "dental_care", "equality_and_diversity"):
+            mail.treat(CUT_AFTER_DOT, f"{role}.{area.lower()}@trust.example")
+    campaign = await released(book)
+    await send_due()
+    found = await come_to(book, campaign)
+    told_of = found.document()
+    assert (told_of["asked"], told_of["never_acknowledged"], told_of["problems"]) == (2, 2, 1)
+    assert told_of["letters"]["unknown"] == 3
+
+
+async def test_who_answers_a_letter_has_it(
+    book: Database, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    mail.treat(CUT_AFTER_DOT, times=1)
+    campaign = await released(book)
+    await send_due()
+    [lost] = [letter for letter in await letters(book) if letter["state"] == "unknown"]
+    await say(book, lost["id"], ACKNOWLEDGE)
+    assert {letter["state"] for letter in await letters(book)} == {"sent"}
+    assert len(await told(book, LetterSent)) == 9
+    assert (await come_to(book, campaign)).acknowledged == 1
+
+
+async def test_a_letter_that_has_not_left_cannot_be_answered(book: Database) -> None:
+    campaign = await drafted(book)
+    with pytest.raises(Conflict, match="not been sent"):
+        await say(book, await a_letter(book, campaign), ACKNOWLEDGE)
+    with pytest.raises(NotFound):
+        await say(book, uuid4(), ACKNOWLEDGE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "field"),
+    [
+        (Answer(kind=AnswerKind.PLEDGE, name="A", position="B"), "amount"),
+        (Answer(kind=AnswerKind.PLEDGE, name="A", position="B", pledge_pence=0), "amount"),
+        (Answer(kind=AnswerKind.PLEDGE, name="A", position="B", pledge_pence=10**12), "amount"),
+        (Answer(kind=AnswerKind.PLEDGE, position="B", pledge_pence=1), "name"),
+        (Answer(kind=AnswerKind.PLEDGE, name="A", position="x" * 201, pledge_pence=1), "position"),
+        (Answer(kind=AnswerKind.ASK), "question"),
+        (Answer(kind=AnswerKind.DECLINE, detail="x" * 4_001), "reason"),
+    ],
+)
+async def test_an_answer_with_a_fault_changes_nothing(
+    book: Database, campaign: UUID, answer: Answer, field: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        await say(book, await a_letter(book, campaign), answer)
+    assert refused.value.field == field
+    assert await rows(book, "SELECT FROM answers") == []
+
+
+async def test_silence_becomes_late_with_the_working_days(book: Database, campaign: UUID) -> None:
+    await hear(book, organisation(trust_of("E09000020"), "Renamed", ["E09000020"], sequence=2))
+    assert {body.status.value for body in (await come_to(book, campaign)).bodies} == {"silent"}
+    book.context.clock.advance(timedelta(days=40))
+    assert {body.status.value for body in (await come_to(book, campaign)).bodies} == {"late"}
+    book.context.clock.advance(timedelta(days=40))
+    assert {body.status.value for body in (await come_to(book, campaign)).bodies} == {"very_late"}

@@ -1,0 +1,471 @@
+"""The pages and the API, as a browser and a program meet them."""
+
+import asyncio
+import csv
+import io
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from chassis.database import Database
+from chassis.metrics import REGISTRY
+from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
+from contracts.notifications import ContributionPledged, LetterAcknowledged
+from services.notifications import web
+from services.notifications.answers import Answer, record_answer
+from services.notifications.domain import AnswerKind
+from services.notifications.letters import letter_to_area, token_of
+from services.notifications.sending import SEND_LETTERS
+from services.notifications.web.board import short_name
+from tests.conftest import announced
+from tests.notifications.conftest import (
+    SendAll,
+    address_of,
+    counted,
+    drafted,
+    example_document,
+    example_plan,
+    hear,
+    letters,
+    organisation,
+    released,
+    rows,
+    trust_of,
+)
+
+
+class Bell:
+    """Counts how often the sender was woken."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+
+    def __call__(self, timer: str) -> None:
+        assert timer == SEND_LETTERS
+        self.rung += 1
+
+
+@pytest.fixture
+def bell() -> Bell:
+    return Bell()
+
+
+@pytest.fixture
+async def browser(book: Database, bell: Bell) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser on the service as it is mounted."""
+    object.__setattr__(book.context, "wake", bell)
+    app = web.build(book)
+
+    async def mounted(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "root_path": "/letters"}, receive, send)
+
+    transport = httpx.ASGITransport(mounted, raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.fixture
+async def sent(book: Database, send_due: SendAll) -> UUID:
+    """A campaign that was sent."""
+    id = await released(book)
+    await send_due()
+    return id
+
+
+async def a_letter(database: Database, campaign: UUID) -> UUID:
+    async with database.reading() as tx:
+        id = await letter_to_area(tx, campaign, "E09000020")
+    assert id is not None
+    return id
+
+
+async def response_page(database: Database, campaign: UUID) -> str:
+    return f"/letters/r/{token_of(database.context, await a_letter(database, campaign))}"
+
+
+FORM = {
+    "name": "Another campaign",
+    "purpose": "To see whether it works.",
+    "fund": "training scheme",
+    "kind": "primary_care_trust",
+    "roles": ["chief_executive", "dental_care"],
+    "profession": "dentist",
+    "ask_least": "3,000",
+    "ask_each": "£10",
+    "ask_step": "100",
+    "ask_most": "5000",
+    "subject": "We ask {body_name} for {ask}",
+    "body": "Dear {contact_name},\n\nPlease answer at {response_url}.",
+    "signatory": "director",
+}
+
+
+async def test_before_the_first_campaign_the_page_says_what_one_is(browser: httpx.AsyncClient) -> None:
+    page = await browser.get("/letters/")
+    assert page.status_code == 200
+    assert "No campaigns yet" in page.text
+    assert 'href="/letters/campaigns/new"' in page.text
+
+
+async def test_a_campaign_is_made_read_and_sent_in_the_browser(
+    browser: httpx.AsyncClient, book: Database, bell: Bell, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    form = await browser.get("/letters/campaigns/new")
+    key = {"key": _key_on(form.text)}
+    made = await browser.post("/letters/campaigns/new", data=FORM | key)
+    assert made.status_code == 303
+    board = await browser.get(made.headers["location"])
+    assert "Draft: nothing sent" in board.text
+    assert "Send 6 letters to 3 bodies" in board.text
+    preview = re.search(r'href="(/letters/letters/[^"]+)"', board.text)
+    assert preview
+    letter = await browser.get(preview[1])
+    assert "Dear Zuzana Marková" in letter.text
+    confirm = {"key": _key_on(board.text), "confirm": "yes"}
+    going = await browser.post(made.headers["location"] + "/send", data=confirm)
+    assert (going.status_code, bell.rung) == (303, 1)
+    await send_due()
+    assert len(mail.messages) == 6
+    board = await browser.get(made.headers["location"])
+    assert re.search(r"<b>3</b> of 3 have not acknowledged", board.text)
+
+
+def _key_on(page: str) -> str:
+    found = re.search(r'name="key" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+async def test_without_the_tick_nothing_is_sent(
+    browser: httpx.AsyncClient, book: Database, bell: Bell
+) -> None:
+    id = await drafted(book)
+    refused = await browser.post(f"/letters/campaigns/{id}/send", data={"key": str(uuid4())})
+    assert refused.status_code == 422
+    assert {letter["state"] for letter in await letters(book)} == {"draft"}
+    assert bell.rung == 0
+
+
+async def test_the_form_comes_back_with_every_fault_and_with_what_was_typed(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    wrong = FORM | {"name": "", "roles": [], "ask_each": "-3", "body": "Dear {contact_nme}", "kind": "circus"}
+    page = await browser.post("/letters/campaigns/new", data=wrong | {"key": str(uuid4())})
+    assert page.status_code == 422
+    for field in ("name", "roles", "ask_each", "body", "kind"):
+        assert f'id="{field}-fault"' in page.text, field
+    assert "Did you mean {contact_name}?" in page.text
+    assert 'value="-3"' in page.text
+    assert await rows(book, "SELECT FROM campaigns") == []
+
+
+async def test_the_form_sent_twice_makes_one_campaign(browser: httpx.AsyncClient, book: Database) -> None:
+    key = {"key": str(uuid4())}
+    answers = await asyncio.gather(
+        *(browser.post("/letters/campaigns/new", data=FORM | key) for _ in range(4))
+    )
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    assert len(await rows(book, "SELECT FROM campaigns")) == 1
+
+
+async def test_letters_of_a_draft_are_made_anew_by_a_button(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    await hear(book, counted("E09000020", 0, sequence=2))
+    id = await drafted(book)
+    board = await browser.get(f"/letters/campaigns/{id}")
+    assert "Needs you: 3 letters" in board.text
+    assert f'action="/letters/campaigns/{id}/letters"' in board.text
+    await hear(book, counted("E09000020", 52, sequence=3))
+    again = await browser.post(f"/letters/campaigns/{id}/letters", data={"key": str(uuid4())})
+    board = await browser.get(again.headers["location"])
+    assert "written anew" in board.text
+    assert "Needs you" not in board.text
+
+
+async def test_a_draft_to_nobody_says_why(browser: httpx.AsyncClient, book: Database) -> None:
+    id = await drafted(book, example_plan(kind="police"))
+    board = await browser.get(f"/letters/campaigns/{id}")
+    assert "No letter can go yet" in board.text
+    assert "nobody of these roles" in board.text
+    assert (
+        await browser.post(f"/letters/campaigns/{id}/send", data={"key": str(uuid4()), "confirm": "yes"})
+    ).status_code == 422
+
+
+async def test_the_board_shows_who_is_silent_and_who_answered(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    async with book.transaction() as tx:
+        said = Answer(kind=AnswerKind.DECLINE, detail="No <b>means</b> left.")
+        await record_answer(tx, await a_letter(book, sent), said)
+    board = await browser.get(f"/letters/campaigns/{sent}")
+    assert re.search(r"<b>2</b> of 3 have not acknowledged", board.text)
+    assert "“No &lt;b&gt;means&lt;/b&gt; left.”" in board.text
+    assert f'data-live="/letters/campaigns/{sent}/live"' in board.text
+    assert "Kensington and Chelsea: Declined, ask £3,500" in board.text
+    assert 'id="E09' not in board.text
+    filtered = await browser.get(f"/letters/campaigns/{sent}?status=declined")
+    assert _bodies_on(filtered.text) == ["Trust E09000020"]
+    found = await browser.get(f"/letters/campaigns/{sent}?query=westMINSTER")
+    assert _bodies_on(found.text) == ["Trust E09000033"]
+    nothing = await browser.get(f"/letters/campaigns/{sent}?query=nowhere")
+    assert "No body is in this state" in nothing.text
+
+
+def _bodies_on(page: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a href="[^"]+">([^<]+)</a>', page)
+
+
+async def test_problems_stand_on_top_with_what_to_do(
+    browser: httpx.AsyncClient, book: Database, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    mail.treat(NO_SUCH_MAILBOX, address_of("E09000020", "chief_executive"))
+    mail.treat(CUT_AFTER_DOT, address_of("E09000020", "dental_care"))
+    id = await released(book)
+    await send_due()
+    board = await browser.get(f"/letters/campaigns/{id}")
+    assert "Needs you: 2 letters" in board.text
+    assert "550 5.1.1" in board.text
+    assert "mark it as sent or send it again" in board.text
+
+
+async def test_the_table_can_be_taken_away_and_runs_nothing(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    await hear(book, organisation(trust_of("E09000020"), '=HYPERLINK("x")', ["E09000020"], sequence=2))
+    id = await drafted(book)
+    download = await browser.get(f"/letters/campaigns/{id}.csv")
+    assert download.headers["content-type"].startswith("text/csv")
+    table = list(csv.DictReader(io.StringIO(download.text.removeprefix("\ufeff"))))
+    assert [row["Body"] for row in table] == ['\'=HYPERLINK("x")', "Trust E09000007", "Trust E09000033"]
+    assert [row["Asked (£)"] for row in table] == ["3500.00", "5000.00", "4800.00"]
+
+
+async def test_a_letter_can_be_read_printed_and_seen_as_mailed(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    id = await a_letter(book, sent)
+    page = await browser.get(f"/letters/letters/{id}")
+    assert "52 registered dentists in Kensington and Chelsea" in page.text
+    assert "Taken by the mail server" in page.text
+    pdf = await browser.get(f"/letters/letters/{id}/pdf")
+    assert (pdf.headers["content-type"], pdf.content[:5]) == ("application/pdf", b"%PDF-")
+    html = await browser.get(f"/letters/letters/{id}/html")
+    assert html.headers["content-security-policy"].startswith("sandbox")
+    assert "Dear Zuzana Marková" in html.text
+
+
+async def test_what_nobody_knows_is_settled_by_a_button(
+    browser: httpx.AsyncClient, book: Database, bell: Bell, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    mail.treat(CUT_AFTER_DOT, address_of("E09000020", "chief_executive"))
+    mail.treat(NO_SUCH_MAILBOX, address_of("E09000020", "dental_care"))
+    await released(book)
+    await send_due()
+    by_state = {letter["state"]: letter["id"] for letter in await letters(book)}
+    page = await browser.get(f"/letters/letters/{by_state['unknown']}")
+    assert "It arrived: mark as sent" in page.text
+    assert "Send it again" in page.text
+    done = await browser.post(f"/letters/letters/{by_state['unknown']}/arrived", data={"key": str(uuid4())})
+    assert done.status_code == 303
+    late = await browser.post(f"/letters/letters/{by_state['unknown']}/again", data={"key": str(uuid4())})
+    assert late.status_code == 409
+    assert "Send it again" in (await browser.get(f"/letters/letters/{by_state['failed']}")).text
+    await browser.post(f"/letters/letters/{by_state['failed']}/again", data={"key": str(uuid4())})
+    assert bell.rung == 1
+    states = {letter["id"]: letter["state"] for letter in await letters(book)}
+    assert (states[by_state["unknown"]], states[by_state["failed"]]) == ("sent", "ready")
+
+
+# The response page
+
+
+async def test_looking_is_no_answer(browser: httpx.AsyncClient, book: Database, sent: UUID) -> None:
+    address = await response_page(book, sent)
+    before = await letters(book)
+    for _ in range(3):
+        page = await browser.get(address)
+        assert page.status_code == 200
+        assert page.headers["referrer-policy"] == "no-referrer"
+    assert (await browser.head(address)).status_code == 200
+    assert (await browser.get(f"{address}/pdf")).content[:5] == b"%PDF-"
+    assert (await browser.get(f"{address}/done?answer=acknowledge")).status_code == 200
+    assert await letters(book) == before
+    assert await rows(book, "SELECT FROM answers") == []
+
+
+async def test_one_press_acknowledges_however_often_it_arrives(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    address = await response_page(book, sent)
+    key = _key_on((await browser.get(address)).text)
+    form = {"key": key, "answer": "acknowledge"}
+    answers = await asyncio.gather(*(browser.post(address, data=form) for _ in range(5)))
+    answers.append(await browser.post(address, data=form | {"key": str(uuid4())}))
+    assert {answer.status_code for answer in answers} == {303}
+    assert len([event for event in await announced(book) if event.fact is LetterAcknowledged]) == 1
+    done = await browser.get(answers[0].headers["location"])
+    assert "committed to nothing" in done.text
+    assert "You told us that the letter arrived." in (await browser.get(address)).text
+
+
+@pytest.mark.parametrize("spoilt", ["cut", "other", "long", "empty", "strange"])
+async def test_a_link_that_is_not_whole_says_what_to_do(
+    browser: httpx.AsyncClient, book: Database, sent: UUID, spoilt: str
+) -> None:
+    address = await response_page(book, sent)
+    links = {
+        "cut": address[:-1],
+        "other": "/letters/r/" + "0" * 26,
+        "long": address + "x" * 5_000,
+        "empty": "/letters/r/%20",
+        "strange": "/letters/r/%00%ff\u2028",
+    }
+    for answer in (
+        await browser.get(links[spoilt]),
+        await browser.post(links[spoilt], data={"answer": "acknowledge", "key": str(uuid4())}),
+    ):
+        assert answer.status_code == 404
+        assert "We do not recognise this link" in answer.text
+        assert book.context.house.telephone in answer.text
+
+
+@pytest.mark.parametrize(
+    "amount", ["", "-3", "0", "1.5", "1e9", "NaN", "lots", "99999999999999999999", "１２"]
+)
+async def test_an_amount_that_cannot_be_used_is_shown_with_its_cure(
+    browser: httpx.AsyncClient, book: Database, sent: UUID, amount: str
+) -> None:
+    address = await response_page(book, sent)
+    form = {"answer": "pledge", "amount": amount, "name": "Sam Okafor", "position": "", "key": str(uuid4())}
+    page = await browser.post(address, data=form)
+    assert page.status_code == 422
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert 'id="amount-fault"' in page.text
+    assert 'id="position-fault"' in page.text
+    assert 'value="Sam Okafor"' in page.text
+    assert await rows(book, "SELECT FROM answers") == []
+
+
+async def test_a_pledge_is_made_by_one_side_and_confirmed_by_the_other(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    address = await response_page(book, sent)
+    form = {"answer": "pledge", "amount": "1,500", "name": "Sam Okafor", "position": "Head of Finance"}
+    assert (await browser.post(address, data=form | {"key": str(uuid4())})).status_code == 303
+    page = await browser.get(f"/letters/letters/{await a_letter(book, sent)}")
+    action = re.search(r'action="(/letters/pledges/[^"]+)"', page.text)
+    assert action
+    assert "not yet confirmed by us" in page.text
+    confirmed = await browser.post(action[1], data={"key": str(uuid4())})
+    assert "confirmed by us" in (await browser.get(confirmed.headers["location"])).text
+    assert [
+        event.data["amount"]["amount_pence"]
+        for event in await announced(book)
+        if event.fact is ContributionPledged
+    ] == [150_000]
+    assert (await browser.post(action[1], data={"key": str(uuid4())})).status_code == 409
+
+
+async def test_an_answer_that_is_none_is_refused(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    address = await response_page(book, sent)
+    assert (await browser.post(address, data={"answer": "shout", "key": str(uuid4())})).status_code == 422
+    assert (await browser.post(address, data={"answer": "acknowledge"})).status_code == 400
+    assert (await browser.post(address, json={"answer": "acknowledge"})).status_code == 415
+
+
+async def test_no_token_becomes_a_label(browser: httpx.AsyncClient, book: Database, sent: UUID) -> None:
+    address = await response_page(book, sent)
+    await browser.get(address)
+    labels = {
+        value
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+        for value in sample.labels.values()
+    }
+    token = address.rpartition("/")[2]
+    assert not any(token in label for label in labels)
+    assert any("/r/{token}" in label for label in labels)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/letters/campaigns/{id}",
+        "/letters/campaigns/{id}.csv",
+        "/letters/campaigns/{id}/live",
+        "/letters/letters/{id}",
+    ],
+)
+@pytest.mark.parametrize("id", ["no-id", "00000000-0000-0000-0000-000000000000"])
+async def test_what_does_not_exist_is_404(browser: httpx.AsyncClient, path: str, id: str) -> None:
+    assert (await browser.get(path.format(id=id))).status_code == 404
+
+
+# The API
+
+
+def _api(key: str | None = None) -> dict[str, str]:
+    return {"idempotency-key": key or str(uuid4())}
+
+
+async def test_a_program_makes_and_sends_a_campaign(
+    browser: httpx.AsyncClient, book: Database, bell: Bell, send_due: SendAll
+) -> None:
+    key = _api()
+    made = await browser.post("/letters/api/v1/campaigns", json=example_document(), headers=key)
+    again = await browser.post("/letters/api/v1/campaigns", json=example_document(), headers=key)
+    assert (made.status_code, again.status_code) == (201, 201)
+    assert made.json() == again.json()
+    assert made.json()["letters"] == 9
+    address = made.headers["location"]
+    going = await browser.post(f"{address}/send", headers=_api())
+    assert (going.status_code, going.json()["letters"], bell.rung) == (202, 9, 1)
+    await send_due()
+    told = (await browser.get(address)).json()
+    assert {field: told[field] for field in ("state", "asked", "never_acknowledged", "chased")} == {
+        "state": "sent",
+        "asked": 3,
+        "never_acknowledged": 3,
+        "chased": 0,
+    }
+    assert told["asks_pence"] == {"min": 350_000, "max": 500_000, "total": 1_330_000}
+    assert (await browser.post(f"{address}/send", headers=_api())).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "field"),
+    [
+        (json.dumps({"name": "x"}), _api(), 422, "recipients"),
+        (json.dumps(example_document() | {"kind": 3, "fund": 3}), _api(), 422, "fund"),
+        (json.dumps(example_document()), {}, 400, None),
+        ("[]", _api(), 400, None),
+        ('{"ask": NaN}', _api(), 400, None),
+        ("{", _api(), 400, None),
+    ],
+    ids=["parts missing", "wrong kind", "no key", "no object", "NaN", "no JSON"],
+)
+async def test_a_program_that_sends_something_else_is_told_what_is_wrong(
+    browser: httpx.AsyncClient, body: str, headers: dict[str, str], status: int, field: str | None
+) -> None:
+    headers = headers | {"content-type": "application/json"}
+    answer = await browser.post("/letters/api/v1/campaigns", content=body, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json().get("field") == field
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [("Kensington and Chelsea", "K&C"), ("Camden", "CAMD"), ("City of London", "CITY"), ("Ely", "ELY")],
+)
+def test_a_tile_bears_a_short_name(name: str, short: str) -> None:
+    assert short_name(name) == short
