@@ -101,10 +101,10 @@ class Settings:
     inbox_days: int = _setting(
         400, "how long handled ids are kept; longer than any replay or backup", "days", 1
     )
-    mail_rate: float = _setting(50.0, "letters sent at the most", "letters a second", 0.1)
+    mail_rate: float = _setting(50.0, "mails sent at the most", "mails a second", 0.1)
     mail_timeout: float = _setting(20.0, "the longest that a mail server may take to answer", "seconds", 0.1)
-    mail_attempts: int = _setting(6, "tries to hand over a letter before it counts as failed", "tries", 1)
-    mail_retry: float = _setting(60.0, "the first wait before a letter is tried again", "seconds", 0.01)
+    mail_attempts: int = _setting(6, "tries to hand over a mail before it counts as failed", "tries", 1)
+    mail_retry: float = _setting(60.0, "the first wait before a mail is tried again", "seconds", 0.01)
     log_level: str = _setting("info", "the least that is logged: debug, info, warning, error", "word")
     clock_offset: float = _setting(0.0, "moves the clock of an example or a test", "seconds")
     failpoints: str = _setting("", "tests only: name=act, comma between", "text")
@@ -179,7 +179,7 @@ class Settings:
             raise SettingsError(f"{PREFIX}LOG_LEVEL must be one of debug, info, warning, error.")
         if not _NAME.fullmatch(self.database_prefix):
             raise SettingsError(
-                f"{PREFIX}DATABASE_PREFIX must be a short name of small letters, digits and _."
+                f"{PREFIX}DATABASE_PREFIX must be a short name of lower-case a to z, digits and _."
             )
         if not all(_HOST.fullmatch(name) for name in (self.host, *self.hosts)):
             raise SettingsError(

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import asyncpg
 from nameko.exceptions import ContainerBeingKilled
@@ -31,7 +31,7 @@ from chassis.transports import Delivery
 
 _log = logger(__name__)
 
-AsyncMethod = Callable[..., Coroutine[Any, Any, Any]]
+Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 
 class _Hosted:
@@ -163,26 +163,6 @@ class _AsyncEntrypoint(_Hosted, Entrypoint):  # type: ignore[misc]
             raise error
         return result
 
-    @classmethod
-    def decorator(cls, *args: Any, **kwargs: Any) -> Any:
-        """Register an ``async def`` method: nameko's worker gets a function that waits for it."""
-        entrypoint = cls(*args, **kwargs)
-
-        def decorate(method: AsyncMethod) -> Any:
-            @functools.wraps(method)
-            def waiting(service: Any, *arguments: Any) -> tuple[Any, Exception | None]:
-                try:
-                    return wait(method(service, *arguments), entrypoint.longest), None
-                except GreenletExit:
-                    return None, ContainerBeingKilled()
-                except Exception as error:  # noqa: BLE001 - raised again where the call was made
-                    return None, error
-
-            register_entrypoint(waiting, entrypoint)
-            return waiting
-
-        return decorate
-
 
 class Subscribe(_AsyncEntrypoint):
     """Hands what the service receives, batch by batch, to the method, which takes it into the inbox."""
@@ -240,7 +220,7 @@ class Every(_AsyncEntrypoint):
     Replicas each take their turn: the method claims its work with row locks, or takes an advisory lock.
     """
 
-    def __init__(self, *, seconds: float, name: str, longest: float = 120, **kwargs: Any) -> None:
+    def __init__(self, *, seconds: float, name: str, longest: float, **kwargs: Any) -> None:
         self._seconds, self._name, self.longest = seconds, name, longest
         # The bridge's own limit comes first: it cancels what the method is waiting for.
         self._patience = longest + 5
@@ -262,5 +242,36 @@ class Every(_AsyncEntrypoint):
         return bool(await green(self.call))
 
 
-subscribe = Subscribe.decorator
-every = Every.decorator
+def subscribe(subscriptions: Sequence[Subscription]) -> Callable[[Method], Method]:
+    """This method takes what the service receives: ``async def receive(self, inbox, deliveries)``."""
+    return _bind(Subscribe(subscriptions))
+
+
+def every(*, seconds: float, name: str, longest: float = 120) -> Callable[[Method], Method]:
+    """This method is called again and again: ``async def send(self)``.
+
+    Args:
+        seconds: the pause between two calls, unless the first answered that there is more to do.
+        name: for logs, metrics and whoever wakes it.
+        longest: seconds after which it is cancelled.
+    """
+    return _bind(Every(seconds=seconds, name=name, longest=longest))
+
+
+def _bind(entrypoint: _AsyncEntrypoint) -> Callable[[Method], Method]:
+    """Register an ``async def`` method: nameko's worker gets a function that waits for it."""
+
+    def decorate(method: Method) -> Method:
+        @functools.wraps(method)
+        def waiting(service: Any, *arguments: Any) -> tuple[Any, Exception | None]:
+            try:
+                return wait(method(service, *arguments), entrypoint.longest), None
+            except GreenletExit:
+                return None, ContainerBeingKilled()
+            except Exception as error:  # noqa: BLE001 - raised again where the call was made
+                return None, error
+
+        register_entrypoint(waiting, entrypoint)
+        return cast(Method, waiting)
+
+    return decorate

@@ -49,6 +49,16 @@ def rabbitmq() -> Iterator[PrivateRabbitMQ]:
 @pytest.fixture
 def broker(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
     """The address of a virtual host of the test's own on the private broker."""
+    yield from _virtual_host(rabbitmq)
+
+
+@pytest.fixture(scope="module")
+def module_broker(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
+    """The address of a virtual host of the module's own."""
+    yield from _virtual_host(rabbitmq)
+
+
+def _virtual_host(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
     name = f"test{next(_numbers)}"
     rabbitmq.control("add_vhost", name)
     rabbitmq.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import asyncpg
 import httpx
@@ -23,8 +23,6 @@ from chassis.testing import LOOPBACK, PrivatePostgres, PrivateRabbitMQ, TestServ
 from contracts.topology import GRANTS, NOTIFICATIONS, SERVICES
 
 ROOT = Path(__file__).parents[2]
-T = TypeVar("T")
-
 HOSTED = (GRANTS, NOTIFICATIONS)
 
 _numbers = count(1)
@@ -35,7 +33,9 @@ class Databases:
 
     def __init__(self, server: PrivatePostgres, name: str) -> None:
         #: With ``{service}`` in it. By host name, because that needs a look-up in a patched process.
-        self.url = server.database_url(f"{name}_NAME").replace("NAME", "{service}").replace(LOOPBACK, "localhost")
+        self.url = (
+            server.database_url(f"{name}_NAME").replace("NAME", "{service}").replace(LOOPBACK, "localhost")
+        )
 
     def fetch(self, service: str, statement: str, *values: object) -> list[Any]:
         """The first column of what a service's database answers."""
@@ -51,7 +51,9 @@ class Databases:
 
     def effects(self, like: str = "%") -> list[str]:
         """The subjects that were noted, in order."""
-        return self.fetch(NOTIFICATIONS, "SELECT subject FROM effects WHERE subject LIKE $1 ORDER BY id", like)
+        return self.fetch(
+            NOTIFICATIONS, "SELECT subject FROM effects WHERE subject LIKE $1 ORDER BY id", like
+        )
 
     def pending(self, service: str = GRANTS) -> list[str | None]:
         """The last failure of each event that is not published yet."""
@@ -168,7 +170,7 @@ class Host:
                 self._process.wait()
 
 
-def becomes(look: Callable[[], T], expected: T, within: float = 5) -> None:
+def becomes(look: Callable[[], object], expected: object, within: float = 5) -> None:
     """Wait until a look at the outside world shows what is expected."""
     with suppress(TestServerError):
         eventually(lambda: look() == expected, within=within, otherwise="it does not")

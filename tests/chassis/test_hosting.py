@@ -1,4 +1,4 @@
-"""Hosting: nameko, coroutines and pages in one process, without a broker. It starts, serves and stops cleanly."""
+"""Hosting: nameko, coroutines and pages in one process, without a broker: it starts, serves, stops cleanly."""
 
 import os
 import signal
@@ -132,14 +132,14 @@ class TestStopping:
     ) -> None:
         host = Host(tmp_path, databases, database_url=postgres.database_url("postgres"))
         host.launch()
-        with pytest.raises(AssertionError, match="The database of .* is at nothing, this code needs 0001"):
+        with pytest.raises(AssertionError, match=r"The database of .* is at nothing, this code needs 0001"):
             assert host.process.wait(timeout=20) == 0, host.log
 
 
 class TestSupervising:
     """The parent that `conduit up` is."""
 
-    PARENT = "from chassis.supervisor import supervise; exit(supervise('tests.chassis.hosted', ['grants'], {}, 12))"
+    PARENT = "import chassis.supervisor as s; exit(s.supervise('tests.chassis.hosted', ['grants'], {}, 12))"
 
     @pytest.fixture
     def parent(self, databases: Databases, tmp_path: Path) -> Iterator[Host]:
@@ -178,7 +178,11 @@ class TestSupervising:
     def test_a_child_that_cannot_start_is_not_tried_again(self) -> None:
         started = time.monotonic()
         ended = subprocess.run(
-            [sys.executable, "-c", "from chassis.supervisor import supervise; exit(supervise('no_such', [], {}, 1))"],
+            [
+                sys.executable,
+                "-c",
+                "from chassis.supervisor import supervise; exit(supervise('no_such', [], {}, 1))",
+            ],
             cwd=ROOT,
             capture_output=True,
             check=False,
@@ -186,7 +190,7 @@ class TestSupervising:
         assert (ended.returncode, time.monotonic() - started < 5) == (1, True)
 
 
-BRIDGE = '''
+BRIDGE = """
 import chassis.loop as loop
 import asyncio, json, sys
 said = []
@@ -227,7 +231,7 @@ loop.spawn(lambda: loop.wait(refuse()))
 loop.sleep(0.1)
 print(json.dumps(said))
 loop.end()
-'''
+"""
 
 
 def test_the_bridge_cancels_what_nobody_waits_for_any_longer() -> None:
@@ -240,13 +244,21 @@ def test_the_bridge_cancels_what_nobody_waits_for_any_longer() -> None:
         timeout=20,
         check=True,
     )
-    assert '["late ended", "TimeoutError", "green ended", "cancelled", "LookupError", "there and back"]' in ran.stdout
+    assert (
+        '["late ended", "TimeoutError", "green ended", "cancelled", "LookupError", "there and back"]'
+        in ran.stdout
+    )
     assert "Jane Doe" not in ran.stdout + ran.stderr
 
 
 def test_the_loop_refuses_a_process_that_was_started_without_its_hub() -> None:
     variables = {name: value for name, value in os.environ.items() if name != "EVENTLET_HUB"}
     ran = subprocess.run(
-        [sys.executable, "-c", "import chassis.loop"], env=variables, cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", "import chassis.loop"],
+        env=variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Services need EVENTLET_HUB=asyncio" in ran.stderr

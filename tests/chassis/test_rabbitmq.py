@@ -346,10 +346,14 @@ class TestDeclaring:
 
     def test_every_queue_outlives_a_restart_and_is_replicated(self, broker: PrivateRabbitMQ) -> None:
         lines = broker.control("list_queues", "name", "durable", "type", "auto_delete").split("\n")
-        found = {tuple(line.split("\t")[1:]) for line in lines if line.startswith(("grants", "notifications"))}
+        found = {
+            tuple(line.split("\t")[1:]) for line in lines if line.startswith(("grants", "notifications"))
+        }
         assert found == {("true", "quorum", "false")}
 
-    def test_again_changes_nothing_and_another_queue_in_the_way_is_named(self, broker: PrivateRabbitMQ) -> None:
+    def test_again_changes_nothing_and_another_queue_in_the_way_is_named(
+        self, broker: PrivateRabbitMQ
+    ) -> None:
         declare(broker.url)
         assert verify(broker.url) == 6
         with channel_of(broker) as channel:

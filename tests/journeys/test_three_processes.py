@@ -1,0 +1,210 @@
+"""The whole campaign in the large world: one process per service, RabbitMQ, PostgreSQL, a mail server."""
+
+import re
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from chassis.testing import PrivatePostgres, RecordingMailServer
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from tests.conftest import EXAMPLES
+from tests.journeys.running import Running, conduit, last_line_as_json
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@dataclass
+class World:
+    """Three running services and what stands around them."""
+
+    home: Path
+    variables: dict[str, str]
+    running: dict[str, Running]
+    mail: RecordingMailServer
+
+    def get(self, service: str, path: str) -> httpx.Response:
+        return httpx.get(self.running[service].url + path, timeout=20, follow_redirects=True)
+
+    def post_json(self, path: str, document: Any) -> httpx.Response:
+        url = self.running[NOTIFICATIONS].url + path
+        return httpx.post(url, json=document, headers={"idempotency-key": str(uuid4())}, timeout=20)
+
+    def command(self, *arguments: str) -> str:
+        done = conduit(*arguments, home=self.home, **self.variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def eventually(look: Callable[[], Any], within: float = 60) -> Any:
+    """What ``look`` gives once it gives something true."""
+    deadline = time.monotonic() + within
+    while not (seen := look()):
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.2)
+    return seen
+
+
+@pytest.fixture(scope="module")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, postgres: PrivatePostgres, module_broker: str
+) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("large") / "home"
+    with RecordingMailServer() as mail:
+        variables = {
+            "CONDUIT_HOUSE_FILE": str(EXAMPLES / "house.toml"),
+            "CONDUIT_DATABASE_URL": postgres.url,
+            "CONDUIT_DATABASE_PREFIX": "three_processes",
+            "CONDUIT_AMQP_URL": module_broker,
+            "CONDUIT_SMTP_URL": f"smtp://{mail.host}:{mail.port}",
+            "CONDUIT_MAIL_RATE": "500",
+        }
+        prepared = conduit("migrate", home=home, **variables)
+        assert prepared.returncode == 0, prepared.stderr
+        running = {service: Running(home, "--only", service, **variables) for service in SERVICES}
+        try:
+            for service in SERVICES:
+                running[service].start()
+            for service in SERVICES:
+                running[service].wait_until_ready()
+            yield World(home, variables, running, mail)
+        finally:
+            codes = {service: running[service].stop() for service in SERVICES}
+        assert set(codes.values()) == {0}
+
+
+def test_the_campaign_goes_from_files_to_answers(world: World) -> None:
+    """One long test, because it is one story: each part needs what the part before has brought about."""
+    files_are_imported_and_heard_of(world)
+    campaign = the_campaign_is_written_and_sent(world)
+    every_letter_arrived_once(world)
+    two_answer_from_the_link_in_their_letter(world)
+    figures = world.get(NOTIFICATIONS, f"/letters/api/v1/campaigns/{campaign}").json()
+    assert {name: figures[name] for name in ("asked", "declined", "acknowledged", "never_acknowledged")} == {
+        "asked": 33,
+        "declined": 1,
+        "acknowledged": 2,
+        "never_acknowledged": 31,
+    }
+    partners_shows_it_on_the_timeline(world)
+    nothing_is_left_over(world)
+
+
+def files_are_imported_and_heard_of(world: World) -> None:
+    first = world.command("import", "partners", str(EXAMPLES / "partners.csv"), "--json")
+    assert last_line_as_json(first)["new"] == 135
+    again = world.command("import", "partners", str(EXAMPLES / "partners.csv"), "--json")
+    assert last_line_as_json(again)["new"] == 0
+    world.command("import", "registrations", str(EXAMPLES / "registrations.csv"))
+    eventually(lambda: no_outbox_waits(world))
+
+
+def the_campaign_is_written_and_sent(world: World) -> str:
+    plan = tomllib.loads((EXAMPLES / "campaign.toml").read_text(encoding="utf-8"))
+    made = world.post_json("/letters/api/v1/campaigns", plan)
+    assert made.status_code == 201, made.text
+    campaign = str(made.json()["id"])
+
+    def heard_of_everything() -> bool:
+        """The letters are written from copies; written anew until the copies have come."""
+        page = world.get(NOTIFICATIONS, f"/letters/campaigns/{campaign}").text
+        key = re.search(r'name="key" value="([^"]+)"', page)
+        assert key
+        url = f"{world.running[NOTIFICATIONS].url}/letters/campaigns/{campaign}/letters"
+        assert httpx.post(url, data={"key": str(uuid4())}, timeout=20).status_code == 303
+        figures = world.get(NOTIFICATIONS, f"/letters/api/v1/campaigns/{campaign}").json()
+        return bool(figures["letters"]["draft"] == 99)
+
+    eventually(heard_of_everything)
+    sent = world.post_json(f"/letters/api/v1/campaigns/{campaign}/send", {})
+    assert (sent.status_code, sent.json()["letters"]) == (202, 99)
+    eventually(lambda: world.get(NOTIFICATIONS, f"/letters/api/v1/campaigns/{campaign}").json()["letters"]["sent"] == 99)
+    return campaign
+
+
+def every_letter_arrived_once(world: World) -> None:
+    recipients = Counter(message.recipients[0] for message in world.mail.messages)
+    assert len(recipients) == 99
+    assert set(recipients.values()) == {1}
+
+
+def two_answer_from_the_link_in_their_letter(world: World) -> None:
+    answer(world, "chief.executive@camden-pct.example", {"answer": "acknowledge"})
+    answer(world, "chief.executive@westminster-pct.example", {"answer": "decline", "reason": "No means. Jo Bloggs"})
+
+
+def answer(world: World, address: str, fields: dict[str, str]) -> None:
+    (message,) = world.mail.to(address)
+    text = message.parsed.get_body(("plain",))
+    assert text is not None
+    link = re.search(r"http://\S+/letters/r/[0-9a-z]{26}", text.get_content())
+    assert link
+    url = world.running[NOTIFICATIONS].url + "/letters/r/" + link.group().rpartition("/")[2]
+    assert httpx.get(url).status_code == 200
+    assert httpx.post(url, data={**fields, "key": str(uuid4())}, timeout=20).status_code == 303
+
+
+def partners_shows_it_on_the_timeline(world: World) -> None:
+    listed = world.get(PARTNERS, "/partners/organisations?q=westminster+primary").text
+    found = re.search(r"/partners/organisations/[0-9a-f-]{36}", listed)
+    assert found
+    page = eventually(lambda: (t := world.get(PARTNERS, found.group()).text) and ("refusal" in t) and t)
+    assert "sent" in page
+    assert "Jo Bloggs" not in page
+
+
+def nothing_is_left_over(world: World) -> None:
+    eventually(lambda: no_outbox_waits(world))
+    assert last_line_as_json(world.command("events", "parked", "--json")) == []
+    findings = last_line_as_json(world.command("check", "--json"))
+    assert [finding for finding in findings if not finding["good"]] == []
+    assert {finding["what"] for finding in findings} >= {"partners.inbox", "grants.dead", "database of grants"}
+    for service in SERVICES:
+        log = world.running[service].log.read_text()
+        assert "Jo Bloggs" not in log
+        assert "@" not in log
+
+
+def no_outbox_waits(world: World) -> bool:
+    done = conduit("check", "--json", home=world.home, **world.variables)
+    findings = last_line_as_json(done.stdout)
+    outboxes = [finding for finding in findings if finding["what"].startswith("outbox")]
+    return len(outboxes) == 3 and all(finding["says"] == "everything is published" for finding in outboxes)
+
+
+def test_a_service_that_is_away_hears_of_everything_later(world: World) -> None:
+    """Grants is stopped; partners announces; grants comes back and knows."""
+    world.running[GRANTS].stop()
+    changed = (EXAMPLES / "partners.csv").read_text(encoding="utf-8").replace("Migrants Rights Network", "MRN, renamed")
+    file = world.home.parent / "changed.csv"
+    file.write_text(changed, encoding="utf-8")
+    report = last_line_as_json(world.command("import", "partners", str(file), "--json"))
+    assert report["changed"] == 1
+    eventually(lambda: no_outbox_waits(world))
+    waiting = last_line_as_json(conduit("check", "--json", home=world.home, **world.variables).stdout)
+    assert any(f["what"] == "grants.inbox" and not f["good"] for f in waiting)
+
+    world.running[GRANTS].start()
+    world.running[GRANTS].wait_until_ready()
+
+    def grants_inbox() -> bool:
+        found = last_line_as_json(conduit("check", "--json", home=world.home, **world.variables).stdout)
+        return any(f["what"] == "grants.inbox" and f["good"] and f["says"].startswith("0 waiting") for f in found)
+
+    eventually(grants_inbox)
+
+
+def test_a_copy_is_rebuilt_from_its_owner_and_no_letter_goes_twice(world: World) -> None:
+    before = len(world.mail.messages)
+    said = world.command("events", "replay", "--rebuild", "notifications.contacts")
+    assert said.startswith("247 announced again")
+    eventually(lambda: no_outbox_waits(world))
+    assert len(world.mail.messages) == before
+    assert last_line_as_json(world.command("events", "parked", "--json")) == []
