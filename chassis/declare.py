@@ -5,7 +5,7 @@ and bindings. Plain kombu, in a process without the services' loop.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import kombu
@@ -31,13 +31,17 @@ def administrator(url: str) -> Iterator[Any]:
     Raises:
         BrokerAway: when there is no connection to be had. Never repeats the address.
     """
+    limits = {"read_timeout": 10, "write_timeout": 10}
+    address = kombu.Connection(url, connect_timeout=5, transport_options=limits)
     try:
-        connection = kombu.Connection(url, connect_timeout=5).transport.establish_connection()
-    except (OSError, OperationalError, *kombu.Connection(url).connection_errors) as error:
+        connection = address.transport.establish_connection()
+    except (OSError, OperationalError, *address.connection_errors) as error:
         raise BrokerAway(f"The broker does not answer ({type(error).__name__}).") from None
     try:
         yield connection.channel()
     finally:
+        with suppress(OSError, *address.connection_errors):
+            connection.close()
         connection.collect()
 
 

@@ -123,7 +123,7 @@ class Pages(_Hosted, DependencyProvider):  # type: ignore[misc]
 
     Args:
         build: makes the ASGI application from the service's database.
-        path: where it is mounted, such as ``/partners``.
+        path: where it is mounted, such as ``/section``.
     """
 
     def __init__(self, build: Callable[[Database], Any], path: str) -> None:

@@ -37,7 +37,8 @@ def arm(description: str) -> None:
     for part in filter(None, (p.strip() for p in description.split(","))):
         place, _, act = part.partition("=")
         if place not in PLACES or act not in ("kill", "raise"):
-            raise ValueError(f"no such fail-point: {part}; places: {', '.join(sorted(PLACES))}; acts: kill, raise")
+            places = ", ".join(sorted(PLACES))
+            raise ValueError(f"no such fail-point: {part}; places: {places}; acts: kill, raise")
         _armed[place] = act
 
 

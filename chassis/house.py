@@ -7,7 +7,6 @@ refuses to know what any list is for: those who need a list ask for it by name.
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -88,28 +87,22 @@ TEXTS = ("name", "short_name", "number", "telephone", "email", "website", "compl
 def read_house(path: Path | str, *, required: Iterable[str] = ()) -> House:
     """Read and check a house file; `required` names the lists that must be in it. Raises HouseError."""
     try:
-        return _house(_parsed(Path(path)), tuple(required))
+        return house_of(_written(Path(path)), required=required)
     except HouseError as error:
         raise HouseError(error.key, error.fault, error.cure, path=path) from None
 
 
-def starter_house(name: str, email: str, person: str = "TO DO: name") -> str:
-    """The text of a first house file for another body, ready to be read and then to be edited."""
-    _line("name", name)
-    _line("person", person)
-    _line("email", email)
-    _address("email", email)
-    # A JSON string is a TOML string too, but for DEL, which _line has refused.
-    return EMPTY_HOUSE.format(
-        name=json.dumps(name, ensure_ascii=False),
-        email=json.dumps(email),
-        person=json.dumps(person, ensure_ascii=False),
-    )
-
-
-def _parsed(path: Path) -> dict[str, Any]:
+def house_of(text: str, *, required: Iterable[str] = ()) -> House:
+    """The house that a text in TOML describes, checked as a file is. Raises HouseError."""
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return _house(tomllib.loads(text), tuple(required))
+    except tomllib.TOMLDecodeError as error:
+        raise HouseError("the file", f"is not valid TOML ({error})", "Correct it at that line") from None
+
+
+def _written(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise HouseError(
             "the file", "is not there", "Give the path of a house file, or start an empty one"
@@ -121,8 +114,6 @@ def _parsed(path: Path) -> dict[str, Any]:
         ) from None
     except UnicodeDecodeError:
         raise HouseError("the file", "is not UTF-8 text", "Save it again as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise HouseError("the file", f"is not valid TOML ({error})", "Correct it at that line") from None
 
 
 def _house(parsed: Mapping[str, Any], required: tuple[str, ...]) -> House:
@@ -242,110 +233,3 @@ def _kind(value: object) -> str:
     if isinstance(value, list):
         return "a list"
     return "a table" if isinstance(value, dict) else "a date or time"
-
-
-EMPTY_HOUSE = """\
-# The body that runs this instance. What begins with TO DO is yours to fill in:
-# it is printed exactly as it stands here.
-
-name = {name}
-short_name = {name}
-number = "TO DO: your number in the register of charities"
-address = ["TO DO: street", "TO DO: town", "TO DO: postcode"]
-telephone = "TO DO: a number that somebody answers"
-email = {email}
-website = "TO DO: https://…"
-complaints = "TO DO: one sentence that says how to complain, and by when you answer."
-
-# The people whose names may stand under what you send. Add as many as you need.
-
-[[signatories]]
-code = "director"
-name = {person}
-position = "Director"
-
-# The lists. Every code is for files and stays as it is once used; every name is for people and
-# may change. Add, change or take out entries, but leave at least one in each list.
-
-# Areas that you serve. Any codes will do; those of the national statistics office let your files
-# fit other people's. column and row place the area as a square on the map, from the top left.
-
-[[lists.areas]]
-code = "E09000020"
-name = "Kensington and Chelsea"
-column = 1
-row = 1
-
-[[lists.areas]]
-code = "E09000033"
-name = "Westminster"
-column = 2
-row = 1
-
-# Professions that people register for.
-
-[[lists.professions]]
-code = "dentist"
-name = "Dentist"
-plural = "dentists"
-
-# What the bodies that you know are. Several may apply to one.
-
-[[lists.kinds]]
-code = "voluntary"
-name = "Voluntary body"
-
-[[lists.kinds]]
-code = "public"
-name = "Public body"
-
-# What people do there, as far as you need to know it to write to the right one.
-
-[[lists.contact_roles]]
-code = "chief_executive"
-name = "Chief executive"
-
-[[lists.contact_roles]]
-code = "general"
-name = "General enquiries"
-
-# How closely you work with a body.
-
-[[lists.closeness]]
-code = "strategic"
-name = "Strategic"
-
-[[lists.closeness]]
-code = "working"
-name = "Working"
-
-# How far somebody has come with the exams of their profession.
-
-[[lists.exam_stages]]
-code = "waiting"
-name = "Waiting to begin"
-
-[[lists.exam_stages]]
-code = "ielts"
-name = "IELTS"
-
-# Why you may hold somebody's details (UK GDPR, article 6).
-
-[[lists.lawful_bases]]
-code = "consent"
-name = "Consent"
-
-[[lists.lawful_bases]]
-code = "legitimate_interests"
-name = "Legitimate interests"
-
-# How your post travels: both are known to the machinery.
-
-[[lists.channels]]
-code = "email"
-name = "E-mail"
-
-[[lists.channels]]
-code = "post"
-name = "Post"
-"""

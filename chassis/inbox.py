@@ -50,13 +50,16 @@ REASONS = HOPELESS | {"handler_failed", "not_yet_known"}
 
 Handler = Callable[[Transaction, Event], Awaitable[None]]
 
+#: Lets any version replace what a copy holds, before it is rebuilt from snapshots.
+Forget = Callable[[Transaction], Awaitable[None]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
     """Which handler answers which fact, and of which kind it is.
 
     A *copy* is versioned and may be rebuilt from snapshots at any time. A *reaction* happens once and is
-    never replayed: letters, money.
+    never replayed: what was mailed, what was paid.
     """
 
     fact: type[Fact]
@@ -122,7 +125,7 @@ class Inbox:
             return await self._handle_together(messages)
         except DatabaseAway:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever a handler raises, its message is parked
             if len(messages) == 1:
                 return {messages[0].id: await self._park(messages[0], error)}
         outcomes: dict[UUID, str] = {}
@@ -141,7 +144,7 @@ class Inbox:
 
     async def _handle_once(self, messages: list[_Message]) -> dict[UUID, str]:
         async with self._database.transaction() as tx:
-            new = await self._enter(tx, messages)
+            new = await self._unseen(tx, messages)
             outcomes = {message.id: "known" for message in messages}
             for message in sorted(new, key=_by_subject):
                 outcomes[message.id] = await self._handle(tx, message)
@@ -152,22 +155,13 @@ class Inbox:
         reach("inbox.committed")
         return outcomes
 
-    async def _enter(self, tx: Transaction, messages: list[_Message]) -> list[_Message]:
+    async def _unseen(self, tx: Transaction, messages: list[_Message]) -> list[_Message]:
         """The messages that were never seen before. One that reuses an id for something else is parked."""
-        new = {
-            row["id"]
-            async for row in QUERIES.enter_inbox(
-                tx,
-                ids=[m.id for m in messages],
-                digests=[m.digest for m in messages],
-                types=[m.type for m in messages],
-                outcome="handled",
-                now=tx.now,
-            )
-        }
+        new = await _enter(tx, messages, "handled")
         if len(new) < len(messages):
             seen = [m for m in messages if m.id not in new]
-            digests = {row["id"]: row["digest"] async for row in QUERIES.known_digests(tx, ids=[m.id for m in seen])}
+            known = QUERIES.known_digests(tx, ids=[message.id for message in seen])
+            digests = {row["id"]: row["digest"] async for row in known}
             for message in seen:
                 if bytes(digests[message.id]) != message.digest:
                     await self._keep(tx, _renamed(message), "id_reused", "another message had this id", None)
@@ -193,16 +187,10 @@ class Inbox:
     async def _park(self, message: _Message, error: Exception) -> str:
         """Keep one message that its handler could not take, and remember that it was seen."""
         reason = "not_yet_known" if isinstance(error, NotYetKnown) else "handler_failed"
-        _log.warning(
-            "message_parked", service=self._service, id=str(message.id), type=message.type, reason=reason, **describe(error)
-        )
+        told = {"service": self._service, "id": str(message.id), "type": message.type, "reason": reason}
+        _log.warning("message_parked", **told, **describe(error))
         async with self._database.transaction() as tx:
-            entered = [
-                row["id"]
-                async for row in QUERIES.enter_inbox(
-                    tx, ids=[message.id], digests=[message.digest], types=[message.type], outcome="parked", now=tx.now
-                )
-            ]
+            entered = await _enter(tx, [message], "parked")
             if entered:
                 await self._keep(tx, message, reason, type(error).__name__, tx.now + self._pause(1))
         return "parked" if entered else "known"
@@ -308,6 +296,19 @@ class _GivenUp(Exception):
         super().__init__()
         self.row = row
         self.error = error
+
+
+async def _enter(tx: Transaction, messages: Sequence[_Message], outcome: str) -> set[UUID]:
+    """Remember that these were seen; the ids of those that were not seen before."""
+    entered = QUERIES.enter_inbox(
+        tx,
+        ids=[message.id for message in messages],
+        digests=[message.digest for message in messages],
+        types=[message.type for message in messages],
+        outcome=outcome,
+        now=tx.now,
+    )
+    return {row["id"] async for row in entered}
 
 
 def _each_once(messages: Iterable[_Message]) -> list[_Message]:

@@ -20,7 +20,7 @@ _SCHEMA = Path(__file__).parent / "schema"
 
 
 def newest(folder: Path) -> str:
-    """The newest revision in a folder of migrations, from the files' names: ``0002_campaigns.py`` → ``0002``."""
+    """The newest revision in a folder of migrations: ``0002`` when the last file is ``0002_timeline.py``."""
     return max(path.name.split("_")[0] for path in folder.glob("[0-9]*.py"))
 
 
@@ -31,7 +31,8 @@ def run(statements: str) -> None:
     connection = op.get_bind()
     # The driver's own connection takes a whole script; the first statement has opened the transaction.
     connection.exec_driver_sql("SELECT 1")
-    connection.connection.dbapi_connection.run_async(lambda driver: driver.execute(statements))
+    driver: Any = connection.connection.dbapi_connection
+    driver.run_async(lambda wire: wire.execute(statements))
 
 
 def run_chassis_schema(number: str) -> None:
@@ -79,8 +80,8 @@ async def refuse_to_start_behind(database: Database, folder: Path) -> None:
     version, needed = await version_of(database), newest(folder)
     if version is None or version < needed:
         raise NotMigrated(
-            f"The database of {database.context.service} is at {version or 'nothing'}, this code needs {needed}. "
-            "Run: conduit migrate"
+            f"The database of {database.context.service} is at {version or 'nothing'}, "
+            f"this code needs {needed}. Run: conduit migrate"
         )
 
 
@@ -104,11 +105,12 @@ async def _prepare_server(admin_url: str, prefix: str, passwords: dict[str, str]
     try:
         for service, password in passwords.items():
             name = f"{prefix}_{service}"
+            own = _quoted(name)  # a role or a database cannot be a parameter
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
-                await connection.execute(f"CREATE ROLE {_quoted(name)} LOGIN PASSWORD {_literal(password)}")
+                await connection.execute(f"CREATE ROLE {own} LOGIN PASSWORD {_literal(password)}")
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-                await connection.execute(f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(name)} TEMPLATE template0")
-                await connection.execute(f"REVOKE ALL ON DATABASE {_quoted(name)} FROM PUBLIC")
+                await connection.execute(f"CREATE DATABASE {own} OWNER {own} TEMPLATE template0")
+                await connection.execute(f"REVOKE ALL ON DATABASE {own} FROM PUBLIC")
             urls[service] = service_url(admin_url, name, password)
     finally:
         await connection.close()
@@ -122,8 +124,9 @@ def drop_databases(admin_url: str, prefix: str, services: tuple[str, ...]) -> No
         connection = await asyncpg.connect(admin_url, timeout=10)
         try:
             for service in services:
-                await connection.execute(f"DROP DATABASE IF EXISTS {_quoted(f'{prefix}_{service}')} WITH (FORCE)")
-                await connection.execute(f"DROP ROLE IF EXISTS {_quoted(f'{prefix}_{service}')}")
+                own = _quoted(f"{prefix}_{service}")
+                await connection.execute(f"DROP DATABASE IF EXISTS {own} WITH (FORCE)")
+                await connection.execute(f"DROP ROLE IF EXISTS {own}")
         finally:
             await connection.close()
 
@@ -134,7 +137,8 @@ def service_url(admin_url: str, name: str, password: str) -> str:
     """The administrator's address with another user and database."""
     parts = urlsplit(admin_url)
     server = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(name)}:{quote(password)}@{server}", path=f"/{quote(name)}"))
+    netloc = f"{quote(name)}:{quote(password)}@{server}"
+    return urlunsplit(parts._replace(netloc=netloc, path=f"/{quote(name)}"))
 
 
 def _quoted(name: str) -> str:

@@ -3,7 +3,7 @@
 State and announcement commit together.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,10 @@ from chassis.database import Transaction, read_queries
 from contracts.envelope import Event, Fact, encode
 
 QUERIES = read_queries(__file__, "messages.sql")
+
+#: Announces a page of one aggregate's present state, for copies to be rebuilt from: after which subject, how
+#: many at the most. Answers the last subject announced, or ``None`` when there are no more.
+AnnouncePage = Callable[[Transaction, str | None, int], Awaitable[str | None]]
 
 #: PostgreSQL notification channel that wakes the relay at commit.
 CHANNEL = "outbox"

@@ -7,6 +7,7 @@ order.
 
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 from chassis import metrics
 from chassis.database import Database
@@ -35,9 +36,7 @@ class Relay:
             if not rows:
                 return False
             reach("relay.claimed")
-            refused = await self._port.publish(
-                [Outgoing(id=r["id"], type=r["type"], body=bytes(r["body"]), expected=r["expected"]) for r in rows]
-            )
+            refused = await self._port.publish([_outgoing(row) for row in rows])
             reach("relay.published")
             confirmed = [row["id"] for row in rows if row["id"] not in refused]
             if confirmed:
@@ -75,3 +74,7 @@ class Relay:
         """Back-off with full jitter, at the most as long as a quiet minute of polling."""
         longest = min(self._settings.retry_first * 2 ** min(attempts, 20), 60.0)
         return timedelta(seconds=random.uniform(longest / 2, longest))
+
+
+def _outgoing(row: Any) -> Outgoing:
+    return Outgoing(id=row["id"], type=row["type"], body=bytes(row["body"]), expected=row["expected"])

@@ -77,7 +77,7 @@ class InProcess:
         for event in batch:
             for subscriber in FACTS[event.type].SUBSCRIBERS:
                 wanted.setdefault(subscriber, []).append(event)
-        answers = await asyncio.gather(*(self._deliver(service, events) for service, events in wanted.items()))
+        answers = await asyncio.gather(*(self._deliver(*each) for each in wanted.items()))
         for reason, events in answers:
             refused.update({event.id: reason for event in events} if reason else {})
         return refused
@@ -88,7 +88,7 @@ class InProcess:
             return "subscriber_away", events
         try:
             await receiver([Delivery(body=event.body) for event in events])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the events stay in the outbox and are offered again
             return type(error).__name__, events
         return "", events
 

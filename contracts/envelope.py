@@ -145,7 +145,8 @@ def encode(event: Event) -> bytes:
     except ValidationError as refused:
         raise InvalidFact(f"{event.fact.type()}: {_fields_at_fault(refused)}") from None
     if unknown:
-        raise InvalidFact(f"{event.fact.type()}: fields that the contract does not have: {', '.join(unknown)}")
+        names = ", ".join(unknown)
+        raise InvalidFact(f"{event.fact.type()}: fields that the contract does not have: {names}")
     attributes: dict[str, Any] = {
         "specversion": SPEC_VERSION,
         "id": str(event.id),

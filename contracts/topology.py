@@ -68,5 +68,5 @@ def inbox_of(service: str) -> Queue:
 
 
 def dead_letters_of(service: str) -> Queue:
-    """The queue the broker moves a message to that spent its deliveries; its service drains it into *parked*."""
+    """Where the broker moves a message that spent its deliveries; its service drains it into *parked*."""
     return Queue(name=DEAD_LETTERS[service], arguments={"x-queue-type": "quorum"})

@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-events = typer.Typer(help="Messages that could not be handled, and copies to be rebuilt.", no_args_is_help=True)
+events = typer.Typer(help="Messages that could not be handled; copies to be rebuilt.", no_args_is_help=True)
 imports = typer.Typer(help="Take in a table that you exported from somewhere.", no_args_is_help=True)
 app.add_typer(events, name="events")
 app.add_typer(imports, name="import")
@@ -48,7 +48,7 @@ _out = Console()
 @app.command()
 def init(
     name: Annotated[str, typer.Option(prompt="Name of your organisation", help="Name of your organisation.")],
-    email: Annotated[str, typer.Option(prompt="Its e-mail address", help="The address that letters come from.")],
+    email: Annotated[str, typer.Option(prompt="Its e-mail address", help="Where letters come from.")],
     person: Annotated[str, typer.Option(prompt="Your own name", help="The first person: signs the letters.")],
     home: Home = None,
 ) -> None:
@@ -65,8 +65,8 @@ def up(
     only: Annotated[list[str] | None, typer.Option(help="Serve only this service; may be repeated.")] = None,
     example: Annotated[bool, typer.Option("--example", help="Load the Forum's year as an example.")] = False,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the pages (8000).")] = None,
-    metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of metrics and health.")] = None,
-    smtp_url: Annotated[str | None, typer.Option(help="Mail server; the built-in mail box when not given.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of metrics.")] = None,
+    smtp_url: Annotated[str | None, typer.Option(help="Mail server; a mail box when not given.")] = None,
     home: Home = None,
     amqp_url: AmqpUrl = None,
     database_url: DatabaseUrl = None,
@@ -75,7 +75,12 @@ def up(
     from services.start import serve
 
     installation = _installation(
-        home=home, port=port, metrics_port=metrics_port, smtp_url=smtp_url, amqp_url=amqp_url, database_url=database_url
+        home=home,
+        port=port,
+        metrics_port=metrics_port,
+        smtp_url=smtp_url,
+        amqp_url=amqp_url,
+        database_url=database_url,
     )
     raise typer.Exit(serve(installation, only=only or [], example=example, say=_say))
 
@@ -104,7 +109,9 @@ def declare(home: Home = None, amqp_url: AmqpUrl = None) -> None:
 
 
 @app.command()
-def check(home: Home = None, amqp_url: AmqpUrl = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+def check(
+    home: Home = None, amqp_url: AmqpUrl = None, database_url: DatabaseUrl = None, as_json: Json = False
+) -> None:
     """Say whether everything is configured, reachable, declared and migrated: one line each."""
     from services.checks import run_checks
 
@@ -126,15 +133,25 @@ def story(as_json: Json = False, amqp_url: AmqpUrl = None, database_url: Databas
 
 
 @imports.command("partners")
-def import_partners(file: File, dry_run: DryRun = False, home: Home = None, database_url: DatabaseUrl = None,
-                    as_json: Json = False) -> None:  # fmt: skip
+def import_partners(
+    file: File,
+    dry_run: DryRun = False,
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
     """Organisations and contacts. All lines or none; the same file twice changes nothing."""
     _import("partners", file, dry_run, home, database_url, as_json)
 
 
 @imports.command("registrations")
-def import_registrations(file: File, dry_run: DryRun = False, home: Home = None, database_url: DatabaseUrl = None,
-                         as_json: Json = False) -> None:  # fmt: skip
+def import_registrations(
+    file: File,
+    dry_run: DryRun = False,
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
     """Registered people, one line each. All lines or none; the same file twice changes nothing."""
     _import("registrations", file, dry_run, home, database_url, as_json)
 
@@ -161,8 +178,9 @@ def parked(home: Home = None, database_url: DatabaseUrl = None, as_json: Json = 
 def retry(
     service: Annotated[str, typer.Argument(help="Whose parked messages.")],
     ids: Annotated[list[str] | None, typer.Argument(help="Ids; all of them when none is given.")] = None,
-    home: Home = None, database_url: DatabaseUrl = None,
-) -> None:  # fmt: skip
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
     """Try parked messages again now."""
     from services import messages
 
@@ -174,8 +192,9 @@ def retry(
 def discard(
     service: Annotated[str, typer.Argument(help="Whose parked messages.")],
     ids: Annotated[list[str], typer.Argument(help="Ids of the messages that need not be handled.")],
-    home: Home = None, database_url: DatabaseUrl = None,
-) -> None:  # fmt: skip
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
     """Drop parked messages for good. Their ids stay known, so they never come back."""
     from services import messages
 
@@ -186,30 +205,34 @@ def discard(
 @events.command()
 def replay(
     rebuild: Annotated[str, typer.Option(help="The copy to rebuild, e.g. notifications.contacts.")] = "",
-    home: Home = None, database_url: DatabaseUrl = None,
-) -> None:  # fmt: skip
-    """Let the owner of a copy announce its present state again. Reactions such as letters never fire twice."""
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Let the owner of a copy announce its present state again. No letter goes twice because of it."""
     from services import messages
 
     installation = _installation(home=home, database_url=database_url)
     if not rebuild:
-        typer.echo("Copies that can be rebuilt:\n" + "\n".join(f"  {name}" for name in sorted(messages.COPIES)))
+        names = "\n".join(f"  {name}" for name in sorted(messages.COPIES))
+        typer.echo(f"Copies that can be rebuilt:\n{names}")
         return
     with _progress(f"Announcing {rebuild}") as step:
         count = messages.replay(installation, rebuild, step)
     typer.echo(f"{count} announced again. The running services take them in.")
 
 
-def _import(what: str, file: Path, dry_run: bool, home: Path | None, database_url: str | None, as_json: bool) -> None:
-    from services.intake import take_in
+def _import(
+    what: str, file: Path, dry_run: bool, home: Path | None, database_url: str | None, as_json: bool
+) -> None:
+    from services.intake import as_document, in_words, take_in
 
     installation = _installation(home=home, database_url=database_url)
     with _progress(f"Reading {file.name}") as step:
         report = take_in(installation, what, file, dry_run=dry_run, progress=step)
     if as_json:
-        typer.echo(json.dumps(report.as_dict()))
+        typer.echo(json.dumps(as_document(report), default=str))
     else:
-        for line in report.lines():
+        for line in in_words(report):
             typer.echo(line, err=bool(report.faults))
     raise typer.Exit(1 if report.faults else 0)
 
@@ -222,8 +245,8 @@ def _progress(title: str) -> Iterator[Any]:
     if not sys.stderr.isatty():
         yield lambda done: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
-    with Progress(*columns, console=_err, transient=True) as bars:
+    words, count = TextColumn("{task.description}"), TextColumn("{task.completed:,.0f}")
+    with Progress(words, BarColumn(), count, TimeElapsedColumn(), console=_err, transient=True) as bars:
         task = bars.add_task(title, total=None)
         yield lambda done: bars.update(task, completed=done)
 

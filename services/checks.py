@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from chassis.config import Settings
@@ -41,9 +42,9 @@ def run_checks(installation: Installation) -> list[Finding]:
 
 def _all(installation: Installation) -> Iterator[Finding]:
     settings = installation.settings
-    yield _try("house file", lambda: _house(installation))
+    yield _try("house file", partial(_house, installation))
     for service in SERVICES:
-        yield _try(f"keys of {service}", lambda service=service: _keys(settings, service))
+        yield _try(f"keys of {service}", partial(_keys, settings, service))
     if settings.embedded_database and not EmbeddedPostgres(settings.home).running:
         yield Finding("database", False, "the embedded server does not run. Start Conduit with: conduit up")
     else:
@@ -69,7 +70,8 @@ def _try(what: str, look: Callable[[], str]) -> Finding:
 def _house(installation: Installation) -> str:
     house = installation.house()
     if house.unfinished:
-        raise ChassisError(f"still TO DO in {installation.settings.house_path}: {', '.join(house.unfinished)}")
+        left = ", ".join(house.unfinished)
+        raise ChassisError(f"still TO DO in {installation.settings.house_path}: {left}")
     return house.name
 
 
@@ -86,9 +88,10 @@ def _service(installation: Installation, service: str) -> Iterator[Finding]:
 
     def look() -> str:
         state.update(asyncio.run(_look(installation, service)))
-        if state["version"] is None or state["version"] < state["needed"]:
-            raise ChassisError(f"at {state['version'] or 'nothing'}, needs {state['needed']}. Run: conduit migrate")
-        return f"reachable, at {state['version']}"
+        version, needed = state["version"], state["needed"]
+        if version is None or version < needed:
+            raise ChassisError(f"at {version or 'nothing'}, needs {needed}. Run: conduit migrate")
+        return f"reachable, at {version}"
 
     yield _try(f"database of {service}", look)
     if "pending" in state:
@@ -100,7 +103,8 @@ def _service(installation: Installation, service: str) -> Iterator[Finding]:
 
 async def _look(installation: Installation, service: str) -> dict[str, Any]:
     async with opened(installation, service) as database:
-        state: dict[str, Any] = {"version": await version_of(database), "needed": newest(migrations_of(service))}
+        needed = newest(migrations_of(service))
+        state: dict[str, Any] = {"version": await version_of(database), "needed": needed}
         if state["version"]:
             async with database.reading() as tx:
                 outbox = await QUERIES.outbox_state(tx)
@@ -127,10 +131,15 @@ def _outbox(service: str, state: dict[str, Any]) -> Finding:
 def _broker(settings: Settings) -> Iterator[Finding]:
     from chassis.declare import verify, waiting
 
-    if settings.amqp_admin_url:
-        yield _try("broker declarations", lambda: f"{verify(settings.amqp_admin_url)} queues as they should be")
     found: dict[str, tuple[int, int]] = {}
-    yield _try("broker", lambda: found.update(waiting(settings.amqp_url)) or "reachable, queues declared")
+
+    def look() -> str:
+        found.update(waiting(settings.amqp_url))
+        return "reachable, queues declared"
+
+    if settings.amqp_admin_url:
+        yield _try("broker declarations", lambda: f"{verify(settings.amqp_admin_url)} queues as intended")
+    yield _try("broker", look)
     for queue, (count, consumers) in found.items():
-        good = consumers > 0
-        yield Finding(queue, good, f"{count} waiting, {consumers} reading" + ("" if good else ": is its service up?"))
+        words = f"{count} waiting, {consumers} reading"
+        yield Finding(queue, consumers > 0, words if consumers else f"{words}: is its service up?")

@@ -20,13 +20,11 @@ from contracts.topology import SERVICES
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 #: The lists that the services' pages and imports need in a house file.
-LISTS = (
-    "areas", "professions", "kinds", "contact_roles", "closeness", "exam_stages", "lawful_bases", "channels",
-)  # fmt: skip
+LISTS = tuple("areas professions kinds contact_roles closeness exam_stages lawful_bases channels".split())
 
 
 class NotInitialised(ChassisError):
-    """There is no house file yet. Start your own with: conduit init, or look at the example: conduit up --example"""
+    """There is no house file yet. Start your own: conduit init, or see the example: conduit up --example"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Installation:
         return {name: service_url(admin, f"{prefix}_{name}", self._password(name)) for name in SERVICES}
 
     def admin_url(self) -> str:
-        """The address of a user who may make roles and databases: the embedded server's when none is given."""
+        """The address of a user who may make roles and databases; the embedded server's if none is given."""
         return self.settings.database_url or EmbeddedPostgres(self.settings.home).url()
 
     @contextmanager

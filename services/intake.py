@@ -1,6 +1,7 @@
 """``conduit import``: a file into the service that owns what is in it."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -29,3 +30,24 @@ def take_in(
 
     with installation.database():
         return asyncio.run(run())
+
+
+def as_document(report: Any) -> dict[str, Any]:
+    """A report for machines: every figure under its name, faults and notices as objects."""
+    document = dataclasses.asdict(report)
+    return document | {"faults": list(document["faults"]), "notices": list(document["notices"])}
+
+
+def in_words(report: Any) -> list[str]:
+    """A report for people, line by line: every fault, or what was done."""
+    lines = [str(notice) for notice in report.notices]
+    if report.faults:
+        cure = "Nothing was imported. Correct these lines and import again."
+        return [*lines, *map(str, report.faults), cure]
+    figures = {
+        field.name.replace("_", " "): getattr(report, field.name)
+        for field in dataclasses.fields(report)
+        if type(getattr(report, field.name)) is int
+    }
+    done = ", ".join(f"{name}: {figure:,}" for name, figure in figures.items())
+    return [*lines, done, "A dry run: nothing was changed." if report.dry_run else "Imported."]

@@ -4,32 +4,36 @@ Works on the databases alone, beside services that run or without any.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from chassis.context import Context
-from chassis.database import Database, Transaction, read_queries
+from chassis.database import Database
 from chassis.errors import ChassisError
+from chassis.inbox import Forget
 from chassis.keys import read_keys
-from chassis.outbox import QUERIES
+from chassis.outbox import QUERIES, AnnouncePage
 from contracts.topology import GRANTS, PARTNERS, SERVICES
-from services.installation import Installation, migrations_of
+from services.installation import Installation
+
+T = TypeVar("T")
 
 COLUMNS = ("service", "id", "type", "reason", "failure", "attempts", "parked_at", "next_try")
 
-#: Announces a page of present states after a subject; the last subject, or ``None`` at the end.
-Announce = Callable[[Transaction, str | None, int], Awaitable[str | None]]
-
+#: States announced in one transaction.
 _PAGE = 500
+
+#: Parked messages that are listed of one service.
+_MOST = 1000
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy that a service keeps of what another one owns."""
+    """A copy that a service keeps of what another one owns, by the name in its ``handlers.FORGETTING``."""
 
     owner: str
     #: The owner's name for it, in its ``snapshots.SNAPSHOTS``.
@@ -53,16 +57,12 @@ def parked(installation: Installation) -> list[dict[str, Any]]:
 
     async def look(database: Database) -> list[dict[str, Any]]:
         async with database.reading() as tx:
-            return [{"service": database.context.service, **row} async for row in _rows(tx)]
+            rows = [dict(row) async for row in QUERIES.parked_messages(tx, most=_MOST)]
+        return [{"service": database.context.service, **row} for row in rows]
 
     with installation.database():
         found = [row for service in SERVICES for row in asyncio.run(_with(installation, service, look))]
     return [{name: row[name] for name in COLUMNS} for row in found]
-
-
-async def _rows(tx: Transaction) -> Any:
-    async for row in QUERIES.parked_messages(tx, most=1000):
-        yield dict(row)
 
 
 def retry(installation: Installation, service: str, ids: Sequence[str]) -> int:
@@ -99,12 +99,12 @@ def replay(installation: Installation, name: str, progress: Callable[[int], None
     if copy is None:
         raise NoSuch(f"There is no copy {name}. Choose from: {', '.join(sorted(COPIES))}.")
     consumer, table = name.split(".")
-    queries = read_queries(migrations_of(consumer).parent)
-    announce: Announce = import_module(f"services.{copy.owner}.snapshots").SNAPSHOTS[copy.snapshot]
+    let_go: Forget = import_module(f"services.{consumer}.handlers").FORGETTING[table]
+    announce: AnnouncePage = import_module(f"services.{copy.owner}.snapshots").SNAPSHOTS[copy.snapshot]
 
     async def forget(database: Database) -> None:
         async with database.transaction() as tx:
-            await getattr(queries, f"forget_{table}")(tx)
+            await let_go(tx)
 
     async def announce_all(database: Database) -> int:
         after, count = None, 0
@@ -121,13 +121,13 @@ def replay(installation: Installation, name: str, progress: Callable[[int], None
         return asyncio.run(_with(installation, copy.owner, announce_all))
 
 
-async def _with(installation: Installation, service: str, act: Callable[[Database], Awaitable[Any]]) -> Any:
+async def _with(installation: Installation, service: str, act: Callable[[Database], Awaitable[T]]) -> T:
     async with opened(installation, service) as database:
         return await act(database)
 
 
 @asynccontextmanager
-async def opened(installation: Installation, service: str) -> Any:
+async def opened(installation: Installation, service: str) -> AsyncIterator[Database]:
     """One service's database, for as long as the block lasts."""
     settings = installation.settings
     context = Context(

@@ -8,7 +8,7 @@ done already stays as it is, so a load that was interrupted is finished by the n
 import asyncio
 import json
 import tomllib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -30,10 +30,17 @@ from services.grants.counting import figures as evidence_of
 from services.grants.imports import import_registrations
 from services.installation import EXAMPLES
 from services.notifications.answers import Answer, record_answer
-from services.notifications.campaigns import Plan, create_campaign, prepare_letters, read_plan, send_campaign
+from services.notifications.campaigns import (
+    Plan,
+    campaign_called,
+    create_campaign,
+    prepare_letters,
+    read_plan,
+    send_campaign,
+)
 from services.notifications.domain import AnswerKind
 from services.notifications.figures import figures as letters_of
-from services.notifications.queries import QUERIES as LETTERS
+from services.notifications.letters import letter_to_area
 from services.notifications.sending import SEND_LETTERS
 from services.partners.figures import figures as partners_of
 from services.partners.imports import import_partners
@@ -72,7 +79,7 @@ async def story_in_json(process: Process) -> None:
     print(json.dumps(await _tell(process)), flush=True)
 
 
-PLAYS: dict[str, Callable[[Process], Awaitable[None]]] = {
+PLAYS: dict[str, Callable[[Process], Coroutine[Any, Any, None]]] = {
     "example": example,
     "story": story,
     "story-json": story_in_json,
@@ -100,7 +107,9 @@ async def _play(process: Process, console: Console) -> None:
 
 
 async def _import_partners(process: Process) -> None:
-    _refuse_faults(await import_partners(process.database(PARTNERS), EXAMPLES / "partners.csv", dry_run=False))
+    _refuse_faults(
+        await import_partners(process.database(PARTNERS), EXAMPLES / "partners.csv", dry_run=False)
+    )
 
 
 async def _import_registrations(process: Process) -> None:
@@ -116,30 +125,30 @@ def _refuse_faults(report: Any) -> None:
 async def _send(process: Process) -> None:
     database = process.database(NOTIFICATIONS)
     async with database.transaction() as tx:
-        campaign = await _campaign(tx)
-        if campaign is None:
+        if await campaign_called(tx, plan().name) is None:
             campaign = await create_campaign(tx, plan())
             await prepare_letters(tx, campaign)
             await send_campaign(tx, campaign)
     process.wake(NOTIFICATIONS, SEND_LETTERS)
-    while True:
+
+    async def sent() -> bool:
         async with database.reading() as tx:
-            if (await letters_of(tx, campaign)).state == "sent":
-                return
-        await asyncio.sleep(0.2)
+            return (await letters_of(tx, await _campaign(tx))).state == "sent"
+
+    await _until(sent)
 
 
 async def _answer(process: Process) -> None:
     async with process.database(NOTIFICATIONS).transaction() as tx:
         campaign = await _campaign(tx)
         for area, reason in DECLINED.items():
-            letter = await LETTERS.first_letter_to(tx, campaign_id=campaign, area=area)
+            letter = await letter_to_area(tx, campaign, area)
             await record_answer(tx, letter, Answer(kind=AnswerKind.DECLINE, detail=reason))
 
 
 async def _finished(process: Process) -> bool:
     async with process.database(NOTIFICATIONS).reading() as tx:
-        campaign = await _campaign(tx)
+        campaign = await campaign_called(tx, plan().name)
         return campaign is not None and (await letters_of(tx, campaign)).answered > 0
 
 
@@ -149,21 +158,30 @@ def plan() -> Plan:
     return read_plan(tomllib.loads((EXAMPLES / "campaign.toml").read_text(encoding="utf-8")))
 
 
-async def _campaign(tx: Transaction) -> UUID | None:
-    id: UUID | None = await LETTERS.campaign_called(tx, name=plan().name)
+async def _campaign(tx: Transaction) -> UUID:
+    """The campaign, which an earlier step has written."""
+    id = await campaign_called(tx, plan().name)
+    if id is None:
+        raise LookupError("the letters were never written")
     return id
 
 
 async def quiet(process: Process) -> None:
     """Wait until every event is published and, being confirmed, taken in."""
-    while await _waiting(process):
+
+    async def settled() -> bool:
+        counts = await _event_counts(process)
+        return counts["outbox_pending"] + counts["under_way"] == 0
+
+    await _until(settled)
+
+
+async def _until(done: Callable[[], Awaitable[bool]]) -> None:
+    """Look again and again: the services know of no play that waits for them."""
+    while True:
+        if await done():
+            return
         await asyncio.sleep(0.1)
-
-
-async def _waiting(process: Process) -> int:
-    """Events that are on their way: in an outbox, or on the broker and not yet in the inboxes."""
-    counts = await _event_counts(process)
-    return counts["outbox_pending"] + counts["under_way"]
 
 
 async def outcome_of(process: Process) -> dict[str, Any]:
@@ -202,7 +220,8 @@ async def _event_counts(process: Process) -> dict[str, int]:
 @contextmanager
 def _steps(console: Console) -> Iterator[Callable[[str, Awaitable[None]], Awaitable[None]]]:
     """Shows each step while it runs and ticks it off afterwards; says nothing where nobody watches."""
-    columns = (SpinnerColumn(finished_text="[green]✓[/green]"), TextColumn("{task.description}"), TimeElapsedColumn())
+    spinner = SpinnerColumn(finished_text="[green]✓[/green]")
+    columns = (spinner, TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
 
         async def step(title: str, work: Awaitable[None]) -> None:
@@ -216,7 +235,9 @@ def _steps(console: Console) -> Iterator[Callable[[str, Awaitable[None]], Awaita
 def _table(outcome: dict[str, Any]) -> Table:
     letters, evidence = outcome["letters"], outcome["evidence"]
     asks, events = letters["asks_pence"], outcome["events"]
-    table = Table("What came of the year", "", title="The Forum's year", title_style="bold", show_header=False)
+    table = Table(
+        "What came of the year", "", title="The Forum's year", title_style="bold", show_header=False
+    )
     for words, figure in (
         ("Organisations we work with", f"{outcome['partners']['organisations']:,}"),
         ("Contacts there", f"{outcome['partners']['contacts']:,}"),

@@ -53,7 +53,13 @@ def _serve(settings: Settings, names: Sequence[str], playing: str) -> int:
         mailbox = MailBox(settings.home / "mail")
         port = loop.wait(mailbox.start())
         settings = dataclasses.replace(settings, smtp_url=f"smtp://127.0.0.1:{port}")
-    web = WebServer(settings, house, SECTIONS, mail_href="/mail" if mailbox else "", alive=lambda: not process.watchdog.deaf)
+    web = WebServer(
+        settings,
+        house,
+        SECTIONS,
+        mail_href="/mail" if mailbox else "",
+        alive=lambda: not process.watchdog.deaf,
+    )
     process = Process(
         settings=settings,
         house=house,
@@ -86,7 +92,7 @@ def _play(process: Process, what: str) -> None:
     """Play in the background of the running services; the story ends the process when it is told."""
     try:
         loop.wait(play.PLAYS[what](process))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it was, the process must not wait for a play that is over
         log.logger(__name__).error("play_failed", name=what, **log.describe(error))
         print(f"The {what} could not be played to its end: {error}", file=sys.stderr)
         os._exit(1)

@@ -1,6 +1,7 @@
 """Starting: an own installation, the services with or without the example, the story on a throwaway one."""
 
 import dataclasses
+import json
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
@@ -9,12 +10,15 @@ from pathlib import Path
 from chassis.config import Settings, SettingsError
 from chassis.embedded import make_home
 from chassis.errors import ChassisError
-from chassis.house import starter_house
+from chassis.house import house_of
 from chassis.migrations import drop_databases
 from chassis.supervisor import supervise
 from chassis.testing import free_port
 from contracts.topology import SERVICES
-from services.installation import Installation
+from services.installation import LISTS, Installation
+
+#: A house file with its gaps: ``{name}``, ``{email}`` and ``{person}``.
+_STARTER = Path(__file__).parent / "starter_house.toml"
 
 
 class AlreadyBegun(ChassisError):
@@ -38,7 +42,26 @@ def begin(installation: Installation, *, name: str, email: str, person: str) -> 
     return path
 
 
-def serve(installation: Installation, *, only: Sequence[str], example: bool, say: Callable[[str], None]) -> int:
+def starter_house(name: str, email: str, person: str = "TO DO: name") -> str:
+    """The text of a first house file for another body, ready to be read and then to be edited.
+
+    Raises:
+        HouseError: names the one of them that could not be read back.
+    """
+    given = {"name": name, "email": email, "person": person}
+    text = _STARTER.read_text(encoding="utf-8").format_map({key: _quoted(given[key]) for key in given})
+    house_of(text, required=LISTS)
+    return text
+
+
+def _quoted(text: str) -> str:
+    """As TOML writes it: a JSON string, but for the one control character that JSON lets pass."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def serve(
+    installation: Installation, *, only: Sequence[str], example: bool, say: Callable[[str], None]
+) -> int:
     """Prepare everything, then serve until a signal. The exit code."""
     settings = installation.settings
     _check_choice(settings, only)
@@ -127,4 +150,3 @@ def _check_choice(settings: Settings, only: Sequence[str]) -> None:
         raise SettingsError(f"There is no service {unknown[0]}. Choose from: {', '.join(SERVICES)}.")
     if only and set(only) != set(SERVICES) and not settings.amqp_url:
         raise SettingsError("Services in processes of their own need a broker between them: give --amqp-url.")
-

@@ -5,8 +5,7 @@ milliseconds and leaves nothing behind for the next one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from importlib import import_module
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -20,12 +19,15 @@ from chassis.config import Settings
 from chassis.context import Context
 from chassis.database import Database
 from chassis.house import House, read_house
+from chassis.inbox import Inbox, Subscription
 from chassis.keys import create_keys, read_keys
 from chassis.migrations import migrate
 from chassis.testing import PrivatePostgres, PrivateRabbitMQ
+from chassis.transports import Delivery
 from contracts.catalogue import FACTS
-from contracts.envelope import Event, decode
+from contracts.envelope import Event, decode, encode
 from contracts.topology import SERVICES
+from services.installation import migrations_of
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -75,11 +77,6 @@ def templates(postgres: PrivatePostgres) -> dict[str, str]:
         asyncio.run(_administer(postgres, f'CREATE DATABASE "{names[service]}"'))
         migrate(postgres.database_url(names[service]), migrations_of(service))
     return names
-
-
-def migrations_of(service: str) -> Path:
-    """The folder of a service's migrations."""
-    return Path(import_module(f"services.{service}").__file__ or "").parent / "migrations"
 
 
 async def _administer(server: PrivatePostgres, *statements: str) -> None:
@@ -156,6 +153,11 @@ async def _databases(
     for database, name in made:
         await database.close()
         await _administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def take(database: Database, subscriptions: Sequence[Subscription], *events: Event) -> None:
+    """Let a service receive these events in one delivery, through its inbox."""
+    await Inbox(database, subscriptions).take([Delivery(body=encode(event)) for event in events])
 
 
 async def announced(database: Database) -> list[Event]:

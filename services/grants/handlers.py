@@ -1,7 +1,7 @@
 """What grants does when it hears of something."""
 
 from chassis.database import Transaction
-from chassis.inbox import copy, reaction
+from chassis.inbox import Forget, copy, reaction
 from contracts.envelope import Event
 from contracts.notifications import ContributionPledged
 from contracts.partners import OrganisationAmended, OrganisationClosed, OrganisationRegistered
@@ -21,11 +21,6 @@ async def remember_organisation(tx: Transaction, event: Event) -> None:
     )
 
 
-async def forget_organisations(tx: Transaction) -> None:
-    """Let the copy be written anew from snapshots; what it holds is shown until they come."""
-    await QUERIES.forget_organisations(tx)
-
-
 async def record_pledge(tx: Transaction, event: Event) -> None:
     """Enter a pledge. Its organisation need not be known yet: the name is looked up when it is shown."""
     await QUERIES.record_pledge(
@@ -40,6 +35,9 @@ async def record_pledge(tx: Transaction, event: Event) -> None:
         now=tx.now,
     )
 
+
+#: By the name of the copy. What it holds is shown until the snapshots come.
+FORGETTING: dict[str, Forget] = {"organisations": QUERIES.forget_organisations}
 
 SUBSCRIPTIONS = (
     copy(OrganisationRegistered, remember_organisation),

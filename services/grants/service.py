@@ -22,7 +22,7 @@ class Grants:
     announcements = Announcements()
     pages = Pages(web.build, "/grants")
 
-    @subscribe(SUBSCRIPTIONS)  # type: ignore[untyped-decorator]
+    @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
         """Take in what was received."""
         await inbox.take(deliveries)

@@ -1,15 +1,9 @@
 """Repeating the present state, so that others can build their copies anew."""
 
-from collections.abc import Awaitable, Callable
-
 from chassis.database import Transaction
-from chassis.outbox import announce_many
+from chassis.outbox import AnnouncePage, announce_many
 from services.grants.counting import of_count
 from services.grants.queries import QUERIES
-
-#: Announces a page of one aggregate's present state: after which subject, how many at the most. Answers the
-#: last subject announced, or None when there are no more.
-Announce = Callable[[Transaction, str | None, int], Awaitable[str | None]]
 
 
 async def announce_counts(tx: Transaction, after: str | None, most: int) -> str | None:
@@ -19,4 +13,4 @@ async def announce_counts(tx: Transaction, after: str | None, most: int) -> str 
     return str(rows[-1]["subject"]) if rows else None
 
 
-SNAPSHOTS: dict[str, Announce] = {"registration_counts": announce_counts}
+SNAPSHOTS: dict[str, AnnouncePage] = {"registration_counts": announce_counts}

@@ -169,6 +169,12 @@ async def create_campaign(tx: Transaction, plan: Plan) -> UUID:
     return id
 
 
+async def campaign_called(tx: Transaction, name: str) -> UUID | None:
+    """The newest campaign of that name."""
+    id: UUID | None = await QUERIES.campaign_called(tx, name=name)
+    return id
+
+
 def formula_of(campaign: Any) -> AskFormula:
     """The formula that a campaign was given."""
     return AskFormula(

@@ -7,7 +7,7 @@ matter. Nothing is sent because an event arrived.
 from typing import Any
 
 from chassis.database import Transaction
-from chassis.inbox import copy
+from chassis.inbox import Forget, copy
 from chassis.sealed import unseal
 from contracts.envelope import Event
 from contracts.grants import RegistrationsCounted
@@ -73,6 +73,13 @@ async def remember_count(tx: Transaction, event: Event) -> None:
         version=version,
     )
 
+
+#: By the name of the copy. What it holds stays in use until the snapshots come.
+FORGETTING: dict[str, Forget] = {
+    "organisations": QUERIES.forget_organisations,
+    "contacts": QUERIES.forget_contacts,
+    "registration_counts": QUERIES.forget_registration_counts,
+}
 
 SUBSCRIPTIONS = (
     copy(OrganisationRegistered, remember_organisation),

@@ -165,7 +165,13 @@ def _only_from(letter: Any, after: LetterState, befores: tuple[LetterState, ...]
         raise Conflict("This letter has moved on meanwhile.", "Reload the page to see where it stands.")
 
 
-async def letter_to_area(tx: Transaction, campaign_id: UUID, area: str) -> UUID | None:
-    """The first letter of a campaign to the body that serves an area (a code of the house's list)."""
+async def letter_to_area(tx: Transaction, campaign_id: UUID, area: str) -> UUID:
+    """The first letter of a campaign to the body that serves an area (a code of the house's list).
+
+    Raises:
+        NotFound: when the campaign has no letter there.
+    """
     id: UUID | None = await QUERIES.first_letter_to(tx, campaign_id=campaign_id, area=area)
+    if id is None:
+        raise NotFound
     return id

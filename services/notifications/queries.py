@@ -1,4 +1,4 @@
-"""The statements of ``queries.sql``, read once."""
+"""The statements of ``queries.sql``, by name."""
 
 from chassis.database import read_queries
 

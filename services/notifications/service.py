@@ -24,17 +24,17 @@ class Notifications:
     announcements = Announcements()
     pages = Pages(web.build, MOUNT)
 
-    @subscribe(SUBSCRIPTIONS)  # type: ignore[untyped-decorator]
+    @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
         """Take in what was received."""
         await inbox.take(deliveries)
 
-    @every(seconds=2, name=SEND_LETTERS)  # type: ignore[untyped-decorator]
+    @every(seconds=2, name=SEND_LETTERS)
     async def send(self) -> bool:
         """Send what is due; true when there is more."""
         return await Sender(self.store).turn()  # nameko puts the database here
 
-    @every(seconds=10, name="count letters")  # type: ignore[untyped-decorator]
+    @every(seconds=10, name="count letters")
     async def count(self) -> None:
         """Bring the gauges up to date."""
         await metrics.observe(self.store)  # nameko puts the database here

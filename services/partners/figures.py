@@ -1,8 +1,7 @@
 """What partners counts of its own for whoever sums up the year."""
 
-from chassis.database import Transaction, read_queries
-
-QUERIES = read_queries(__file__)
+from chassis.database import Transaction
+from services.partners.queries import QUERIES
 
 
 async def figures(tx: Transaction) -> dict[str, int]:

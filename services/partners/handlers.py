@@ -7,7 +7,7 @@ about an organisation that is not in the register waits until it is.
 from datetime import datetime
 from uuid import UUID
 
-from chassis.database import Transaction, read_queries
+from chassis.database import Transaction
 from chassis.errors import NotYetKnown
 from chassis.house import Entry
 from chassis.inbox import reaction
@@ -20,8 +20,7 @@ from contracts.notifications import (
     LetterFailed,
     LetterSent,
 )
-
-QUERIES = read_queries(__file__)
+from services.partners.queries import QUERIES
 
 #: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
 _ANSWERS = {

@@ -16,15 +16,14 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from chassis.database import Database, Transaction, read_queries
+from chassis.database import Database, Transaction
 from chassis.house import House
 from chassis.outbox import Announcement, announce_many
 from chassis.sheets import Fault, Notice, Row, read_sheet
 from services.partners import announcements
 from services.partners.domain import Contact, Fate, Organisation, contact_after, organisation_after
 from services.partners.partners_file import PartnersFile, columns, fault_of
-
-QUERIES = read_queries(__file__)
+from services.partners.queries import QUERIES
 
 #: Rows that one statement writes, and lines read before others get a turn.
 SLICE = 500

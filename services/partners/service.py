@@ -22,7 +22,7 @@ class Partners:
     announcements = Announcements()
     pages = Pages(web.build, "/partners")
 
-    @subscribe(SUBSCRIPTIONS)  # type: ignore[untyped-decorator]
+    @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
         """Take in what the other services said."""
         await inbox.take(deliveries)

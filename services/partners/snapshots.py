@@ -1,16 +1,12 @@
 """Saying the present state once more, page by page, so that others can rebuild their copies."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
-from chassis.database import Transaction, read_queries
-from chassis.outbox import announce_many
+from chassis.database import Transaction
+from chassis.outbox import AnnouncePage, announce_many
 from services.partners import announcements
 from services.partners.domain import Contact, Organisation
-
-QUERIES = read_queries(__file__)
-
-#: Announces up to so many aggregates after the given id; the id to go on after, or None when all were said.
-Snapshot = Callable[[Transaction, str | None, int], Awaitable[str | None]]
+from services.partners.queries import QUERIES
 
 
 async def announce_organisations(tx: Transaction, after: str | None, most: int) -> str | None:
@@ -29,7 +25,7 @@ async def announce_contacts(tx: Transaction, after: str | None, most: int) -> st
     return str(found[-1].id) if found else None
 
 
-SNAPSHOTS: Mapping[str, Snapshot] = {
+SNAPSHOTS: Mapping[str, AnnouncePage] = {
     "organisations": announce_organisations,
     "contacts": announce_contacts,
 }

@@ -13,13 +13,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from chassis.clock import LOCAL
-from chassis.database import Database, Transaction, read_queries
+from chassis.database import Database, Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry, House
 from chassis.web import BadRequest, Site, read_id, site_of
 from services.partners.domain import Contact, Organisation, folded
-
-QUERIES = read_queries(__file__)
+from services.partners.queries import QUERIES
 
 MOUNT = "/partners"
 LIST = f"{MOUNT}/organisations"

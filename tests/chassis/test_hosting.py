@@ -1,4 +1,4 @@
-"""Hosting: nameko, coroutines and pages in one process, without a broker: it starts, serves, stops cleanly."""
+"""Hosting: nameko, coroutines and pages in one process, without a broker. It starts, serves and stops."""
 
 import os
 import signal

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.house import Entry, HouseError, Signatory, read_house, starter_house
+from chassis.house import Entry, HouseError, Signatory, read_house
 
 SOUND = """
 name = "Rivières sans frontières"
@@ -142,35 +142,3 @@ def test_a_file_that_is_no_house_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "house.toml").write_bytes('name = "Rivières"'.encode("utf-16"))
     with pytest.raises(HouseError, match="is not UTF-8 text"):
         read_house(tmp_path / "house.toml")
-
-
-@pytest.mark.parametrize("name", ["Harbour Lights", 'Ràdio "Ö" {curly} \\ back', "مركز الأمل", "=1+1"])
-def test_the_starter_can_be_read_at_once_and_says_what_is_left_to_do(tmp_path: Path, name: str) -> None:
-    house = read_house(_written(tmp_path, starter_house(name, "office@harbour.example")))
-    assert (house.name, house.short_name, house.email) == (name, name, "office@harbour.example")
-    assert set(house.unfinished) == {"number", "address", "telephone", "website", "complaints", "signatories"}
-    assert all(house.lists.values())
-
-
-def test_the_starter_has_the_lists_of_the_example(tmp_path: Path) -> None:
-    example = read_house(Path(__file__).parents[2] / "examples" / "house.toml")
-    starter = read_house(_written(tmp_path, starter_house("Harbour Lights", "office@harbour.example")))
-    assert set(starter.lists) == set(example.lists)
-
-
-@pytest.mark.parametrize(
-    ("name", "email", "key"),
-    [
-        ("", "office@harbour.example", "name"),
-        ("Two\nlines", "office@harbour.example", "name"),
-        ("DEL\x7f", "office@harbour.example", "name"),
-        ("Half \ud800 character", "office@harbour.example", "name"),
-        ("Harbour", "office", "email"),
-        ("Harbour", "a@b@c.example", "email"),
-        ("Harbour", "one@a.example, two@b.example", "email"),
-    ],
-)
-def test_a_starter_is_not_made_from_what_could_not_be_read_back(name: str, email: str, key: str) -> None:
-    with pytest.raises(HouseError) as caught:
-        starter_house(name, email)
-    assert caught.value.key == key

@@ -38,6 +38,19 @@ async def count(tx: Transaction, subject: str, sequence: int, number: int = 5) -
     )
 
 
+async def count_and_fail(database: Database) -> None:
+    async with database.transaction() as tx:
+        await count(tx, "here", 1)
+        raise ZeroDivisionError
+
+
+async def send_campaign(tx: Transaction) -> Event:
+    """Announce something that nobody subscribes to."""
+    return await announce(
+        tx, CampaignSent, subject="c", sequence=1, campaign_id=uuid4(), campaign="x", bodies=1, letters=1
+    )
+
+
 async def note(tx: Transaction, event: Event) -> None:
     await tx.execute("INSERT INTO effects (subject, sequence) VALUES ($1, $2)", event.subject, event.sequence)
 
@@ -77,9 +90,7 @@ class TestAnnouncing:
     async def test_is_undone_with_the_state_it_announces(self, make_bare: MakeDatabase) -> None:
         database = await make_bare(GRANTS)
         with pytest.raises(ZeroDivisionError):
-            async with database.transaction() as tx:
-                await count(tx, "here", 1)
-                raise ZeroDivisionError
+            await count_and_fail(database)
         assert await announced(database) == []
 
     async def test_refuses_what_the_contract_refuses(self, make_bare: MakeDatabase) -> None:
@@ -93,12 +104,11 @@ class TestAnnouncing:
         database = await make_bare(NOTIFICATIONS)
 
         async def answer(tx: Transaction, event: Event) -> None:
-            await announce(
-                tx, CampaignSent, subject="c", sequence=1, campaign_id=uuid4(), campaign="x", bodies=1, letters=1
-            )
+            await send_campaign(tx)
 
         first = uuid4()
-        await Inbox(database, [reaction(RegistrationsCounted, answer)]).take([message(id=first, correlationid="story")])
+        inbox = Inbox(database, [reaction(RegistrationsCounted, answer)])
+        await inbox.take([message(id=first, correlationid="story")])
         (event,) = await announced(database)
         assert (event.correlationid, event.causationid) == ("story", str(first))
 
@@ -151,7 +161,9 @@ class TestRelay:
             rows = await tx.fetch("SELECT id, attempts, last_failure FROM outbox WHERE published_at IS NULL")
         assert [(r["id"], r["attempts"], r["last_failure"]) for r in rows] == [(kept.id, 1, "queue_refused")]
 
-    async def test_a_crash_after_publishing_repeats_and_the_inbox_absorbs_it(self, make_bare: MakeDatabase) -> None:
+    async def test_a_crash_after_publishing_repeats_and_the_inbox_absorbs_it(
+        self, make_bare: MakeDatabase
+    ) -> None:
         owner, subscriber = await make_bare(GRANTS), await make_bare(NOTIFICATIONS)
         port = InProcess()
         port.register(NOTIFICATIONS, Inbox(subscriber, [copy(RegistrationsCounted, note)]).take)
@@ -183,9 +195,7 @@ class TestRelay:
     async def test_an_event_that_nobody_expects_is_published_to_nobody(self, make_bare: MakeDatabase) -> None:
         owner = await make_bare(NOTIFICATIONS)
         async with owner.transaction() as tx:
-            await announce(
-                tx, CampaignSent, subject="c", sequence=1, campaign_id=uuid4(), campaign="x", bodies=1, letters=1
-            )
+            await send_campaign(tx)
         await Relay(owner, InProcess()).turn()
         assert await pending(owner) == 0
 
@@ -197,7 +207,9 @@ class TestInbox:
         await inbox.take([twice])
         assert await effects(database) == [("here", 1)]
 
-    async def test_parallel_deliveries_of_one_message_have_one_effect(self, database: Database, inbox: Inbox) -> None:
+    async def test_parallel_deliveries_of_one_message_have_one_effect(
+        self, database: Database, inbox: Inbox
+    ) -> None:
         messages = [message(f"s{n}") for n in range(20)]
         await asyncio.gather(*(inbox.take(messages) for _ in range(4)))
         assert len(await effects(database)) == 20
@@ -228,7 +240,9 @@ class TestInbox:
         (row,) = await parked(database)
         assert (row["reason"], row["next_try"], bytes(row["body"])) == (reason, None, delivery.body)
 
-    async def test_parks_an_id_that_is_used_for_something_else(self, database: Database, inbox: Inbox) -> None:
+    async def test_parks_an_id_that_is_used_for_something_else(
+        self, database: Database, inbox: Inbox
+    ) -> None:
         id = uuid4()
         await inbox.take([message("first", id=id)])
         await inbox.take([message("second", id=id)])

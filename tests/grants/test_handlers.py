@@ -9,21 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.database import Database
-from chassis.inbox import Inbox
-from chassis.transports import Delivery
-from contracts.envelope import CONTENT_TYPE, Event, Fact, encode, pounds_sterling
+from contracts.envelope import Event, Fact, pounds_sterling
 from contracts.notifications import ContributionPledged
 from contracts.partners import OrganisationAmended, OrganisationClosed, OrganisationRegistered
-from services.grants.handlers import SUBSCRIPTIONS, forget_organisations
+from services.grants.handlers import FORGETTING, SUBSCRIPTIONS
 from services.grants.queries import QUERIES
-from tests.conftest import MakeDatabase
+from tests.conftest import take
 
 CAMDEN, PLEDGE = UUID(int=7), UUID(int=8)
-
-
-@pytest.fixture
-async def grants(make_database: MakeDatabase) -> Database:
-    return await make_database("grants")
 
 
 def an_event(fact: type[Fact], subject: UUID, data: Mapping[str, Any], **more: Any) -> Event:
@@ -61,9 +54,9 @@ def a_pledge(**more: Any) -> Event:
 
 
 async def receive(database: Database, *events: Event) -> None:
-    inbox = Inbox(database, SUBSCRIPTIONS)
+    """Let the service receive these events, one delivery after the other."""
     for event in events:
-        await inbox.take([Delivery(body=encode(event), content_type=CONTENT_TYPE)])
+        await take(database, SUBSCRIPTIONS, event)
 
 
 async def pledges(database: Database) -> list[tuple[str | None, str, int, date]]:
@@ -94,7 +87,7 @@ async def test_a_forgotten_copy_is_rebuilt_from_snapshots(grants: Database) -> N
     await receive(grants, *ORGANISATION)
     async with grants.transaction() as tx:
         await tx.execute("UPDATE organisations SET name = 'damaged'")
-        await forget_organisations(tx)
+        await FORGETTING["organisations"](tx)
     closed = ORGANISATION[2]
     await receive(grants, an_event(closed.fact, CAMDEN, closed.data, sequence=closed.sequence, snapshot=True))
     async with grants.reading() as tx:

@@ -13,19 +13,14 @@ from chassis.database import Database
 from chassis.sheets import Fault
 from contracts.envelope import Event
 from contracts.grants import RegistrationsCounted
-from services.grants import figures
+from services.grants.counting import figures
 from services.grants.domain import ImportRunning, person_digest
 from services.grants.imports import import_registrations
 from services.grants.snapshots import SNAPSHOTS
-from tests.conftest import EXAMPLES, MakeDatabase, announced
+from tests.conftest import EXAMPLES, announced
 
 HEADER = "reference,registered_on,profession,area,country,exam_stage,lawful_basis"
 KENSINGTON, CAMDEN = "E09000020", "E09000007"
-
-
-@pytest.fixture
-async def grants(make_database: MakeDatabase) -> Database:
-    return await make_database("grants")
 
 
 def a_line(

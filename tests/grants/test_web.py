@@ -8,13 +8,8 @@ import pytest
 from chassis.database import Database
 from services.grants import web
 from services.grants.imports import import_registrations
-from tests.conftest import EXAMPLES, MakeDatabase, client
+from tests.conftest import EXAMPLES, client
 from tests.grants.test_handlers import ORGANISATION, a_pledge, receive
-
-
-@pytest.fixture
-async def grants(make_database: MakeDatabase) -> Database:
-    return await make_database("grants")
 
 
 @pytest.fixture

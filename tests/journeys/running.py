@@ -18,7 +18,7 @@ from chassis.testing import free_port
 ROOT = Path(__file__).parent.parent.parent
 
 
-def conduit(*arguments: str, home: Path, within: float = 90, **variables: str) -> subprocess.CompletedProcess[str]:
+def conduit(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "services", *arguments],
@@ -26,7 +26,7 @@ def conduit(*arguments: str, home: Path, within: float = 90, **variables: str) -
         env=_environment(home, variables),
         capture_output=True,
         text=True,
-        timeout=within,
+        timeout=90,
         check=False,
     )
 
@@ -77,16 +77,18 @@ class Running:
     def wait_until_ready(self, within: float = 45) -> None:
         """Until it answers that it is ready; fails with the log when it ends instead."""
         deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
-            if self._process is not None and self._process.poll() is not None:
-                raise AssertionError(f"conduit up ended with {self._process.returncode}:\n{self.log.read_text()}")
-            try:
-                if httpx.get(f"http://127.0.0.1:{self.metrics_port}/health/ready", timeout=2).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
+        while not self._ready():
+            code = self._process.poll() if self._process is not None else None
+            assert code is None, f"conduit up ended with {code}:\n{self.log.read_text()}"
+            assert time.monotonic() < deadline, f"not ready within {within} s:\n{self.log.read_text()}"
             time.sleep(0.1)
-        raise AssertionError(f"not ready within {within} s:\n{self.log.read_text()}")
+
+    def _ready(self) -> bool:
+        url = f"http://127.0.0.1:{self.metrics_port}/health/ready"
+        try:
+            return httpx.get(url, timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def wait_for_words(self, words: str, within: float = 60) -> None:
         """Until the log says these words."""

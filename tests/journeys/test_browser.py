@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.journeys.running import Running
 
@@ -20,6 +20,18 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+#: Every page that has an address one can type.
+PATHS = (
+    "/",
+    "/partners/",
+    "/partners/organisations",
+    "/grants/",
+    "/letters/",
+    "/letters/campaigns/new",
+    "/mail",
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +56,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page that fails the test when a script fails or the browser blocks something of ours."""
-    context = browser.new_context(locale="en-GB", timezone_id="Europe/London", viewport={"width": 1280, "height": 900})
+    screen: ViewportSize = {"width": 1280, "height": 900}
+    context = browser.new_context(locale="en-GB", timezone_id="Europe/London", viewport=screen)
     opened = context.new_page()
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -57,14 +70,14 @@ def page(browser: Browser) -> Iterator[Page]:
 def open_board(page: Page, running: Running) -> None:
     page.goto(running.url + "/")
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="Letters").click()
-    page.get_by_role("link", name=re.compile("training", re.I)).first.click()
+    page.get_by_role("link", name=re.compile("training", re.IGNORECASE)).first.click()
 
 
 def response_page(page: Page, running: Running, name: str) -> str:
-    """The address of the response page in the letter to a body, found as a recipient finds it: in the letter."""
+    """The address of the response page, found as a recipient finds it: in the letter to the body."""
     open_board(page, running)
     page.get_by_role("link", name=name).first.click()
-    link = page.get_by_role("link", name=re.compile("response page", re.I)).first
+    link = page.get_by_role("link", name=re.compile("response page", re.IGNORECASE)).first
     address = link.get_attribute("href")
     assert address
     return address if address.startswith("http") else running.url + address
@@ -91,8 +104,8 @@ def test_a_recipient_acknowledges_and_the_board_changes_by_itself(page: Page, ru
     recipient.goto(address)
     recipient.goto(address)
     expect(page.locator("main")).to_contain_text(re.compile(r"31\s+of\s+33"))
-    recipient.get_by_role("button", name=re.compile("acknowledge", re.I)).first.click()
-    expect(recipient.locator("main")).to_contain_text(re.compile("thank you|recorded", re.I))
+    recipient.get_by_role("button", name=re.compile("acknowledge", re.IGNORECASE)).first.click()
+    expect(recipient.locator("main")).to_contain_text(re.compile("thank you|recorded", re.IGNORECASE))
 
     expect(page.locator("main")).to_contain_text(re.compile(r"30\s+of\s+33"), timeout=10_000)
 
@@ -100,7 +113,7 @@ def test_a_recipient_acknowledges_and_the_board_changes_by_itself(page: Page, ru
 @pytest.mark.timeout(150)
 def test_a_recipient_who_types_a_wrong_amount_is_told_what_to_write(page: Page, running: Running) -> None:
     page.goto(response_page(page, running, "Ealing Primary Care Trust"))
-    page.get_by_text(re.compile("pledge", re.I)).first.click()
+    page.get_by_text(re.compile("pledge", re.IGNORECASE)).first.click()
     page.locator("input[name=amount]").fill("-3")
     page.locator("form:has(input[name=amount]) button").click()
     expect(page.locator("main")).to_contain_text("Write")
@@ -113,18 +126,18 @@ def test_the_organisation_shows_what_happened(page: Page, running: Running) -> N
     page.get_by_role("link", name=re.compile("Westminster Primary Care Trust")).first.click()
     main = page.locator("main")
     expect(main).to_contain_text("Westminster Primary Care Trust")
-    expect(main).to_contain_text(re.compile("declined", re.I))
+    expect(main).to_contain_text(re.compile("declined", re.IGNORECASE))
 
 
 @pytest.mark.timeout(150)
 def test_the_letters_can_be_read_in_the_mail_box(page: Page, running: Running) -> None:
     page.goto(running.url + "/mail")
-    page.get_by_role("link", name=re.compile("training", re.I)).first.click()
+    page.get_by_role("link", name=re.compile("training", re.IGNORECASE)).first.click()
     expect(page.locator("main")).to_contain_text("Dear")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("path", ["/", "/partners/", "/partners/organisations", "/grants/", "/letters/", "/mail", "/letters/campaigns/new"])
+@pytest.mark.parametrize("path", PATHS)
 def test_no_page_is_wider_than_the_screen(page: Page, running: Running, path: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     assert (page.goto(running.url + path)) is not None

@@ -86,7 +86,7 @@ def test_the_campaign_goes_from_files_to_answers(world: World) -> None:
     campaign = the_campaign_is_written_and_sent(world)
     every_letter_arrived_once(world)
     two_answer_from_the_link_in_their_letter(world)
-    figures = world.get(NOTIFICATIONS, f"/letters/api/v1/campaigns/{campaign}").json()
+    figures = figures_of(world, campaign)
     assert {name: figures[name] for name in ("asked", "declined", "acknowledged", "never_acknowledged")} == {
         "asked": 33,
         "declined": 1,
@@ -95,6 +95,15 @@ def test_the_campaign_goes_from_files_to_answers(world: World) -> None:
     }
     partners_shows_it_on_the_timeline(world)
     nothing_is_left_over(world)
+
+
+def figures_of(world: World, campaign: str) -> Any:
+    return world.get(NOTIFICATIONS, f"/letters/api/v1/campaigns/{campaign}").json()
+
+
+def findings_of(world: World) -> Any:
+    """What ``conduit check`` finds, good or bad."""
+    return last_line_as_json(conduit("check", "--json", home=world.home, **world.variables).stdout)
 
 
 def files_are_imported_and_heard_of(world: World) -> None:
@@ -119,13 +128,12 @@ def the_campaign_is_written_and_sent(world: World) -> str:
         assert key
         url = f"{world.running[NOTIFICATIONS].url}/letters/campaigns/{campaign}/letters"
         assert httpx.post(url, data={"key": str(uuid4())}, timeout=20).status_code == 303
-        figures = world.get(NOTIFICATIONS, f"/letters/api/v1/campaigns/{campaign}").json()
-        return bool(figures["letters"]["draft"] == 99)
+        return bool(figures_of(world, campaign)["letters"]["draft"] == 99)
 
     eventually(heard_of_everything)
     sent = world.post_json(f"/letters/api/v1/campaigns/{campaign}/send", {})
     assert (sent.status_code, sent.json()["letters"]) == (202, 99)
-    eventually(lambda: world.get(NOTIFICATIONS, f"/letters/api/v1/campaigns/{campaign}").json()["letters"]["sent"] == 99)
+    eventually(lambda: figures_of(world, campaign)["letters"]["sent"] == 99)
     return campaign
 
 
@@ -137,7 +145,11 @@ def every_letter_arrived_once(world: World) -> None:
 
 def two_answer_from_the_link_in_their_letter(world: World) -> None:
     answer(world, "chief.executive@camden-pct.example", {"answer": "acknowledge"})
-    answer(world, "chief.executive@westminster-pct.example", {"answer": "decline", "reason": "No means. Jo Bloggs"})
+    answer(
+        world,
+        "chief.executive@westminster-pct.example",
+        {"answer": "decline", "reason": "No means. Jo Bloggs"},
+    )
 
 
 def answer(world: World, address: str, fields: dict[str, str]) -> None:
@@ -165,7 +177,11 @@ def nothing_is_left_over(world: World) -> None:
     assert last_line_as_json(world.command("events", "parked", "--json")) == []
     findings = last_line_as_json(world.command("check", "--json"))
     assert [finding for finding in findings if not finding["good"]] == []
-    assert {finding["what"] for finding in findings} >= {"partners.inbox", "grants.dead", "database of grants"}
+    assert {finding["what"] for finding in findings} >= {
+        "partners.inbox",
+        "grants.dead",
+        "database of grants",
+    }
     for service in SERVICES:
         log = world.running[service].log.read_text()
         assert "Jo Bloggs" not in log
@@ -173,30 +189,31 @@ def nothing_is_left_over(world: World) -> None:
 
 
 def no_outbox_waits(world: World) -> bool:
-    done = conduit("check", "--json", home=world.home, **world.variables)
-    findings = last_line_as_json(done.stdout)
-    outboxes = [finding for finding in findings if finding["what"].startswith("outbox")]
+    outboxes = [finding for finding in findings_of(world) if finding["what"].startswith("outbox")]
     return len(outboxes) == 3 and all(finding["says"] == "everything is published" for finding in outboxes)
 
 
 def test_a_service_that_is_away_hears_of_everything_later(world: World) -> None:
     """Grants is stopped; partners announces; grants comes back and knows."""
     world.running[GRANTS].stop()
-    changed = (EXAMPLES / "partners.csv").read_text(encoding="utf-8").replace("Migrants Rights Network", "MRN, renamed")
+    changed = (
+        (EXAMPLES / "partners.csv")
+        .read_text(encoding="utf-8")
+        .replace("Migrants Rights Network", "MRN renamed")
+    )
     file = world.home.parent / "changed.csv"
     file.write_text(changed, encoding="utf-8")
     report = last_line_as_json(world.command("import", "partners", str(file), "--json"))
     assert report["changed"] == 1
     eventually(lambda: no_outbox_waits(world))
-    waiting = last_line_as_json(conduit("check", "--json", home=world.home, **world.variables).stdout)
-    assert any(f["what"] == "grants.inbox" and not f["good"] for f in waiting)
+    assert any(f["what"] == "grants.inbox" and not f["good"] for f in findings_of(world))
 
     world.running[GRANTS].start()
     world.running[GRANTS].wait_until_ready()
 
     def grants_inbox() -> bool:
-        found = last_line_as_json(conduit("check", "--json", home=world.home, **world.variables).stdout)
-        return any(f["what"] == "grants.inbox" and f["good"] and f["says"].startswith("0 waiting") for f in found)
+        (found,) = [each for each in findings_of(world) if each["what"] == "grants.inbox"]
+        return bool(found["good"]) and found["says"].startswith("0 waiting")
 
     eventually(grants_inbox)
 

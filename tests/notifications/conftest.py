@@ -11,17 +11,15 @@ import pytest
 
 from chassis.config import Settings
 from chassis.database import Database
-from chassis.inbox import Inbox
 from chassis.sealed import seal
 from chassis.testing import RecordingMailServer
-from chassis.transports import Delivery
-from contracts.envelope import Event, Fact, encode
+from contracts.envelope import Event, Fact
 from contracts.grants import RegistrationsCounted
 from contracts.partners import ContactListed, ContactWithdrawn, OrganisationRegistered
 from services.notifications.campaigns import Plan, create_campaign, prepare_letters, read_plan, send_campaign
 from services.notifications.handlers import SUBSCRIPTIONS
 from services.notifications.sending import Sender
-from tests.conftest import EXAMPLES, MakeDatabase
+from tests.conftest import EXAMPLES, MakeDatabase, take
 
 AREAS = {"E09000020": 52, "E09000033": 187, "E09000007": 260}
 ROLES = ("chief_executive", "dental_care", "equality_and_diversity")
@@ -114,7 +112,7 @@ def counted(area: str, count: int, sequence: int = 1, profession: str = "dentist
 
 async def hear(database: Database, *events: Event) -> None:
     """Let the service receive these events, through its inbox."""
-    await Inbox(database, SUBSCRIPTIONS).take([Delivery(body=encode(event)) for event in events])
+    await take(database, SUBSCRIPTIONS, *events)
 
 
 def trust_of(area: str) -> UUID:

@@ -60,9 +60,7 @@ async def come_to(database: Database, campaign: UUID) -> Figures:
 
 async def a_letter(database: Database, campaign: UUID, area: str = "E09000020") -> UUID:
     async with database.reading() as tx:
-        id = await letter_to_area(tx, campaign, area)
-    assert id is not None
-    return id
+        return await letter_to_area(tx, campaign, area)
 
 
 async def test_an_acknowledgement_is_announced_once(book: Database, campaign: UUID) -> None:

@@ -79,9 +79,7 @@ async def sent(book: Database, send_due: SendAll) -> UUID:
 
 async def a_letter(database: Database, campaign: UUID) -> UUID:
     async with database.reading() as tx:
-        id = await letter_to_area(tx, campaign, "E09000020")
-    assert id is not None
-    return id
+        return await letter_to_area(tx, campaign, "E09000020")
 
 
 async def response_page(database: Database, campaign: UUID) -> str:

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 
 from chassis.database import Database
-from chassis.inbox import Inbox
-from chassis.transports import Delivery
 from contracts.catalogue import sample
-from contracts.envelope import Event, Fact, encode
+from contracts.envelope import Event, Fact
 from services.partners.handlers import SUBSCRIPTIONS
 from services.partners.imports import ImportReport, import_partners
 from services.partners.partners_file import CONTACT_COLUMNS, ORGANISATION_COLUMNS
-from tests.conftest import MakeDatabase
+from tests.conftest import MakeDatabase, take
 
 HEADER = ("identifier", *ORGANISATION_COLUMNS, *CONTACT_COLUMNS)
 
@@ -95,7 +93,7 @@ def told(fact: type[Fact], **data: Any) -> Event:
 
 async def hear(database: Database, events: Iterable[Event]) -> None:
     """Let the service receive these events, through its inbox."""
-    await Inbox(database, SUBSCRIPTIONS).take([Delivery(body=encode(event)) for event in events])
+    await take(database, SUBSCRIPTIONS, *events)
 
 
 async def everything(database: Database) -> list[list[tuple[Any, ...]]]:
