@@ -92,6 +92,7 @@ class Settings:
         2.0, "the first wait before a parked message is tried again", "seconds", 0.01
     )
     retry_longest: float = _setting(600.0, "the longest wait between two tries", "seconds", 0.01)
+    handler_timeout: float = _setting(30.0, "the longest that handling one message may take", "seconds", 0.1)
     attempts: int = _setting(8, "tries before a parked message waits for a person", "tries", 1)
     watchdog: float = _setting(90.0, "silence on one's own queue after which one is deaf", "seconds", 1)
     grace: float = _setting(8.0, "the longest that stopping may take", "seconds", 0.5)

@@ -17,7 +17,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from chassis.context import Cause, Context, current_cause
-from chassis.errors import DatabaseAway
+from chassis.errors import DatabaseAway, DatabaseRefuses
 from chassis.failpoints import reach
 
 #: Another transaction was in the way; the same again will do.
@@ -39,6 +39,14 @@ _GONE = (
 
 #: Why a connection cannot be had. asyncpg speaks of the interface when its pool is closing.
 _UNREACHABLE = (*_GONE, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
+
+
+#: The server answers and does not let us in.
+_REFUSING = (
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidPasswordError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
 
 
 def read_queries(folder: str | Path, name: str = "queries.sql") -> Any:
@@ -109,6 +117,8 @@ class Database:
             )
         except _UNREACHABLE as error:
             raise DatabaseAway from error
+        except _REFUSING as error:
+            raise DatabaseRefuses from error
 
     async def close(self) -> None:
         """Give every connection back; cut those that are still busy after the grace period."""

@@ -16,6 +16,14 @@ class NotMigrated(ChassisError):
     """The database is not at the version that this code needs. Run: conduit migrate"""
 
 
+class DatabaseRefuses(ChassisError):
+    """The database is there and does not let us in: the name or the password is wrong. Run: conduit migrate"""
+
+
+class HandlerTooSlow(ChassisError):
+    """A handler took longer than it may. What it did was undone; it is tried again later."""
+
+
 class NotYetKnown(ChassisError):
     """An event speaks of something that has not been heard of yet. It is tried again later."""
 

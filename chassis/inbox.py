@@ -19,7 +19,7 @@ from uuid import UUID, uuid5
 from chassis import metrics
 from chassis.context import Cause
 from chassis.database import IN_THE_WAY, Database, Transaction
-from chassis.errors import DatabaseAway, NotYetKnown
+from chassis.errors import DatabaseAway, HandlerTooSlow, NotYetKnown
 from chassis.failpoints import reach
 from chassis.log import describe, logger
 from chassis.outbox import QUERIES
@@ -181,7 +181,13 @@ class Inbox:
         tx.cause = Cause(
             correlationid=event.correlationid, causationid=str(event.id), traceparent=event.traceparent
         )
-        await subscription.handler(tx, event)
+        try:
+            async with asyncio.timeout(self._settings.handler_timeout) as limit:
+                await subscription.handler(tx, event)
+        except TimeoutError:
+            if limit.expired():
+                raise HandlerTooSlow from None
+            raise
         return "handled"
 
     async def _park(self, message: _Message, error: Exception) -> str:

@@ -16,6 +16,10 @@ from chassis.outbox import QUERIES
 from chassis.transports import Outgoing, PublishPort
 
 
+#: Reasons that mean that not one subscriber has the event: trying again soon multiplies nothing.
+NOBODY_HEARD = frozenset({"broker_away", "not_confirmed", "subscriber_away", "DatabaseAway"})
+
+
 class Relay:
     """Publishes one service's outbox."""
 
@@ -47,7 +51,7 @@ class Relay:
                     tx,
                     ids=[row["id"] for row in late],
                     failures=[refused[row["id"]] for row in late],
-                    tries=[tx.now + self._pause(row["attempts"]) for row in late],
+                    tries=[tx.now + self._pause(row["attempts"], refused[row["id"]]) for row in late],
                 )
         for row in rows:
             if row["id"] in refused:
@@ -70,9 +74,10 @@ class Relay:
         metrics.OUTBOX_PENDING.labels(self._service).set(state["pending"])
         metrics.OUTBOX_AGE.labels(self._service).set(max(age, 0))
 
-    def _pause(self, attempts: int) -> timedelta:
-        """Back-off with full jitter, at the most as long as a quiet minute of polling."""
-        longest = min(self._settings.retry_first * 2 ** min(attempts, 20), 60.0)
+    def _pause(self, attempts: int, reason: str) -> timedelta:
+        """Back-off with jitter. Short where nobody got a copy, long where a healthy queue gets another one."""
+        limit = 5.0 if reason in NOBODY_HEARD else 60.0
+        longest = min(self._settings.retry_first * 2 ** min(attempts, 20), limit)
         return timedelta(seconds=random.uniform(longest / 2, longest))
 
 

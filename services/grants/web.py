@@ -28,7 +28,7 @@ def build(database: Database) -> Any:
 
 async def home(request: Request) -> Response:
     """Who is registered where, the price of not integrating, and what was pledged."""
-    site, query = site_of(request), request.query_params.get("query", "").strip()[:100]
+    site, query = site_of(request), request.query_params.get("q", "").strip()[:100]
     async with site.database.reading() as tx:
         counts = [row async for row in QUERIES.counts(tx)]
         pledges = [row async for row in QUERIES.pledges(tx, most=MOST_PLEDGES)]

@@ -24,6 +24,9 @@ MOUNT = "/partners"
 LIST = f"{MOUNT}/organisations"
 API_LIST = f"{MOUNT}/api/v1/organisations"
 
+#: Where a letter is shown: an address of the site, used like the links in its navigation.
+LETTER = "/letters/letters"
+
 #: Organisations on one page of the list.
 PAGE = 50
 #: The newest entries of a timeline that a page shows, and of the first page's.
@@ -240,8 +243,13 @@ def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
 
 
 def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    said = {"what": row["what"], "detail": row["detail"], "source_words": "Told us by Letters", "href": None}
-    return {"at": row["happened_at"], **said}
+    return {
+        "at": row["happened_at"],
+        "what": row["what"],
+        "detail": row["detail"],
+        "source_words": "Told us by Letters",
+        "href": f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None,
+    }
 
 
 async def api_organisations(request: Request) -> Response:

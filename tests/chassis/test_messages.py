@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -76,6 +77,14 @@ def message(subject: str = "here", sequence: int = 1, id: UUID | None = None, **
     return Delivery(body=json.dumps(document).encode())
 
 
+async def joined(make_bare: MakeDatabase) -> tuple[Database, Database, InProcess]:
+    """An owner, a subscriber that notes what it hears, and the port between them."""
+    owner, subscriber = await make_bare(GRANTS), await make_bare(NOTIFICATIONS)
+    port = InProcess()
+    port.register(NOTIFICATIONS, Inbox(subscriber, [copy(RegistrationsCounted, note)]).take)
+    return owner, subscriber, port
+
+
 @pytest.fixture
 async def database(make_bare: MakeDatabase) -> Database:
     return await make_bare(NOTIFICATIONS)
@@ -115,9 +124,7 @@ class TestAnnouncing:
 
 class TestRelay:
     async def test_publishes_until_nothing_is_pending(self, make_bare: MakeDatabase) -> None:
-        owner, subscriber = await make_bare(GRANTS), await make_bare(NOTIFICATIONS)
-        port = InProcess()
-        port.register(NOTIFICATIONS, Inbox(subscriber, [copy(RegistrationsCounted, note)]).take)
+        owner, subscriber, port = await joined(make_bare)
         async with owner.transaction() as tx:
             for number in range(450):
                 await count(tx, f"area {number:03}", 1)
@@ -164,9 +171,7 @@ class TestRelay:
     async def test_a_crash_after_publishing_repeats_and_the_inbox_absorbs_it(
         self, make_bare: MakeDatabase
     ) -> None:
-        owner, subscriber = await make_bare(GRANTS), await make_bare(NOTIFICATIONS)
-        port = InProcess()
-        port.register(NOTIFICATIONS, Inbox(subscriber, [copy(RegistrationsCounted, note)]).take)
+        owner, subscriber, port = await joined(make_bare)
         async with owner.transaction() as tx:
             await count(tx, "here", 1)
         failpoints.arm("relay.published=raise")
@@ -177,9 +182,7 @@ class TestRelay:
         assert (await pending(owner), await effects(subscriber)) == (0, [("here", 1)])
 
     async def test_two_relays_share_the_work(self, make_bare: MakeDatabase) -> None:
-        owner, subscriber = await make_bare(GRANTS), await make_bare(NOTIFICATIONS)
-        port = InProcess()
-        port.register(NOTIFICATIONS, Inbox(subscriber, [copy(RegistrationsCounted, note)]).take)
+        owner, subscriber, port = await joined(make_bare)
         async with owner.transaction() as tx:
             for number in range(300):
                 await count(tx, f"area {number}", 1)
@@ -290,6 +293,22 @@ class TestInbox:
         (row,) = await parked(database)
         assert (row["reason"], row["next_try"], row["attempts"]) == ("not_yet_known", None, 8)
         assert await inbox.retry() is False
+
+    async def test_parks_what_its_handler_takes_too_long_over(self, make_bare: MakeDatabase) -> None:
+        database = await make_bare(NOTIFICATIONS)
+        quick = replace(database.context, settings=replace(database.context.settings, handler_timeout=0.1))
+        database.context = quick
+
+        async def hang(tx: Transaction, event: Event) -> None:
+            await note(tx, event)
+            if event.subject == "slow":
+                await asyncio.Event().wait()
+
+        await Inbox(database, [copy(RegistrationsCounted, hang)]).take([message("a"), message("slow")])
+        assert await effects(database) == [("a", 1)]
+        assert [(row["reason"], row["failure"]) for row in await parked(database)] == [
+            ("handler_failed", "HandlerTooSlow")
+        ]
 
     async def test_reactions_never_see_a_snapshot(self, make_bare: MakeDatabase) -> None:
         database = await make_bare(NOTIFICATIONS)

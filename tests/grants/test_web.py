@@ -46,7 +46,7 @@ async def test_the_home_shows_people_price_and_pledges(grants: Database, browser
 
 async def test_areas_can_be_searched_without_javascript(grants: Database, browser: httpx.AsyncClient) -> None:
     await import_registrations(grants, EXAMPLES / "registrations.csv")
-    found = (await browser.get("/grants/?query=KENSING")).text
+    found = (await browser.get("/grants/?q=KENSING")).text
     assert found.count('<tr><th scope="row">') == 1
     none = (await browser.get("/grants/", params={"query": "<b>Atlantis"})).text
     assert "No area is called “&lt;b&gt;Atlantis”" in none

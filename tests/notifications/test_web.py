@@ -210,9 +210,9 @@ async def test_the_board_shows_who_is_silent_and_who_answered(
     assert 'id="E09' not in board.text
     filtered = await browser.get(f"/letters/campaigns/{sent}?status=declined")
     assert _bodies_on(filtered.text) == ["Trust E09000020"]
-    found = await browser.get(f"/letters/campaigns/{sent}?query=westMINSTER")
+    found = await browser.get(f"/letters/campaigns/{sent}?q=westMINSTER")
     assert _bodies_on(found.text) == ["Trust E09000033"]
-    nothing = await browser.get(f"/letters/campaigns/{sent}?query=nowhere")
+    nothing = await browser.get(f"/letters/campaigns/{sent}?q=nowhere")
     assert "No body is in this state" in nothing.text
 
 

@@ -55,7 +55,7 @@ async def show(request: Request) -> Response:
     async with site.database.reading() as tx:
         board = await _read(tx, id)
     status = request.query_params.get("status", "")[:40]
-    query = request.query_params.get("query", "").strip()[:100]
+    query = request.query_params.get("q", "").strip()[:100]
     response: Response = site.page(
         request,
         "campaign.html",
