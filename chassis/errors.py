@@ -17,7 +17,7 @@ class NotMigrated(ChassisError):
 
 
 class DatabaseRefuses(ChassisError):
-    """The database is there and does not let us in: the name or the password is wrong. Run: conduit migrate"""
+    """The database is there but does not let us in: wrong name or password. Run: conduit migrate"""
 
 
 class HandlerTooSlow(ChassisError):

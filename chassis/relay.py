@@ -15,7 +15,6 @@ from chassis.failpoints import reach
 from chassis.outbox import QUERIES
 from chassis.transports import Outgoing, PublishPort
 
-
 #: Reasons that mean that not one subscriber has the event: trying again soon multiplies nothing.
 NOBODY_HEARD = frozenset({"broker_away", "not_confirmed", "subscriber_away", "DatabaseAway"})
 
@@ -75,7 +74,7 @@ class Relay:
         metrics.OUTBOX_AGE.labels(self._service).set(max(age, 0))
 
     def _pause(self, attempts: int, reason: str) -> timedelta:
-        """Back-off with jitter. Short where nobody got a copy, long where a healthy queue gets another one."""
+        """Back-off with jitter: short where nobody got a copy, long where somebody gets one more."""
         limit = 5.0 if reason in NOBODY_HEARD else 60.0
         longest = min(self._settings.retry_first * 2 ** min(attempts, 20), limit)
         return timedelta(seconds=random.uniform(longest / 2, longest))
