@@ -55,8 +55,9 @@ lint: .venv/dev.stamp ## Check style, types and the generated documents
 	$(BIN)/python -m contracts.catalogue --check
 
 .PHONY: generate
-generate: setup ## Write contracts/asyncapi.yaml, contracts/released.json and the README's table of events
+generate: setup ## Write what is made from the code: the catalogue, the README's table, docs/settings.md
 	$(BIN)/python -m contracts.catalogue
+	$(BIN)/python -m services.documents
 
 .PHONY: lock
 lock: .venv/python.stamp ## Resolve the lock files anew, keeping the versions that still fit

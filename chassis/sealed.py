@@ -7,6 +7,7 @@ nobody can tell who sealed it. Events stay readable for ops; a name or an addres
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, ValidationError
@@ -29,8 +30,8 @@ def seal(keys: Keyring, fact: type[Fact], name: str, part: Mapping[str, Any]) ->
         marshmallow.ValidationError: when the part does not fit its schema.
     """
     box = _field(fact, name)
-    document = box.part().dump(part)
-    box.part().load(document, unknown=RAISE)
+    document = box.inside.dump(part)
+    box.inside.load(document, unknown=RAISE)
     if box.to not in keys.public:
         raise KeysError(
             f"The public key of {box.to} is missing. Copy {box.to}.public into the folder of keys."
@@ -48,12 +49,13 @@ def unseal(keys: Keyring, fact: type[Fact], name: str, sealed: str) -> dict[str,
     box = _field(fact, name)
     try:
         document = json.loads(SealedBox(keys.private).decrypt(b64decode(sealed, validate=True)))
-        part: dict[str, Any] = box.part().load(document, unknown=EXCLUDE)
+        part: dict[str, Any] = box.inside.load(document, unknown=EXCLUDE)
     except (CryptoError, ValueError, ValidationError):
         raise Unopenable(f"{fact.type()}: {name} cannot be opened with the key of {keys.service}") from None
     return part
 
 
+@cache
 def _field(fact: type[Fact], name: str) -> Sealed:
     field = fact().fields[name]
     if not isinstance(field, Sealed):

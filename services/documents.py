@@ -1,0 +1,33 @@
+"""Documents that are made from the code: ``python -m services.documents`` writes them, a test keeps them true."""
+
+import dataclasses
+from html import escape
+from pathlib import Path
+
+from chassis.config import PREFIX, Settings
+
+SETTINGS = Path(__file__).parent.parent / "docs" / "settings.md"
+
+_HEAD = """# Settings
+
+Every setting is a variable in the environment, read once at start. One that is missing or wrong names itself and
+says what belongs there. Made from `chassis/config.py` by `make generate`.
+
+| variable | what it is | unit | default |
+| --- | --- | --- | --- |
+"""
+
+
+def settings_page() -> str:
+    """The table of all settings, in the order in which they are declared."""
+    return _HEAD + "".join(map(_row, dataclasses.fields(Settings)))
+
+
+def _row(field: "dataclasses.Field[object]") -> str:
+    default = "" if field.default in (None, "", ()) else f"`{field.default}`"
+    help, unit = (escape(field.metadata[name], quote=False).replace("|", "\\|") for name in ("help", "unit"))
+    return f"| `{PREFIX}{field.name.upper()}` | {help} | {unit} | {default} |\n"
+
+
+if __name__ == "__main__":
+    SETTINGS.write_text(settings_page(), encoding="utf-8")
