@@ -6,8 +6,8 @@ is ``tx.now``, read from the clock once per transaction.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,17 @@ _REFUSING = (
     asyncpg.InvalidPasswordError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Tell a server that cannot be reached from one that refuses us; neither quotes an address."""
+    try:
+        yield
+    except _REFUSING as error:
+        raise DatabaseRefuses from error
+    except _UNREACHABLE as error:
+        raise DatabaseAway from error
 
 
 def read_queries(folder: str | Path, name: str = "queries.sql") -> Any:
@@ -98,7 +109,7 @@ class Database:
         """
         settings = self.context.settings
         milliseconds = str(int(settings.database_timeout * 1000))
-        try:
+        with database_errors():
             self._pool = await asyncpg.create_pool(
                 self._url,
                 min_size=1,
@@ -115,10 +126,6 @@ class Database:
                     "timezone": "UTC",
                 },
             )
-        except _UNREACHABLE as error:
-            raise DatabaseAway from error
-        except _REFUSING as error:
-            raise DatabaseRefuses from error
 
     async def close(self) -> None:
         """Give every connection back; cut those that are still busy after the grace period."""
@@ -186,10 +193,8 @@ class Database:
 
     async def listen(self) -> asyncpg.Connection:
         """A connection of its own, outside the pool, for notifications."""
-        try:
+        with database_errors():
             return await asyncpg.connect(self._url, timeout=self.context.settings.acquire_timeout)
-        except _UNREACHABLE as error:
-            raise DatabaseAway from error
 
     def busy(self) -> dict[str, int]:
         """How many connections are in use and idle."""

@@ -5,7 +5,7 @@ class ChassisError(Exception):
     """Something about running, not about the business, went wrong."""
 
     def __str__(self) -> str:
-        return super().__str__() or (self.__doc__ or "").split("\n")[0]
+        return super().__str__() or " ".join((self.__doc__ or "").split())
 
 
 class DatabaseAway(ChassisError):
@@ -17,7 +17,11 @@ class NotMigrated(ChassisError):
 
 
 class DatabaseRefuses(ChassisError):
-    """The database is there but does not let us in: wrong name or password. Run: conduit migrate"""
+    """The database is there but does not let us in.
+
+    Correct name and password in CONDUIT_DATABASE_URL, restore the folder of keys, or choose another
+    CONDUIT_DATABASE_PREFIX.
+    """
 
 
 class HandlerTooSlow(ChassisError):

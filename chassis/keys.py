@@ -52,9 +52,9 @@ def create_keys(folder: Path, services: Iterable[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for service in services:
             private = folder / f"{service}.private"
-            _create(private, _new_private)
-            _create(folder / f"{service}.public", partial(_public_of, private))
-            _create(folder / f"{service}.secret", _new_secret)
+            create_file(private, _new_private)
+            create_file(folder / f"{service}.public", partial(_public_of, private))
+            create_file(folder / f"{service}.secret", _new_secret)
     except (OSError, ValueError, CryptoError):
         raise KeysError(f"Keys cannot be made in {folder}. Check that this user may write there.") from None
 
@@ -100,7 +100,7 @@ def _public(path: Path) -> PublicKey:
     return PublicKey(path.read_bytes().strip(), HexEncoder)
 
 
-def _create(path: Path, make: Callable[[], bytes]) -> None:
+def create_file(path: Path, make: Callable[[], bytes]) -> None:
     """Write a file that does not exist yet, for its owner alone to read.
 
     The whole file appears at once or not at all, and never in the place of another one: a key that was

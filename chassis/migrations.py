@@ -12,9 +12,10 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from chassis.database import Database
+from chassis.database import Database, database_errors
 from chassis.errors import NotMigrated
 
+_SERVER_LOCK = 7_204_010
 _SCRIPTS = Path(__file__).parent / "alembic"
 _SCHEMA = Path(__file__).parent / "schema"
 
@@ -47,7 +48,8 @@ def migrate(url: str, folder: Path) -> None:
     """
     from alembic import command
 
-    command.upgrade(_configuration(url, folder), "head")
+    with database_errors():
+        command.upgrade(_configuration(url, folder), "head")
 
 
 def _configuration(url: str, folder: Path) -> Any:
@@ -100,9 +102,12 @@ def prepare_server(admin_url: str, prefix: str, passwords: dict[str, str]) -> di
 
 
 async def _prepare_server(admin_url: str, prefix: str, passwords: dict[str, str]) -> dict[str, str]:
-    connection = await asyncpg.connect(admin_url, timeout=10)
+    with database_errors():
+        connection = await asyncpg.connect(admin_url, timeout=10)
     urls = {}
     try:
+        # Processes that start side by side prepare the server one after the other.
+        await connection.execute(f"SELECT pg_advisory_lock({_SERVER_LOCK})")
         for service, password in passwords.items():
             name = f"{prefix}_{service}"
             own = _quoted(name)  # a role or a database cannot be a parameter

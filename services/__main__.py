@@ -82,7 +82,7 @@ def up(
         amqp_url=amqp_url,
         database_url=database_url,
     )
-    raise typer.Exit(serve(installation, only=only or [], example=example, say=_say))
+    raise typer.Exit(serve(installation, only=only or [], example=example, progress=_progress))
 
 
 @app.command()
@@ -129,7 +129,9 @@ def story(as_json: Json = False, amqp_url: AmqpUrl = None, database_url: Databas
     """Play the Forum's year from empty to finished on a throwaway instance, and print the figures."""
     from services.start import tell_story
 
-    raise typer.Exit(tell_story(amqp_url=amqp_url, database_url=database_url, as_json=as_json))
+    raise typer.Exit(
+        tell_story(amqp_url=amqp_url, database_url=database_url, as_json=as_json, progress=_progress)
+    )
 
 
 @imports.command("partners")
@@ -249,10 +251,6 @@ def _progress(title: str) -> Iterator[Any]:
     with Progress(words, BarColumn(), count, TimeElapsedColumn(), console=_err, transient=True) as bars:
         task = bars.add_task(title, total=None)
         yield lambda done: bars.update(task, completed=done)
-
-
-def _say(text: str) -> None:
-    _err.print(text, highlight=False)
 
 
 def _installation(**overrides: Any) -> Installation:

@@ -1,4 +1,4 @@
-"""Documents that are made from the code: ``python -m services.documents`` writes them, a test keeps them true."""
+"""Documents made from the code: ``python -m services.documents`` writes them, a test keeps them true."""
 
 import dataclasses
 from html import escape
@@ -10,8 +10,8 @@ SETTINGS = Path(__file__).parent.parent / "docs" / "settings.md"
 
 _HEAD = """# Settings
 
-Every setting is a variable in the environment, read once at start. One that is missing or wrong names itself and
-says what belongs there. Made from `chassis/config.py` by `make generate`.
+Every setting is a variable in the environment, read once at start. One that is missing or wrong names itself
+and says what belongs there. Made from `chassis/config.py` by `make generate`.
 
 | variable | what it is | unit | default |
 | --- | --- | --- | --- |

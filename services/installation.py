@@ -1,6 +1,5 @@
 """An installation: its house file, its keys, its databases. What must stand before a service can start."""
 
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from chassis.config import Settings
 from chassis.embedded import EmbeddedPostgres, claim, make_home
 from chassis.errors import ChassisError
 from chassis.house import House, read_house
-from chassis.keys import create_keys
+from chassis.keys import create_file, create_keys
 from chassis.migrations import migrate, prepare_server, service_url
 from contracts.topology import SERVICES
 
@@ -91,11 +90,7 @@ class Installation:
         """Make the keys that are missing; existing ones stay."""
         create_keys(self.settings.keys_folder, SERVICES)
         for service in SERVICES:
-            path = self._password_file(service)
-            if not path.exists():
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "w") as file:
-                    file.write(secrets.token_urlsafe(24))
+            create_file(self._password_file(service), lambda: secrets.token_urlsafe(24).encode())
 
     def migrate(self) -> Iterator[str]:
         """Make what is missing on the server and bring each database to the newest revision, one a step."""

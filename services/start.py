@@ -5,6 +5,7 @@ import json
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from chassis.config import Settings, SettingsError
@@ -19,6 +20,10 @@ from services.installation import LISTS, Installation
 
 #: A house file with its gaps: ``{name}``, ``{email}`` and ``{person}``.
 _STARTER = Path(__file__).parent / "starter_house.toml"
+
+
+#: Shows a title while its block runs; gives a function that is told how much is done.
+ShowProgress = Callable[[str], AbstractContextManager[Callable[[int], None]]]
 
 
 class AlreadyBegun(ChassisError):
@@ -59,9 +64,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def serve(
-    installation: Installation, *, only: Sequence[str], example: bool, say: Callable[[str], None]
-) -> int:
+def serve(installation: Installation, *, only: Sequence[str], example: bool, progress: ShowProgress) -> int:
     """Prepare everything, then serve until a signal. The exit code."""
     settings = installation.settings
     _check_choice(settings, only)
@@ -70,16 +73,16 @@ def serve(
     installation.house()
     installation.make_keys()
     with installation.in_use():
-        say("Preparing the databases …")
-        for _ in installation.migrate():
-            pass
+        _migrate(installation, progress)
         if settings.amqp_url:
             _declare(settings)
         arguments = [*(only or SERVICES), *(["--play=example"] if example else [])]
         return supervise("services.serve", arguments, settings.environment(), settings.grace + 4)
 
 
-def tell_story(*, amqp_url: str | None, database_url: str | None, as_json: bool) -> int:
+def tell_story(
+    *, amqp_url: str | None, database_url: str | None, as_json: bool, progress: ShowProgress
+) -> int:
     """Play the story on an instance that is thrown away afterwards. The exit code."""
     with tempfile.TemporaryDirectory(prefix="conduit-story-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
@@ -100,15 +103,19 @@ def tell_story(*, amqp_url: str | None, database_url: str | None, as_json: bool)
         installation.make_keys()
         try:
             with installation.in_use():
-                return _tell(installation, as_json)
+                _migrate(installation, progress)
+                return _tell(settings, as_json)
         finally:
             _clear_away(settings)
 
 
-def _tell(installation: Installation, as_json: bool) -> int:
-    settings = installation.settings
-    for _ in installation.migrate():
-        pass
+def _migrate(installation: Installation, progress: ShowProgress) -> None:
+    with progress("Preparing the databases") as done:
+        for number, _ in enumerate(installation.migrate(), 1):
+            done(number)
+
+
+def _tell(settings: Settings, as_json: bool) -> int:
     if settings.amqp_url:
         _declare_throwaway(settings)
     play = "--play=story-json" if as_json else "--play=story"
