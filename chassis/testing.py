@@ -561,8 +561,7 @@ class RecordingMailServer:
     def stop(self) -> None:
         """Refuse connections from now on; what was recorded stays."""
         if self._thread is not None and self._server is not None:
-            self._server.close()
-            self._thread.run(self._hang_up())
+            self._thread.run(self._hang_up(self._server))
             self._thread.close()
             self._thread = self._server = None
 
@@ -601,7 +600,8 @@ class RecordingMailServer:
         loop = asyncio.get_running_loop()
         return await loop.create_server(lambda: _MailSession(self, loop), self.host, self.port)
 
-    async def _hang_up(self) -> None:
+    async def _hang_up(self, server: asyncio.Server) -> None:
+        server.close()  # on its own loop: a session that ends meanwhile would meet it half closed
         for session in list(self.sessions):
             session.cut()
 
@@ -724,8 +724,7 @@ class RawProxy:
 
     def close(self) -> None:
         if self._thread is not None and self._server is not None:
-            self._server.close()
-            self.cut()
+            self._thread.run(self._shut(self._server))
             self._thread.close()
             self._thread = self._server = None
 
@@ -747,6 +746,10 @@ class RawProxy:
 
         if self._thread is not None:
             self._thread.run(switch())
+
+    async def _shut(self, server: asyncio.Server) -> None:
+        server.close()  # on its own loop, like everything that happens to a connection
+        await self._cut()
 
     async def _cut(self) -> None:
         for link in list(self.links):

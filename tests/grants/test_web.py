@@ -48,7 +48,7 @@ async def test_areas_can_be_searched_without_javascript(grants: Database, browse
     await import_registrations(grants, EXAMPLES / "registrations.csv")
     found = (await browser.get("/grants/?q=KENSING")).text
     assert found.count('<tr><th scope="row">') == 1
-    none = (await browser.get("/grants/", params={"query": "<b>Atlantis"})).text
+    none = (await browser.get("/grants/", params={"q": "<b>Atlantis"})).text
     assert "No area is called “&lt;b&gt;Atlantis”" in none
     assert "3,500 people registered" in none
 

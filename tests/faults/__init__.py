@@ -1,0 +1,1 @@
+"""What is promised, held while servers are killed."""

@@ -1,0 +1,229 @@
+"""One look at everything that must hold once things are quiet, whatever was killed before.
+
+It reads the services' own databases, the broker's queues and what the recording mail server accepted, and
+answers with sentences: one for each promise that was broken, none when all were kept.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from chassis.declare import waiting
+from contracts.catalogue import FACTS
+from contracts.envelope import Event, decode
+from contracts.notifications import LetterFailed, LetterSent
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.installation import Installation
+
+Row = Mapping[str, Any]
+
+#: What stands in the databases, by service and table.
+_LOOKS = {
+    "outbox": "SELECT id, body, published_at FROM outbox",
+    "inbox": "SELECT id, type, outcome FROM inbox",
+    "parked": "SELECT id, reason, next_try FROM parked",
+}
+_COPIED_BODY = "name, kinds, areas, closed_on, successor_id"
+_COPIED_CONTACT = "organisation_id, role, channel, listed_on, withdrawn_on"
+_COPIED_COUNT = "area || '/' || profession AS id, count, counted_on, version"
+_ADDRESS = "name, email, postal_address, postcode, source"
+#: What a reader may know of an address: nothing of a contact that was withdrawn.
+_OPEN_ADDRESS = ", ".join(
+    f"CASE WHEN withdrawn_on IS NULL THEN {column} END AS {column}" for column in _ADDRESS.split(", ")
+)
+_OWN_LOOKS = {
+    PARTNERS: {
+        "organisations": f"SELECT id, {_COPIED_BODY}, version FROM organisations",
+        "contacts": f"SELECT id, {_COPIED_CONTACT}, {_OPEN_ADDRESS}, version FROM contacts",
+        "timeline": "SELECT id, kind FROM timeline",
+    },
+    GRANTS: {
+        "organisations": "SELECT id, name, closed_on, version FROM organisations",
+        "registration_counts": f"SELECT {_COPIED_COUNT} FROM registration_counts",
+        "registrations": (
+            "SELECT area || '/' || profession AS id, count(*) AS count FROM registrations GROUP BY 1"
+        ),
+        "pledges": "SELECT id FROM pledges",
+    },
+    NOTIFICATIONS: {
+        "organisations": f"SELECT id, {_COPIED_BODY}, version FROM organisations",
+        "contacts": f"SELECT id, {_COPIED_CONTACT}, {_ADDRESS}, version FROM contacts",
+        "registration_counts": f"SELECT {_COPIED_COUNT} FROM registration_counts",
+        "letters": "SELECT id, state, message_id FROM letters",
+    },
+}
+
+#: States of a letter that nobody works on any more.
+_SETTLED = {"draft", "blocked", "sent", "failed", "unknown"}
+
+
+class Found:
+    """Everything that was read, from every service at one time."""
+
+    def __init__(self, tables: Mapping[str, Mapping[str, list[Row]]], handed_over: Counter[str]) -> None:
+        self._tables = tables
+        #: How often the mail server accepted which Message-ID.
+        self.handed_over = handed_over
+        self.announced = {
+            service: [(decode(row["body"], FACTS), row) for row in self.rows(service, "outbox")]
+            for service in SERVICES
+        }
+
+    def rows(self, service: str, table: str) -> list[Row]:
+        return self._tables[service][table]
+
+    def ids(self, service: str, table: str) -> set[UUID]:
+        return {row["id"] for row in self.rows(service, table)}
+
+    def heard(self, service: str) -> dict[UUID, Event]:
+        """What a subscriber must have heard of."""
+        said = [event for events in self.announced.values() for event, _ in events]
+        return {event.id: event for event in said if service in event.fact.SUBSCRIBERS}
+
+
+def broken_promises(installation: Installation, mail: list[bytes], amqp_url: str = "") -> list[str]:
+    """What does not hold, in sentences.
+
+    Args:
+        mail: every message that the mail server has accepted.
+        amqp_url: the broker, where there is one.
+    """
+    found = Found(asyncio.run(_read(installation)), Counter(map(_message_id, mail)))
+    broken = [
+        *_what_waits(found, amqp_url),
+        *_what_was_not_handled_once(found),
+        *_what_had_no_effect(found),
+        *_what_was_not_announced(found),
+        *_what_differs_from_its_owner(found),
+        *_what_went_wrong_with_letters(found),
+    ]
+    return sorted(broken)
+
+
+async def _read(installation: Installation) -> dict[str, dict[str, list[Row]]]:
+    """One consistent look at each database."""
+    tables: dict[str, dict[str, list[Row]]] = {}
+    for service, url in installation.urls().items():
+        connection = await asyncpg.connect(url)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                looks = _LOOKS | _OWN_LOOKS[service]
+                tables[service] = {
+                    name: [*map(dict, await connection.fetch(look))] for name, look in looks.items()
+                }
+        finally:
+            await connection.close()
+    return tables
+
+
+def _message_id(raw: bytes) -> str:
+    for line in raw.splitlines():
+        if line.lower().startswith(b"message-id:"):
+            return line.partition(b":")[2].strip().decode()
+    return "a message without an id"
+
+
+def _what_waits(found: Found, amqp_url: str) -> Iterator[str]:
+    for service in SERVICES:
+        if waiting_rows := [row for _, row in found.announced[service] if row["published_at"] is None]:
+            yield f"{service}: {len(waiting_rows)} events are not published"
+        if due := [row for row in found.rows(service, "parked") if row["next_try"] is not None]:
+            yield f"{service}: {len(due)} parked events are still tried"
+    for queue, (number, _) in waiting(amqp_url).items() if amqp_url else ():
+        if number:
+            yield f"{queue}: {number} messages in the queue"
+
+
+def _what_was_not_handled_once(found: Found) -> Iterator[str]:
+    for service in SERVICES:
+        outcomes = {row["id"]: row["outcome"] for row in found.rows(service, "inbox")}
+        parked = {row["id"]: row["reason"] for row in found.rows(service, "parked")}
+        heard = found.heard(service)
+        for id, event in heard.items():
+            outcome = outcomes.get(id, "never received")
+            if outcome not in ("handled", "ignored", "discarded") and not (
+                outcome == "parked" and parked.get(id)
+            ):
+                yield f"{service}: {event.fact.type()} is {outcome}"
+        for id in set(parked) - {id for id, outcome in outcomes.items() if outcome == "parked"}:
+            yield f"{service}: parked as {parked[id]}, which the inbox does not know"
+        if unknown := set(outcomes) - set(heard) - set(parked):
+            yield f"{service}: {len(unknown)} events received that nobody announced"
+
+
+def _what_had_no_effect(found: Found) -> Iterator[str]:
+    """Reactions leave one row for each event: a row too many is as wrong as a row too few."""
+    handled = {
+        service: {row["id"] for row in found.rows(service, "inbox") if row["outcome"] == "handled"}
+        for service in (PARTNERS, GRANTS)
+    }
+    noted, wanted = found.ids(PARTNERS, "timeline"), handled[PARTNERS]
+    if noted != wanted:
+        missing, extra = len(wanted - noted), len(noted - wanted)
+        yield f"partners: {missing} handled events are not noted, {extra} notes belong to none"
+    pledged = {
+        UUID(event.subject)
+        for id, event in found.heard(GRANTS).items()
+        if event.fact.NAME == "contribution_pledged" and id in handled[GRANTS]
+    }
+    if pledged != found.ids(GRANTS, "pledges"):
+        yield "grants: the pledges differ from those it has heard of"
+
+
+def _what_was_not_announced(found: Found) -> Iterator[str]:
+    """State and announcement commit together: the newest version of everything owned was announced."""
+    for service, table in (
+        (PARTNERS, "organisations"),
+        (PARTNERS, "contacts"),
+        (GRANTS, "registration_counts"),
+    ):
+        newest: dict[str, int] = {}
+        for event, _ in found.announced[service]:
+            newest[event.subject] = max(event.sequence, newest.get(event.subject, 0))
+        for row in found.rows(service, table):
+            if (said := newest.get(str(row["id"]))) != row["version"]:
+                yield f"{service}: a row of {table} is at {row['version']} and was announced at {said}"
+    letters = found.rows(NOTIFICATIONS, "letters")
+    for fact, state in ((LetterSent, "sent"), (LetterFailed, "failed")):
+        told = Counter(UUID(e.subject) for e, _ in found.announced[NOTIFICATIONS] if e.fact is fact)
+        if told != Counter(row["id"] for row in letters if row["state"] == state):
+            yield f"notifications: letters that are {state} and those announced as {state} differ"
+
+
+def _what_differs_from_its_owner(found: Found) -> Iterator[str]:
+    for owner, table, reader in (
+        (PARTNERS, "organisations", NOTIFICATIONS),
+        (PARTNERS, "contacts", NOTIFICATIONS),
+        (GRANTS, "registration_counts", NOTIFICATIONS),
+    ):
+        if _by_id(found.rows(owner, table)) != _by_id(found.rows(reader, table)):
+            yield f"{reader}: its copy of {table} differs from what {owner} has"
+    names = {row["id"]: (row["name"], row["closed_on"]) for row in found.rows(PARTNERS, "organisations")}
+    if names != {row["id"]: (row["name"], row["closed_on"]) for row in found.rows(GRANTS, "organisations")}:
+        yield "grants: its copy of organisations differs from what partners has"
+    people = {row["id"]: row["count"] for row in found.rows(GRANTS, "registrations")}
+    if people != {
+        row["id"]: row["count"] for row in found.rows(GRANTS, "registration_counts") if row["count"]
+    }:
+        yield "grants: the counts differ from the registrations"
+
+
+def _by_id(rows: list[Row]) -> dict[Any, tuple[Any, ...]]:
+    return {row["id"]: tuple(row.values()) for row in rows}
+
+
+def _what_went_wrong_with_letters(found: Found) -> Iterator[str]:
+    letters = found.rows(NOTIFICATIONS, "letters")
+    for row in letters:
+        times, state = found.handed_over[row["message_id"]], row["state"]
+        if state not in _SETTLED:
+            yield f"notifications: a letter is still {state}"
+        allowed = {"sent": {1}, "unknown": {0, 1}}.get(state, {0} if state in _SETTLED else {0, 1})
+        if times not in allowed:
+            yield f"notifications: a letter that is {state} was handed over {times} times"
+    if strange := set(found.handed_over) - {row["message_id"] for row in letters}:
+        yield f"notifications: {len(strange)} messages handed over that are no letters"

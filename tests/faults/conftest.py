@@ -1,0 +1,47 @@
+"""Worlds to be disturbed. ``ROUNDS=20`` in the environment repeats every fault so often (``make faults``)."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RecordingMailServer
+from tests.faults.world import ONE_PROCESS, THREE_PROCESSES, World
+
+ROUNDS = int(os.environ.get("ROUNDS", "1"))
+
+
+@pytest.fixture(params=range(1, ROUNDS + 1), ids="round {}".format, autouse=True)
+def round_number(request: pytest.FixtureRequest) -> int:
+    """Which time this is."""
+    return int(request.param)
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """All services in one process, on the embedded PostgreSQL."""
+    with RecordingMailServer() as mail:
+        world = World(tmp_path_factory.mktemp("one") / "home", ONE_PROCESS, mail, {})
+        with world.alive():
+            world.prepare()
+            yield world
+
+
+@pytest.fixture(scope="module")
+def three_processes(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: PrivatePostgres,
+    rabbitmq: PrivateRabbitMQ,
+    module_broker: str,
+) -> Iterator[World]:
+    """A process for each service, on RabbitMQ and PostgreSQL."""
+    servers = {
+        "CONDUIT_DATABASE_URL": postgres.url,
+        "CONDUIT_DATABASE_PREFIX": "faults",
+        "CONDUIT_AMQP_URL": module_broker,
+    }
+    with RecordingMailServer() as mail:
+        world = World(tmp_path_factory.mktemp("three") / "home", THREE_PROCESSES, mail, servers)
+        with world.alive():
+            world.prepare()
+            yield world

@@ -1,0 +1,101 @@
+"""``kill -9`` at named places: nothing is lost, nothing is doubled, and nobody restarts anything by hand.
+
+After each death the supervisor brings the process back; once everything is quiet, the one checker looks.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import asyncpg
+import pytest
+
+from contracts.topology import NOTIFICATIONS, SERVICES
+from tests.faults.checker import broken_promises
+from tests.faults.world import World, eventually
+
+pytestmark = pytest.mark.timeout(240)
+
+#: Where, and whose process. In the world of one process the first that gets there takes the others with it.
+KILLS = [
+    ("announce.before_commit", [NOTIFICATIONS]),
+    ("relay.claimed", SERVICES),
+    ("relay.published", SERVICES),
+    ("inbox.before_commit", SERVICES),
+    ("inbox.committed", SERVICES),
+]
+
+
+@pytest.fixture(scope="module", params=["one_process", "three_processes"])
+def world(request: pytest.FixtureRequest) -> World:
+    found: World = request.getfixturevalue(request.param)
+    return found
+
+
+def all_promises_are_kept(world: World) -> None:
+    """Wait until it is quiet; whatever is still broken when patience ends, is broken."""
+    broken: list[str] = ["nobody has looked yet"]
+
+    def none_broken() -> bool:
+        messages = [message.raw for message in list(world.mail.messages)]
+        broken[:] = broken_promises(world.installation, messages, world.amqp_url)
+        return not broken
+
+    eventually(none_broken, lambda: "\n".join(broken))
+
+
+def came_back(world: World, services: Sequence[str], deaths: int) -> None:
+    """Each process was killed where it was to be, and its supervisor has started it again."""
+    eventually(lambda: world.died(*services), lambda: f"never got there: {world.log(services[0])[-2000:]}")
+    processes = {world.running[service]: service for service in services}
+    for process, service in processes.items():
+        process.wait_until_ready()
+        assert '"status": -9' in world.log(service)
+    assert sum(map(world.deaths, processes.values())) == deaths + len(processes)
+
+
+def deaths_of(world: World, services: Sequence[str]) -> int:
+    return sum(world.deaths(service) for service in {world.running[s]: s for s in services}.values())
+
+
+@pytest.mark.parametrize(("place", "services"), KILLS, ids=[place for place, _ in KILLS])
+def test_a_service_killed_at_work_loses_and_doubles_nothing(
+    world: World, place: str, services: Sequence[str]
+) -> None:
+    before = deaths_of(world, services)
+    world.order(place, *services)
+    world.amend()
+    world.register()
+    world.ask()
+    came_back(world, services, before)
+    all_promises_are_kept(world)
+
+
+@pytest.mark.parametrize("place", ["mail.claimed", "mail.handed_over"])
+def test_a_letter_whose_sender_was_killed_is_unknown_and_never_goes_twice(world: World, place: str) -> None:
+    campaign = world.begin_campaign()
+    before = deaths_of(world, [NOTIFICATIONS])
+    world.order(place, NOTIFICATIONS)
+    whole = world.send(campaign)
+    came_back(world, [NOTIFICATIONS], before)
+    eventually(lambda: "ready" not in world.letters(campaign), lambda: "letters stay behind")
+    an_hour_goes_by(world)
+    eventually(lambda: set(world.letters(campaign)) <= {"sent", "unknown"}, lambda: "letters stay claimed")
+    all_promises_are_kept(world)
+    letters = world.letters(campaign)
+    assert sum(letters.values()) == whole
+    assert letters["unknown"] >= 1
+
+
+def an_hour_goes_by(world: World) -> None:
+    """For the claims of lost senders: longer than any sender that lives works on one letter."""
+
+    async def age() -> None:
+        connection = await asyncpg.connect(world.installation.urls()[NOTIFICATIONS])
+        try:
+            await connection.execute(
+                "UPDATE letters SET claimed_at = claimed_at - interval '1 hour' WHERE state = 'sending'"
+            )
+        finally:
+            await connection.close()
+
+    asyncio.run(age())

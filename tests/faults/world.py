@@ -1,0 +1,248 @@
+"""The three real services in either world, with work for them to do and orders to die at a named place.
+
+In one process they run on the embedded PostgreSQL and hand events to each other; in three, each under a
+supervisor of its own, they meet on a private RabbitMQ and PostgreSQL. A fault is ordered in a file (see
+:mod:`chassis.failpoints`), so that a process which has obeyed comes back and goes on.
+"""
+
+import csv
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import httpx
+
+from chassis.config import Settings
+from chassis.testing import RecordingMailServer
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.installation import Installation
+from services.intake import take_in
+from tests.conftest import EXAMPLES
+from tests.journeys.running import Running, conduit
+
+T = TypeVar("T")
+
+#: The longest wait for anything, in seconds: other suites may want the processors as well.
+PATIENCE = 60.0
+
+#: Quick to try again, slow to give up.
+_QUICK = {
+    "CONDUIT_HOUSE_FILE": str(EXAMPLES / "house.toml"),
+    "CONDUIT_RETRY_FIRST": "0.1",
+    "CONDUIT_POLL": "0.5",
+    "CONDUIT_HEARTBEAT": "10",
+    "CONDUIT_MAIL_RATE": "500",
+    "CONDUIT_MAIL_RETRY": "0.5",
+}
+
+_AREAS = ("E09000012", "E09000020", "E09000030", "E09000033")
+_ROLES = ("chief_executive", "dental_care")
+
+
+def eventually(look: Callable[[], T], otherwise: Callable[[], str]) -> T:
+    """What ``look`` gives once it gives something true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (seen := look()):
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.1)
+    return seen
+
+
+class World:
+    """Running services, the mail server that records what they send, and the work that they are given."""
+
+    def __init__(
+        self,
+        home: Path,
+        groups: Sequence[Sequence[str]],
+        mail: RecordingMailServer,
+        servers: Mapping[str, str],
+    ) -> None:
+        self.mail = mail
+        self.amqp_url = servers.get("CONDUIT_AMQP_URL", "")
+        self._home = home
+        self._variables = {**_QUICK, "CONDUIT_SMTP_URL": f"smtp://{mail.host}:{mail.port}", **servers}
+        self.installation = Installation(Settings.load({**self._variables, "CONDUIT_HOME": str(home)}))
+        self.running: dict[str, Running] = {}
+        self._orders: dict[str, Path] = {}
+        for group in groups:
+            orders = home.parent / f"orders-{group[0]}"
+            only = [f"--only={service}" for service in group] if len(groups) > 1 else []
+            process = Running(home, *only, CONDUIT_FAILPOINTS=f"@{orders}", **self._variables)
+            self.running |= dict.fromkeys(group, process)
+            self._orders |= dict.fromkeys(group, orders)
+        self._names = count(1)
+        self._link = ""
+
+    @property
+    def processes(self) -> list[Running]:
+        return list(dict.fromkeys(self.running.values()))
+
+    # Life and death
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Start everything; stop it in good order afterwards."""
+        if self.amqp_url:  # one step before several processes would take it at once
+            prepared = conduit("migrate", home=self._home, **self._variables)
+            assert prepared.returncode == 0, prepared.stderr
+        try:
+            for process in self.processes:
+                process.start()
+            for process in self.processes:
+                process.wait_until_ready(PATIENCE)
+            yield
+        finally:
+            with ThreadPoolExecutor() as threads:
+                stopped = threads.map(lambda process: process.stop(within=PATIENCE), self.processes)
+        assert set(stopped) == {0}
+
+    def order(self, place: str, *services: str) -> None:
+        """The process of each of these services dies when it next reaches this place."""
+        for file in {self._orders[service] for service in services}:
+            draft = file.with_suffix(".draft")
+            draft.write_text(f"{place}=kill")
+            draft.replace(file)
+
+    def died(self, *services: str) -> bool:
+        """Whether every one of these has obeyed."""
+        return not any(self._orders[service].read_text() for service in services)
+
+    def deaths(self, service: str) -> int:
+        """How often this service's process was killed and noticed by its supervisor."""
+        return self.log(service).count('"status": -9')
+
+    def log(self, service: str) -> str:
+        return self.running[service].log.read_text()
+
+    # Work
+
+    def prepare(self) -> None:
+        """A register of four bodies with two contacts each, people registered, a letter to each contact."""
+        self.amend()
+        self.register(*(area for area in _AREAS for _ in range(6)))
+        eventually(lambda: self._all_letters_sent(self.begin_campaign()), lambda: "no letters go out")
+        message = self.mail.messages[0].parsed.get_body(("plain",))
+        assert message is not None
+        found = re.search(r"/letters/r/[0-9a-z]{26}", message.get_content())
+        assert found is not None
+        self._link = found.group()
+
+    def amend(self) -> None:
+        """Partners imports its register with one name and one address changed: two facts or more."""
+        number = next(self._names)
+        file = self._home.parent / "partners.csv"
+        _write(file, (EXAMPLES / "partners.csv").read_text("utf-8").splitlines()[0], _register(number))
+        self._take_in("partners", file)
+
+    def register(self, *areas: str) -> None:
+        """Grants imports people who live in these areas: a count changes in each."""
+        header = "reference,registered_on,profession,area,country,exam_stage,lawful_basis"
+        rows = [[f"P-{next(self._names)}", "2011-03-01", "dentist", area, "PH", "ore_1", "consent"]
+                for area in areas or _AREAS[:1]]  # fmt: skip
+        file = self._home.parent / "registrations.csv"
+        _write(file, header, rows)
+        self._take_in("registrations", file)
+
+    def ask(self) -> None:
+        """A recipient asks something at the link in a letter, until an answer says that it was recorded."""
+        fields = {"answer": "ask", "question": "When does it begin?", "key": str(uuid4())}
+        self._persist("POST", self._link, 303, data=fields)
+
+    def begin_campaign(self) -> str:
+        """A draft with a letter to every contact, as far as notifications has heard of them."""
+        plan = {
+            "name": f"Campaign {next(self._names)}",
+            "purpose": "Exam fees",
+            "fund": "training scheme",
+            "subject": "Training in {areas}",
+            "signatory": "director",
+            "profession": "dentist",
+            "body": "Dear {contact_name},\n\nWe ask {body_name} for {ask}. Please answer at {response_url}.",
+            "recipients": {"kind": "primary_care_trust", "roles": list(_ROLES)},
+            "ask": {
+                "version": 1,
+                "least_pence": 300_000,
+                "each_pence": 1_000,
+                "step_pence": 10_000,
+                "most_pence": 500_000,
+            },
+        }
+        made = self._persist("POST", "/letters/api/v1/campaigns", 201, json=plan, headers=_once())
+        return str(made.json()["id"])
+
+    def send(self, campaign: str) -> int:
+        """Let the letters of a draft go. How many."""
+        sent = self._persist(
+            "POST", f"/letters/api/v1/campaigns/{campaign}/send", 202, json={}, headers=_once()
+        )
+        return int(sent.json()["letters"])
+
+    def letters(self, campaign: str) -> dict[str, int]:
+        """How many letters of a campaign stand in which state."""
+        found: dict[str, Any] = self._persist("GET", f"/letters/api/v1/campaigns/{campaign}", 200).json()
+        return {state: number for state, number in found["letters"].items() if number}
+
+    def _all_letters_sent(self, campaign: str) -> bool:
+        whole = len(_AREAS) * len(_ROLES)
+        if self.letters(campaign).get("draft") != whole:
+            return False
+        self.send(campaign)
+        return eventually(lambda: self.letters(campaign).get("sent") == whole, lambda: "letters stay behind")
+
+    def _take_in(self, kind: str, file: Path) -> None:
+        report = take_in(self.installation, kind, file, dry_run=False, progress=lambda done: None)
+        assert not report.faults, report.faults
+
+    def _persist(self, method: str, path: str, status: int, **content: Any) -> httpx.Response:
+        """Repeat a request with the same key, as a browser that is reloaded, until it is answered."""
+
+        def answer() -> httpx.Response | None:
+            try:
+                found = httpx.request(method, self.running[NOTIFICATIONS].url + path, timeout=20, **content)
+            except httpx.TransportError:
+                return None
+            return found if found.status_code == status else None
+
+        return eventually(answer, lambda: f"{method} {path} is not answered") or httpx.Response(500)
+
+
+def _once() -> dict[str, str]:
+    return {"idempotency-key": str(uuid4())}
+
+
+def _register(number: int) -> list[list[str]]:
+    """The lines of the register; the first body's name and the last contact's address carry the number."""
+    rows = []
+    for place, area in enumerate(_AREAS):
+        for role in _ROLES:
+            name = f"Trust {place} renamed {number}" if place == 0 else f"Trust {place}"
+            address = f"{role}.{place}.{number if place == len(_AREAS) - 1 else 0}@trust.example"
+            body = [f"CONDUIT-T{place}", name, "primary_care_trust", area, "contact", "2001-04-01", "", ""]
+            contact = [
+                f"Jo {role}",
+                role,
+                "email",
+                address,
+                "1 Example Road;London",
+                "W10 0XX",
+                "its web page",
+            ]
+            rows.append([*body, *contact, "2011-11-01", ""])
+    return rows
+
+
+def _write(file: Path, header: str, rows: Sequence[Sequence[str]]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        opened.write(header + "\n")
+        csv.writer(opened).writerows(rows)
+
+
+ONE_PROCESS = [list(SERVICES)]
+THREE_PROCESSES = [[PARTNERS], [GRANTS], [NOTIFICATIONS]]
