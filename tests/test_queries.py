@@ -1,0 +1,34 @@
+"""PostgreSQL itself accepts every statement: each is prepared on a migrated database of its service."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis.database import read_queries
+from chassis.outbox import QUERIES as MESSAGES
+from contracts.topology import SERVICES
+from tests.conftest import MakeDatabase
+
+
+def statements(queries: Any) -> dict[str, str]:
+    """The statements of one file, by name, with numbered parameters."""
+    names = [name for name in queries.available_queries if not name.endswith("_cursor")]
+    return {name: getattr(queries, name).sql for name in names}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_statement_can_be_prepared(make_database: MakeDatabase, service: str) -> None:
+    database = await make_database(service)
+    folder = Path(import_module(f"services.{service}").__file__ or "").parent
+    asked = statements(read_queries(folder)) | statements(MESSAGES)
+    assert len(asked) > 20
+    refused = {}
+    for name, statement in asked.items():
+        async with database.reading() as tx:
+            try:
+                await tx.prepare(statement)
+            except Exception as error:  # noqa: BLE001 - all of them are reported together
+                refused[name] = str(error)
+    assert refused == {}
