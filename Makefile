@@ -48,6 +48,14 @@ story: setup ## Play the example year from empty, on a throwaway instance, and p
 test: setup-dev lint ## Check everything, on a RabbitMQ and a PostgreSQL of the suite's own
 	$(BIN)/python -m pytest
 
+.PHONY: faults
+faults: setup-dev ## Kill the services at every named place, 20 times each; ROUNDS=3 for three times
+	ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest tests/faults
+
+.PHONY: bench
+bench: setup-dev ## Measure, and write .conduit/bench.json; ONLY=events or ONLY=letters for one part
+	$(BIN)/python -m tests.benchmarks $(ONLY)
+
 .PHONY: lint
 lint: .venv/dev.stamp ## Check style, types and the generated documents
 	$(BIN)/ruff check .

@@ -26,7 +26,27 @@ _LOOKS = {
     "outbox": "SELECT id, body, published_at FROM outbox",
     "inbox": "SELECT id, type, outcome FROM inbox",
     "parked": "SELECT id, reason, next_try FROM parked",
+    "twice": "SELECT what, count(*) AS times FROM effects_counted GROUP BY what, about HAVING count(*) > 1",
 }
+
+#: Where each subscriber's handlers write. They write so that a second time changes nothing, so the attempts
+#: are counted: this trigger fires also for a row that is then left as it is, and counts what was committed.
+_EFFECTS = {
+    PARTNERS: ("timeline",),
+    GRANTS: ("organisations", "pledges"),
+    NOTIFICATIONS: ("organisations", "contacts", "registration_counts"),
+}
+_COUNTING = """
+CREATE TABLE effects_counted (what text NOT NULL, about text NOT NULL);
+CREATE FUNCTION count_effect() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE written jsonb := to_jsonb(NEW);
+BEGIN
+    INSERT INTO effects_counted VALUES (TG_TABLE_NAME, concat_ws(' ', written->>'id', written->>'area',
+        written->>'profession', written->>'epoch', written->>'version'));
+    RETURN NEW;
+END $$;
+"""
+_COUNTED = "CREATE TRIGGER count_effect BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION count_effect();"
 _COPIED_BODY = "name, kinds, areas, closed_on, successor_id"
 _COPIED_CONTACT = "organisation_id, role, channel, listed_on, withdrawn_on"
 _COPIED_COUNT = "area || '/' || profession AS id, count, counted_on, version"
@@ -85,6 +105,20 @@ class Found:
         return {event.id: event for event in said if service in event.fact.SUBSCRIBERS}
 
 
+def count_effects(installation: Installation) -> None:
+    """Prepare the databases, before the services do anything, so that an effect that came twice is seen."""
+
+    async def prepare() -> None:
+        for service, url in installation.urls().items():
+            connection = await asyncpg.connect(url)
+            try:
+                await connection.execute(_COUNTING + "".join(map(_COUNTED.format, _EFFECTS[service])))
+            finally:
+                await connection.close()
+
+    asyncio.run(prepare())
+
+
 def broken_promises(installation: Installation, mail: list[bytes], amqp_url: str = "") -> list[str]:
     """What does not hold, in sentences.
 
@@ -97,6 +131,7 @@ def broken_promises(installation: Installation, mail: list[bytes], amqp_url: str
         *_what_waits(found, amqp_url),
         *_what_was_not_handled_once(found),
         *_what_had_no_effect(found),
+        *_what_had_its_effect_twice(found),
         *_what_was_not_announced(found),
         *_what_differs_from_its_owner(found),
         *_what_went_wrong_with_letters(found),
@@ -172,6 +207,12 @@ def _what_had_no_effect(found: Found) -> Iterator[str]:
     }
     if pledged != found.ids(GRANTS, "pledges"):
         yield "grants: the pledges differ from those it has heard of"
+
+
+def _what_had_its_effect_twice(found: Found) -> Iterator[str]:
+    for service in SERVICES:
+        for row in found.rows(service, "twice"):
+            yield f"{service}: an event was written into {row['what']} {row['times']} times"
 
 
 def _what_was_not_announced(found: Found) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RecordingMailServer
+from chassis.testing import PrivatePostgres, RecordingMailServer
 from tests.faults.world import ONE_PROCESS, THREE_PROCESSES, World
 
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
@@ -17,31 +17,20 @@ def round_number(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
-@pytest.fixture(scope="module")
-def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """All services in one process, on the embedded PostgreSQL."""
+@pytest.fixture(scope="module", params=["one process", "three processes"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """All services in one process on the embedded PostgreSQL; or one each, on RabbitMQ and PostgreSQL."""
+    groups, servers = ONE_PROCESS, {}
+    if request.param == "three processes":
+        groups, postgres = THREE_PROCESSES, request.getfixturevalue("postgres")
+        assert isinstance(postgres, PrivatePostgres)
+        servers = {
+            "CONDUIT_DATABASE_URL": postgres.url,
+            "CONDUIT_DATABASE_PREFIX": "faults",
+            "CONDUIT_AMQP_URL": request.getfixturevalue("module_broker"),
+        }
     with RecordingMailServer() as mail:
-        world = World(tmp_path_factory.mktemp("one") / "home", ONE_PROCESS, mail, {})
-        with world.alive():
-            world.prepare()
-            yield world
-
-
-@pytest.fixture(scope="module")
-def three_processes(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres: PrivatePostgres,
-    rabbitmq: PrivateRabbitMQ,
-    module_broker: str,
-) -> Iterator[World]:
-    """A process for each service, on RabbitMQ and PostgreSQL."""
-    servers = {
-        "CONDUIT_DATABASE_URL": postgres.url,
-        "CONDUIT_DATABASE_PREFIX": "faults",
-        "CONDUIT_AMQP_URL": module_broker,
-    }
-    with RecordingMailServer() as mail:
-        world = World(tmp_path_factory.mktemp("three") / "home", THREE_PROCESSES, mail, servers)
-        with world.alive():
-            world.prepare()
-            yield world
+        made = World(tmp_path_factory.mktemp("world") / "home", groups, mail, servers)
+        with made.alive():
+            made.prepare()
+            yield made

@@ -24,6 +24,7 @@ from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.installation import Installation
 from services.intake import take_in
 from tests.conftest import EXAMPLES
+from tests.faults.checker import count_effects
 from tests.journeys.running import Running, conduit
 
 T = TypeVar("T")
@@ -103,11 +104,11 @@ class World:
                 stopped = threads.map(lambda process: process.stop(within=PATIENCE), self.processes)
         assert set(stopped) == {0}
 
-    def order(self, place: str, *services: str) -> None:
-        """The process of each of these services dies when it next reaches this place."""
+    def order(self, places: Sequence[str], *services: str) -> None:
+        """The process of each of these services dies when it next reaches each of these places."""
         for file in {self._orders[service] for service in services}:
             draft = file.with_suffix(".draft")
-            draft.write_text(f"{place}=kill")
+            draft.write_text(",".join(f"{place}=kill" for place in places))
             draft.replace(file)
 
     def died(self, *services: str) -> bool:
@@ -125,6 +126,7 @@ class World:
 
     def prepare(self) -> None:
         """A register of four bodies with two contacts each, people registered, a letter to each contact."""
+        count_effects(self.installation)
         self.amend()
         self.register(*(area for area in _AREAS for _ in range(6)))
         eventually(lambda: self._all_letters_sent(self.begin_campaign()), lambda: "no letters go out")
