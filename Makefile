@@ -10,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 # uv is quick; pip takes over where only pip knows the way to the packages (a mirror in its own settings).
-install = @$(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
+install = @$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1) \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
 compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header

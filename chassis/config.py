@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -186,6 +187,11 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}HOST and {PREFIX}HOSTS must hold names or addresses, without a port."
             )
+        if not _is_loopback(self.host):
+            raise SettingsError(
+                f"{PREFIX}HOST must be a loopback address such as 127.0.0.1: there is no sign-in yet, "
+                "so nobody else may reach the pages."
+            )
         if self.port and self.port == self.metrics_port:
             raise SettingsError(f"{PREFIX}METRICS_PORT must differ from {PREFIX}PORT; 0 serves no metrics.")
 
@@ -206,7 +212,9 @@ def _read(f: "dataclasses.Field[Any]", variables: Mapping[str, str]) -> Any:
             return Path(text)
         return type(default)(text)
     except ValueError:
-        raise SettingsError(f"{name} must be given in {f.metadata['unit']}: {f.metadata['help']}.") from None
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        unit, help = f.metadata["unit"], f.metadata["help"]
+        raise SettingsError(f"{name} must be {kind} ({unit}). It sets {help}.") from None
 
 
 def _write(value: Any) -> str:
@@ -226,6 +234,13 @@ def _check_range(f: "dataclasses.Field[Any]", value: Any) -> None:
         raise SettingsError(f"{name} must be at least {least} ({unit}).")
     if most is not None and value > most:
         raise SettingsError(f"{name} must be at most {most} ({unit}).")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:

@@ -17,7 +17,10 @@ from chassis.log import logger
 
 _log = logger(__name__)
 
-#: A child that gives up sooner than this, in seconds, did not start: another try would end the same way.
+#: The exit code of a child that says itself that another try would end the same way.
+GIVE_UP = 78
+
+#: A child that fails sooner than this, in seconds, did not start: another try would end the same way.
 _TOO_SOON = 5.0
 
 #: Seconds between a death and the next birth.
@@ -41,6 +44,8 @@ def supervise(module: str, arguments: Sequence[str], environment: Mapping[str, s
             lasted = time.monotonic() - started
             if stopping():
                 return 0 if code in (0, -signal.SIGTERM) else 1
+            if code == GIVE_UP:
+                return 1
             if code == 0 or (code > 0 and lasted < _TOO_SOON):
                 return code
             _log.error("services_died", status=code, seconds=round(lasted))

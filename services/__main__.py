@@ -57,7 +57,8 @@ def init(
 
     installation = _installation(home=home)
     path = begin(installation, name=name, email=email, person=person)
-    typer.echo(f"Your house file is {path}. Fill in what says TO DO, then start with: conduit up")
+    where = f" --home {home}" if home else ""
+    typer.echo(f"Your house file is {path}. Fill in what says TO DO, then start with: conduit up{where}")
 
 
 @app.command()

@@ -26,6 +26,10 @@ class NotInitialised(ChassisError):
     """There is no house file yet. Start your own: conduit init, or see the example: conduit up --example"""
 
 
+class NotAnExample(ChassisError):
+    """The example is not loaded into somebody's own installation."""
+
+
 @dataclass(frozen=True)
 class Installation:
     """Everything under one home folder, on embedded or on given servers."""
@@ -44,8 +48,19 @@ class Installation:
         return read_house(self.settings.house_path, required=LISTS)
 
     def take_example_house(self) -> None:
-        """Begin with the Forum's house file, unless there is one."""
+        """Begin with the Forum's house file, or go on with an example that was begun here before.
+
+        Raises:
+            NotAnExample: when somebody's own work is here, which invented bodies must never enter.
+        """
         make_home(self.settings.home)
+        begun = self.settings.home / "example"
+        if self.settings.house_path.exists() and not begun.exists():
+            raise NotAnExample(
+                f"{self.settings.house_path} is your own. Start without --example, or look at the example in "
+                "another folder: conduit up --example --home example"
+            )
+        begun.touch()
         if not self.settings.house_path.exists():
             shutil.copyfile(EXAMPLES / "house.toml", self.settings.house_path)
 

@@ -49,5 +49,12 @@ def in_words(report: Any) -> list[str]:
         for field in dataclasses.fields(report)
         if type(getattr(report, field.name)) is int
     }
-    done = ", ".join(f"{name}: {figure:,}" for name, figure in figures.items())
-    return [*lines, done, "A dry run: nothing was changed." if report.dry_run else "Imported."]
+    told = ", ".join(f"{name}: {figure:,}" for name, figure in figures.items())
+    return [*lines, told, _outcome(report, figures)]
+
+
+def _outcome(report: Any, figures: dict[str, int]) -> str:
+    if report.dry_run:
+        return "A dry run: nothing was changed."
+    changed = any(figure for name, figure in figures.items() if name != "lines" and not name.endswith("same"))
+    return "Imported." if changed else "Everything in this file was there already. Nothing was changed."

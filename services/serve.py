@@ -15,11 +15,12 @@ from functools import partial
 
 from chassis import log
 from chassis.config import Settings, SettingsError
-from chassis.errors import ChassisError
+from chassis.errors import ChassisError, DatabaseAway
 from chassis.mailbox import MailBox
 from chassis.mailbox import pages as mail_pages
 from chassis.process import Process, run
 from chassis.rabbitmq import RabbitPublisher
+from chassis.supervisor import GIVE_UP
 from chassis.web import PortTaken, WebServer
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services import play
@@ -40,9 +41,12 @@ def main(arguments: Sequence[str]) -> int:
         settings = Settings.load()
         log.configure(settings.log_level, json=not sys.stderr.isatty())
         return _serve(settings, names, playing)
-    except (SettingsError, ChassisError, PortTaken) as error:
+    except DatabaseAway as error:
         print(error, file=sys.stderr)
         return 1
+    except (SettingsError, ChassisError, PortTaken) as error:
+        print(error, file=sys.stderr)
+        return GIVE_UP
 
 
 def _serve(settings: Settings, names: Sequence[str], playing: str) -> int:
@@ -95,7 +99,7 @@ def _play(process: Process, what: str) -> None:
     except Exception as error:  # noqa: BLE001  whatever it was, the process must not wait for a play that is over
         log.logger(__name__).error("play_failed", name=what, **log.describe(error))
         print(f"The {what} could not be played to its end: {error}", file=sys.stderr)
-        os._exit(1)
+        os._exit(GIVE_UP)
     if what == "example":
         play.say_ready(process.settings, list(SERVICES))
     else:

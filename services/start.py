@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -39,7 +40,9 @@ def begin(installation: Installation, *, name: str, email: str, person: str) -> 
     """
     path = installation.settings.house_path
     if path.exists():
-        raise AlreadyBegun(f"{path} exists already; edit it instead of starting another one.")
+        raise AlreadyBegun(
+            f"{path} exists already. Edit it, or begin in another folder: conduit init --home FOLDER"
+        )
     text = starter_house(name, email, person)
     make_home(installation.settings.home)
     path.write_text(text, encoding="utf-8")
@@ -70,7 +73,8 @@ def serve(installation: Installation, *, only: Sequence[str], example: bool, pro
     _check_choice(settings, only)
     if example:
         installation.take_example_house()
-    installation.house()
+    if unfinished := installation.house().unfinished:
+        print(f"Still TO DO in {settings.house_path}: {', '.join(unfinished)}", file=sys.stderr)
     installation.make_keys()
     with installation.in_use():
         _migrate(installation, progress)

@@ -6,7 +6,7 @@ import pytest
 
 from chassis.config import Settings
 from chassis.house import HouseError, house_of, read_house
-from services.installation import Installation
+from services.installation import Installation, NotAnExample
 from services.start import AlreadyBegun, begin, starter_house
 from tests.conftest import EXAMPLES
 
@@ -51,3 +51,18 @@ def test_a_starter_is_not_made_from_what_could_not_be_read_back(name: str, email
     with pytest.raises(HouseError) as caught:
         starter_house(name, email)
     assert caught.value.key == key
+
+
+def test_the_example_never_enters_an_installation_of_ones_own(tmp_path: Path) -> None:
+    installation = Installation(Settings(home=tmp_path / "home"))
+    begin(installation, name="Aid", email="office@aid.example", person="Jo Bloggs")
+    with pytest.raises(NotAnExample, match="--home example"):
+        installation.take_example_house()
+    assert not (tmp_path / "home" / "example").exists()
+
+
+def test_an_example_that_was_begun_goes_on(tmp_path: Path) -> None:
+    installation = Installation(Settings(home=tmp_path / "home"))
+    installation.take_example_house()
+    installation.take_example_house()
+    assert installation.house().short_name == "the Forum"

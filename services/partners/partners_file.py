@@ -108,7 +108,7 @@ def _own_faults(row: Row) -> Iterator[Fault]:
     opened, closed = row.cells["opened_on"], row.cells["closed_on"]
     if opened and closed and closed < opened:
         yield fault_of(row, "closed_on", "It closed before it opened.", "Correct one of the two dates.")
-    if row.cells["successor"] == row.cells["identifier"]:
+    if row.cells["successor"] and row.cells["successor"] == row.cells["identifier"]:
         yield fault_of(row, "successor", "An organisation cannot succeed itself.", "Name another, or none.")
 
 

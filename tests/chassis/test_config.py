@@ -102,7 +102,7 @@ def other(f: "dataclasses.Field[object]") -> object:
         "smtp_url": "smtps://u:p@smtp.example:465",
         "public_url": "https://forum.example",
         "log_level": "debug",
-        "host": "0.0.0.0",
+        "host": "localhost",
         "hosts": ("a.example", "b.example"),
     }
     default = f.default
@@ -163,3 +163,9 @@ def test_folders_stand_below_home_unless_said_otherwise() -> None:
     assert Settings(keys=Path("k"), house_file=Path("x.toml")).keys_folder == Path("k")
     assert Settings().embedded_database
     assert not Settings(database_url="postgresql://h").embedded_database
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "forum.example"])
+def test_nobody_else_may_reach_the_pages_until_there_is_a_sign_in(host: str) -> None:
+    with pytest.raises(SettingsError, match="CONDUIT_HOST must be a loopback address"):
+        Settings.load({"CONDUIT_HOST": host})

@@ -15,7 +15,13 @@ import asyncpg
 from chassis.declare import waiting
 from contracts.catalogue import FACTS
 from contracts.envelope import Event, decode
-from contracts.notifications import LetterFailed, LetterSent
+from contracts.notifications import (
+    ContributionPledged,
+    LetterAcknowledged,
+    LetterAnswered,
+    LetterFailed,
+    LetterSent,
+)
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.installation import Installation
 
@@ -74,6 +80,7 @@ _OWN_LOOKS = {
         "contacts": f"SELECT id, {_COPIED_CONTACT}, {_ADDRESS}, version FROM contacts",
         "registration_counts": f"SELECT {_COPIED_COUNT} FROM registration_counts",
         "letters": "SELECT id, state, message_id FROM letters",
+        "answers": "SELECT id, letter_id, kind, confirmed_at FROM answers",
     },
 }
 
@@ -228,11 +235,19 @@ def _what_was_not_announced(found: Found) -> Iterator[str]:
         for row in found.rows(service, table):
             if (said := newest.get(str(row["id"]))) != row["version"]:
                 yield f"{service}: a row of {table} is at {row['version']} and was announced at {said}"
-    letters = found.rows(NOTIFICATIONS, "letters")
-    for fact, state in ((LetterSent, "sent"), (LetterFailed, "failed")):
-        told = Counter(UUID(e.subject) for e, _ in found.announced[NOTIFICATIONS] if e.fact is fact)
-        if told != Counter(row["id"] for row in letters if row["state"] == state):
-            yield f"notifications: letters that are {state} and those announced as {state} differ"
+    letters, answers = found.rows(NOTIFICATIONS, "letters"), found.rows(NOTIFICATIONS, "answers")
+    for fact, abouts in (
+        (LetterSent, [row["id"] for row in letters if row["state"] == "sent"]),
+        (LetterFailed, [row["id"] for row in letters if row["state"] == "failed"]),
+        (LetterAcknowledged, [row["letter_id"] for row in answers if row["kind"] == "acknowledge"]),
+        (LetterAnswered, [row["letter_id"] for row in answers if row["kind"] != "acknowledge"]),
+        (ContributionPledged, [row["id"] for row in answers if row["confirmed_at"]]),
+    ):
+        told = Counter(
+            UUID(event.subject) for event, _ in found.announced[NOTIFICATIONS] if event.fact is fact
+        )
+        if told != Counter(abouts):
+            yield f"notifications: {len(abouts)} times {fact.NAME}, announced {told.total()} times"
 
 
 def _what_differs_from_its_owner(found: Found) -> Iterator[str]:

@@ -52,7 +52,7 @@ async def test_an_empty_register_says_what_to_do(browser: httpx.AsyncClient) -> 
     for path in ("/", "/organisations"):
         page = await browser.get(MOUNT + path)
         assert page.status_code == 200
-        assert "Import the list of partners" in page.text
+        assert "conduit import partners FILE" in page.text
     assert (await browser.get(API)).json() == {"organisations": [], "total": 0, "next": None}
 
 
