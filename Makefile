@@ -38,7 +38,7 @@ setup-dev: .venv/dev.stamp ## Add what tests need, the Debian packages among it
 
 .PHONY: run
 run: setup ## Start everything with the example year: http://127.0.0.1:8000, or PORT=18000 for another
-	$(BIN)/conduit up --example --port $(PORT)
+	$(BIN)/conduit up --example --port $(PORT) --metrics-port $$(( $(PORT) + 1 ))
 
 .PHONY: story
 story: setup ## Play the example year from empty, on a throwaway instance, and print its figures

@@ -109,7 +109,7 @@ class Settings:
     mail_retry: float = _setting(60.0, "the first wait before a mail is tried again", "seconds", 0.01)
     log_level: str = _setting("info", "the least that is logged: debug, info, warning, error", "word")
     clock_offset: float = _setting(0.0, "moves the clock of an example or a test", "seconds")
-    failpoints: str = _setting("", "tests only: name=act, comma between", "text")
+    failpoints: str = _setting("", "tests only: name=act, comma between, or @FILE", "text")
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:

@@ -8,6 +8,7 @@ know who writes to whom, and believes no message: what others wrote is shown in 
 import asyncio
 import email
 import email.header
+import email.utils
 import heapq
 import os
 import re
@@ -155,7 +156,7 @@ class MailBox:
                 id=id,
                 subject=_header(headers, "subject"),
                 to=_header(headers, "to") or _header(headers, "delivered-to"),
-                received_at=_arrival(id),
+                sent_at=_sent_at(headers),
             )
         return None
 
@@ -264,7 +265,7 @@ class Entry:
     id: str
     subject: str
     to: str
-    received_at: datetime
+    sent_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +286,6 @@ class Mail:
 
     def __init__(self, id: str, raw: bytes) -> None:
         self.id = id
-        self.received_at = _arrival(id)
         self.text = ""
         self.html = ""
         self.attachments: list[Attachment] = []
@@ -309,6 +309,10 @@ class Mail:
     @property
     def to(self) -> str:
         return _header(self._headers, "to") or _header(self._headers, "delivered-to")
+
+    @property
+    def sent_at(self) -> datetime | None:
+        return _sent_at(self._headers)
 
     def _take(self, part: Message) -> None:
         kind, attached = part.get_content_type(), part.get_content_disposition() == "attachment"
@@ -354,8 +358,13 @@ def _file_name(part: Message, number: int) -> str:
     return name or f"attachment-{number}"
 
 
-def _arrival(id: str) -> datetime:
-    return datetime.fromtimestamp(int(id[:20]) / 1e9, UTC)
+def _sent_at(message: Message) -> datetime | None:
+    """When the message says that it was sent, by the clock of who wrote it; not when it came here."""
+    with suppress(ValueError, TypeError, IndexError, OverflowError):
+        told = email.utils.parsedate_to_datetime(_header(message, "date"))
+        sent = told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+        return sent if 1970 <= sent.year < 9999 else None  # at the ends of time no time zone can be added
+    return None
 
 
 # the pages
@@ -389,7 +398,7 @@ class _Pages:
                     "href": f"{mount}/{entry.id}",
                     "subject": entry.subject,
                     "to": entry.to,
-                    "received_at": entry.received_at,
+                    "sent_at": entry.sent_at,
                 }
                 for entry in entries
             ],
@@ -409,7 +418,7 @@ class _Pages:
             subject=mail.subject,
             from_=mail.sender,
             to=mail.to,
-            received_at=mail.received_at,
+            sent_at=mail.sent_at,
             text=mail.text,
             html_href=f"{here}/html" if mail.html else None,
             attachments=[

@@ -46,6 +46,9 @@ def migrate(url: str, folder: Path) -> None:
 
     Two migrations of one database at once wait for each other.
     """
+    if asyncio.run(_present(url)) == newest(folder):
+        return  # Alembic takes longer to import than this takes to ask
+
     from alembic import command
 
     with database_errors():
@@ -66,11 +69,24 @@ def _configuration(url: str, folder: Path) -> Any:
 async def version_of(database: Database) -> str | None:
     """The revision that a database is at; ``None`` when it was never migrated."""
     async with database.connection() as connection:
-        try:
-            version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-        except asyncpg.UndefinedTableError:
-            return None
-        return version
+        return await _version(connection)
+
+
+async def _present(url: str) -> str | None:
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return await _version(connection)
+    finally:
+        await connection.close()
+
+
+async def _version(connection: Any) -> str | None:
+    try:
+        version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return None
+    return version
 
 
 async def refuse_to_start_behind(database: Database, folder: Path) -> None:

@@ -2,7 +2,7 @@
 inside; both carry a reference by which the log can be searched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jinja2
 from starlette.exceptions import HTTPException
@@ -49,16 +49,32 @@ class Late(Refused):
         super().__init__("This took too long. It may or may not have been done.", "Reload the page to see.")
 
 
-class Errors:
-    """Answers every error in the form that the client asked for."""
+class Absent(Refused):
+    """The section is known, and nobody serves it here just now."""
 
-    def __init__(self, service: str, templates: jinja2.Environment) -> None:
+    status = 503
+
+    def __init__(self) -> None:
+        what = "This section is starting, or away for a moment. Nothing is lost."
+        super().__init__(what, "Reload the page in a moment.")
+
+
+class Errors:
+    """Answers every error in the form that the client asked for.
+
+    Args:
+        public: the paths, below the mount, whose errors are read by people outside the house.
+    """
+
+    def __init__(self, service: str, templates: jinja2.Environment, public: Sequence[str] = ()) -> None:
         self._service = service
         self._templates = templates
+        self._public = tuple(public)
 
     async def refused(self, request: Request, error: Refused) -> Response:
         """A person can do something about it; the error says what."""
-        return self._answer(request, error.status, error.what, error.cure, field=error.field)
+        headers = {"retry-after": "5"} if isinstance(error, Absent) else None
+        return self._answer(request, error.status, error.what, error.cure, field=error.field, headers=headers)
 
     async def unrouted(self, request: Request, error: HTTPException) -> Response:
         """Starlette found nobody for the request."""
@@ -114,10 +130,18 @@ class Errors:
         if wants_json(request):
             response = problem(status, what, cure, reference=reference, field=field)
         else:
-            values = {"status": status, "title": what, "what": what, "cure": cure, "reference": reference}
-            response = render(self._templates, request, "error.html", status, values)
+            template = "error_public.html" if self._is_public(request) else "error.html"
+            # Only a fault of ours is in the log: no other error is worth a telephone call with a reference.
+            shown = reference if status == 500 else ""
+            values = {"status": status, "what": what, "cure": cure, "reference": shown}
+            response = render(self._templates, request, template, status, values)
         response.headers.update(headers or {})
         return response
+
+    def _is_public(self, request: Request) -> bool:
+        path: str = request.scope["path"]
+        mount = request.scope.get("app_root_path", request.scope.get("root_path", ""))
+        return path.removeprefix(mount).startswith(self._public)
 
 
 def problem(status: int, what: str, cure: str, **more: str) -> Response:
@@ -130,7 +154,13 @@ def problem(status: int, what: str, cure: str, **more: str) -> Response:
 def wants_json(request: Request) -> bool:
     """Whether a program asks. The API always answers programs."""
     accept = request.headers.get("accept", "").lower()
-    return "/api/" in request.scope["path"] or ("json" in accept and "text/html" not in accept)
+    return is_api(request) or ("json" in accept and "text/html" not in accept)
+
+
+def is_api(request: Request) -> bool:
+    """Whether the address is one of the API's."""
+    path: str = request.scope["path"]
+    return "/api/" in path
 
 
 def route_of(request: Request) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from chassis.database import Database, Transaction
 from chassis.errors import Conflict
 from chassis.outbox import QUERIES
-from chassis.web.errors import BadRequest
+from chassis.web.errors import BadRequest, is_api
 
 
 class _Undone(Exception):
@@ -49,8 +49,9 @@ async def once(
         BadRequest: without a usable key.
         Conflict: when the key came with another body before.
     """
+    by_program = is_api(request) or request.headers.get("idempotency-key") == key
     if not 8 <= len(key) <= 100 or not key.isascii():
-        raise BadRequest("The form has lost its key.", "Go back, reload the page and send it again.")
+        raise _unusable(by_program)
     # A path may carry a token: it is not kept as it is.
     scoped = hashlib.sha256(f"{request.scope['path']} {key}".encode()).hexdigest()
     digest = hashlib.sha256(await _content(request)).digest()
@@ -59,7 +60,9 @@ async def once(
             await QUERIES.lock_key(tx, key=scoped)
             given = await QUERIES.given_answer(tx, key=scoped)
             if given is not None:
-                return _given_again(given, digest)
+                if bytes(given["digest"]) != digest:
+                    raise _taken(by_program)
+                return _given_again(given)
             response = await act(tx)
             if response.status_code >= 400:
                 raise _Undone(response)
@@ -67,6 +70,20 @@ async def once(
             return response
     except _Undone as undone:
         return undone.response
+
+
+def _unusable(by_program: bool) -> BadRequest:
+    if by_program:
+        what = "The Idempotency-Key header is missing or not 8 to 100 ASCII characters."
+        return BadRequest(what, "Send one, a new one for each request.")
+    return BadRequest("The form has lost its key.", "Go back, reload the page and send it again.")
+
+
+def _taken(by_program: bool) -> Conflict:
+    if by_program:
+        return Conflict("This Idempotency-Key came with another body before.", "Send a new one.")
+    cure = "Reload the page to see what was recorded."
+    return Conflict("This form was sent before with other content.", cure)
 
 
 async def _content(request: Request) -> bytes:
@@ -90,10 +107,7 @@ async def _keep(tx: Transaction, key: str, digest: bytes, response: Response) ->
     )
 
 
-def _given_again(given: Any, digest: bytes) -> Response:
-    if bytes(given["digest"]) != digest:
-        cure = "Reload the page to see what was recorded."
-        raise Conflict("This form was sent before with other content.", cure)
+def _given_again(given: Any) -> Response:
     repeated = Response(bytes(given["body"]), given["status"], media_type=given["media_type"])
     if given["location"]:
         repeated.headers["location"] = given["location"]

@@ -27,13 +27,24 @@ class Site:
         database: the service's own.
         routes: paths relative to where it is mounted.
         templates: the service's folder of templates; the chassis's stand behind it.
+        public: what the paths of pages for people outside begin with, such as ``/r/``: their errors are
+            shown without the navigation.
     """
 
-    def __init__(self, database: Database, routes: Sequence[BaseRoute], templates: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        routes: Sequence[BaseRoute],
+        templates: Path,
+        *,
+        public: Sequence[str] = (),
+    ) -> None:
         self.database = database
         self.context = database.context
         self._templates = environment(self.context.house, self.context.sections, templates)
-        self.app = application(self.context.service, self.context.settings, routes, self._templates)
+        self.app = application(
+            self.context.service, self.context.settings, routes, self._templates, public=public
+        )
         self.app.state.site = self
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
@@ -48,10 +59,15 @@ def site_of(request: Request) -> Site:
 
 
 def application(
-    service: str, settings: Settings, routes: Sequence[BaseRoute], templates: jinja2.Environment
+    service: str,
+    settings: Settings,
+    routes: Sequence[BaseRoute],
+    templates: jinja2.Environment,
+    *,
+    public: Sequence[str] = (),
 ) -> Starlette:
     """A Starlette application with the rules that hold for every page."""
-    errors = Errors(service, templates)
+    errors = Errors(service, templates, public)
     handlers: dict[Any, Any] = {
         Refused: errors.refused,
         HTTPException: errors.unrouted,

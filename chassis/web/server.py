@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chassis.config import Settings
 from chassis.context import Section
 from chassis.house import House
+from chassis.web.errors import Absent
 from chassis.web.gate import Gate
 from chassis.web.operations import operations
 from chassis.web.pages import application
@@ -53,7 +54,11 @@ class WebServer:
         #: The ports that are listened on: pages, then metrics.
         self.ports: tuple[int, ...] = ()
         self.templates = environment(house, self.sections)
-        self._site = application("site", settings, [Route("/", self._start_page), STATIC], self.templates)
+        self._hrefs = tuple(section.href.rstrip("/") for section in self.sections)
+        # Whoever comes while a section is away may be from outside, so all of it is answered as public.
+        routes = [Route("/", self._start_page), *STATIC]
+        self._site = application("site", settings, routes, self.templates, public=self._hrefs)
+        self._not_found, self._site.router.default = self._site.router.default, self._unserved
         self._mounted: dict[str, ASGIApp] = {}
         self._stopping = asyncio.Event()
         self._servers: list[uvicorn.Server] = []
@@ -87,10 +92,18 @@ class WebServer:
             await self._site(scope, receive, send)
         else:
             inner = {**scope, "root_path": path, STOPPING: self._stopping}
+            if scope["path"] == path:
+                inner["path"] = path + "/"
             await self._mounted[path](inner, receive, send)
 
+    async def _unserved(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A section that is not served here just now is no wrong address."""
+        if any(_is_under(href, scope["path"]) for href in self._hrefs):
+            raise Absent
+        await self._not_found(scope, receive, send)
+
     def _mount_of(self, path: str) -> str | None:
-        return next((each for each in self._mounted if path == each or path.startswith(each + "/")), None)
+        return next((mount for mount in self._mounted if _is_under(mount, path)), None)
 
     async def mount(self, path: str, app: ASGIApp) -> None:
         """Serve an application under a path from now on."""
@@ -116,8 +129,7 @@ class WebServer:
 
     def _ready(self) -> bool:
         """Whether a section is served: the mail box alone, or the start page, is not what people came for."""
-        sections = {section.href.rstrip("/") for section in self.sections}
-        return not self._stopping.is_set() and not sections.isdisjoint(self._mounted)
+        return not self._stopping.is_set() and not set(self._hrefs).isdisjoint(self._mounted)
 
     def _serve(self, app: ASGIApp, listening: socket.socket) -> None:
         config = uvicorn.Config(
@@ -136,8 +148,11 @@ class WebServer:
         self._tasks.append(asyncio.get_running_loop().create_task(server.serve([listening])))
 
     async def _start_page(self, request: Request) -> Response:
-        values = {"figures": [], "mail_href": self._mail_href}
-        return render(self.templates, request, "start.html", 200, values)
+        return render(self.templates, request, "start.html", 200, {"mail_href": self._mail_href})
+
+
+def _is_under(mount: str, path: str) -> bool:
+    return path == mount or path.startswith(mount + "/")
 
 
 def _listen(host: str, port: int, setting: str) -> socket.socket:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from chassis.errors import NotFound
@@ -55,4 +55,17 @@ async def _show(request: Request) -> Response:
     return Response(found.content, headers=_FOR_EVER, media_type=found.type)
 
 
-STATIC = Route("/static/{digest}/{name}", _show)
+async def _favicon(request: Request) -> Response:
+    """Browsers ask here when what they show is no page, such as a PDF."""
+    return RedirectResponse(asset("favicon.svg"))
+
+
+async def _robots(request: Request) -> Response:
+    return PlainTextResponse("User-agent: *\nDisallow: /\n")
+
+
+STATIC = (
+    Route("/static/{digest}/{name}", _show),
+    Route("/favicon.ico", _favicon),
+    Route("/robots.txt", _robots),
+)

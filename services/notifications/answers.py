@@ -24,6 +24,8 @@ from services.notifications.queries import QUERIES
 
 LONGEST_NAME = 200
 LONGEST_WORDS = 4_000
+#: Kept for one letter.
+MOST_ANSWERS = 20
 MOST_PLEDGED_PENCE = 100_000_000
 
 THE_RECIPIENT = "the recipient"
@@ -35,6 +37,20 @@ NOTED = {
     AnswerKind.DECLINE: "Declined",
     AnswerKind.ASK: "Asked us something",
 }
+
+#: What the history says once a person has seen to it.
+SETTLED = {
+    AnswerKind.ASK: "Question answered by us",
+    AnswerKind.DECLINE: "Spoken with them about the refusal",
+}
+
+
+class TooManyAnswers(Refused):
+    """The letter has been answered so often that talking is better."""
+
+    def __init__(self, telephone: str) -> None:
+        what = "Thank you: we already have many answers to this letter, so this one was not recorded."
+        super().__init__(what, f"Please telephone us on {telephone}. We shall gladly put things right.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +95,7 @@ async def record_answer(
         NotFound: when there is no such letter.
         Conflict: when the letter has not been sent yet.
         Refused: names the first field at fault.
+        TooManyAnswers: when no more are kept.
     """
     for fault in answer_faults(answer):
         raise fault
@@ -86,9 +103,12 @@ async def record_answer(
     if letter["state"] in (LetterState.DRAFT, LetterState.BLOCKED):
         raise Conflict("This letter has not been sent yet.", "It can be answered once it was sent.")
     before = AnswerState(letter["answer"])
-    after = answer_after(before, answer.kind)
+    standing = await QUERIES.standing_answers(tx, letter_id=letter_id)
+    after = answer_after(before, answer.kind, confirmed=standing["confirmed"])
     if answer.kind is AnswerKind.ACKNOWLEDGE and after is before:
         return before
+    if standing["count"] >= MOST_ANSWERS:
+        raise TooManyAnswers(tx.context.house.telephone)
     if letter["state"] == LetterState.UNKNOWN:
         await mark_sent(tx, letter_id, who=who)  # who answers has it
     await _enter(tx, letter_id, answer, who)
@@ -153,4 +173,26 @@ async def confirm_pledge(tx: Transaction, pledge_id: UUID) -> UUID:
         amount=pounds_sterling(pledge["pledge_pence"]),
         pledged_on=pledge["at"].astimezone(LOCAL).date(),
     )
+    return letter_id
+
+
+async def settle_answer(tx: Transaction, answer_id: UUID) -> UUID:
+    """Note that a person has seen to a question, or to a refusal. The letter it came for.
+
+    Raises:
+        NotFound: when there is no such answer, or it is of a kind that leaves nothing to see to.
+        Conflict: when it was settled before.
+    """
+    found = await QUERIES.answer(tx, id=answer_id)
+    if found is None or AnswerKind(found["kind"]) not in SETTLED:
+        raise NotFound
+    letter_id: UUID = found["letter_id"]
+    await lock_letter(tx, letter_id)
+    answer = await QUERIES.answer(tx, id=answer_id)  # as it stands now that the letter is ours
+    if answer["settled_at"] is not None:
+        raise Conflict("This was settled before.", "Reload the page.")
+    await QUERIES.settle_answer(tx, id=answer_id, now=tx.now)
+    await QUERIES.touch_letter(tx, id=letter_id, now=tx.now)
+    what = SETTLED[AnswerKind(answer["kind"])]
+    await QUERIES.note(tx, letter_id=letter_id, what=what, who=STAFF, now=tx.now)
     return letter_id

@@ -4,6 +4,7 @@ Letters are made all at once, in one statement, however many there are. What the
 source, date, version of the formula) is frozen into each of them.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -118,9 +119,13 @@ def plan_faults(plan: Plan, house: House) -> Iterator[Refused]:
             yield Refused(fault.words, place, field=fault.part)
 
 
+# Control characters, and those that turn the direction of the text around them.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
 def _has_control(text: str, *, multiline: bool) -> bool:
     allowed = "\r\n\t" if multiline else ""
-    return any((ord(sign) < 32 and sign not in allowed) or 127 <= ord(sign) < 160 for sign in text)
+    return any(sign not in allowed for sign in _UNPRINTABLE.findall(text))
 
 
 def _unknown_codes(plan: Plan, house: House) -> Iterator[Refused]:
@@ -340,6 +345,17 @@ def sender_of(context: Any) -> str:
     """The address that letters come from."""
     address: str = context.settings.mail_from or context.house.email
     return address
+
+
+async def discard_campaign(tx: Transaction, campaign_id: UUID) -> None:
+    """Throw a draft away, with its letters.
+
+    Raises:
+        NotFound, Conflict: when there is no such campaign, or it is no draft any more.
+    """
+    await _lock_draft(tx, campaign_id)
+    await QUERIES.forget_letters(tx, campaign_id=campaign_id)
+    await QUERIES.discard_campaign(tx, id=campaign_id)
 
 
 async def send_campaign(tx: Transaction, campaign_id: UUID) -> int:

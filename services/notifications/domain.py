@@ -225,9 +225,14 @@ def can(before: LetterState | AnswerState, after: LetterState | AnswerState) -> 
     return after in ANSWER_STAGES[before].then
 
 
-def answer_after(current: AnswerState, kind: AnswerKind) -> AnswerState:
-    """Return where an answer of this kind leaves the letter; a later answer never lowers it."""
+def answer_after(current: AnswerState, kind: AnswerKind, *, confirmed: bool = False) -> AnswerState:
+    """Return where an answer of this kind leaves the letter; a later answer never lowers it.
+
+    A pledge that we have confirmed counts as money, so no answer moves it: only a person does.
+    """
     arriving = ANSWER_LEADS_TO[kind]
+    if confirmed:
+        return AnswerState.PLEDGED
     return arriving if can(current, arriving) else current
 
 

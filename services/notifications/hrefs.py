@@ -18,5 +18,9 @@ def response_href(token: str) -> str:
     return f"{MOUNT}/r/{token}"
 
 
+def settle_href(answer_id: UUID) -> str:
+    return f"{MOUNT}/answers/{answer_id}/settle"
+
+
 def confirm_href(pledge_id: UUID) -> str:
     return f"{MOUNT}/pledges/{pledge_id}/confirm"

@@ -119,6 +119,10 @@ SELECT id, :now, :what, :who FROM letters WHERE campaign_id = :campaign_id;
 -- One line in the history of a letter.
 INSERT INTO letter_history (letter_id, at, what, who) VALUES (:letter_id, :now, :what, :who);
 
+-- name: discard_campaign!
+-- A draft that nobody wants any more, once its letters are gone.
+DELETE FROM campaigns WHERE id = :id AND state = 'draft';
+
 -- name: release_letters$
 -- The letters of a draft that can go are due from now on, with a line in the history of each. How many.
 WITH released AS (
@@ -254,8 +258,50 @@ RETURNING l.*, m.name AS campaign;
 SELECT at, what, who FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
 
 -- name: answers_of
--- What came back for a letter, newest first.
-SELECT * FROM answers WHERE letter_id = :letter_id ORDER BY at DESC, id DESC;
+-- What came back for a letter, newest first, and what has taken the place of an earlier pledge.
+SELECT a.*, EXISTS (
+           SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
+               AND (n.at, n.id) > (a.at, a.id)
+       ) AS replaced
+FROM answers a WHERE a.letter_id = :letter_id ORDER BY a.at DESC, a.id DESC;
+
+-- name: newest_answer^
+-- What a recipient said last.
+SELECT * FROM answers WHERE letter_id = :letter_id ORDER BY at DESC, id DESC LIMIT 1;
+
+-- name: standing_answers^
+-- How many answers a letter has, and whether a pledge among them was confirmed.
+SELECT count(*) AS count, coalesce(bool_or(confirmed_at IS NOT NULL), false) AS confirmed
+FROM answers WHERE letter_id = :letter_id;
+
+-- name: open_answers_of
+-- What recipients said and a person has to see to, oldest first: open questions, pledges to be confirmed, and
+-- refusals by a body whose earlier pledge was confirmed.
+SELECT a.id, a.letter_id, a.kind, a.detail, a.pledge_pence, a.at, l.organisation_id, l.body_name
+FROM answers a JOIN letters l ON l.id = a.letter_id
+WHERE l.campaign_id = :campaign_id AND a.settled_at IS NULL AND (
+    a.kind = 'ask'
+    OR NOT EXISTS (
+        SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
+            AND (n.at, n.id) > (a.at, a.id)
+    ) AND (
+        a.kind = 'pledge' AND a.confirmed_at IS NULL
+        OR a.kind = 'decline' AND EXISTS (
+            SELECT FROM answers p JOIN letters k ON k.id = p.letter_id
+            WHERE k.campaign_id = l.campaign_id AND k.organisation_id = l.organisation_id
+                AND p.confirmed_at IS NOT NULL AND (p.at, p.id) < (a.at, a.id)
+        )
+    )
+)
+ORDER BY a.at, a.id;
+
+-- name: answer^
+-- One answer.
+SELECT * FROM answers WHERE id = :id;
+
+-- name: settle_answer!
+-- A member of staff has seen to it.
+UPDATE answers SET settled_at = :now WHERE id = :id;
 
 -- name: enter_answer!
 -- What somebody said.
@@ -300,11 +346,13 @@ FROM letters l WHERE l.campaign_id = :campaign_id
 GROUP BY l.organisation_id ORDER BY min(l.number);
 
 -- name: words_of
--- The newest words that each body of a campaign sent us.
-SELECT DISTINCT ON (l.organisation_id) l.organisation_id, a.kind, a.detail, a.pledge_pence, a.confirmed_at
+-- The newest words of each kind that each body of a campaign sent us; a confirmed pledge and an open question before
+-- others.
+SELECT DISTINCT ON (l.organisation_id, a.kind)
+       l.organisation_id, a.kind, a.detail, a.pledge_pence, a.confirmed_at, a.settled_at
 FROM answers a JOIN letters l ON l.id = a.letter_id
 WHERE l.campaign_id = :campaign_id AND a.kind <> 'acknowledge'
-ORDER BY l.organisation_id, a.at DESC, a.id DESC;
+ORDER BY l.organisation_id, a.kind, (a.confirmed_at IS NOT NULL) DESC, (a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
 
 -- name: pledged_in^
 -- What was promised for a campaign and confirmed, and by how many bodies.

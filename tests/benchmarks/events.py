@@ -27,7 +27,7 @@ from chassis.outbox import announce
 from chassis.testing import PrivateRabbitMQ
 from contracts.grants import RegistrationsCounted
 from contracts.topology import GRANTS, NOTIFICATIONS, SERVICES
-from tests.benchmarks.servers import DurablePostgres, execute, line_from, program, seconds_until
+from tests.benchmarks.servers import PATIENCE, DurablePostgres, execute, line_from, program, seconds_until
 from tests.chassis.conftest import ROOT, Databases, Host
 
 #: Rounds that count; one more before them warms everything up.
@@ -130,7 +130,10 @@ async def _lateness(folder: Path, outbox: str, effects: str) -> tuple[float, flo
     """Median and 99th percentile, in milliseconds, from just before a commit to the word of its effect."""
     house = read_house(ROOT / "examples" / "house.toml")
     context = Context(
-        service=GRANTS, settings=Settings(home=folder), house=house, keys=read_keys(folder / "keys", GRANTS)
+        service=GRANTS,
+        settings=Settings(home=folder, acquire_timeout=PATIENCE),
+        house=house,
+        keys=read_keys(folder / "keys", GRANTS),
     )
     database, ear = Database(outbox, context), await asyncpg.connect(effects)
     committed: dict[str, float] = {}
@@ -146,12 +149,12 @@ async def _lateness(folder: Path, outbox: str, effects: str) -> tuple[float, flo
     await ear.add_listener("effects", hear)
     await database.open()
     try:
-        async with asyncio.timeout(SECONDS + 30), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(SECONDS + PATIENCE), asyncio.TaskGroup() as tasks:
             started = time.monotonic()
             for number in range(RATE * SECONDS):
                 await asyncio.sleep(started + number / RATE - time.monotonic())
                 tasks.create_task(_announce_one(database, f"late {number}", committed))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await all_heard.wait()
     finally:
         await database.close()

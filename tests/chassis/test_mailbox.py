@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -178,6 +179,40 @@ async def test_the_list_shows_the_newest_first_and_pages_both_ways(
     assert numbers(await browser.get(link(second, "prev") or "")) == ["6", "5", "4"]
 
 
+async def test_a_message_was_sent_when_it_says_so(send: Send, browser: httpx.AsyncClient) -> None:
+    message = a_mail()
+    message["Date"] = datetime(2012, 7, 1, 11, 30, tzinfo=UTC)
+    await send(message)
+    for address in ("/mail/", await only_address(browser)):
+        shown = (await browser.get(address)).text
+        assert "1 July 2012, 12:30" in shown
+        assert "Received" not in shown
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        b"",
+        b"yesterday",
+        b"=?utf-8?B?AAAA?=",
+        b"Sun, 99 Jul 2012 11:30:00 +0000",
+        b"Sun, 1 Jul 0101 00:00:00 +0000",
+        b"Fri, 31 Dec 9999 23:59:59 -2359",
+        b"Sun, 1 Jul 2012 11:30:00 +9999",
+        b"Sun, 1 Jul 2012 11:30:00 +" + b"9" * 5000,
+        b"Sun, 1 Jul " + b"9" * 400 + b" 11:30:00 +0000",
+    ],
+)
+async def test_a_time_that_cannot_be_read_is_none(
+    send: Send, browser: httpx.AsyncClient, date: bytes
+) -> None:
+    await send(b"Date: " + date + b"\r\nSubject: x\r\n\r\nx\r\n")
+    for address in ("/mail/", await only_address(browser)):
+        answer = await browser.get(address)
+        assert answer.status_code == 200
+        assert "<time" not in answer.text
+
+
 async def test_a_message_is_shown_with_its_text_and_its_file(send: Send, browser: httpx.AsyncClient) -> None:
     message = a_full_mail(name="Lettre à la mairie.pdf")
     del message["Subject"]
@@ -308,6 +343,7 @@ def test_an_id_never_leaves_the_folder(tmp_path: Path) -> None:
 )
 def test_no_message_is_too_broken_to_show(raw: bytes) -> None:
     mail = Mail(ID, raw)
+    assert mail.sent_at is None
     for words in (mail.subject, mail.sender, mail.to):
         assert words.isprintable()
     (mail.text + mail.html).encode()

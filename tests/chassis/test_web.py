@@ -87,7 +87,12 @@ class Pages:
             Route("/api/v1/json", self.json, methods=["POST"]),
             Route("/api/v1/fail", self.fail),
             Route("/live", self.live),
+            Route("/api/v1/act", self.act_for_program, methods=["POST"]),
+            Route("/r/raise/{name}", self.refuse),
+            Route("/r/fail", self.fail),
+            Route("/r/form", self.form, methods=["POST"]),
             Mount("/deep", routes=[Route("/down/{token}", self.show)]),
+            Mount("/r/deep", routes=[Route("/fail", self.fail)]),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -148,6 +153,15 @@ class Pages:
 
         return await once(request, site_of(request).database, str(form.get("key", "")), record)
 
+    async def act_for_program(self, request: Request) -> Response:
+        await read_json(request)
+
+        async def record(tx: Transaction) -> Response:
+            return JSONResponse({}, 201)
+
+        key = request.headers.get("idempotency-key", "")
+        return await once(request, site_of(request).database, key, record)
+
     async def live(self, request: Request) -> Response:
         async def version() -> str:
             if self.away:
@@ -170,7 +184,7 @@ def pages() -> Pages:
 def site(pages: Pages, database: Database, folder: Path) -> Site:
     (folder / "templates").mkdir(exist_ok=True)
     (folder / "templates" / "page.html").write_text(PAGE)
-    return Site(database, pages.routes(), folder / "templates")
+    return Site(database, pages.routes(), folder / "templates", public=("/r/",))
 
 
 @pytest.fixture
@@ -325,7 +339,7 @@ class TestHeaders:
         [
             ("GET", "/", 200),
             ("GET", f"{MOUNT}/", 200),
-            ("GET", MOUNT, 307),
+            ("GET", MOUNT, 200),
             ("HEAD", f"{MOUNT}/", 200),
             ("GET", f"{MOUNT}/nowhere", 404),
             ("GET", f"{MOUNT}/fail", 500),
@@ -384,6 +398,11 @@ class TestStatic:
         assert (await browser.get(f"/static/{digest}/{path}")).status_code in (404, 307)
         assert (await browser.get(f"/static/{path}")).status_code in (404, 307)
 
+    async def test_what_programs_ask_for_at_the_top(self, browser: httpx.AsyncClient) -> None:
+        icon = await browser.get("/favicon.ico", follow_redirects=True)
+        assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+        assert (await browser.get("/robots.txt")).text == "User-agent: *\nDisallow: /\n"
+
     async def test_a_page_names_only_assets_that_are_there(self, browser: httpx.AsyncClient) -> None:
         for address in set(re.findall(r'"(/static/[^"]+)"', (await browser.get("/")).text)):
             assert (await browser.get(address)).status_code == 200
@@ -397,6 +416,59 @@ class TestErrors:
             assert answer.headers["content-type"] == "text/html; charset=utf-8"
             assert "This page does not exist." in answer.text
             assert SECTIONS[0].title in answer.text
+
+    async def test_an_error_is_said_once(self, browser: httpx.AsyncClient) -> None:
+        shown = (await browser.get(f"{MOUNT}/raise/conflict")).text
+        assert re.findall(r"<(\w+)[^>]*>Somebody was faster\.</", shown) == ["h1"]
+
+    @pytest.mark.parametrize("path", ["/nowhere", "/raise/missing", "/raise/refused", "/r/raise/missing"])
+    async def test_a_reference_is_only_for_what_the_log_knows(
+        self, browser: httpx.AsyncClient, path: str
+    ) -> None:
+        assert " reference" not in (await browser.get(MOUNT + path)).text
+
+    def is_for_outsiders(self, answer: httpx.Response, house: House) -> bool:
+        for words in (house.name, house.number, house.telephone):
+            assert words in answer.text
+        return "<nav" not in answer.text and 'href="/' not in answer.text.split("<body>")[1]
+
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [
+            ("/r/raise/refused", 422),
+            ("/r/raise/conflict", 409),
+            ("/r/raise/missing", 404),
+            ("/r/raise/away", 503),
+            ("/r/nowhere/at/all", 404),
+            ("/r/form", 405),
+            ("/r/fail", 500),
+            ("/r/deep/fail", 500),
+        ],
+    )
+    async def test_people_outside_see_no_way_into_the_rest(
+        self, browser: httpx.AsyncClient, house: House, path: str, status: int
+    ) -> None:
+        answer = await browser.get(MOUNT + path)
+        assert answer.status_code == status
+        assert self.is_for_outsiders(answer, house)
+        assert "Go to the first page" not in answer.text
+
+    async def test_people_outside_who_send_what_cannot_be_used(
+        self, browser: httpx.AsyncClient, house: House
+    ) -> None:
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        for content, headers, status in (
+            (b"a=%00", kind, 400),
+            (b"a=" + b"x" * LIMIT, kind, 413),
+            (b"{}", {"content-type": "text/plain"}, 415),
+        ):
+            answer = await browser.post(MOUNT + "/r/form", content=content, headers=headers)
+            assert answer.status_code == status
+            assert self.is_for_outsiders(answer, house)
+
+    async def test_people_inside_see_the_rest(self, browser: httpx.AsyncClient) -> None:
+        for path in ("/raise/refused", "/nowhere/r/", "/form"):
+            assert "<nav" in (await browser.get(MOUNT + path)).text
 
     async def test_an_address_used_in_the_wrong_way(self, browser: httpx.AsyncClient) -> None:
         answer = await browser.request("DELETE", MOUNT + "/form")
@@ -515,6 +587,16 @@ class TestPages:
     async def test_the_navigation_marks_where_one_is(self, browser: httpx.AsyncClient) -> None:
         assert f'href="{MOUNT}" aria-current="true"' in (await browser.get(MOUNT + "/")).text
         assert "aria-current" not in (await browser.get("/")).text
+
+    async def test_the_start_page_promises_nothing_that_it_does_not_show(
+        self, browser: httpx.AsyncClient
+    ) -> None:
+        shown = (await browser.get("/")).text
+        assert SECTIONS[0].purpose in shown
+        assert "counts" not in shown
+
+    async def test_a_section_needs_no_slash(self, browser: httpx.AsyncClient) -> None:
+        assert (await browser.get(MOUNT)).text == (await browser.get(MOUNT + "/")).text
 
     async def test_head_is_get_without_its_body(self, browser: httpx.AsyncClient) -> None:
         head, get = await browser.head(MOUNT + "/"), await browser.get(MOUNT + "/")
@@ -939,6 +1021,24 @@ class TestOnce:
         assert (await browser.post(MOUNT + "/act", data={"words": "hello"})).status_code == 400
         assert await self.effects(database) == []
 
+    async def test_a_program_is_told_in_its_own_words(self, browser: httpx.AsyncClient) -> None:
+        async def send(key: str | None, n: int) -> httpx.Response:
+            headers = {} if key is None else {"idempotency-key": key}
+            return await browser.post(MOUNT + "/api/v1/act", json={"n": n}, headers=headers)
+
+        for key in (None, "", "short", "x" * 101):
+            answer = await send(key, 1)
+            assert (answer.status_code, answer.json()["title"]) == (
+                400,
+                "The Idempotency-Key header is missing or not 8 to 100 ASCII characters.",
+            )
+        assert (await send("a key of mine", 1)).status_code == 201
+        answer = await send("a key of mine", 2)
+        assert (answer.status_code, answer.json()["title"]) == (
+            409,
+            "This Idempotency-Key came with another body before.",
+        )
+
     async def test_the_key_is_kept_where_no_token_can_be_read(
         self, browser: httpx.AsyncClient, database: Database
     ) -> None:
@@ -1009,7 +1109,35 @@ class TestServer:
             assert (await browser.get(MOUNT + "/")).status_code == 200
             assert "server" not in (await browser.get(MOUNT + "/fail")).headers
             await server.unmount(MOUNT)
-            assert (await browser.get(MOUNT + "/")).status_code == 404
+            assert (await browser.get(MOUNT + "/")).status_code == 503
+
+    async def test_a_section_that_is_not_there_yet_is_no_wrong_address(
+        self, pages: Pages, unconnected: Database, house: House, tmp_path: Path
+    ) -> None:
+        settings = unconnected.context.settings
+        server = WebServer(settings, house, SECTIONS)
+        async with client(Gate(server, settings)) as browser:
+            for path in (MOUNT, f"{MOUNT}/", f"{MOUNT}/r/token"):
+                answer = await browser.get(path)
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+                for words in ("starting, or away", "Nothing is lost", "Reload", house.telephone):
+                    assert words in answer.text
+                assert "<nav" not in answer.text  # whoever asks may be from outside
+            answer = await browser.post(f"{MOUNT}/api/v1/json", json={})
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert answer.headers["content-type"] == "application/problem+json"
+            for path in (MOUNT + "s/", "/nowhere", f"/x{MOUNT}"):
+                assert (await browser.get(path)).status_code == 404
+            await server.mount(MOUNT, site(pages, unconnected, tmp_path).app)
+            assert (await browser.get(MOUNT + "/")).status_code == 200
+
+    async def test_two_slashes_are_no_address(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        async with serving(pages, unconnected, tmp_path) as (server, _):
+            for target in (b"//things", b"//things/", b"//", b"///"):
+                head = b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+                assert (await speak(server.ports[0], b"GET " + target + head)).startswith(b"HTTP/1.1 404")
 
     async def test_bytes_that_are_no_request(
         self, pages: Pages, unconnected: Database, tmp_path: Path, quiet: None

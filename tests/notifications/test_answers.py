@@ -11,7 +11,7 @@ from chassis.database import Database
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.testing import CUT_AFTER_DOT, RecordingMailServer
 from contracts.notifications import ContributionPledged, LetterAcknowledged, LetterAnswered, LetterSent
-from services.notifications.answers import Answer, confirm_pledge, record_answer
+from services.notifications.answers import Answer, confirm_pledge, record_answer, settle_answer
 from services.notifications.domain import AnswerKind, AnswerState
 from services.notifications.figures import Figures, figures
 from services.notifications.letters import letter_to_area
@@ -138,6 +138,36 @@ async def test_a_pledge_that_was_replaced_cannot_be_confirmed(book: Database, ca
     with pytest.raises(NotFound):
         async with book.transaction() as tx:
             await confirm_pledge(tx, uuid4())
+
+
+async def test_a_confirmed_pledge_is_not_moved_by_a_later_answer(book: Database, campaign: UUID) -> None:
+    letter = await a_letter(book, campaign)
+    await say(book, letter, PLEDGE)
+    [pledge] = await rows(book, "SELECT id FROM answers")
+    async with book.transaction() as tx:
+        await confirm_pledge(tx, pledge["id"])
+    book.context.clock.advance(timedelta(hours=1))
+    assert await say(book, letter, DECLINE) is AnswerState.PLEDGED
+    found = await come_to(book, campaign)
+    assert (found.pledged_pence, found.pledged_bodies, found.declined) == (150_000, 1, 0)
+    assert len(await rows(book, "SELECT FROM answers WHERE kind = 'decline'")) == 1
+
+
+async def test_only_a_question_or_a_refusal_is_settled_and_only_once(book: Database, campaign: UUID) -> None:
+    await say(book, await a_letter(book, campaign), PLEDGE, ASK)
+    ids = {row["kind"]: row["id"] for row in await rows(book, "SELECT id, kind FROM answers")}
+
+    async def settle(id: UUID) -> None:
+        async with book.transaction() as tx:
+            await settle_answer(tx, id)
+
+    outcomes = await asyncio.gather(*(settle(ids["ask"]) for _ in range(3)), return_exceptions=True)
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 2
+    for id in (ids["pledge"], uuid4()):
+        with pytest.raises(NotFound):
+            await settle(id)
+    noted = await rows(book, "SELECT FROM letter_history WHERE what = 'Question answered by us'")
+    assert len(noted) == 1
 
 
 async def test_three_letters_to_one_body_are_one_body(book: Database, campaign: UUID) -> None:

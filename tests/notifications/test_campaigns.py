@@ -224,6 +224,8 @@ async def test_a_campaign_of_which_no_letter_can_go_is_refused(make_database: Ma
         ({"body": "Dear {contact_nme},"}, "body"),
         ({"body": "Dear {contact_name"}, "body"),
         ({"body": "A bell \x07"}, "body"),
+        ({"name": "Turned \u202eround"}, "name"),
+        ({"body": "Kept \u2066apart\u2069"}, "body"),
         ({"kind": "circus"}, "kind"),
         ({"profession": "juggler"}, "profession"),
         ({"signatory": "nobody"}, "signatory"),

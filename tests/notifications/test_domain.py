@@ -156,6 +156,11 @@ def test_a_later_answer_never_lowers(current: AnswerState, kind: AnswerKind, aft
     assert answer_after(current, kind) is after
 
 
+@given(some.sampled_from(AnswerKind))
+def test_no_answer_moves_a_confirmed_pledge(kind: AnswerKind) -> None:
+    assert answer_after(AnswerState.PLEDGED, kind, confirmed=True) is AnswerState.PLEDGED
+
+
 @given(some.lists(some.sampled_from(AnswerKind)))
 def test_what_was_answered_stays_answered(kinds: list[AnswerKind]) -> None:
     state = AnswerState.SILENT

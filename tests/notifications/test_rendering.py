@@ -382,6 +382,12 @@ def read_back(built: EmailMessage) -> EmailMessage:
     return read
 
 
+def test_a_long_link_in_the_mailed_text_may_break_anywhere() -> None:
+    page = render_html(replace(LETTER, body=f"Please answer at {URL}."))
+    text = page[page.index("<body") :]
+    assert text.index("overflow-wrap:anywhere") < text.index(URL)
+
+
 def test_the_message_carries_text_html_and_the_pdf() -> None:
     read = read_back(message())
     assert [part.get_content_type() for part in read.walk()] == [

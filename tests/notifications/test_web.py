@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +18,7 @@ from chassis.metrics import REGISTRY
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
 from contracts.notifications import ContributionPledged, LetterAcknowledged
 from services.notifications import web
-from services.notifications.answers import Answer, record_answer
+from services.notifications.answers import MOST_ANSWERS, Answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
 from services.notifications.sending import SEND_LETTERS
@@ -213,7 +214,10 @@ async def test_the_board_shows_who_is_silent_and_who_answered(
     found = await browser.get(f"/letters/campaigns/{sent}?q=westMINSTER")
     assert _bodies_on(found.text) == ["Trust E09000033"]
     nothing = await browser.get(f"/letters/campaigns/{sent}?q=nowhere")
-    assert "No body is in this state" in nothing.text
+    assert "Nothing found for “nowhere”" in nothing.text
+    assert "No body is in this state" not in nothing.text
+    none = await browser.get(f"/letters/campaigns/{sent}?status=late")
+    assert "No body is in this state" in none.text
 
 
 def _bodies_on(page: str) -> list[str]:
@@ -281,7 +285,160 @@ async def test_what_nobody_knows_is_settled_by_a_button(
     assert (states[by_state["unknown"]], states[by_state["failed"]]) == ("sent", "ready")
 
 
+# What needs a person
+
+
+async def reply(database: Database, campaign: UUID, *said: Answer) -> UUID:
+    """Answers to one letter, an hour apart."""
+    letter = await a_letter(database, campaign)
+    for answer in said:
+        database.context.clock.advance(timedelta(hours=1))
+        async with database.transaction() as tx:
+            await record_answer(tx, letter, answer)
+    return letter
+
+
+PLEDGE = Answer(kind=AnswerKind.PLEDGE, name="Sam Okafor", position="Finance", pledge_pence=150_000)
+DECLINE = Answer(kind=AnswerKind.DECLINE, detail="No means left.")
+ASK = Answer(kind=AnswerKind.ASK, detail="Who else gives?")
+
+
+def _needs_you(page: str) -> str:
+    found = re.search(r'id="needs-you">(.*?)</section>', page, re.DOTALL)
+    return found[1] if found else ""
+
+
+async def test_a_question_after_a_refusal_is_not_overlooked_until_it_is_settled(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    letter = await reply(book, sent, DECLINE, ASK)
+    board = await browser.get(f"/letters/campaigns/{sent}")
+    assert "Asks: “Who else gives?”" in _needs_you(board.text)
+    assert "<small>“No means left.” Question: “Who else gives?”</small>" in board.text
+    page = await browser.get(f"/letters/letters/{letter}")
+    [action] = re.findall(r'action="(/letters/answers/[^"]+)"', page.text)
+    settled = await browser.post(action, data={"key": str(uuid4())})
+    page = await browser.get(settled.headers["location"])
+    assert "We have answered this" not in page.text
+    assert "Question answered by us" in page.text
+    board = await browser.get(f"/letters/campaigns/{sent}")
+    assert _needs_you(board.text) == ""
+    assert "<small>“No means left.”</small>" in board.text
+    assert (await browser.post(action, data={"key": str(uuid4())})).status_code == 409
+
+
+async def test_a_question_that_was_answered_is_no_longer_our_turn(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    await reply(book, sent, ASK)
+    assert "our turn" in (await browser.get(f"/letters/campaigns/{sent}")).text
+    [asked] = await rows(book, "SELECT id FROM answers")
+    await browser.post(f"/letters/answers/{asked['id']}/settle", data={"key": str(uuid4())})
+    board = (await browser.get(f"/letters/campaigns/{sent}")).text
+    assert "our turn" not in board
+    assert "We answered the question: “Who else gives?”" in board
+
+
+async def test_bodies_that_wait_for_us_come_first(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    before = await browser.get(f"/letters/campaigns/{sent}")
+    assert _bodies_on(before.text)[0] == "Trust E09000007"
+    await reply(book, sent, PLEDGE, ASK)
+    board = await browser.get(f"/letters/campaigns/{sent}")
+    assert _bodies_on(board.text)[0] == "Trust E09000020"
+    assert "Needs you: 1 letter" in re.sub(r"\s+", " ", board.text)
+    assert "Pledged £1,500, which nobody has confirmed yet." in _needs_you(board.text)
+    assert "Asks: “Who else gives?”" in _needs_you(board.text)
+
+
+async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figure(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    letter = await reply(book, sent, PLEDGE)
+    [pledge] = await rows(book, "SELECT id FROM answers")
+    await browser.post(f"/letters/pledges/{pledge['id']}/confirm", data={"key": str(uuid4())})
+    await reply(book, sent, DECLINE)
+    board = (await browser.get(f"/letters/campaigns/{sent}")).text
+    assert "says now that they cannot contribute. “No means left.”" in _needs_you(board)
+    assert "Kensington and Chelsea: Pledged" in board
+    told = (await browser.get(f"/letters/api/v1/campaigns/{sent}")).json()
+    assert (told["pledged"], told["declined"]) == ({"bodies": 1, "pence": 150_000}, 0)
+    page = (await browser.get(f"/letters/letters/{letter}")).text
+    assert "confirmed by us" in page
+    assert "replaced by a later answer" not in page
+    [action] = re.findall(r'action="(/letters/answers/[^"]+)"', page)
+    await browser.post(action, data={"key": str(uuid4())})
+    assert _needs_you((await browser.get(f"/letters/campaigns/{sent}")).text) == ""
+
+
+async def test_a_pledge_that_was_replaced_has_no_button(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    page = await browser.get(f"/letters/letters/{await reply(book, sent, PLEDGE, DECLINE)}")
+    assert "replaced by a later answer" in page.text
+    assert "/letters/pledges/" not in page.text
+    board = await browser.get(f"/letters/campaigns/{sent}")
+    assert _needs_you(board.text) == ""
+    assert "Kensington and Chelsea: Declined" in board.text
+
+
+# Drafts
+
+
+async def test_a_draft_is_thrown_away_once_somebody_says_so(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    id = await drafted(book)
+    board = await browser.get(f"/letters/campaigns/{id}")
+    assert "Throw this draft away" in board.text
+    assert f'data-live="/letters/campaigns/{id}/live"' in board.text
+    assert "<dt>Pledged</dt>" not in board.text
+    unsaid = await browser.post(f"/letters/campaigns/{id}/discard", data={"key": str(uuid4())})
+    assert unsaid.status_code == 422
+    form = {"key": str(uuid4()), "confirm": "yes"}
+    gone = await browser.post(f"/letters/campaigns/{id}/discard", data=form)
+    assert "The draft was thrown away" in (await browser.get(gone.headers["location"])).text
+    assert await rows(book, "SELECT FROM letters UNION ALL SELECT FROM campaigns") == []
+
+
+async def test_what_was_released_cannot_be_thrown_away(browser: httpx.AsyncClient, book: Database) -> None:
+    id = await released(book)
+    form = {"key": str(uuid4()), "confirm": "yes"}
+    assert (await browser.post(f"/letters/campaigns/{id}/discard", data=form)).status_code == 409
+    board = (await browser.get(f"/letters/campaigns/{id}")).text
+    assert "No letter has arrived yet" in board
+    assert "£– to" not in board
+    assert "Throw this draft away" not in board
+    assert len(await letters(book)) == 9
+
+
+async def test_the_form_says_how_text_becomes_a_letter(browser: httpx.AsyncClient) -> None:
+    form = (await browser.get("/letters/campaigns/new")).text
+    assert "An empty line starts a new paragraph; lines that begin with “- ” become a list." in form
+
+
 # The response page
+
+
+async def test_thanks_say_what_was_recorded_and_not_what_the_address_says(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    await reply(book, sent, ASK, DECLINE)
+    done = await browser.get(f"{await response_page(book, sent)}/done?answer=pledge")
+    assert "We have recorded that you cannot contribute." in done.text
+    assert "pledge" not in done.text
+
+
+async def test_after_many_answers_the_page_asks_to_telephone(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    await reply(book, sent, *[ASK] * MOST_ANSWERS)
+    form = {"answer": "ask", "question": "And another?", "key": str(uuid4())}
+    page = await browser.post(await response_page(book, sent), data=form)
+    assert page.status_code == 422
+    assert f"Please telephone us on {book.context.house.telephone}" in page.text
+    assert len(await rows(book, "SELECT FROM answers")) == MOST_ANSWERS
 
 
 async def test_looking_is_no_answer(browser: httpx.AsyncClient, book: Database, sent: UUID) -> None:
@@ -293,7 +450,8 @@ async def test_looking_is_no_answer(browser: httpx.AsyncClient, book: Database, 
         assert page.headers["referrer-policy"] == "no-referrer"
     assert (await browser.head(address)).status_code == 200
     assert (await browser.get(f"{address}/pdf")).content[:5] == b"%PDF-"
-    assert (await browser.get(f"{address}/done?answer=acknowledge")).status_code == 200
+    done = await browser.get(f"{address}/done?answer=pledge")
+    assert (done.status_code, done.headers["location"]) == (303, address)
     assert await letters(book) == before
     assert await rows(book, "SELECT FROM answers") == []
 

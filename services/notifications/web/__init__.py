@@ -23,12 +23,14 @@ def build(database: Database) -> Any:
         Route("/campaigns/{id}/live", board.follow),
         Route("/campaigns/{id}/letters", drafts.write_anew, methods=["POST"]),
         Route("/campaigns/{id}/send", drafts.send, methods=["POST"]),
+        Route("/campaigns/{id}/discard", drafts.discard, methods=["POST"]),
         Route("/letters/{id}", letter.show),
         Route("/letters/{id}/pdf", letter.as_pdf),
         Route("/letters/{id}/html", letter.as_html),
         Route("/letters/{id}/arrived", letter.arrived, methods=["POST"]),
         Route("/letters/{id}/again", letter.again, methods=["POST"]),
         Route("/pledges/{id}/confirm", letter.confirm, methods=["POST"]),
+        Route("/answers/{id}/settle", letter.settle, methods=["POST"]),
         Route("/r/{token}", respond.show),
         Route("/r/{token}", respond.answer, methods=["POST"]),
         Route("/r/{token}/done", respond.done),
@@ -37,4 +39,4 @@ def build(database: Database) -> Any:
         Route("/api/v1/campaigns/{id}", api.show),
         Route("/api/v1/campaigns/{id}/send", api.send, methods=["POST"]),
     ]
-    return Site(database, routes, TEMPLATES).app
+    return Site(database, routes, TEMPLATES, public=("/r/",)).app

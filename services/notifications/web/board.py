@@ -3,7 +3,9 @@
 import csv
 import io
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,9 +13,9 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry
-from chassis.web import live, new_key, read_id, site_of, when
+from chassis.web import live, new_key, pounds, read_id, site_of, when
 from services.notifications.campaigns import formula_of
-from services.notifications.domain import BODY_STATUSES, BodyStatus
+from services.notifications.domain import BODY_STATUSES, AnswerKind, BodyStatus
 from services.notifications.figures import Body, Figures, figures
 from services.notifications.hrefs import MOUNT, campaign_href, letter_href
 from services.notifications.queries import QUERIES
@@ -34,7 +36,17 @@ SHOWN = {
     BodyStatus.WAITING: "ready",
 }
 
-_DONE = {"written": "The letters were written anew."}
+_DONE = {
+    "written": "The letters were written anew.",
+    "discarded": "The draft was thrown away. Nothing was sent.",
+}
+
+#: What the answer of each state was, for the note in a row.
+_SAID = {
+    BodyStatus.ANSWERED_PLEDGED: AnswerKind.PLEDGE,
+    BodyStatus.ANSWERED_DECLINED: AnswerKind.DECLINE,
+    BodyStatus.ASKED: AnswerKind.ASK,
+}
 
 
 async def list_campaigns(request: Request) -> Response:
@@ -44,7 +56,11 @@ async def list_campaigns(request: Request) -> Response:
         rows = [row async for row in QUERIES.campaigns(tx, most=MOST)]
     campaigns = [{**row, "href": campaign_href(row["id"])} for row in rows]
     response: Response = site.page(
-        request, "campaigns.html", campaigns=campaigns, new_href=f"{MOUNT}/campaigns/new"
+        request,
+        "campaigns.html",
+        campaigns=campaigns,
+        new_href=f"{MOUNT}/campaigns/new",
+        flash=_DONE.get(request.query_params.get("done", "")),
     )
     return response
 
@@ -69,6 +85,10 @@ async def show(request: Request) -> Response:
     return response
 
 
+#: What a viewer's stream knows of a draft that was thrown away meanwhile.
+_GONE = "gone"
+
+
 async def follow(request: Request) -> Response:
     """One event whenever something about the campaign changes."""
     site, id = site_of(request), read_id(request)
@@ -76,11 +96,10 @@ async def follow(request: Request) -> Response:
     async def version() -> str:
         async with site.database.reading() as tx:
             pulse = await QUERIES.pulse_of(tx, campaign_id=id)
-        if pulse is None:
-            raise NotFound
-        return str(tuple(pulse))
+        return str(tuple(pulse)) if pulse else _GONE
 
-    await version()
+    if await version() == _GONE:
+        raise NotFound
     return live(request, version)
 
 
@@ -118,7 +137,9 @@ def _fits(row: dict[str, Any], status: str, query: str) -> bool:
 async def _read(tx: Transaction, id: Any) -> "_Board":
     found = await figures(tx, id)
     board = _Board(tx, await QUERIES.campaign(tx, id=id), found)
-    board.words = {row["organisation_id"]: row async for row in QUERIES.words_of(tx, campaign_id=id)}
+    words = QUERIES.words_of(tx, campaign_id=id)
+    board.words = {(row["organisation_id"], row["kind"]): row async for row in words}
+    board.open_answers = [row async for row in QUERIES.open_answers_of(tx, campaign_id=id)]
     board.problems = [row async for row in QUERIES.problems_of(tx, campaign_id=id)]
     board.evidence = await QUERIES.evidence_of(tx, campaign_id=id)
     board.first_letter = await QUERIES.first_letter(tx, campaign_id=id)
@@ -128,7 +149,9 @@ async def _read(tx: Transaction, id: Any) -> "_Board":
 class _Board:
     """One campaign with its bodies, as the page wants them."""
 
-    words: dict[Any, Any]
+    #: By body and kind of answer.
+    words: dict[tuple[UUID, str], Any]
+    open_answers: Sequence[Any]
     problems: Sequence[Any]
     evidence: Any
     first_letter: Any
@@ -155,19 +178,12 @@ class _Board:
                 "most_pence": max(asks, default=None),
             },
             "tiles": self._tiles(),
-            "problems": [
-                {
-                    "href": letter_href(row["id"]),
-                    "body_name": row["body_name"],
-                    "what": row["failure"],
-                    "cure": row["cure"] or "",
-                }
-                for row in self.problems
-            ],
+            **self._needs_you(),
             "progress": self._progress(),
-            "live_href": None if self.draft else f"{href}/live",
+            "live_href": f"{href}/live",
             "send_href": f"{href}/send" if self.draft and self.figures.letters["draft"] else None,
             "again_href": f"{href}/letters" if self.draft else None,
+            "discard_href": f"{href}/discard" if self.draft else None,
             "preview_href": letter_href(self.first_letter) if self.first_letter else None,
             "csv_href": f"{href}.csv",
         }
@@ -182,12 +198,28 @@ class _Board:
             "evidence_as_of": self.evidence["as_of"],
         }
 
+    def _needs_you(self) -> dict[str, Any]:
+        """What recipients wait for, then the letters in trouble; and how many letters that makes."""
+        problems = [
+            {
+                "href": letter_href(row["id"]),
+                "body_name": row["body_name"],
+                "what": row["failure"],
+                "cure": row["cure"] or "",
+            }
+            for row in self.problems
+        ]
+        letters = {row["letter_id"] for row in self.open_answers} | {row["id"] for row in self.problems}
+        return {"problems": [*map(_open_matter, self.open_answers), *problems], "needing": len(letters)}
+
     def _headline(self) -> dict[str, Any]:
-        words = "have not acknowledged"
+        found = self.figures
         if self.draft:
-            sendable = self.figures.count(not body.blocked for body in self.figures.bodies)
-            return {"number": sendable, "of": sendable, "words": words}
-        return {"number": self.figures.never_acknowledged, "of": self.figures.asked, "words": words}
+            sendable = found.count(not body.blocked for body in found.bodies)
+            return {"number": sendable, "of": sendable, "words": "to ask", "say": "Nothing is sent yet"}
+        number, of, words = found.never_acknowledged, found.asked, "have not acknowledged"
+        say = f"{number} of {of} {words}" if of else "No letter has arrived yet"
+        return {"number": number, "of": of, "words": words, "say": say}
 
     def _funnel(self) -> list[dict[str, Any]]:
         found, all_bodies = self.figures, len(self.figures.bodies)
@@ -231,15 +263,24 @@ class _Board:
     def _status(self, body: Body) -> dict[str, str]:
         if body.blocked:
             return {"status": "blocked", "status_words": "Cannot go"}
+        if body.status is BodyStatus.ASKED and body.organisation_id not in self._asking:
+            return {"status": "acknowledged", "status_words": "Acknowledged"}  # we have answered: their turn
         return {"status": SHOWN[body.status], "status_words": BODY_STATUSES[body.status].staff}
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each body: what needs a person first, then by name."""
-        first = (BodyStatus.PROBLEM, BodyStatus.ASKED)
-        bodies = sorted(
-            self.figures.bodies, key=lambda body: (body.status not in first, body.name.casefold())
-        )
-        return [self._row(body) for body in bodies]
+        waiting = {row["organisation_id"] for row in self.open_answers}
+
+        def order(body: Body) -> tuple[bool, str]:
+            needs_us = body.organisation_id in waiting or body.status is BodyStatus.PROBLEM
+            return not needs_us, body.name.casefold()
+
+        return [self._row(body) for body in sorted(self.figures.bodies, key=order)]
+
+    @cached_property
+    def _asking(self) -> set[UUID]:
+        """The bodies with a question that we have not answered yet."""
+        return {row["organisation_id"] for row in self.open_answers if row["kind"] == AnswerKind.ASK}
 
     def _row(self, body: Body) -> dict[str, Any]:
         return {
@@ -255,13 +296,39 @@ class _Board:
         }
 
     def _note(self, body: Body) -> str:
-        said = self.words.get(body.organisation_id)
-        if said is None:
-            return ""
-        if said["kind"] == "pledge":
-            return "Confirmed by us" if said["confirmed_at"] else "To be confirmed by us"
-        detail: str = said["detail"]
-        return f"“{detail[:200]}{'…' if len(detail) > 200 else ''}”" if detail else ""
+        """What was said that led to the state in the row; an open question stands beside any other answer."""
+        kind = _SAID.get(body.status)
+        said = self.words.get((body.organisation_id, kind)) if kind else None
+        notes = [_note_of(said)] if said else []
+        if kind is not AnswerKind.ASK and body.organisation_id in self._asking:
+            notes.append(_note_of(self.words[body.organisation_id, AnswerKind.ASK]))
+        return " ".join(filter(None, notes))
+
+
+def _note_of(said: Any) -> str:
+    if said["kind"] == "pledge":
+        return "Confirmed by us" if said["confirmed_at"] else "To be confirmed by us"
+    words = _quoted(said["detail"])
+    if said["kind"] == "ask":
+        return f"{'We answered the question' if said['settled_at'] else 'Question'}: {words}"
+    return words
+
+
+def _quoted(words: str) -> str:
+    return f"“{words[:200]}{'…' if len(words) > 200 else ''}”" if words else ""
+
+
+def _open_matter(row: Any) -> dict[str, str]:
+    """An answer that a person has to see to, as the list of problems shows it."""
+    if row["kind"] == "pledge":
+        what = f"Pledged {pounds(row['pledge_pence'])}, which nobody has confirmed yet."
+        cure = "Telephone them, then confirm it on the letter’s page."
+    elif row["kind"] == "ask":
+        what, cure = f"Asks: {_quoted(row['detail'])}", "Answer them, then say so on the letter’s page."
+    else:
+        what = f"Pledged before, and says now that they cannot contribute. {_quoted(row['detail'])}".strip()
+        cure = "Telephone them: the pledge was confirmed and still counts."
+    return {"href": letter_href(row["letter_id"]), "body_name": row["body_name"], "what": what, "cure": cure}
 
 
 def short_name(name: str) -> str:

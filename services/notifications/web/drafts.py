@@ -11,12 +11,13 @@ from chassis.web import new_key, once, read_form, read_id, read_pounds, see, sit
 from services.notifications.campaigns import (
     Plan,
     create_campaign,
+    discard_campaign,
     plan_faults,
     prepare_letters,
     send_campaign,
 )
 from services.notifications.domain import MERGE_FIELDS, AskFormula, InvalidFormula
-from services.notifications.hrefs import campaign_href
+from services.notifications.hrefs import MOUNT, campaign_href
 from services.notifications.sending import SEND_LETTERS
 
 _AMOUNTS = {
@@ -81,6 +82,20 @@ async def send(request: Request) -> Response:
     response = await once(request, site_of(request).database, str(form.get("key", "")), act)
     site_of(request).context.wake(SEND_LETTERS)
     return response
+
+
+async def discard(request: Request) -> Response:
+    """Throw a draft away."""
+    form, id = await read_form(request), read_id(request)
+    if form.get("confirm") != "yes":
+        cure = "Go back and tick the box, or keep the draft."
+        raise Refused("You have not said that the draft may go.", cure, field="confirm")
+
+    async def act(tx: Transaction) -> Response:
+        await discard_campaign(tx, id)
+        return see(f"{MOUNT}/?done=discarded")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
 
 
 def _read_plan(values: dict[str, Any], faults: Faults) -> Plan:

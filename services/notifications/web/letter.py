@@ -11,9 +11,9 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.web import new_key, once, read_form, read_id, see, site_of
-from services.notifications.answers import confirm_pledge
+from services.notifications.answers import confirm_pledge, settle_answer
 from services.notifications.domain import LETTER_STAGES, AnswerKind, LetterState, and_words
-from services.notifications.hrefs import campaign_href, confirm_href, letter_href, response_href
+from services.notifications.hrefs import campaign_href, confirm_href, letter_href, response_href, settle_href
 from services.notifications.letters import (
     body_of,
     content_of,
@@ -40,6 +40,7 @@ _DONE = {
     "arrived": "Marked as sent.",
     "again": "The letter will be sent again within a few seconds.",
     "confirmed": "The pledge is confirmed and was announced.",
+    "settled": "Noted. It is no longer listed under “Needs you”.",
 }
 
 
@@ -58,6 +59,8 @@ async def show(request: Request) -> Response:
     async with site.database.reading() as tx:
         history = [row async for row in QUERIES.history_of(tx, letter_id=letter["id"])]
         answers = [row async for row in QUERIES.answers_of(tx, letter_id=letter["id"])]
+        waiting = QUERIES.open_answers_of(tx, campaign_id=letter["campaign_id"])
+        open_ids = {row["id"] async for row in waiting}
     href = letter_href(letter["id"])
     previous, following = letter["previous_id"], letter["next_id"]
     response: Response = site.page(
@@ -66,7 +69,7 @@ async def show(request: Request) -> Response:
         letter=_shown(site.context, letter),
         campaign={"name": letter["campaign"], "href": campaign_href(letter["campaign_id"])},
         history=[{**row, "detail": ""} for row in history],
-        answers=[_answer(row) for row in answers],
+        answers=[_answer(row, is_open=row["id"] in open_ids) for row in answers],
         actions=_actions(letter),
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html",
@@ -108,13 +111,25 @@ def _area(context: Any, code: str) -> str:
     return str(areas[code].name) if code in areas else code
 
 
-def _answer(row: Any) -> dict[str, Any]:
+def _answer(row: Any, *, is_open: bool) -> dict[str, Any]:
+    kind = AnswerKind(row["kind"])
     return {
         **row,
-        "kind_words": _KINDS[AnswerKind(row["kind"])],
-        "confirmed": row["confirmed_at"] is not None,
-        "confirm_href": confirm_href(row["id"]) if row["kind"] == "pledge" else None,
+        "kind_words": _KINDS[kind],
+        "standing": _standing(row),
+        "confirm_href": confirm_href(row["id"]) if is_open and kind is AnswerKind.PLEDGE else None,
+        "settle_href": settle_href(row["id"]) if is_open and kind is not AnswerKind.PLEDGE else None,
+        "settle_label": "We have answered this" if kind is AnswerKind.ASK else "We have spoken with them",
     }
+
+
+def _standing(row: Any) -> str:
+    """What has become of an answer on our side."""
+    if row["kind"] != "pledge":
+        return "settled by us" if row["settled_at"] else ""
+    if row["confirmed_at"]:
+        return "confirmed by us"
+    return "replaced by a later answer" if row["replaced"] else "not yet confirmed by us"
 
 
 def _actions(letter: Any) -> list[dict[str, Any]]:
@@ -187,5 +202,15 @@ async def confirm(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         return see(f"{letter_href(await confirm_pledge(tx, id))}?done=confirmed")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+async def settle(request: Request) -> Response:
+    """A person has seen to what the recipient said."""
+    form, id = await read_form(request), read_id(request)
+
+    async def act(tx: Transaction) -> Response:
+        return see(f"{letter_href(await settle_answer(tx, id))}?done=settled")
 
     return await once(request, site_of(request).database, str(form.get("key", "")), act)

@@ -12,7 +12,13 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.web import new_key, once, pounds, read_form, read_pounds, see, site_of
-from services.notifications.answers import MOST_PLEDGED_PENCE, Answer, answer_faults, record_answer
+from services.notifications.answers import (
+    MOST_PLEDGED_PENCE,
+    Answer,
+    TooManyAnswers,
+    answer_faults,
+    record_answer,
+)
 from services.notifications.domain import AnswerKind, token_digest
 from services.notifications.hrefs import response_href
 from services.notifications.letters import subject_of
@@ -40,6 +46,8 @@ _NEXT = {
     "ask": "Somebody here will answer the person that the letter was written to.",
 }
 
+_CONFIRMED = "We have confirmed your pledge with you. You need do nothing more."
+
 
 async def show(request: Request) -> Response:
     """The page behind the link. Opening it is no answer."""
@@ -66,9 +74,13 @@ async def answer(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await record_answer(tx, letter["id"], said)
-        return see(f"{response_href(request.path_params['token'])}/done?answer={kind}")
+        return see(f"{response_href(request.path_params['token'])}/done")
 
-    return _private(await once(request, site_of(request).database, str(form.get("key", "")), act))
+    try:
+        recorded = await once(request, site_of(request).database, str(form.get("key", "")), act)
+    except TooManyAnswers as refused:
+        return await _page(request, letter, status=422, values=values, refused=refused)
+    return _private(recorded)
 
 
 def _read(kind: AnswerKind, values: dict[str, str], faults: dict[str, dict[str, str]]) -> Answer:
@@ -84,17 +96,21 @@ def _read(kind: AnswerKind, values: dict[str, str], faults: dict[str, dict[str, 
 
 
 async def done(request: Request) -> Response:
-    """Thank you. May be reloaded."""
+    """Thank you, with the newest answer that we have. May be reloaded."""
     letter = await _find(request)
-    kind = request.query_params.get("answer", "")
-    if letter is None or kind not in _RECORDED:
+    if letter is None:
         return _unknown(request)
+    back_href = response_href(request.path_params["token"])
+    async with site_of(request).database.reading() as tx:
+        newest = await QUERIES.newest_answer(tx, letter_id=letter["id"])
+    if newest is None:
+        return _private(see(back_href))
     response: Response = site_of(request).page(
         request,
         "respond_done.html",
-        recorded=_RECORDED[kind],
-        next_words=_NEXT[kind],
-        back_href=response_href(request.path_params["token"]),
+        recorded=_RECORDED[newest["kind"]],
+        next_words=_CONFIRMED if newest["confirmed_at"] else _NEXT[newest["kind"]],
+        back_href=back_href,
         body_name=letter["body_name"],
     )
     return _private(response)
@@ -116,7 +132,7 @@ async def _page(request: Request, letter: Any, *, status: int = 200, **values: A
     site = site_of(request)
     async with site.database.reading() as tx:
         answers = [row async for row in QUERIES.answers_of(tx, letter_id=letter["id"])]
-    shown = {"values": dict.fromkeys(_FIELDS, ""), "faults": {}, "open_form": "", **values}
+    shown = {"values": dict.fromkeys(_FIELDS, ""), "faults": {}, "open_form": "", "refused": None, **values}
     response: Response = site.page(
         request,
         "respond.html",
