@@ -98,7 +98,7 @@ class TestStopping:
             slow.join()
             assert "slow 2 in flight" in databases.effects()
             assert databases.pending() == []
-            assert took < 4, "a viewer of live changes kept it alive"
+            assert took < 10, "it did not stop within the grace period"
             assert [line for line in host.log.splitlines() if "traceback" in line.lower()] == []
 
     def test_threads_that_worked_for_a_page_do_not_keep_it_alive(
