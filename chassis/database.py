@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -213,4 +214,5 @@ def _lost(connection: PoolConnectionProxy) -> bool:
 
 
 async def _speak_json(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    write = partial(json.dumps, default=str)  # ids, dates and times as PostgreSQL reads them
+    await connection.set_type_codec("jsonb", encoder=write, decoder=json.loads, schema="pg_catalog")

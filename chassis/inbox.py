@@ -1,9 +1,9 @@
 """The inbox: each message has its effect once, whatever is delivered twice, late or broken.
 
 One transaction per batch: the ids are entered first, then the new events are handled in the order of their
-subjects. When a handler raises, the batch is taken back and its messages are taken one by one; what still
-fails is parked with its reason, in the same transaction as its inbox row. Nothing here acknowledges
-anything: the caller does, when :meth:`Inbox.take` has returned.
+subjects: one by one by reactions, all together by copies. When a handler raises, the batch is taken back and
+its messages are taken one by one; what still fails is parked with its reason, in the same transaction as its
+inbox row. Nothing here acknowledges anything: the caller does, when :meth:`Inbox.take` has returned.
 """
 
 import asyncio
@@ -48,7 +48,11 @@ HOPELESS = frozenset(
 )
 REASONS = HOPELESS | {"handler_failed", "not_yet_known"}
 
-Handler = Callable[[Transaction, Event], Awaitable[None]]
+#: Does something about one event.
+React = Callable[[Transaction, Event], Awaitable[None]]
+
+#: Brings a copy up to date with the newest event about each of several subjects, in the order of subjects.
+Remember = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
 
 #: Lets any version replace what a copy holds, before it is rebuilt from snapshots.
 Forget = Callable[[Transaction], Awaitable[None]]
@@ -56,28 +60,28 @@ Forget = Callable[[Transaction], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
-    """Which handler answers which fact, and of which kind it is.
-
-    A *copy* is versioned and may be rebuilt from snapshots at any time. A *reaction* happens once and is
-    never replayed: what was mailed, what was paid.
-    """
+    """Which handler answers which fact, and of which kind it is."""
 
     fact: type[Fact]
-    handler: Handler
-    rebuildable: bool
+    react: React | None = None
+    remember: Remember | None = None
 
 
-def copy(fact: type[Fact], handler: Handler) -> Subscription:
-    """This handler keeps a copy: it also takes snapshots, and only moves forward."""
-    return Subscription(fact=fact, handler=handler, rebuildable=True)
+def copy(fact: type[Fact], remember: Remember) -> Subscription:
+    """This handler keeps a copy: it is versioned, only moves forward and may be rebuilt from snapshots.
+
+    A copy needs only the newest state, so the handler is given the newest event about each subject, of all
+    the facts that it answers, many at a time: one statement takes them all.
+    """
+    return Subscription(fact=fact, remember=remember)
 
 
-def reaction(fact: type[Fact], handler: Handler) -> Subscription:
-    """This handler does something once: it never sees a snapshot."""
-    return Subscription(fact=fact, handler=handler, rebuildable=False)
+def reaction(fact: type[Fact], react: React) -> Subscription:
+    """This handler does something once (what was mailed, what was paid): it never sees a snapshot."""
+    return Subscription(fact=fact, react=react)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Message:
     """A delivery after a first look: an event, or the reason why it is none."""
 
@@ -146,11 +150,7 @@ class Inbox:
         async with self._database.transaction() as tx:
             new = await self._unseen(tx, messages)
             outcomes = {message.id: "known" for message in messages}
-            for message in sorted(new, key=_by_subject):
-                outcomes[message.id] = await self._handle(tx, message)
-            ignored = [id for id, outcome in outcomes.items() if outcome == "ignored"]
-            if ignored:
-                await QUERIES.set_outcome(tx, ids=ignored, outcome="ignored", now=tx.now)
+            outcomes |= await self._handle(tx, new)
             reach("inbox.before_commit")
         reach("inbox.committed")
         return outcomes
@@ -162,33 +162,57 @@ class Inbox:
             seen = [m for m in messages if m.id not in new]
             known = QUERIES.known_digests(tx, ids=[message.id for message in seen])
             digests = {row["id"]: row["digest"] async for row in known}
-            for message in seen:
-                if bytes(digests[message.id]) != message.digest:
-                    await self._keep(tx, _renamed(message), "id_reused", "another message had this id", None)
+            reused = [_renamed(m) for m in seen if bytes(digests[m.id]) != m.digest]
+            fresh = await _enter(tx, reused, "parked") if reused else set()
+            for message in reused:
+                if message.id in fresh:
+                    await self._keep(tx, message, message.reason, message.detail, None)
         return [message for message in messages if message.id in new]
 
-    async def _handle(self, tx: Transaction, message: _Message) -> str:
-        if message.event is None:
-            await QUERIES.set_outcome(tx, ids=[message.id], outcome="parked", now=tx.now)
-            await self._keep(tx, message, message.reason, message.detail, None)
-            return "parked"
-        return await self._act(tx, message.event)
+    async def _handle(self, tx: Transaction, new: list[_Message]) -> dict[UUID, str]:
+        outcomes = dict.fromkeys((message.id for message in new), "handled")
+        for message in new:
+            if message.event is None:
+                outcomes[message.id] = "parked"
+                await self._keep(tx, message, message.reason, message.detail, None)
+        ignored = await self._act(tx, [message.event for message in new if message.event])
+        outcomes |= dict.fromkeys(ignored, "ignored")
+        for outcome in ("parked", "ignored"):
+            if ids := [id for id, each in outcomes.items() if each == outcome]:
+                await QUERIES.set_outcome(tx, ids=ids, outcome=outcome, now=tx.now)
+        return outcomes
 
-    async def _act(self, tx: Transaction, event: Event) -> str:
-        subscription = self._subscriptions[event.fact.type()]
-        if event.snapshot and not subscription.rebuildable:
-            return "ignored"
-        tx.cause = Cause(
-            correlationid=event.correlationid, causationid=str(event.id), traceparent=event.traceparent
-        )
+    async def _act(self, tx: Transaction, events: Sequence[Event]) -> list[UUID]:
+        """Copies first, because reactions look at them; either in the order of subjects, so that two replicas
+        never wait for each other in a ring.
+
+        Returns:
+            the ids of the snapshots, as far as they are for copies only.
+        """
+        newest: dict[Remember, dict[str, Event]] = {}
+        reactions: list[tuple[React, Event]] = []
+        for event in sorted(events, key=_by_subject):
+            subscription = self._subscriptions[event.fact.type()]
+            if subscription.remember is not None:
+                newest.setdefault(subscription.remember, {})[event.subject] = event
+            if subscription.react is not None:
+                reactions.append((subscription.react, event))
+        for remember in sorted(newest, key=_name):
+            await self._within_time(remember(tx, list(newest[remember].values())))
+        for react, event in reactions:
+            if not event.snapshot:
+                tx.cause = _cause(event)
+                await self._within_time(react(tx, event))
+        return [event.id for _, event in reactions if event.snapshot]
+
+    async def _within_time(self, act: Awaitable[None]) -> None:
         try:
             async with asyncio.timeout(self._settings.handler_timeout) as limit:
-                await subscription.handler(tx, event)
+                await act
         except TimeoutError:
             if limit.expired():
                 raise HandlerTooSlow from None
             raise
-        return "handled"
 
     async def _park(self, message: _Message, error: Exception) -> str:
         """Keep one message that its handler could not take, and remember that it was seen."""
@@ -243,7 +267,7 @@ class Inbox:
         message = self._look(Delivery(body=bytes(row["body"]), content_type=row["content_type"]))
         if message.event is None:
             raise Undecodable(message.reason, message.detail)
-        outcome = await self._act(tx, message.event)
+        outcome = "ignored" if await self._act(tx, [message.event]) else "handled"
         await QUERIES.set_outcome(tx, ids=[row["id"]], outcome=outcome, now=tx.now)
         await QUERIES.unpark(tx, id=row["id"])
         metrics.HANDLED.labels(self._service, message.type, outcome).inc()
@@ -278,16 +302,13 @@ class Inbox:
 
     def _look(self, delivery: Delivery) -> _Message:
         digest = hashlib.sha256(delivery.body).digest()
-        nameless = uuid5(_NAMELESS, digest.hex())
         try:
             event = decode(delivery.body, self._facts, content_type=delivery.content_type)
         except Undecodable as refused:
-            return _Message(
-                id=nameless, digest=digest, delivery=delivery, reason=refused.reason, detail=refused.detail
-            )
+            return _Message(_nameless(digest), digest, delivery, reason=refused.reason, detail=refused.detail)
         if delivery.dead:
-            return _Message(id=event.id, digest=digest, delivery=delivery, reason="dead_lettered")
-        return _Message(id=event.id, digest=digest, delivery=delivery, event=event)
+            return _Message(event.id, digest, delivery, reason="dead_lettered")
+        return _Message(event.id, digest, delivery, event)
 
     def _pause(self, attempts: int) -> timedelta:
         """Back-off with full jitter."""
@@ -334,17 +355,30 @@ def _reason(error: Exception) -> str:
     return "not_yet_known" if isinstance(error, NotYetKnown) else "handler_failed"
 
 
-def _by_subject(message: _Message) -> tuple[str, int, int]:
-    event = message.event
-    return (event.subject, event.epoch, event.sequence) if event else ("", 0, 0)
+def _by_subject(event: Event) -> tuple[str, int, int]:
+    return (event.subject, event.epoch, event.sequence)
+
+
+def _name(handler: Remember) -> str:
+    return str(getattr(handler, "__qualname__", ""))
+
+
+def _cause(event: Event) -> Cause:
+    """What is announced because of this event says so."""
+    return Cause(correlationid=event.correlationid, causationid=str(event.id), traceparent=event.traceparent)
+
+
+def _nameless(digest: bytes) -> UUID:
+    """An id made of the content, for a message that has none of its own."""
+    return uuid5(_NAMELESS, digest.hex())
 
 
 def _renamed(message: _Message) -> _Message:
     """The same message under an id made of its content, because its own id belongs to another."""
     return _Message(
-        id=uuid5(_NAMELESS, message.digest.hex()),
-        digest=message.digest,
-        delivery=message.delivery,
+        _nameless(message.digest),
+        message.digest,
+        message.delivery,
         reason="id_reused",
         detail="another message had this id",
     )

@@ -1,5 +1,7 @@
 """What grants does when it hears of something."""
 
+from collections.abc import Sequence
+
 from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from contracts.envelope import Event
@@ -8,17 +10,9 @@ from contracts.partners import OrganisationAmended, OrganisationClosed, Organisa
 from services.grants.queries import QUERIES
 
 
-async def remember_organisation(tx: Transaction, event: Event) -> None:
-    """Keep what pledges are shown with: the organisation's name, and whether it has closed."""
-    epoch, version = event.version
-    await QUERIES.remember_organisation(
-        tx,
-        id=event.data["organisation_id"],
-        name=event.data["name"],
-        closed_on=event.data["closed_on"],
-        epoch=epoch,
-        version=version,
-    )
+async def remember_organisations(tx: Transaction, events: Sequence[Event]) -> None:
+    """Keep what pledges are shown with: the organisations' names, and whether they have closed."""
+    await QUERIES.remember_organisations(tx, states=[event.state for event in events])
 
 
 async def record_pledge(tx: Transaction, event: Event) -> None:
@@ -40,8 +34,8 @@ async def record_pledge(tx: Transaction, event: Event) -> None:
 FORGETTING: dict[str, Forget] = {"organisations": QUERIES.forget_organisations}
 
 SUBSCRIPTIONS = (
-    copy(OrganisationRegistered, remember_organisation),
-    copy(OrganisationAmended, remember_organisation),
-    copy(OrganisationClosed, remember_organisation),
+    copy(OrganisationRegistered, remember_organisations),
+    copy(OrganisationAmended, remember_organisations),
+    copy(OrganisationClosed, remember_organisations),
     reaction(ContributionPledged, record_pledge),
 )

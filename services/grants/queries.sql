@@ -54,10 +54,13 @@ ORDER BY subject LIMIT :most;
 SELECT coalesce(sum(count), 0)::bigint AS registrations, count(DISTINCT area) AS areas
 FROM registration_counts WHERE count > 0;
 
--- name: remember_organisation!
--- Move the copy of an organisation forward, never back.
+-- name: remember_organisations!
+-- Move the copies of organisations forward, never back.
 INSERT INTO organisations AS known (id, name, closed_on, epoch, version)
-VALUES (:id, :name, :closed_on, :epoch, :version)
+SELECT organisation_id, name, closed_on, epoch, version
+FROM jsonb_to_recordset(:states) AS new (
+    organisation_id uuid, name text, closed_on date, epoch integer, version bigint
+)
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, closed_on = excluded.closed_on, epoch = excluded.epoch, version = excluded.version
 WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);

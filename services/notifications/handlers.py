@@ -4,6 +4,7 @@ Every event that feeds a copy carries the whole state and its version, so the or
 matter. Nothing is sent because an event arrived.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from chassis.database import Transaction
@@ -24,54 +25,26 @@ from services.notifications.queries import QUERIES
 _STONE: dict[str, Any] = dict.fromkeys(("name", "email", "postal_address", "postcode", "source"))
 
 
-async def remember_organisation(tx: Transaction, event: Event) -> None:
-    """Keep what letters need to know of a body."""
-    epoch, version = event.version
-    await QUERIES.remember_organisation(
-        tx,
-        id=event.data["organisation_id"],
-        name=event.data["name"],
-        kinds=event.data["kinds"],
-        areas=event.data["areas"],
-        closed_on=event.data["closed_on"],
-        successor_id=event.data["successor_id"],
-        epoch=epoch,
-        version=version,
-    )
+async def remember_organisations(tx: Transaction, events: Sequence[Event]) -> None:
+    """Keep what letters need to know of bodies."""
+    await QUERIES.remember_organisations(tx, states=[event.state for event in events])
 
 
-async def remember_contact(tx: Transaction, event: Event) -> None:
-    """Enter a contact in the address book; of one that was withdrawn, keep only that there was one."""
-    epoch, version = event.version
+async def remember_contacts(tx: Transaction, events: Sequence[Event]) -> None:
+    """Enter contacts in the address book; of one that was withdrawn, keep only that there was one."""
+    await QUERIES.remember_contacts(tx, states=[event.state | _address(tx, event) for event in events])
+
+
+def _address(tx: Transaction, event: Event) -> dict[str, Any]:
     sealed = event.data["address"]
-    gone = sealed is None or event.data["withdrawn_on"] is not None
-    address = _STONE if gone else unseal(tx.context.keys, event.fact, "address", sealed)
-    await QUERIES.remember_contact(
-        tx,
-        id=event.data["contact_id"],
-        organisation_id=event.data["organisation_id"],
-        role=event.data["role"],
-        channel=event.data["channel"],
-        listed_on=event.data["listed_on"],
-        withdrawn_on=event.data["withdrawn_on"],
-        epoch=epoch,
-        version=version,
-        **{field: address[field] for field in _STONE},
-    )
+    if sealed is None or event.data["withdrawn_on"] is not None:
+        return _STONE
+    return unseal(tx.context.keys, event.fact, "address", sealed)
 
 
-async def remember_count(tx: Transaction, event: Event) -> None:
+async def remember_counts(tx: Transaction, events: Sequence[Event]) -> None:
     """Keep how many people of one profession are registered in one area."""
-    epoch, version = event.version
-    await QUERIES.remember_count(
-        tx,
-        area=event.data["area"],
-        profession=event.data["profession"],
-        count=event.data["count"],
-        counted_on=event.data["counted_on"],
-        epoch=epoch,
-        version=version,
-    )
+    await QUERIES.remember_counts(tx, states=[event.state for event in events])
 
 
 #: By the name of the copy. What it holds stays in use until the snapshots come.
@@ -82,10 +55,10 @@ FORGETTING: dict[str, Forget] = {
 }
 
 SUBSCRIPTIONS = (
-    copy(OrganisationRegistered, remember_organisation),
-    copy(OrganisationAmended, remember_organisation),
-    copy(OrganisationClosed, remember_organisation),
-    copy(ContactListed, remember_contact),
-    copy(ContactWithdrawn, remember_contact),
-    copy(RegistrationsCounted, remember_count),
+    copy(OrganisationRegistered, remember_organisations),
+    copy(OrganisationAmended, remember_organisations),
+    copy(OrganisationClosed, remember_organisations),
+    copy(ContactListed, remember_contacts),
+    copy(ContactWithdrawn, remember_contacts),
+    copy(RegistrationsCounted, remember_counts),
 )

@@ -1,20 +1,28 @@
--- name: remember_organisation!
--- The copy of an organisation moves forward, or stays.
+-- name: remember_organisations!
+-- The copies of organisations move forward, or stay.
 INSERT INTO organisations AS known (id, name, kinds, areas, closed_on, successor_id, epoch, version)
-VALUES (:id, :name, :kinds, :areas, :closed_on, :successor_id, :epoch, :version)
+SELECT organisation_id, name, kinds, areas, closed_on, successor_id, epoch, version
+FROM jsonb_to_recordset(:states) AS new (
+    organisation_id uuid, name text, kinds text[], areas text[], closed_on date, successor_id uuid, epoch integer,
+    version bigint
+)
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, kinds = excluded.kinds, areas = excluded.areas, closed_on = excluded.closed_on,
     successor_id = excluded.successor_id, epoch = excluded.epoch, version = excluded.version
 WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
 
--- name: remember_contact!
--- The copy of a contact moves forward, or stays; a stone covers whatever stood there.
+-- name: remember_contacts!
+-- The copies of contacts move forward, or stay; a stone covers whatever stood there.
 INSERT INTO contacts AS known (
     id, organisation_id, role, channel, name, email, postal_address, postcode, source, listed_on, withdrawn_on,
     epoch, version
-) VALUES (
-    :id, :organisation_id, :role, :channel, :name, :email, :postal_address, :postcode, :source, :listed_on,
-    :withdrawn_on, :epoch, :version
+)
+SELECT
+    contact_id, organisation_id, role, channel, name, email, postal_address, postcode, source, listed_on, withdrawn_on,
+    epoch, version
+FROM jsonb_to_recordset(:states) AS new (
+    contact_id uuid, organisation_id uuid, role text, channel text, name text, email text, postal_address text[],
+    postcode text, source text, listed_on date, withdrawn_on date, epoch integer, version bigint
 )
 ON CONFLICT (id) DO UPDATE SET
     organisation_id = excluded.organisation_id, role = excluded.role, channel = excluded.channel,
@@ -23,10 +31,13 @@ ON CONFLICT (id) DO UPDATE SET
     withdrawn_on = excluded.withdrawn_on, epoch = excluded.epoch, version = excluded.version
 WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
 
--- name: remember_count!
--- The copy of a count moves forward, or stays.
+-- name: remember_counts!
+-- The copies of counts move forward, or stay.
 INSERT INTO registration_counts AS known (area, profession, count, counted_on, epoch, version)
-VALUES (:area, :profession, :count, :counted_on, :epoch, :version)
+SELECT area, profession, count, counted_on, epoch, version
+FROM jsonb_to_recordset(:states) AS new (
+    area text, profession text, count integer, counted_on date, epoch integer, version bigint
+)
 ON CONFLICT (area, profession) DO UPDATE SET
     count = excluded.count, counted_on = excluded.counted_on, epoch = excluded.epoch, version = excluded.version
 WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);

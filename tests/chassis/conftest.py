@@ -73,6 +73,10 @@ class Databases:
 MakeDatabases = Callable[[], Databases]
 
 
+#: Made once, because making one reads every certificate of the machine. Nothing is kept alive: hosts die.
+_CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+
+
 class Host:
     """A process with hosted services in it. Leaving its block ends it, by force if need be."""
 
@@ -143,7 +147,7 @@ class Host:
 
     def announce(self, *subjects: str, service: str = GRANTS) -> list[str]:
         """Have a service announce a fact about each subject; the events' ids."""
-        answer = httpx.post(f"{self.url(service)}/announce", json=subjects)
+        answer = _CLIENT.post(f"{self.url(service)}/announce", json=subjects)
         assert answer.status_code == 200, answer.text
         return list(answer.json())
 
@@ -152,7 +156,7 @@ class Host:
 
     def metric(self, line: str) -> float:
         """The value of a metric, by its name and labels as they are printed."""
-        text = httpx.get(f"http://{LOOPBACK}:{self.metrics_port}/metrics").text
+        text = _CLIENT.get(f"http://{LOOPBACK}:{self.metrics_port}/metrics").text
         return next(float(each.rpartition(" ")[2]) for each in text.splitlines() if each.startswith(line))
 
     def __enter__(self) -> Self:

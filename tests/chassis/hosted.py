@@ -25,7 +25,7 @@ from chassis.database import Database, Transaction
 from chassis.errors import ChassisError
 from chassis.extensions import Announcements, Pages, Store, every, subscribe
 from chassis.house import read_house
-from chassis.inbox import Inbox, copy
+from chassis.inbox import Inbox, reaction
 from chassis.outbox import Announcement, announce_many
 from chassis.process import Process, run
 from chassis.rabbitmq import RabbitPublisher
@@ -145,7 +145,7 @@ class Notifications:
     pages = Pages(lambda database: build(database).app, "/notifications")
     turns = 0
 
-    @subscribe([copy(RegistrationsCounted, note)])
+    @subscribe([reaction(RegistrationsCounted, note)])
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
         await inbox.take(deliveries)
 

@@ -56,6 +56,11 @@ async def note(tx: Transaction, event: Event) -> None:
     await tx.execute("INSERT INTO effects (subject, sequence) VALUES ($1, $2)", event.subject, event.sequence)
 
 
+async def note_all(tx: Transaction, events: Sequence[Event]) -> None:
+    for event in events:
+        await note(tx, event)
+
+
 async def effects(database: Database) -> list[tuple[str, int]]:
     async with database.reading() as tx:
         return [(r["subject"], r["sequence"]) for r in await tx.fetch("SELECT * FROM effects ORDER BY id")]
@@ -81,7 +86,7 @@ async def joined(make_bare: MakeDatabase) -> tuple[Database, Database, InProcess
     """An owner, a subscriber that notes what it hears, and the port between them."""
     owner, subscriber = await make_bare(GRANTS), await make_bare(NOTIFICATIONS)
     port = InProcess()
-    port.register(NOTIFICATIONS, Inbox(subscriber, [copy(RegistrationsCounted, note)]).take)
+    port.register(NOTIFICATIONS, Inbox(subscriber, [reaction(RegistrationsCounted, note)]).take)
     return owner, subscriber, port
 
 
@@ -92,7 +97,7 @@ async def database(make_bare: MakeDatabase) -> Database:
 
 @pytest.fixture
 def inbox(database: Database) -> Inbox:
-    return Inbox(database, [copy(RegistrationsCounted, note)])
+    return Inbox(database, [reaction(RegistrationsCounted, note)])
 
 
 class TestAnnouncing:
@@ -145,7 +150,7 @@ class TestRelay:
             state = await QUERIES.outbox_state(tx)
         assert (state["pending"], state["failure"]) == (1, "subscriber_away")
 
-        port.register(NOTIFICATIONS, Inbox(subscriber, [copy(RegistrationsCounted, note)]).take)
+        port.register(NOTIFICATIONS, Inbox(subscriber, [reaction(RegistrationsCounted, note)]).take)
         owner.context.clock.advance(timedelta(minutes=2))
         await Relay(owner, port).turn()
         assert await pending(owner) == 0
@@ -262,7 +267,7 @@ class TestInbox:
             if broken and event.subject == "bad":
                 raise LookupError("Jane Doe")
 
-        inbox = Inbox(database, [copy(RegistrationsCounted, fragile)])
+        inbox = Inbox(database, [reaction(RegistrationsCounted, fragile)])
         await inbox.take([message("a"), message("bad"), message("z")])
         assert [subject for subject, _ in await effects(database)] == ["a", "z"]
         (row,) = await parked(database)
@@ -285,7 +290,7 @@ class TestInbox:
         async def never(tx: Transaction, event: Event) -> None:
             raise NotYetKnown
 
-        inbox = Inbox(database, [copy(RegistrationsCounted, never)])
+        inbox = Inbox(database, [reaction(RegistrationsCounted, never)])
         await inbox.take([message()])
         for _ in range(database.context.settings.attempts):
             database.context.clock.advance(timedelta(days=1))
@@ -304,7 +309,7 @@ class TestInbox:
             if event.subject == "slow":
                 await asyncio.Event().wait()
 
-        await Inbox(database, [copy(RegistrationsCounted, hang)]).take([message("a"), message("slow")])
+        await Inbox(database, [reaction(RegistrationsCounted, hang)]).take([message("a"), message("slow")])
         assert await effects(database) == [("a", 1)]
         assert [(row["reason"], row["failure"]) for row in await parked(database)] == [
             ("handler_failed", "HandlerTooSlow")
@@ -315,9 +320,33 @@ class TestInbox:
         await Inbox(database, [reaction(RegistrationsCounted, note)]).take([message(snapshot=True)])
         assert (await effects(database), await parked(database)) == ([], [])
 
-    async def test_copies_take_snapshots(self, database: Database, inbox: Inbox) -> None:
-        await inbox.take([message(snapshot=True)])
+    async def test_copies_take_snapshots(self, database: Database) -> None:
+        await Inbox(database, [copy(RegistrationsCounted, note_all)]).take([message(snapshot=True)])
         assert await effects(database) == [("here", 1)]
+
+    async def test_a_copy_is_given_the_newest_of_each_subject_at_once(self, database: Database) -> None:
+        calls: list[list[tuple[str, int]]] = []
+
+        async def remember(tx: Transaction, events: Sequence[Event]) -> None:
+            calls.append([(event.subject, event.sequence) for event in events])
+
+        older, restored = message("b", 7), message("b", 2, epoch=2)
+        batch = [message("c", 1), restored, message("a", 2), older, message("a", 1)]
+        await Inbox(database, [copy(RegistrationsCounted, remember)]).take(batch)
+        assert calls == [[("a", 2), ("b", 2), ("c", 1)]]
+        async with database.reading() as tx:
+            assert await QUERIES.handled_count(tx) == len(batch)
+
+    async def test_one_bad_event_does_not_keep_the_others_from_a_copy(self, database: Database) -> None:
+        async def remember(tx: Transaction, events: Sequence[Event]) -> None:
+            await note_all(tx, events)
+            if any(event.subject == "bad" for event in events):
+                raise LookupError
+
+        inbox = Inbox(database, [copy(RegistrationsCounted, remember)])
+        await inbox.take([message("z"), message("bad"), message("a")])
+        assert sorted(await effects(database)) == [("a", 1), ("z", 1)]
+        assert [row["subject"] for row in await parked(database)] == ["bad"]
 
     async def test_a_crash_before_the_commit_leaves_nothing(self, database: Database, inbox: Inbox) -> None:
         failpoints.arm("inbox.before_commit=raise")
