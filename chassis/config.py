@@ -84,8 +84,8 @@ class Settings:
     heartbeat: int = _setting(20, "AMQP heartbeat; a peer silent for two of them is gone", "seconds", 1)
     confirm_timeout: float = _setting(5.0, "the longest wait for the broker's confirms", "seconds", 0.1)
     close_timeout: float = _setting(3.0, "the longest that closing a connection may take", "seconds", 0.1)
-    prefetch: int = _setting(500, "messages that the broker hands out ahead", "messages", 1)
-    batch: int = _setting(200, "messages handled in one transaction, rows relayed at once", "messages", 1)
+    prefetch: int = _setting(1000, "messages that the broker hands out ahead", "messages", 1)
+    batch: int = _setting(500, "messages handled in one transaction, rows relayed at once", "messages", 1)
     poll: float = _setting(
         5.0, "how often the outbox is looked at when nothing wakes the relay", "seconds", 0.05
     )

@@ -34,6 +34,7 @@ with warnings.catch_warnings():
 import eventlet.debug
 import eventlet.event
 import eventlet.hubs
+import eventlet.queue
 
 from chassis.log import describe, logger
 
@@ -44,6 +45,7 @@ _log = logger(__name__)
 
 Timeout = eventlet.Timeout
 Event = eventlet.event.Event
+Queue = eventlet.queue.LightQueue
 sleep = eventlet.sleep
 GreenletExit = eventlet.greenlet.GreenletExit
 

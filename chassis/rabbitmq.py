@@ -7,6 +7,7 @@ without a limit: a broker that is frozen, blocked or cut off costs a timeout and
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from time import monotonic, time
 from typing import Any
 from uuid import UUID
@@ -17,15 +18,16 @@ import kombu
 from chassis import metrics
 from chassis.config import Settings
 from chassis.log import describe, logger
-from chassis.loop import Event, GreenletExit, Timeout, green, sleep, spawn
+from chassis.loop import Event, GreenletExit, Queue, Timeout, green, sleep, spawn
 from chassis.transports import Delivery, Outgoing
+from chassis.wire import read_ahead, writing_together
 from contracts.envelope import CONTENT_TYPE
 from contracts.topology import DEAD_LETTERS, EXCHANGES, INBOXES, canary_key
 
 _log = logger(__name__)
 
-#: Seconds to wait for the first message of a batch, and for each further one.
-_FIRST, _FURTHER = 0.5, 0.002
+#: Seconds after which a reader looks up: is it to stop, or to send a heartbeat?
+_LOOK_UP = 0.5
 
 
 def connect(settings: Settings, **options: Any) -> amqp.Connection:
@@ -36,7 +38,9 @@ def connect(settings: Settings, **options: Any) -> amqp.Connection:
     """
     with Timeout(settings.acquire_timeout, TimeoutError()):
         address = kombu.Connection(settings.amqp_url, heartbeat=settings.heartbeat, transport_options=options)
-        return address.transport.establish_connection()
+        connection = address.transport.establish_connection()
+    read_ahead(connection)
+    return connection
 
 
 def let_go(settings: Settings, connection: amqp.Connection | None) -> None:
@@ -98,9 +102,10 @@ class RabbitPublisher:
         try:
             with Timeout(self._settings.confirm_timeout, TimeoutError()):
                 self._connect()
-                for event in batch:
-                    self._send(event)
-                    unsent.discard(event.id)
+                with writing_together(self._connection):
+                    for event in batch:
+                        self._send(event)
+                unsent.clear()
                 self._await_confirms()
         except GreenletExit:
             self._hang_up()
@@ -146,7 +151,8 @@ class RabbitPublisher:
         metrics.BROKER_CONNECTED.labels(self._service, "publish").set(0)
 
     def _settled(self, tag: int, multiple: bool) -> list[UUID]:
-        tags = [each for each in self._unconfirmed if each <= tag] if multiple else [tag]
+        # They are kept in the order of their tags.
+        tags = list(takewhile(lambda each: each <= tag, self._unconfirmed)) if multiple else [tag]
         return [self._unconfirmed.pop(each) for each in tags if each in self._unconfirmed]
 
     def _acked(self, tag: int, multiple: bool) -> None:
@@ -170,14 +176,18 @@ def _reason(error: Exception) -> str:
 
 
 class RabbitConsumer:
-    """Reads one service's inbox and dead letters, a batch at a time.
+    """Reads one service's inbox and dead letters, and has what it read taken in, a batch at a time.
+
+    Two green threads share the work. One reads without pause, which also answers heartbeats; the other takes
+    whatever is there by then, up to a batch, and acknowledges all of it with one ack. So a lone message
+    waits for nobody, and under load the batches grow by themselves.
 
     A batch and its ack live and die with the connection that delivered them: after a reconnect there is
     nothing left to acknowledge, the broker delivers again and the inbox knows what it has seen.
 
     Args:
-        take: called with the deliveries in a green thread of its own; true when every one of them has its
-            outcome and may be acknowledged, false when they must be offered again.
+        take: called with the deliveries; true when every one of them has its outcome and may be
+            acknowledged, false when they must be offered again.
     """
 
     def __init__(self, service: str, settings: Settings, take: Callable[[Sequence[Delivery]], bool]) -> None:
@@ -186,12 +196,10 @@ class RabbitConsumer:
         self._take = take
         self._stopping = False
         self._reconnect = False
-        self._buffer: list[Delivery] = []
-        self._last_tag = 0
         self._finished = Event()
         #: Monotonic seconds at which the own queue last brought anything.
         self.last_received = monotonic()
-        #: Holds a batch and reads no further.
+        #: Holds a batch: the broker may have handed out all that it hands out ahead.
         self.busy = False
         metrics.BROKER_CONNECTED.labels(service, "consume").set(0)
 
@@ -207,7 +215,7 @@ class RabbitConsumer:
                     failures = 0 if monotonic() - started > 30 else failures + 1
                     reason = describe(error)
                     _log.warning("consuming_failed", service=self._service, attempts=failures, **reason)
-                    self._rest(min(0.2 * 2 ** min(failures, 6), 5.0))
+                    _rest(min(0.2 * 2 ** min(failures, 6), 5.0), lambda: self._stopping)
         finally:
             self._finished.send(None)
 
@@ -223,95 +231,116 @@ class RabbitConsumer:
 
     def _consume(self) -> None:
         """One connection, from its beginning to its end."""
-        self._buffer, self._last_tag, self._reconnect = [], 0, False
+        self._reconnect = False
+        held, settled = _Held(), Event()
         connection = connect(self._settings)
         try:
-            channel = self._subscribe(connection)
+            channel = self._subscribe(connection, held)
+            spawn(self._settle_all, channel, held, settled)
             metrics.BROKER_CONNECTED.labels(self._service, "consume").set(1)
-            while not self._stopping:
-                self._take_turn(connection, channel)
+            while not settled.ready():
+                self._read(connection, held)
         except BaseException:
             drop(connection)
             raise
         finally:
+            held.let_go()
             metrics.BROKER_CONNECTED.labels(self._service, "consume").set(0)
         let_go(self._settings, connection)
 
-    def _subscribe(self, connection: amqp.Connection) -> Any:
+    def _subscribe(self, connection: amqp.Connection, held: "_Held") -> Any:
         with Timeout(self._settings.acquire_timeout, TimeoutError()):
             channel = connection.channel()
             channel.auto_decode = False
             channel.basic_qos(0, self._settings.prefetch, False)
             for queue, dead in ((INBOXES, False), (DEAD_LETTERS, True)):
-                channel.basic_consume(queue=queue[self._service], callback=self._noting(dead))
+                channel.basic_consume(queue=queue[self._service], callback=self._noting(held, dead))
         return channel
 
-    def _take_turn(self, connection: amqp.Connection, channel: Any) -> None:
-        if self._reconnect:
-            raise ConnectionResetError
-        self._gather(connection)
-        if self._last_tag:
-            self._settle(connection, channel)
-        connection.heartbeat_tick()
-
-    def _gather(self, connection: amqp.Connection) -> None:
-        """Wait for a message, then take what else is there already, up to a batch."""
-        patience = _FURTHER if self._last_tag else _FIRST
-        with suppress(TimeoutError):
-            while len(self._buffer) < self._settings.batch:
-                connection.drain_events(timeout=patience)
-                patience = _FURTHER
-
-    def _settle(self, connection: amqp.Connection, channel: Any) -> None:
-        """Hand the batch over and acknowledge all of it with one ack; offer it again until it is settled."""
-        batch, tag = self._buffer, self._last_tag
-        self._buffer, self._last_tag = [], 0
-        pause = 0.1
-        self.busy = True
-        try:
-            while batch and not self._offer(connection, batch):
-                if self._stopping:
-                    return
-                self._keep_alive(connection, pause)
-                pause = min(pause * 2, 2.0)
-        finally:
-            self.busy = False
-        channel.basic_ack(tag, multiple=True)
-
-    def _offer(self, connection: amqp.Connection, batch: list[Delivery]) -> bool:
-        """Have the batch taken in a green thread of its own, and keep the connection alive meanwhile."""
-        taken = Event()
-        spawn(lambda: taken.send(self._take(batch)))
-        while not taken.ready():
-            with suppress(TimeoutError), Timeout(1.0, TimeoutError()):
-                taken.wait()
-            if not taken.ready():
-                self._keep_alive(connection, _FURTHER)
-        return bool(taken.wait())
-
-    def _keep_alive(self, connection: amqp.Connection, seconds: float) -> None:
-        """Read, and answer heartbeats, for so long. What arrives belongs to the next batch."""
-        end = monotonic() + seconds
-        with suppress(TimeoutError):
-            while (left := end - monotonic()) > 0:
-                connection.drain_events(timeout=left)
-        connection.heartbeat_tick()
-
-    def _noting(self, dead: bool) -> Callable[[Any], None]:
+    def _noting(self, held: "_Held", dead: bool) -> Callable[[Any], None]:
         def note(message: Any) -> None:
             self.last_received = monotonic()
             metrics.LAST_RECEIVED.labels(self._service).set(time())
-            self._last_tag = message.delivery_tag
             # By its type, not its routing key: dead-lettering gives it another one of those.
-            if message.properties.get("type") != canary_key(self._service):
-                self._buffer.append(_delivery(message, dead))
+            canary = message.properties.get("type") == canary_key(self._service)
+            held.add(message.delivery_tag, None if canary else _delivery(message, dead))
 
         return note
 
-    def _rest(self, seconds: float) -> None:
-        end = monotonic() + seconds
-        while not self._stopping and monotonic() < end:
-            sleep(0.1)
+    def _read(self, connection: amqp.Connection, held: "_Held") -> None:
+        """What there is, or the next heartbeat. While it stops, it reads on until the last ack is out."""
+        if self._reconnect:
+            raise ConnectionResetError
+        if self._stopping:
+            held.let_go()
+        with suppress(TimeoutError):
+            connection.drain_events(timeout=_LOOK_UP)
+        connection.heartbeat_tick()
+
+    def _settle_all(self, channel: Any, held: "_Held", settled: Event) -> None:
+        """Batch after batch, until nothing more is to be taken from this connection."""
+        try:
+            while (batch := held.take(self._settings.batch)) is not None:
+                tag, deliveries = batch
+                if not self._settle(deliveries, held):
+                    return
+                channel.basic_ack(tag, multiple=True)
+        except Exception as error:  # noqa: BLE001 - the connection is gone; what it brought comes again
+            _log.warning("acknowledging_failed", service=self._service, **describe(error))
+            self._reconnect = self._reconnect or not held.over
+        finally:
+            settled.send(None)
+
+    def _settle(self, deliveries: Sequence[Delivery], held: "_Held") -> bool:
+        """Offer a batch until it is settled, or it is nobody's any more. Whether it may be acknowledged."""
+        pause = 0.1
+        self.busy = bool(deliveries)
+        try:
+            while deliveries and not self._take(deliveries):
+                _rest(pause, lambda: held.over)
+                if held.over:
+                    return False
+                pause = min(pause * 2, 2.0)
+        finally:
+            self.busy = False
+        return True
+
+
+class _Held:
+    """What one connection has delivered and nobody has taken in yet; the broker bounds it by the prefetch."""
+
+    def __init__(self) -> None:
+        self._queue = Queue()
+        #: Nothing more is to be taken: the service stops, or the connection is gone.
+        self.over = False
+
+    def add(self, tag: int, delivery: Delivery | None) -> None:
+        """A canary is nothing to take in, but it has a tag to be acknowledged."""
+        self._queue.put((tag, delivery))
+
+    def let_go(self) -> None:
+        """Have :meth:`take` answer that it is over."""
+        self.over = True
+        self._queue.put((0, None))
+
+    def take(self, most: int) -> tuple[int, list[Delivery]] | None:
+        """Wait for something, then take what is there, up to ``most``; ``None`` when it is over.
+
+        Returns:
+            the last delivery tag and the deliveries, in the order in which they came.
+        """
+        entries = [self._queue.get()]
+        while len(entries) < most and not self._queue.empty():
+            entries.append(self._queue.get())
+        if self.over:
+            return None
+        return entries[-1][0], [delivery for _, delivery in entries if delivery is not None]
+
+
+def _rest(seconds: float, over: Callable[[], bool]) -> None:
+    end = monotonic() + seconds
+    while not over() and monotonic() < end:
+        sleep(0.1)
 
 
 def _delivery(message: Any, dead: bool) -> Delivery:

@@ -131,14 +131,14 @@ class TestRelay:
     async def test_publishes_until_nothing_is_pending(self, make_bare: MakeDatabase) -> None:
         owner, subscriber, port = await joined(make_bare)
         async with owner.transaction() as tx:
-            for number in range(450):
-                await count(tx, f"area {number:03}", 1)
+            for number in range(1_100):
+                await count(tx, f"area {number:04}", 1)
         turns = 0
         while await Relay(owner, port).turn():
             turns += 1
         assert turns == 2
         assert await pending(owner) == 0
-        assert sorted(await effects(subscriber)) == [(f"area {number:03}", 1) for number in range(450)]
+        assert sorted(await effects(subscriber)) == [(f"area {number:04}", 1) for number in range(1_100)]
 
     async def test_keeps_what_a_subscriber_that_is_away_has_not_heard(self, make_bare: MakeDatabase) -> None:
         owner, subscriber = await make_bare(GRANTS), await make_bare(NOTIFICATIONS)
