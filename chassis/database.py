@@ -6,12 +6,12 @@ is ``tx.now``, read from the clock once per transaction.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import aiosql
 import asyncpg
@@ -20,6 +20,8 @@ from asyncpg.pool import PoolConnectionProxy
 from chassis.context import Cause, Context, current_cause
 from chassis.errors import DatabaseAway, DatabaseRefuses
 from chassis.failpoints import reach
+
+Ask = TypeVar("Ask", bound=Callable[..., Awaitable[Any]])
 
 #: Another transaction was in the way; the same again will do.
 IN_THE_WAY = (
@@ -81,11 +83,11 @@ class Transaction:
         self.context = context
         self.cause = cause
         self.now: datetime = context.clock.now()
-        self.fetch = connection.fetch
-        self.fetchrow = connection.fetchrow
-        self.fetchval = connection.fetchval
-        self.execute = connection.execute
-        self.executemany = connection.executemany
+        self.fetch = _answered(connection.fetch)
+        self.fetchrow = _answered(connection.fetchrow)
+        self.fetchval = _answered(connection.fetchval)
+        self.execute = _answered(connection.execute)
+        self.executemany = _answered(connection.executemany)
         self.prepare = connection.prepare
         self.cursor = connection.cursor
         #: Set by an announcement: the relay is woken when, and only when, this commits.
@@ -203,6 +205,21 @@ class Database:
             return {"in_use": 0, "idle": 0}
         idle = self._pool.get_idle_size()
         return {"in_use": self._pool.get_size() - idle, "idle": idle}
+
+
+def _answered(ask: Ask) -> Ask:
+    """A statement that the server leaves without an answer means that it is away.
+
+    Whoever waits with a limit of their own sees their own ``TimeoutError``, which means no such thing.
+    """
+
+    async def ask_in_time(*arguments: Any, **options: Any) -> Any:
+        try:
+            return await ask(*arguments, **options)
+        except TimeoutError as error:
+            raise DatabaseAway from error
+
+    return cast(Ask, ask_in_time)
 
 
 def _lost(connection: PoolConnectionProxy) -> bool:

@@ -260,7 +260,6 @@ class RabbitConsumer:
     def _noting(self, held: "_Held", dead: bool) -> Callable[[Any], None]:
         def note(message: Any) -> None:
             self.last_received = monotonic()
-            metrics.LAST_RECEIVED.labels(self._service).set(time())
             # By its type, not its routing key: dead-lettering gives it another one of those.
             canary = message.properties.get("type") == canary_key(self._service)
             held.add(message.delivery_tag, None if canary else _delivery(message, dead))
@@ -281,6 +280,7 @@ class RabbitConsumer:
         """Batch after batch, until nothing more is to be taken from this connection."""
         try:
             while (batch := held.take(self._settings.batch)) is not None:
+                metrics.LAST_RECEIVED.labels(self._service).set(time())
                 tag, deliveries = batch
                 if not self._settle(deliveries, held):
                     return

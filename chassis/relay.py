@@ -6,6 +6,7 @@ order.
 """
 
 import random
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,11 +53,10 @@ class Relay:
                     failures=[refused[row["id"]] for row in late],
                     tries=[tx.now + self._pause(row["attempts"], refused[row["id"]]) for row in late],
                 )
-        for row in rows:
-            if row["id"] in refused:
-                metrics.RELAY_FAILURES.labels(self._service, refused[row["id"]]).inc()
-            else:
-                metrics.ANNOUNCED.labels(self._service, row["type"]).inc()
+        for reason, count in Counter(refused.values()).items():
+            metrics.RELAY_FAILURES.labels(self._service, reason).inc(count)
+        for type, count in Counter(row["type"] for row in rows if row["id"] not in refused).items():
+            metrics.ANNOUNCED.labels(self._service, type).inc(count)
         return len(confirmed) == self._settings.batch
 
     async def next_due(self) -> datetime | None:

@@ -315,6 +315,20 @@ class TestInbox:
             ("handler_failed", "HandlerTooSlow")
         ]
 
+    async def test_parks_what_its_handler_waited_for_in_vain(self, make_bare: MakeDatabase) -> None:
+        """Its own limit is not the database's silence, for which everything would wait."""
+        database = await make_bare(NOTIFICATIONS)
+
+        async def wait_in_vain(tx: Transaction, event: Event) -> None:
+            await note(tx, event)
+            if event.subject == "silence":
+                await asyncio.wait_for(asyncio.Event().wait(), 0.01)
+
+        inbox = Inbox(database, [reaction(RegistrationsCounted, wait_in_vain)])
+        await inbox.take([message("a"), message("silence"), message("z")])
+        assert await effects(database) == [("a", 1), ("z", 1)]
+        assert [row["failure"] for row in await parked(database)] == ["HandlerTooSlow"]
+
     async def test_reactions_never_see_a_snapshot(self, make_bare: MakeDatabase) -> None:
         database = await make_bare(NOTIFICATIONS)
         await Inbox(database, [reaction(RegistrationsCounted, note)]).take([message(snapshot=True)])
