@@ -6,6 +6,7 @@ milliseconds and leaves nothing behind for the next one.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -51,16 +52,20 @@ def rabbitmq() -> Iterator[PrivateRabbitMQ]:
 @pytest.fixture
 def broker(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
     """The address of a virtual host of the test's own on the private broker."""
-    yield from _virtual_host(rabbitmq)
+    with virtual_host(rabbitmq) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def module_broker(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
     """The address of a virtual host of the module's own."""
-    yield from _virtual_host(rabbitmq)
+    with virtual_host(rabbitmq) as address:
+        yield address
 
 
-def _virtual_host(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
+@contextmanager
+def virtual_host(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
+    """The address of a new virtual host, which goes afterwards."""
     name = f"test{next(_numbers)}"
     rabbitmq.control("add_vhost", name)
     rabbitmq.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from chassis.testing import PrivatePostgres, RecordingMailServer
-from tests.faults.world import ONE_PROCESS, THREE_PROCESSES, World
+from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RawProxy, RecordingMailServer
+from tests.conftest import virtual_host
+from tests.faults.world import ONE_PROCESS, THREE_PROCESSES, Servers, World
 
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 
@@ -17,20 +18,32 @@ def round_number(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
-@pytest.fixture(scope="module", params=["one process", "three processes"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """All services in one process on the embedded PostgreSQL; or one each, on RabbitMQ and PostgreSQL."""
-    groups, servers = ONE_PROCESS, {}
-    if request.param == "three processes":
-        groups, postgres = THREE_PROCESSES, request.getfixturevalue("postgres")
-        assert isinstance(postgres, PrivatePostgres)
-        servers = {
-            "CONDUIT_DATABASE_URL": postgres.url,
-            "CONDUIT_DATABASE_PREFIX": "faults",
-            "CONDUIT_AMQP_URL": request.getfixturevalue("module_broker"),
-        }
+@pytest.fixture(scope="package")
+def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """All services in one process, on the embedded PostgreSQL."""
     with RecordingMailServer() as mail:
-        made = World(tmp_path_factory.mktemp("world") / "home", groups, mail, servers)
-        with made.alive():
-            made.prepare()
-            yield made
+        world = World(tmp_path_factory.mktemp("one") / "home", ONE_PROCESS, mail)
+        with world.alive():
+            world.prepare()
+            yield world
+
+
+@pytest.fixture(scope="package")
+def three_processes(
+    tmp_path_factory: pytest.TempPathFactory, postgres: PrivatePostgres, rabbitmq: PrivateRabbitMQ
+) -> Iterator[World]:
+    """A process for each service, on RabbitMQ and PostgreSQL."""
+    with RecordingMailServer() as mail, RawProxy(rabbitmq.port) as proxy, virtual_host(rabbitmq) as address:
+        servers = Servers(postgres=postgres, rabbitmq=rabbitmq, proxy=proxy, amqp_url=address)
+        world = World(tmp_path_factory.mktemp("three") / "home", THREE_PROCESSES, mail, servers)
+        with world.alive():
+            world.prepare()
+            yield world
+
+
+@pytest.fixture(params=["one_process", "three_processes"], ids=["one process", "three processes"])
+def world(request: pytest.FixtureRequest) -> World:
+    """Either world."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, World)
+    return found

@@ -3,14 +3,11 @@
 After each death the supervisor brings the process back; once everything is quiet, the one checker looks.
 """
 
-import asyncio
 from collections.abc import Sequence
 
-import asyncpg
 import pytest
 
 from contracts.topology import NOTIFICATIONS, SERVICES
-from tests.faults.checker import broken_promises
 from tests.faults.world import World, eventually
 
 pytestmark = pytest.mark.timeout(240)
@@ -23,18 +20,6 @@ KILLS = [
     ("inbox.before_commit", SERVICES),
     ("inbox.committed", SERVICES),
 ]
-
-
-def all_promises_are_kept(world: World) -> None:
-    """Wait until it is quiet; whatever is still broken when patience ends, is broken."""
-    broken: list[str] = ["nobody has looked yet"]
-
-    def none_broken() -> bool:
-        messages = [message.raw for message in list(world.mail.messages)]
-        broken[:] = broken_promises(world.installation, messages, world.amqp_url)
-        return not broken
-
-    eventually(none_broken, lambda: "\n".join(broken))
 
 
 def came_back(world: World, services: Sequence[str], deaths: int, times: int = 1) -> None:
@@ -57,11 +42,9 @@ def test_a_service_killed_at_work_loses_and_doubles_nothing(
 ) -> None:
     before = deaths_of(world, services)
     world.order([place], *services)
-    world.amend()
-    world.register()
-    world.ask()
+    world.work()
     came_back(world, services, before)
-    all_promises_are_kept(world)
+    world.all_promises_are_kept()
 
 
 def test_a_letter_whose_sender_was_killed_is_unknown_and_never_goes_twice(world: World) -> None:
@@ -74,7 +57,7 @@ def test_a_letter_whose_sender_was_killed_is_unknown_and_never_goes_twice(world:
     eventually(lambda: "ready" not in world.letters(campaign), lambda: "letters stay behind")
     an_hour_goes_by(world)
     eventually(lambda: set(world.letters(campaign)) <= {"sent", "unknown"}, lambda: "letters stay claimed")
-    all_promises_are_kept(world)
+    world.all_promises_are_kept()
     letters = world.letters(campaign)
     assert sum(letters.values()) == whole
     assert letters["unknown"] >= 2
@@ -83,13 +66,7 @@ def test_a_letter_whose_sender_was_killed_is_unknown_and_never_goes_twice(world:
 def an_hour_goes_by(world: World) -> None:
     """For the claims of lost senders: longer than any sender that lives works on one letter."""
 
-    async def age() -> None:
-        connection = await asyncpg.connect(world.installation.urls()[NOTIFICATIONS])
-        try:
-            await connection.execute(
-                "UPDATE letters SET claimed_at = claimed_at - interval '1 hour' WHERE state = 'sending'"
-            )
-        finally:
-            await connection.close()
-
-    asyncio.run(age())
+    world.select(
+        NOTIFICATIONS,
+        "UPDATE letters SET claimed_at = claimed_at - interval '1 hour' WHERE state = 'sending'",
+    )

@@ -5,26 +5,30 @@ supervisor of its own, they meet on a private RabbitMQ and PostgreSQL. A fault i
 :mod:`chassis.failpoints`), so that a process which has obeyed comes back and goes on.
 """
 
+import asyncio
 import csv
 import re
+import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import asyncpg
 import httpx
 
 from chassis.config import Settings
-from chassis.testing import RecordingMailServer
+from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RawProxy, RecordingMailServer
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.installation import Installation
 from services.intake import take_in
 from tests.conftest import EXAMPLES
-from tests.faults.checker import count_effects
+from tests.faults.checker import broken_promises, count_effects
 from tests.journeys.running import Running, conduit
 
 T = TypeVar("T")
@@ -32,27 +36,61 @@ T = TypeVar("T")
 #: The longest wait for anything, in seconds: other suites may want the processors as well.
 PATIENCE = 60.0
 
-#: Quick to try again, slow to give up.
+#: Of AMQP, in seconds.
+HEARTBEAT = 4
+
+#: Quick to try again; waits that are long in use are short here.
 _QUICK = {
     "CONDUIT_HOUSE_FILE": str(EXAMPLES / "house.toml"),
     "CONDUIT_RETRY_FIRST": "0.1",
     "CONDUIT_POLL": "0.5",
-    "CONDUIT_HEARTBEAT": "10",
+    "CONDUIT_HEARTBEAT": str(HEARTBEAT),
+    "CONDUIT_CONFIRM_TIMEOUT": "2",
+    "CONDUIT_ACQUIRE_TIMEOUT": "2",
+    "CONDUIT_DATABASE_TIMEOUT": "3",
+    "CONDUIT_CLOSE_TIMEOUT": "1",
+    "CONDUIT_RETRY_LONGEST": "2",
+    "CONDUIT_ATTEMPTS": "4",
     "CONDUIT_MAIL_RATE": "500",
     "CONDUIT_MAIL_RETRY": "0.5",
 }
+
+#: Where each service's pages begin.
+PATHS = {PARTNERS: "/partners", GRANTS: "/grants", NOTIFICATIONS: "/letters"}
+
+#: The longest that a page may take whatever happens, in seconds: a wait for a connection, then for a statement.
+LONGEST_PAGE = 8.0
 
 _AREAS = ("E09000012", "E09000020", "E09000030", "E09000033")
 _ROLES = ("chief_executive", "dental_care")
 
 
-def eventually(look: Callable[[], T], otherwise: Callable[[], str]) -> T:
+def eventually(look: Callable[[], T], otherwise: Callable[[], str], within: float = PATIENCE) -> T:
     """What ``look`` gives once it gives something true."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + within
     while not (seen := look()):
         assert time.monotonic() < deadline, otherwise()
         time.sleep(0.1)
     return seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """What three processes meet on; the broker through a proxy that can let connections go deaf."""
+
+    postgres: PrivatePostgres
+    rabbitmq: PrivateRabbitMQ
+    proxy: RawProxy
+    #: The broker's address, not through the proxy.
+    amqp_url: str
+
+    def variables(self) -> dict[str, str]:
+        through = self.amqp_url.replace(f":{self.rabbitmq.port}/", f":{self.proxy.port}/")
+        return {
+            "CONDUIT_DATABASE_URL": self.postgres.url,
+            "CONDUIT_DATABASE_PREFIX": "faults",
+            "CONDUIT_AMQP_URL": through,
+        }
 
 
 class World:
@@ -63,12 +101,17 @@ class World:
         home: Path,
         groups: Sequence[Sequence[str]],
         mail: RecordingMailServer,
-        servers: Mapping[str, str],
+        servers: Servers | None = None,
     ) -> None:
         self.mail = mail
-        self.amqp_url = servers.get("CONDUIT_AMQP_URL", "")
+        self._servers = servers
+        self.amqp_url = servers.amqp_url if servers else ""
         self._home = home
-        self._variables = {**_QUICK, "CONDUIT_SMTP_URL": f"smtp://{mail.host}:{mail.port}", **servers}
+        self._variables = {
+            **_QUICK,
+            "CONDUIT_SMTP_URL": f"smtp://{mail.host}:{mail.port}",
+            **(servers.variables() if servers else {}),
+        }
         self.installation = Installation(Settings.load({**self._variables, "CONDUIT_HOME": str(home)}))
         self.running: dict[str, Running] = {}
         self._orders: dict[str, Path] = {}
@@ -82,8 +125,18 @@ class World:
         self._link = ""
 
     @property
+    def servers(self) -> Servers:
+        """What it runs on, where that is not embedded."""
+        assert self._servers is not None
+        return self._servers
+
+    @property
     def processes(self) -> list[Running]:
         return list(dict.fromkeys(self.running.values()))
+
+    def conduit(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """A command of ops, beside the running services."""
+        return conduit(*arguments, home=self._home, **self._variables)
 
     # Life and death
 
@@ -122,7 +175,59 @@ class World:
     def log(self, service: str) -> str:
         return self.running[service].log.read_text()
 
+    def starts(self) -> int:
+        """How often any process was started by its supervisor."""
+        return sum(process.log.read_text().count('"event": "serving"') for process in self.processes)
+
+    # Looking
+
+    def all_promises_are_kept(self, within: float = PATIENCE) -> None:
+        """Wait until it is quiet; whatever is still broken when patience ends, is broken."""
+        broken: list[str] = ["nobody has looked yet"]
+
+        def none_broken() -> bool:
+            broken[:] = broken_promises(
+                self.installation, [message.raw for message in list(self.mail.messages)], self.amqp_url
+            )
+            return not broken
+
+        eventually(none_broken, lambda: "\n".join(broken), within)
+
+    def pages(self) -> dict[str, int]:
+        """How each service's first page answers, within a bounded time; 0 for no answer at all."""
+        return {service: self._status(service) for service in SERVICES}
+
+    def _status(self, service: str) -> int:
+        try:
+            return httpx.get(self.running[service].url + PATHS[service], timeout=LONGEST_PAGE).status_code
+        except httpx.TransportError:
+            return 0
+
+    def metric(self, service: str, line: str) -> float:
+        """The value of a metric, by its name and labels as they are printed; 0 when it is not there."""
+        text = httpx.get(f"http://127.0.0.1:{self.running[service].metrics_port}/metrics", timeout=5).text
+        lines = (each.rpartition(" ") for each in text.splitlines())
+        return next((float(value) for name, _, value in lines if name == line), 0.0)
+
+    def select(self, service: str, query: str, *arguments: object) -> list[dict[str, Any]]:
+        """Look into a service's database, or put something there, as its owner."""
+
+        async def ask() -> list[dict[str, Any]]:
+            connection = await asyncpg.connect(self.installation.urls()[service])
+            try:
+                return [dict(row) for row in await connection.fetch(query, *arguments)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
+
     # Work
+
+    def work(self) -> None:
+        """Something for everybody: facts of partners, facts of grants, a question to notifications."""
+        self.amend()
+        self.register()
+        self.ask()
 
     def prepare(self) -> None:
         """A register of four bodies with two contacts each, people registered, a letter to each contact."""
