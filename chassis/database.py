@@ -187,10 +187,14 @@ class Database:
             await self._release(pool, connection)
 
     async def _release(self, pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
-        """Give it back also while the pool is closing, which waits for that."""
+        """Give it back also while the pool is closing, which waits for that.
+
+        Whatever is wrong with it, asyncpg's own complaints about its state included, concerns nobody any
+        more: what the block did was committed or undone before, and the connection is not used again.
+        """
         try:
             await pool.release(connection, timeout=self.context.settings.close_timeout)
-        except _UNREACHABLE:
+        except Exception:  # noqa: BLE001
             with suppress(asyncpg.InterfaceError):  # the pool has cut it already
                 connection.terminate()
 

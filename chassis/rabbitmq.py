@@ -30,12 +30,16 @@ _log = logger(__name__)
 _LOOK_UP = 0.5
 
 
-def connect(settings: Settings, **options: Any) -> amqp.Connection:
+def connect(settings: Settings, name: str, **options: Any) -> amqp.Connection:
     """A raw connection, without kombu's own recovery: on any trouble it is collected and replaced.
 
     kombu reads the address; its pools and its closing, which waits for the peer without limit, are not
     used.
+
+    Args:
+        name: what ops reads in the broker's list of connections.
     """
+    options["client_properties"] = {"connection_name": name}
     with Timeout(settings.acquire_timeout, TimeoutError()):
         address = kombu.Connection(settings.amqp_url, heartbeat=settings.heartbeat, transport_options=options)
         connection = address.transport.establish_connection()
@@ -137,7 +141,7 @@ class RabbitPublisher:
         if self._connection is not None:
             return
         self._last_tag = 0
-        self._connection = connect(self._settings, on_blocked=self._blocked)
+        self._connection = connect(self._settings, f"{self._service} publish", on_blocked=self._blocked)
         self._channel = self._connection.channel()
         self._channel.confirm_select()
         self._channel.events["basic_ack"].add(self._acked)
@@ -196,6 +200,8 @@ class RabbitConsumer:
         self._take = take
         self._stopping = False
         self._reconnect = False
+        #: Connections that failed one after the other; one that stood begins anew and is replaced at once.
+        self._failures = 0
         self._finished = Event()
         #: Monotonic seconds at which the own queue last brought anything.
         self.last_received = monotonic()
@@ -205,17 +211,15 @@ class RabbitConsumer:
 
     def run(self) -> None:
         """Consume until stopped, across every kind of loss of the broker."""
-        failures = 0
         try:
             while not self._stopping:
-                started = monotonic()
                 try:
                     self._consume()
                 except Exception as error:  # noqa: BLE001 - every trouble is cured by a new connection
-                    failures = 0 if monotonic() - started > 30 else failures + 1
+                    self._failures += 1
                     reason = describe(error)
-                    _log.warning("consuming_failed", service=self._service, attempts=failures, **reason)
-                    _rest(min(0.2 * 2 ** min(failures, 6), 5.0), lambda: self._stopping)
+                    _log.warning("consuming_failed", service=self._service, attempts=self._failures, **reason)
+                    _rest(min(0.1 * 2 ** min(self._failures, 6), 5.0), lambda: self._stopping)
         finally:
             self._finished.send(None)
 
@@ -233,9 +237,10 @@ class RabbitConsumer:
         """One connection, from its beginning to its end."""
         self._reconnect = False
         held, settled = _Held(), Event()
-        connection = connect(self._settings)
+        connection = connect(self._settings, f"{self._service} consume")
         try:
             channel = self._subscribe(connection, held)
+            self._failures = 0
             spawn(self._settle_all, channel, held, settled)
             metrics.BROKER_CONNECTED.labels(self._service, "consume").set(1)
             while not settled.ready():

@@ -26,13 +26,23 @@ _TOO_SOON = 5.0
 #: Seconds between a death and the next birth.
 _PAUSE = 0.5
 
+#: Seconds between two looks at the child, and at what both live on.
+_LOOK, _TEND = 0.2, 1.0
 
-def supervise(module: str, arguments: Sequence[str], environment: Mapping[str, str], grace: float) -> int:
+
+def supervise(
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    grace: float,
+    tend: Callable[[], None] = lambda: None,
+) -> int:
     """Run ``python -m module`` until it ends by itself or a signal ends both.
 
     Args:
         environment: settings for the child, on top of this process's own variables.
         grace: seconds that the child may take to stop.
+        tend: called every second while the child lives; brings back what both live on.
 
     Returns:
         the exit code: 0 after a signal that the child obeyed.
@@ -40,7 +50,7 @@ def supervise(module: str, arguments: Sequence[str], environment: Mapping[str, s
     with _told_to_stop() as stopping:
         while True:
             started = time.monotonic()
-            code = _live(module, arguments, environment, stopping, grace)
+            code = _live(module, arguments, environment, stopping, grace, tend)
             lasted = time.monotonic() - started
             if stopping():
                 return 0 if code in (0, -signal.SIGTERM) else 1
@@ -73,6 +83,7 @@ def _live(
     environment: Mapping[str, str],
     stopping: Callable[[], bool],
     grace: float,
+    tend: Callable[[], None],
 ) -> int:
     """One life of the child: its exit code, negative when a signal ended it."""
     reading, writing = os.pipe()
@@ -82,16 +93,22 @@ def _live(
         # A session of its own: ctrl-C in a terminal reaches the parent alone, which stops the child once.
         child = subprocess.Popen(command, env=variables, pass_fds=[reading], start_new_session=True)
         os.close(reading)
-        return _await_end(child, stopping, grace)
+        return _await_end(child, stopping, grace, tend)
     finally:
         os.close(writing)
 
 
-def _await_end(child: subprocess.Popen[bytes], stopping: Callable[[], bool], grace: float) -> int:
+def _await_end(
+    child: subprocess.Popen[bytes], stopping: Callable[[], bool], grace: float, tend: Callable[[], None]
+) -> int:
     """Wait for the child; once it is to stop, tell it so and wait for the grace period at the most."""
+    tended = time.monotonic()
     while not stopping():
-        if (code := _ended(child, 0.2)) is not None:
+        if (code := _ended(child, _LOOK)) is not None:
             return code
+        if time.monotonic() - tended >= _TEND:
+            tend()
+            tended = time.monotonic()
     child.terminate()
     if (code := _ended(child, grace)) is None:
         child.kill()

@@ -686,6 +686,10 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
+#: Bytes of a client's first words that a proxy remembers.
+_INTRODUCTION = 2048
+
+
 class RawProxy:
     """A TCP proxy on loopback whose connections can be made to fail, each in the way networks fail.
 
@@ -716,6 +720,20 @@ class RawProxy:
 
     def heal(self) -> None:
         self._switch(dropping=False)
+
+    def deafen(self, said: bytes) -> int:
+        """Let the bytes vanish, both ways, of those connections whose client began by saying this.
+
+        New connections get through. Returns how many went deaf.
+        """
+
+        async def deafen() -> int:
+            chosen = [link for link in self.links if said in link.beginning and not link.deaf]
+            for link in chosen:
+                link.deaf = True
+            return len(chosen)
+
+        return self._thread.run(deafen()) if self._thread is not None else 0
 
     def cut(self) -> None:
         """Reset every connection that is open; new ones are accepted."""
@@ -766,6 +784,8 @@ class _Link:
         self.far = _End(self)
         #: Whether bytes have vanished: then nothing that follows could be understood.
         self.deaf = False
+        #: What the client said first, where it introduces itself.
+        self.beginning = b""
         self._connecting: asyncio.Task[None] | None = None
         self._early: list[bytes] = []
 
@@ -790,6 +810,8 @@ class _Link:
 
     def forward(self, to: "_End", received: bytes) -> None:
         """Send on, keep until the server's side is connected, or let vanish."""
+        if to is self.far and len(self.beginning) < _INTRODUCTION:
+            self.beginning += received
         if self.mute:
             return
         if to.transport is None:

@@ -20,6 +20,15 @@ from services.messages import opened
 _STUCK = 120
 
 
+#: Why an event is not published, where waiting alone does not help, and what does.
+_CURES = {
+    "no_queue_bound": ". Run: conduit declare",
+    "not_declared": ". Run: conduit declare",
+    "queue_refused": ". A queue takes no more: start the service that reads it",
+    "subscriber_away": ". Start the other services",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that was looked at."""
@@ -124,8 +133,8 @@ def _outbox(service: str, state: dict[str, Any]) -> Finding:
     words = f"{state['pending']} waiting, the oldest for {round(state['age'])} s"
     if state["failure"]:
         words += f"; the last try said: {state['failure']}"
-    cure = {"no_queue_bound": ". Run: conduit declare", "subscriber_away": ". Start the other services"}
-    return Finding(what, state["age"] < _STUCK, words + cure.get(state["failure"], ""))
+    good = state["age"] < _STUCK and state["failure"] not in _CURES
+    return Finding(what, good, words + _CURES.get(state["failure"], ""))
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:

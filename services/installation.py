@@ -2,19 +2,23 @@
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from chassis.config import Settings
-from chassis.embedded import EmbeddedPostgres, claim, make_home
+from chassis.embedded import EmbeddedError, EmbeddedPostgres, claim, make_home
 from chassis.errors import ChassisError
 from chassis.house import House, read_house
 from chassis.keys import create_file, create_keys
+from chassis.log import describe, logger
 from chassis.migrations import migrate, prepare_server, service_url
 from contracts.topology import SERVICES
+
+_log = logger(__name__)
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -78,17 +82,20 @@ class Installation:
         return self.settings.database_url or EmbeddedPostgres(self.settings.home).url()
 
     @contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Hold the home folder alone, with the embedded database running if there is no other."""
+    def in_use(self) -> Iterator[Callable[[], None]]:
+        """Hold the home folder alone, with the embedded database running if there is no other.
+
+        Gives what brings that database back should it have died; to be called now and then.
+        """
         if not self.settings.embedded_database:
             make_home(self.settings.home)
-            yield
+            yield lambda: None
             return
         with claim(self.settings.home):
             server = EmbeddedPostgres(self.settings.home)
             server.start()
             try:
-                yield
+                yield partial(_bring_back, server)
             finally:
                 server.stop("fast")
 
@@ -121,6 +128,16 @@ class Installation:
 
     def _password_file(self, service: str) -> Path:
         return self.settings.keys_folder / f"{service}.database"
+
+
+def _bring_back(server: EmbeddedPostgres) -> None:
+    if server.pid is not None:
+        return
+    _log.error("database_died")
+    try:
+        server.start()
+    except EmbeddedError as error:  # what is left of the dead one may take a moment to go
+        _log.warning("database_not_started", **describe(error))
 
 
 def migrations_of(service: str) -> Path:

@@ -76,12 +76,12 @@ def serve(installation: Installation, *, only: Sequence[str], example: bool, pro
     if unfinished := installation.house().unfinished:
         print(f"Still TO DO in {settings.house_path}: {', '.join(unfinished)}", file=sys.stderr)
     installation.make_keys()
-    with installation.in_use():
+    with installation.in_use() as tend:
         _migrate(installation, progress)
         if settings.amqp_url:
             _declare(settings)
         arguments = [*(only or SERVICES), *(["--play=example"] if example else [])]
-        return supervise("services.serve", arguments, settings.environment(), settings.grace + 4)
+        return supervise("services.serve", arguments, settings.environment(), settings.grace + 4, tend)
 
 
 def tell_story(

@@ -21,8 +21,11 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import kombu
 
 from chassis.config import Settings
+from chassis.embedded import AlreadyRunning
+from chassis.errors import DatabaseAway
 from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RawProxy, RecordingMailServer
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.installation import Installation
@@ -53,12 +56,13 @@ _QUICK = {
     "CONDUIT_ATTEMPTS": "4",
     "CONDUIT_MAIL_RATE": "500",
     "CONDUIT_MAIL_RETRY": "0.5",
+    "CONDUIT_MAIL_TIMEOUT": "4",
 }
 
 #: Where each service's pages begin.
 PATHS = {PARTNERS: "/partners", GRANTS: "/grants", NOTIFICATIONS: "/letters"}
 
-#: The longest that a page may take whatever happens, in seconds: a wait for a connection, then for a statement.
+#: The longest that a page may take, in seconds: a wait for a connection, then for a statement.
 LONGEST_PAGE = 8.0
 
 _AREAS = ("E09000012", "E09000020", "E09000030", "E09000033")
@@ -175,9 +179,9 @@ class World:
     def log(self, service: str) -> str:
         return self.running[service].log.read_text()
 
-    def starts(self) -> int:
-        """How often any process was started by its supervisor."""
-        return sum(process.log.read_text().count('"event": "serving"') for process in self.processes)
+    def ends(self) -> int:
+        """How often any process has ended and was brought back by its supervisor."""
+        return sum(process.log.read_text().count("services_died") for process in self.processes)
 
     # Looking
 
@@ -196,6 +200,10 @@ class World:
     def pages(self) -> dict[str, int]:
         """How each service's first page answers, within a bounded time; 0 for no answer at all."""
         return {service: self._status(service) for service in SERVICES}
+
+    def pages_are_well(self) -> None:
+        """Every service's pages answer again, soon."""
+        eventually(lambda: set(self.pages().values()) == {200}, lambda: f"pages answer {self.pages()}")
 
     def _status(self, service: str) -> int:
         try:
@@ -221,6 +229,17 @@ class World:
 
         return asyncio.run(ask())
 
+    def pending(self, service: str, tries: int = 0) -> int:
+        """How many events of a service wait to be published, and were refused so often."""
+        waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL AND attempts >= $1"
+        return int(self.select(service, waiting, tries)[0]["count"])
+
+    @contextmanager
+    def channel(self) -> Iterator[Any]:
+        """A channel to the broker, as an administrator."""
+        with kombu.Connection(self.amqp_url) as connection:
+            yield connection.default_channel
+
     # Work
 
     def work(self) -> None:
@@ -243,9 +262,18 @@ class World:
 
     def amend(self) -> None:
         """Partners imports its register with one name and one address changed: two facts or more."""
+        self._import_partners(_register(next(self._names)))
+
+    def enlarge(self, size: int) -> None:
+        """Partners imports so many libraries, or gives those that are there another name: a fact for each."""
         number = next(self._names)
+        body = ["library", _AREAS[0], "contact", *([""] * 12)]
+        rows = [[f"CONDUIT-L{place}", f"Library {place}.{number}", *body] for place in range(size)]
+        self._import_partners(rows)
+
+    def _import_partners(self, rows: Sequence[Sequence[str]]) -> None:
         file = self._home.parent / "partners.csv"
-        _write(file, (EXAMPLES / "partners.csv").read_text("utf-8").splitlines()[0], _register(number))
+        _write(file, (EXAMPLES / "partners.csv").read_text("utf-8").splitlines()[0], rows)
         self._take_in("partners", file)
 
     def register(self, *areas: str) -> None:
@@ -304,8 +332,17 @@ class World:
         return eventually(lambda: self.letters(campaign).get("sent") == whole, lambda: "letters stay behind")
 
     def _take_in(self, kind: str, file: Path) -> None:
-        report = take_in(self.installation, kind, file, dry_run=False, progress=lambda done: None)
-        assert not report.faults, report.faults
+        """The same file again changes nothing, so it is repeated until the database has taken it."""
+
+        def taken() -> bool:
+            try:
+                report = take_in(self.installation, kind, file, dry_run=False, progress=lambda done: None)
+            except (DatabaseAway, AlreadyRunning):  # away, or embedded and about to come back
+                return False
+            assert not report.faults, report.faults[:3]
+            return True
+
+        eventually(taken, lambda: f"{kind} cannot be imported")
 
     def _persist(self, method: str, path: str, status: int, **content: Any) -> httpx.Response:
         """Repeat a request with the same key, as a browser that is reloaded, until it is answered."""
