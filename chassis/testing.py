@@ -569,9 +569,13 @@ class RecordingMailServer:
         """Treat a recipient (or everybody) so from now on, or the next `times` times."""
         self._rules.add(_Rule(treatment, recipient.casefold() if recipient else None, times))
 
+    def accept_everything(self) -> None:
+        """No treatment holds any more; what came stays."""
+        self._rules.clear()
+
     def forget(self) -> None:
         """Accept everything again and forget what came."""
-        self._rules.clear()
+        self.accept_everything()
         self.messages.clear()
 
     def to(self, recipient: str) -> list[ReceivedMail]:

@@ -42,6 +42,9 @@ PATIENCE = 60.0
 #: Of AMQP, in seconds.
 HEARTBEAT = 4
 
+#: The longest that the mail server may take to answer, in seconds.
+MAIL_TIMEOUT = 3
+
 #: Quick to try again; waits that are long in use are short here.
 _QUICK = {
     "CONDUIT_HOUSE_FILE": str(EXAMPLES / "house.toml"),
@@ -56,7 +59,7 @@ _QUICK = {
     "CONDUIT_ATTEMPTS": "4",
     "CONDUIT_MAIL_RATE": "500",
     "CONDUIT_MAIL_RETRY": "0.5",
-    "CONDUIT_MAIL_TIMEOUT": "4",
+    "CONDUIT_MAIL_TIMEOUT": str(MAIL_TIMEOUT),
 }
 
 #: Where each service's pages begin.
@@ -161,6 +164,17 @@ class World:
                 stopped = threads.map(lambda process: process.stop(within=PATIENCE), self.processes)
         assert set(stopped) == {0}
 
+    @contextmanager
+    def replica(self, service: str) -> Iterator[Running]:
+        """One more process of a service, for as long as the block lasts."""
+        second = Running(self._home, f"--only={service}", **self._variables)
+        second.start()
+        try:
+            second.wait_until_ready(PATIENCE)
+            yield second
+        finally:
+            assert second.stop(within=PATIENCE) == 0
+
     def order(self, places: Sequence[str], *services: str) -> None:
         """The process of each of these services dies when it next reaches each of these places."""
         for file in {self._orders[service] for service in services}:
@@ -212,8 +226,12 @@ class World:
             return 0
 
     def metric(self, service: str, line: str) -> float:
-        """The value of a metric, by its name and labels as they are printed; 0 when it is not there."""
-        text = httpx.get(f"http://127.0.0.1:{self.running[service].metrics_port}/metrics", timeout=5).text
+        """The value of a metric of a service, by its name and labels as they are printed; 0 without it."""
+        return self.metric_of(self.running[service], line)
+
+    def metric_of(self, process: Running, line: str) -> float:
+        """The same of one process, where a service has several."""
+        text = httpx.get(f"http://127.0.0.1:{process.metrics_port}/metrics", timeout=5).text
         lines = (each.rpartition(" ") for each in text.splitlines())
         return next((float(value) for name, _, value in lines if name == line), 0.0)
 
