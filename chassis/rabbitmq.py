@@ -118,6 +118,9 @@ class RabbitPublisher:
             self._hang_up()
             _log.warning("publishing_failed", service=self._service, count=len(batch), **describe(error))
             return self._refused | dict.fromkeys(unsent | set(self._unconfirmed.values()), _reason(error))
+        if "queue_refused" in self._refused.values():
+            # A quorum queue tells a channel only once that it takes messages again, and not in every case.
+            self._hang_up()
         return dict(self._refused)
 
     def _send(self, event: Outgoing) -> None:
