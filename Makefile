@@ -53,7 +53,7 @@ faults: setup-dev ## Kill the services at every named place, 20 times each; ROUN
 	ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest tests/faults
 
 .PHONY: bench
-bench: setup-dev ## Measure, and write .conduit/bench.json; ONLY=events or ONLY=letters for one part
+bench: setup-dev .venv/bench.stamp ## Measure, beside peers, into .conduit/bench.json; ONLY=events for one part
 	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 .PHONY: lint
@@ -72,6 +72,8 @@ lock: .venv/python.stamp ## Resolve the lock files anew, keeping the versions th
 	$(compile) --group setup --output-file requirements-setup.lock
 	$(compile) pyproject.toml --output-file requirements.lock
 	$(compile) pyproject.toml --extra dev --output-file requirements-dev.lock
+	$(compile) pyproject.toml --extra dev --extra bench --constraint requirements-dev.lock \
+		--output-file requirements-bench.lock
 
 .PHONY: clean
 clean: ## Remove .venv and what tools left behind; .conduit, with its data, stays
@@ -93,4 +95,8 @@ clean: ## Remove .venv and what tools left behind; .conduit, with its data, stay
 
 .venv/dev.stamp: .venv/runtime.stamp requirements-dev.lock
 	$(call install,--require-hashes -r requirements-dev.lock)
+	@touch $@
+
+.venv/bench.stamp: .venv/dev.stamp requirements-bench.lock
+	$(call install,--require-hashes -r requirements-bench.lock)
 	@touch $@

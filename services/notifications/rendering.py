@@ -12,7 +12,7 @@ import json
 import re
 import textwrap
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from email.errors import MessageError
@@ -253,7 +253,7 @@ def _wrapped(line: str, first: str = "", rest: str = "") -> str:
 
 
 @cache
-def _pages() -> Environment:
+def _mail_pages() -> Environment:
     # autoescape for every template, whatever its name ends in.
     return Environment(
         autoescape=True, loader=FileSystemLoader(_HERE / "templates" / "mail"), undefined=StrictUndefined
@@ -265,7 +265,7 @@ def render_html(c: LetterContent) -> str:
     _check_link(c)
     parts, closing = _body_and_closing(c)
     return _printable(
-        _pages()
+        _mail_pages()
         .get_template("letter.html")
         .render(
             letter=c,
@@ -290,13 +290,20 @@ class _Press(threading.local):
     def __init__(self) -> None:
         self.compiler = typst.Compiler(font_paths=_fonts())
 
-    def print(self, c: LetterContent, standards: list[PDFStandard]) -> bytes:
+    def print(self, letter: bytes, dated: date) -> bytes:
+        """Tagged by the standard; without claiming it when no installed font has one of the characters."""
+        try:
+            return self._print(letter, dated, ["ua-1"])
+        except typst.TypstError:
+            return self._print(letter, dated, [])
+
+    def _print(self, letter: bytes, dated: date, standards: list[PDFStandard]) -> bytes:
         pdf = self.compiler.compile(
-            # Given every time: the compiler forgets bytes after one letter.
-            input=_letterhead(),
+            # Both every time: the compiler forgets bytes after one letter. The letter is a file and none of
+            # sys.inputs: they are part of everything, so what was worked out before would hold no longer.
+            input={"main.typ": _letterhead(), "letter.json": letter},  # type: ignore[type-var]
             format="pdf",
-            sys_inputs={"letter": json.dumps(_typst_values(c), ensure_ascii=False)},
-            timestamp=datetime.combine(c.dated, time(12), UTC),
+            timestamp=datetime.combine(dated, time(12), UTC),
             pdf_standards=standards,
         )
         return cast(bytes, pdf)
@@ -324,13 +331,38 @@ def render_pdf(c: LetterContent) -> bytes:
     standard.
     """
     _check_link(c)
-    try:
-        return _press.print(c, ["ua-1"])
-    except typst.TypstError:
-        return _press.print(c, [])
+    values = pdf_values(c)
+    for size in _SIZES:
+        pdf = _press.print(_as_json(values, size), c.dated)
+        if _pages_of(pdf) == 1 or _surely_longer(c):
+            return pdf
+    return _press.print(_as_json(values, _SIZES[0]), c.dated)
 
 
-def _typst_values(c: LetterContent) -> dict[str, object]:
+#: Sizes of the text in points, the one that we prefer first: smaller where it saves a second page.
+_SIZES = (10.5, 10.0, 9.5)
+#: A page holds about 3,300 characters of body at the smallest size; twice as many surely do not fit.
+_TOO_MANY = 6_600
+
+
+def _surely_longer(c: LetterContent) -> bool:
+    return len(c.body) > _TOO_MANY
+
+
+def _as_json(values: Mapping[str, object], size: float) -> bytes:
+    return json.dumps({**values, "size": size}, ensure_ascii=False).encode()
+
+
+def _pages_of(pdf: bytes) -> int:
+    """How many pages a PDF of typst's says it has."""
+    found = re.search(rb"/Type\s*/Pages\s*/Count (\d+)", pdf)
+    if found is None:
+        raise RuntimeError("typst writes its tree of pages in another way than before")
+    return int(found[1])
+
+
+def pdf_values(c: LetterContent) -> dict[str, object]:
+    """Everything that is printed, as the letterhead names it."""
     parts, closing = _body_and_closing(c)
     return {
         "subject": _printable(c.subject),

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [events|letters]``: a table, and ``.conduit/bench.json`` with its figures.
+"""``python -m tests.benchmarks [PART …]``: a table, and ``.conduit/bench.json`` with its figures.
 
 Everything is measured in one run, in rounds that take turns; a figure is the median of its rounds.
 """
@@ -14,23 +14,50 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import events, letters
+from tests.benchmarks import events, idle, imports, letters
 from tests.journeys.running import ROOT
 
-PARTS: Mapping[str, Callable[[], dict[str, float]]] = {"events": events.measure, "letters": letters.measure}
+PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
+    "events": events.measure,
+    "letters": letters.measure,
+    "import": imports.measure,
+    "idle": idle.measure,
+}
 
 #: What a figure is, in words.
 WORDS = {
-    (
-        "events",
-        "conduit_per_s",
-    ): "announced, relayed with confirms, taken in, one effect query each: events/s",
-    ("events", "limit_per_s"): "the raw limit of that path: messages/s",
-    ("events", "share_of_limit"): "Conduit's share of the limit",
-    ("events", "p50_ms"): f"from commit to effect at {events.RATE} events/s, median: ms",
-    ("events", "p99_ms"): f"from commit to effect at {events.RATE} events/s, 99th percentile: ms",
-    ("letters", "conduit_per_s"): "rendered as text, HTML and PDF with a QR code: letters/s",
-    ("letters", "sent_per_s"): "claimed, rendered, accepted by a local mail server, settled: letters/s",
+    "events": {
+        "conduit_per_s": "announced, relayed with confirms, taken in, one effect query each: events/s",
+        "conduit_set_per_s": "the same with one effect query for many: events/s",
+        "faststream_per_s": "FastStream, aio-pika and asyncpg with the same outbox and inbox: events/s",
+        "nameko_per_s": "plain nameko and asyncpg with the same outbox and inbox, classic queue: events/s",
+        "limit_per_s": "the raw limit of that path, nothing checked or remembered: messages/s",
+        "ratio_faststream": "Conduit to FastStream; 3 is the aim",
+        "ratio_set_faststream": "Conduit in sets to FastStream; 5 is the aim",
+        "ratio_nameko": "Conduit to plain nameko",
+        "share_of_limit": "Conduit's share of the limit; 0.35 is the aim",
+        "share_of_limit_set": "Conduit's share of the limit in sets; 0.5 is the aim",
+        "p50_ms": f"from commit to effect at {events.RATE} events/s, median: ms",
+        "p99_ms": f"from commit to effect at {events.RATE} events/s, 99th percentile: ms; 30 is the aim",
+    },
+    "letters": {
+        "conduit_per_s": "set as PDF with a QR code, a thread for each processor: letters/s",
+        "weasyprint_per_s": "the same text by WeasyPrint, a process for each processor: letters/s",
+        "ratio_weasyprint": "Conduit to WeasyPrint; 5 is the aim",
+        "sent_per_s": "claimed, set, accepted by a local mail server, settled: letters/s",
+        "peak_mb": "the sender's memory at its peak, by number of letters; flat is the aim: MB",
+        "ms_per_letter": "time to send one, by number of letters; the same is the aim: ms",
+    },
+    "import": {
+        "conduit_per_s": "organisations read, checked, compared, written and announced: lines/s",
+        "copy_per_s": "the same rows by COPY: lines/s",
+        "share_of_copy": "the import's share of COPY",
+        "peak_mb": "the import's memory at its peak, by number of lines; flat is the aim: MB",
+    },
+    "idle": {
+        "cpu_percent": "of one core, everything together; at most 3 is the aim: %",
+        "rss_mb": "everything together, shared pages once; at most 400 is the aim: MB",
+    },
 }
 
 FILE = ROOT / ".conduit" / "bench.json"
@@ -67,8 +94,14 @@ def _table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
     for name, figures in measured.items():
         for figure, value in figures.items():
             if figure != "measured":
-                table.add_row(name, figure, f"{value:,}", WORDS[name, figure])
+                table.add_row(name, figure, _shown(value), WORDS[name][figure])
     return table
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{int(size):,}: {each:,}" for size, each in value.items())
+    return f"{value:,}"
 
 
 def _keep(measured: Mapping[str, Any]) -> None:

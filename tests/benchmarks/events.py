@@ -1,18 +1,20 @@
 """Events on their way: announced, relayed with confirms, queued on a quorum queue, taken in, one effect each.
 
-Beside it the raw limit of the same path on the same servers. Publisher and consumer are two processes on
-both sides.
+Beside it, on the same servers and in rounds that take turns: FastStream and plain nameko with the same outbox
+and inbox, and the raw limit of the path. Publisher and consumer are two processes on every side.
 """
 
 import asyncio
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import asyncpg
 
@@ -27,17 +29,26 @@ from chassis.outbox import announce
 from chassis.testing import PrivateRabbitMQ
 from contracts.grants import RegistrationsCounted
 from contracts.topology import GRANTS, NOTIFICATIONS, SERVICES
+from tests.benchmarks.peer import AT_ONCE, TABLES, TOGETHER
 from tests.benchmarks.servers import PATIENCE, DurablePostgres, execute, line_from, program, seconds_until
 from tests.chassis.conftest import ROOT, Databases, Host
 
 #: Rounds that count; one more before them warms everything up.
 ROUNDS = 3
-#: Events of one round on either side, and events announced in one transaction.
-EVENTS, TOGETHER = 6_000, 200
+#: Events of one round, and of one of the slower peers.
+EVENTS, PEER_EVENTS = 6_000, 3_000
 #: For p50 and p99: so many a second, each announced in a transaction of its own, for so many seconds.
 RATE, SECONDS = 200, 4
 
-_SETTINGS = {"poll": 5, "database_timeout": 10, "confirm_timeout": 5, "heartbeat": 20, "log_level": "error"}
+EFFECTS = "CREATE TABLE effects (id serial, subject text, sequence integer)"
+
+_SETTINGS: dict[str, Any] = {
+    "poll": 5,
+    "database_timeout": 10,
+    "confirm_timeout": 5,
+    "heartbeat": 20,
+    "log_level": "error",
+}
 
 #: Tells whoever listens that an effect was committed.
 _TELL = """
@@ -46,71 +57,113 @@ BEGIN PERFORM pg_notify('effects', NEW.subject); RETURN NEW; END $$
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sides:
-    """What is measured, made ready: a round of each side answers with its figures."""
-
-    conduit: Callable[[], float]
-    limit: Callable[[], float]
-    lateness: Callable[[], tuple[float, float]]
+#: A round: how many events, or messages, a second. What each side is called in the figures.
+Round = Callable[[], float]
+SIDES = ("conduit", "conduit_set", "faststream", "nameko", "limit")
 
 
 def measure() -> dict[str, float]:
-    """Events a second, their share of the limit, and milliseconds from commit to effect."""
-    with _ready() as sides:
-        rounds = [(sides.conduit(), sides.limit(), *sides.lateness()) for _ in range(ROUNDS + 1)]
-    conduit, limit, half, most = map(median, zip(*rounds[1:], strict=True))
+    """Events a second on every side, their ratios, and milliseconds from commit to effect."""
+    with _ready() as (sides, lateness):
+        rounds = [[side() for side in sides] for _ in range(ROUNDS + 1)]
+        late = [lateness() for _ in range(ROUNDS)]
+    conduit, sets, faststream, nameko, limit = map(median, zip(*rounds[1:], strict=True))
+    half, most = map(median, zip(*late, strict=True))
     return {
         "conduit_per_s": round(conduit),
+        "conduit_set_per_s": round(sets),
+        "faststream_per_s": round(faststream),
+        "nameko_per_s": round(nameko),
         "limit_per_s": round(limit),
+        "ratio_faststream": round(conduit / faststream, 2),
+        "ratio_set_faststream": round(sets / faststream, 2),
+        "ratio_nameko": round(conduit / nameko, 2),
         "share_of_limit": round(conduit / limit, 3),
+        "share_of_limit_set": round(sets / limit, 3),
         "p50_ms": round(half, 1),
         "p99_ms": round(most, 1),
     }
 
 
 @contextmanager
-def _ready() -> Iterator[Sides]:
-    """Servers, two hosts of Conduit and two processes of the raw limit."""
+def _ready() -> Iterator[tuple[list[Round], Callable[[], tuple[float, float]]]]:
+    """Every side with its publisher and its consumer in two processes, on the same servers."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conduit-bench-")))
         postgres = stack.enter_context(DurablePostgres())
         broker = stack.enter_context(PrivateRabbitMQ())
-        declare(broker.url)
-        databases = _databases(postgres)
-        effects = databases.url.replace("{service}", NOTIFICATIONS)
-        publisher = Host(folder, databases, GRANTS, amqp_url=broker.url, **_SETTINGS)
-        stack.enter_context(publisher)
-        stack.enter_context(Host(folder, databases, NOTIFICATIONS, amqp_url=broker.url, **_SETTINGS))
-        raw_publisher = stack.enter_context(program("tests.benchmarks.limit", "publish", broker.url))
-        line_from(raw_publisher)
-        raw_consumer = stack.enter_context(program("tests.benchmarks.limit", "consume", broker.url, effects))
-        line_from(raw_consumer)
-
-        def conduit() -> float:
-            return _conduit_per_second(publisher, effects)
-
-        def limit() -> float:
-            execute(effects, "TRUNCATE effects")
-            started = time.monotonic()
-            print(EVENTS, file=raw_publisher.stdin, flush=True)
-            took = seconds_until(effects, EVENTS, started)
-            line_from(raw_publisher)
-            return EVENTS / took
-
-        def lateness() -> tuple[float, float]:
-            return asyncio.run(_lateness(folder, databases.url.replace("{service}", GRANTS), effects))
-
-        yield Sides(conduit=conduit, limit=limit, lateness=lateness)
+        single = _conduit(stack, folder, postgres, broker, "single", "tests.chassis.hosted")
+        together = _conduit(stack, folder, postgres, broker, "together", "tests.benchmarks.sets")
+        sides: list[Round] = [
+            partial(_conduit_per_second, *single),
+            partial(_conduit_per_second, *together),
+            _peer(stack, postgres, broker, "faststream", PEER_EVENTS),
+            _peer(stack, postgres, broker, "nameko", PEER_EVENTS),
+            _limit(stack, postgres, broker),
+        ]
+        outbox, effects = (postgres.database_url(f"single_{service}") for service in (GRANTS, NOTIFICATIONS))
+        execute(effects, _TELL)
+        yield sides, lambda: asyncio.run(_lateness(folder, outbox, effects))
 
 
-def _databases(postgres: DurablePostgres) -> Databases:
-    databases = Databases(postgres, "bench")
+def _conduit(
+    stack: ExitStack,
+    folder: Path,
+    postgres: DurablePostgres,
+    broker: PrivateRabbitMQ,
+    name: str,
+    module: str,
+) -> tuple[Host, str]:
+    """A host that announces, and the database where another one notes what it hears."""
+    broker.control("add_vhost", name)
+    broker.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+    address = broker.url_for("guest", "guest", name)
+    declare(address)
+    databases = Databases(postgres, name)
     for service in SERVICES:
-        execute(postgres.url, f"CREATE DATABASE bench_{service}")
+        execute(postgres.url, f"CREATE DATABASE {name}_{service}")
         migrate(databases.url.replace("{service}", service), ROOT / "tests" / "chassis" / "migrations")
-    execute(databases.url.replace("{service}", NOTIFICATIONS), _TELL)
-    return databases
+    publisher = Host(folder, databases, GRANTS, amqp_url=address, **_SETTINGS)
+    stack.enter_context(publisher)
+    subscriber = Host(folder, databases, NOTIFICATIONS, module=module, amqp_url=address, **_SETTINGS)
+    stack.enter_context(subscriber)
+    return publisher, postgres.database_url(f"{name}_{NOTIFICATIONS}")
+
+
+def _peer(
+    stack: ExitStack, postgres: DurablePostgres, broker: PrivateRabbitMQ, name: str, events: int
+) -> Round:
+    """A peer that publishes and one that consumes."""
+    execute(postgres.url, f"CREATE DATABASE {name}")
+    database = postgres.database_url(name)
+    execute(database, TABLES, EFFECTS)
+    consumer = stack.enter_context(program(f"tests.benchmarks.{name}_peer", "consume", broker.url, database))
+    line_from(consumer)
+    publisher = stack.enter_context(program(f"tests.benchmarks.{name}_peer", "publish", broker.url, database))
+    line_from(publisher)
+    return partial(_driven_per_second, publisher, database, events)
+
+
+def _limit(stack: ExitStack, postgres: DurablePostgres, broker: PrivateRabbitMQ) -> Round:
+    """One process that publishes and one that consumes; nothing is checked or remembered."""
+    execute(postgres.url, "CREATE DATABASE raw")
+    database = postgres.database_url("raw")
+    execute(database, EFFECTS)
+    publisher = stack.enter_context(program("tests.benchmarks.limit", "publish", broker.url))
+    line_from(publisher)
+    consumer = stack.enter_context(program("tests.benchmarks.limit", "consume", broker.url, database))
+    line_from(consumer)
+    return partial(_driven_per_second, publisher, database, EVENTS)
+
+
+def _driven_per_second(publisher: "subprocess.Popen[str]", effects: str, events: int) -> float:
+    """From the order on stdin until the last effect was committed."""
+    execute(effects, "TRUNCATE effects")
+    started = time.monotonic()
+    print(events, file=publisher.stdin, flush=True)
+    took = seconds_until(effects, events, started)
+    line_from(publisher)
+    return events / took
 
 
 def _conduit_per_second(publisher: Host, effects: str) -> float:
@@ -119,7 +172,7 @@ def _conduit_per_second(publisher: Host, effects: str) -> float:
     subjects = [f"area {number}" for number in range(EVENTS)]
     batches = [subjects[first : first + TOGETHER] for first in range(0, EVENTS, TOGETHER)]
     started = time.monotonic()
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(AT_ONCE) as threads:
         announced = threads.map(lambda batch: publisher.announce(*batch), batches)
         took = seconds_until(effects, EVENTS, started)
         assert sum(map(len, announced)) == EVENTS

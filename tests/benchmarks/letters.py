@@ -1,15 +1,18 @@
-"""Letters: set as text, HTML and PDF with a QR code of their own, and handed over to a mail server.
+"""Letters: set as PDF with a QR code of their own beside WeasyPrint, and sent to a mail server.
 
-The Forum's campaign to the 33 trusts, three letters each, from its example files. Rendering uses every
-processor; sending is the service's own sender, as it claims, renders, hands over, settles and announces.
+One campaign to as many bodies as wanted, each in an area with a count of its own: every letter has its own
+figures, asks for its own sum and carries its own link. Sending is the service's own sender in a process
+of its own, as it claims, renders, hands over, settles and announces.
 """
 
 import asyncio
+import csv
+import json
 import os
 import tempfile
 import time
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -30,56 +33,63 @@ from services.grants.imports import import_registrations
 from services.installation import EXAMPLES, migrations_of
 from services.notifications.campaigns import create_campaign, prepare_letters, read_plan, send_campaign
 from services.notifications.handlers import SUBSCRIPTIONS
-from services.notifications.sending import Sender, compose
+from services.notifications.letters import content_of
+from services.notifications.rendering import LetterContent, pdf_values, render_pdf
 from services.partners.imports import import_partners
-from tests.benchmarks.servers import PATIENCE, DurablePostgres, execute, line_from, program
+from tests.benchmarks import weasyprint_peer
+from tests.benchmarks.servers import DurablePostgres, execute, line_from, program
 
 #: Rounds that count; one more before them warms everything up.
 ROUNDS = 3
+#: Letters of one round, and of one of the peer's.
+LETTERS, PEER_LETTERS = 1_500, 150
+#: Letters sent by one sender, one after the other, to see what its memory does.
+SIZES = (150, 1_500, 15_000)
 
 Databases = dict[str, Database]
 
 
-def measure() -> dict[str, float]:
-    """Letters a second: rendered, and accepted by the mail server."""
+def measure() -> dict[str, Any]:
+    """Letters a second, rendered by either and taken by the mail server; the sender's peak in megabytes."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conduit-bench-")))
         postgres = stack.enter_context(DurablePostgres())
-        port = line_from(stack.enter_context(program("tests.benchmarks.sink")))
-        rendered, sent = asyncio.run(_measure(folder, postgres, f"smtp://127.0.0.1:{port}"))
-    return {"conduit_per_s": round(median(rendered), 1), "sent_per_s": round(median(sent), 1)}
+        smtp_url = f"smtp://127.0.0.1:{line_from(stack.enter_context(program('tests.benchmarks.sink')))}"
+        contents = asyncio.run(_prepare(folder, postgres))
+        rendered, peer = _rendered(contents)
+        sent = {size: _sent(folder, postgres, smtp_url, size) for size in SIZES}
+    return {
+        "conduit_per_s": round(rendered, 1),
+        "weasyprint_per_s": round(peer, 1),
+        "ratio_weasyprint": round(rendered / peer, 2),
+        "sent_per_s": round(sent[LETTERS]["sent"] / sent[LETTERS]["seconds"], 1),
+        "peak_mb": {str(size): sent[size]["peak_mb"] for size in SIZES},
+        "ms_per_letter": {str(size): round(sent[size]["seconds"] / size * 1000, 1) for size in SIZES},
+    }
 
 
-async def _measure(folder: Path, postgres: DurablePostgres, smtp_url: str) -> tuple[list[float], list[float]]:
-    rendered, sent = [], []
-    async with _services(folder, postgres, smtp_url) as databases:
-        await _tell_of_everything(databases)
+async def _prepare(folder: Path, postgres: DurablePostgres) -> list[LetterContent]:
+    """A draft of each size, and what the letters of one of them say."""
+    async with _services(folder, postgres) as databases:
+        await _tell_of_everything(databases, folder)
         database = databases[NOTIFICATIONS]
-        for number in range(ROUNDS + 1):
-            letters = await _release(database, number)
-            figures = (
-                _rendered_per_second(database.context, letters),
-                await _sent_per_second(database, letters),
-            )
-            if number:
-                rendered.append(figures[0])
-                sent.append(figures[1])
-    return rendered, sent
+        for size in SIZES:
+            await _draft(database, size)
+        return await _contents(database)
 
 
 @asynccontextmanager
-async def _services(folder: Path, postgres: DurablePostgres, smtp_url: str) -> AsyncIterator[Databases]:
+async def _services(folder: Path, postgres: DurablePostgres) -> AsyncIterator[Databases]:
     create_keys(folder / "keys", SERVICES)
-    settings = Settings(home=folder, smtp_url=smtp_url, mail_rate=100_000.0)
+    settings = Settings(home=folder)
     databases = {}
     for service in SERVICES:
         await asyncio.to_thread(execute, postgres.url, f"CREATE DATABASE {service}")
         url = postgres.database_url(service)
         await asyncio.to_thread(migrate, url, migrations_of(service))
         keys, house = read_keys(settings.keys_folder, service), read_house(EXAMPLES / "house.toml")
-        databases[service] = Database(
-            url, Context(service=service, settings=settings, house=house, keys=keys)
-        )
+        context = Context(service=service, settings=settings, house=house, keys=keys)
+        databases[service] = Database(url, context)
         await databases[service].open()
     try:
         yield databases
@@ -88,9 +98,9 @@ async def _services(folder: Path, postgres: DurablePostgres, smtp_url: str) -> A
             await database.close()
 
 
-async def _tell_of_everything(databases: Databases) -> None:
-    """Import the example files and let notifications hear of them."""
-    await import_partners(databases[PARTNERS], EXAMPLES / "partners.csv", dry_run=False)
+async def _tell_of_everything(databases: Databases, folder: Path) -> None:
+    """Import bodies and registrations, and let notifications hear of them."""
+    await import_partners(databases[PARTNERS], _bodies(folder), dry_run=False)
     await import_registrations(databases[GRANTS], EXAMPLES / "registrations.csv", dry_run=False)
     port = InProcess()
     port.register(NOTIFICATIONS, Inbox(databases[NOTIFICATIONS], SUBSCRIPTIONS).take)
@@ -104,42 +114,95 @@ async def _ignore(_deliveries: Any) -> None:
     """Grants' part of what partners says makes no difference to letters."""
 
 
-async def _release(database: Database, number: int) -> list[Any]:
-    """A campaign whose letters may go, as the sender will claim them."""
-    plan = tomllib.loads((EXAMPLES / "campaign.toml").read_text("utf-8"))
-    async with database.transaction() as tx:
-        campaign = await create_campaign(tx, read_plan(plan | {"name": f"Round {number}"}))
-        await prepare_letters(tx, campaign)
-        await send_campaign(tx, campaign)
-        return list(
-            await tx.fetch(
-                "SELECT l.*, c.email, m.subject, m.body, m.name AS campaign FROM letters l "
-                "JOIN contacts c ON c.id = l.contact_id JOIN campaigns m ON m.id = l.campaign_id "
-                "WHERE l.campaign_id = $1 AND l.state = 'ready'",
-                campaign,
-            )
+#: A kind of body for each size, so that a campaign reaches so many.
+_KINDS = dict(zip(SIZES, ("library", "school", "gp_practice"), strict=True))
+
+
+def _bodies(folder: Path) -> Path:
+    """A register with as many bodies of each kind as its campaign is to reach, each with one contact."""
+    path = folder / "bodies.csv"
+    header = (EXAMPLES / "partners.csv").read_text("utf-8").splitlines()[0]
+    areas = sorted({row["area"] for row in _read(EXAMPLES / "registrations.csv")})
+    with path.open("w", encoding="utf-8", newline="") as opened:
+        opened.write(header + "\n")
+        csv.writer(opened).writerows(
+            _body(size, number, areas[number % len(areas)]) for size in SIZES for number in range(size)
         )
+    return path
 
 
-def _rendered_per_second(context: Context, letters: list[Any]) -> float:
-    """As bytes of an e-mail with text, HTML and PDF, by as many threads as there are processors."""
-    now = context.clock.now()
-    started = time.monotonic()
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        made = list(threads.map(lambda letter: compose(context, letter, now), letters))
-    assert all(b"application/pdf" in message for message in made)
-    return len(letters) / (time.monotonic() - started)
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
 
 
-async def _sent_per_second(database: Database, letters: list[Any]) -> float:
-    """From the first claim until each of these is settled as sent."""
-    ids = [letter["id"] for letter in letters]
-    started = time.monotonic()
-    async with asyncio.timeout(PATIENCE):
-        while await Sender(database).turn():
-            pass
-    took = time.monotonic() - started
+def _body(size: int, number: int, area: str) -> Sequence[str]:
+    body = [f"CONDUIT-{size}-{number}", f"Body {number} of {size}", _KINDS[size], area, "contact", "", "", ""]
+    address = f"office@body-{size}-{number}.example"
+    contact = [f"Jo Smith {number}", "dental_care", "email", address, "1 Example Road;London", "W10 0XX"]
+    return [*body, *contact, "its web page", "2011-11-01", ""]
+
+
+async def _draft(database: Database, size: int) -> None:
+    plan = tomllib.loads((EXAMPLES / "campaign.toml").read_text("utf-8"))
+    recipients = {"kind": _KINDS[size], "roles": ["dental_care"]}
+    async with database.transaction() as tx:
+        campaign = await create_campaign(tx, read_plan(plan | {"name": str(size), "recipients": recipients}))
+        await prepare_letters(tx, campaign)
+
+
+async def _contents(database: Database) -> list[LetterContent]:
+    letters = (
+        "SELECT l.*, c.email, m.subject, m.body, m.name AS campaign FROM letters l "
+        "JOIN contacts c ON c.id = l.contact_id JOIN campaigns m ON m.id = l.campaign_id WHERE m.name = $1"
+    )
     async with database.reading() as tx:
-        sent = await tx.fetchval("SELECT count(*) FROM letters WHERE id = ANY($1) AND state = 'sent'", ids)
-    assert sent == len(ids)
-    return len(ids) / took
+        rows = await tx.fetch(letters, str(LETTERS))
+    return [content_of(database.context, row) for row in rows]
+
+
+def _rendered(contents: list[LetterContent]) -> tuple[float, float]:
+    """PDFs a second by either, with as many workers as there are processors, in rounds that take turns."""
+    assert len(contents) == LETTERS
+    workers = os.cpu_count() or 1
+    values = [pdf_values(content) for content in contents[:PEER_LETTERS]]
+    ours, theirs = [], []
+    with ThreadPoolExecutor(workers) as threads, weasyprint_peer.pool(workers) as processes:
+        for number in range(ROUNDS + 1):
+            started = time.monotonic()
+            assert all(threads.map(render_pdf, contents))
+            between = time.monotonic()
+            weasyprint_peer.print_all(processes, values)
+            if number:
+                ours.append(LETTERS / (between - started))
+                theirs.append(PEER_LETTERS / (time.monotonic() - between))
+    return median(ours), median(theirs)
+
+
+def _sent(folder: Path, postgres: DurablePostgres, smtp_url: str, size: int) -> dict[str, float]:
+    """Release one campaign and have a new process send it."""
+    asyncio.run(_release(folder, postgres, str(size)))
+    url = postgres.database_url(NOTIFICATIONS)
+    with program("tests.benchmarks.letter_sender", str(folder), url, smtp_url) as sender:
+        figures: dict[str, float] = json.loads(line_from(sender))
+    execute(url, "DELETE FROM letters WHERE state = 'sent'")
+    assert figures["sent"] == size
+    return figures
+
+
+async def _release(folder: Path, postgres: DurablePostgres, name: str) -> None:
+    settings = Settings(home=folder)
+    context = Context(
+        service=NOTIFICATIONS,
+        settings=settings,
+        house=read_house(EXAMPLES / "house.toml"),
+        keys=read_keys(settings.keys_folder, NOTIFICATIONS),
+    )
+    database = Database(postgres.database_url(NOTIFICATIONS), context)
+    await database.open()
+    try:
+        async with database.transaction() as tx:
+            campaign = await tx.fetchval("SELECT id FROM campaigns WHERE name = $1", name)
+            await send_campaign(tx, campaign)
+    finally:
+        await database.close()

@@ -80,8 +80,16 @@ _CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 class Host:
     """A process with hosted services in it. Leaving its block ends it, by force if need be."""
 
-    def __init__(self, folder: Path, databases: Databases, *services: str, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        databases: Databases,
+        *services: str,
+        module: str = "tests.chassis.hosted",
+        **settings: object,
+    ) -> None:
         self.services = services or HOSTED
+        self.module = module
         self.databases = databases
         self.port, self.metrics_port = free_port(), free_port()
         self.output = folder / f"host-{next(_numbers)}.log"
@@ -119,7 +127,7 @@ class Host:
         supervised = {} if pipe is None else {SUPERVISOR_PIPE: str(pipe)}
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, *(command or ("-m", "tests.chassis.hosted", *self.services))],
+                [sys.executable, *(command or ("-m", self.module, *self.services))],
                 env={**os.environ, **self.environment, **supervised, "EVENTLET_HUB": "asyncio"},
                 cwd=ROOT,
                 stdout=output,

@@ -375,6 +375,19 @@ def test_dropped_bytes_vanish_while_the_connection_stays_open(proxy: RawProxy) -
             assert exchange(after, b"6") == b"6"
 
 
+def test_one_connection_goes_deaf_by_what_its_client_said_first(proxy: RawProxy) -> None:
+    with client(proxy) as reader, client(proxy) as writer:
+        assert exchange(reader, b"I read") == b"I read"
+        assert exchange(writer, b"I write") == b"I write"
+        assert proxy.deafen(b"I read") == 1
+        with pytest.raises(TimeoutError):
+            exchange(reader, b"2", within=0.2)
+        assert exchange(writer, b"3") == b"3"
+        with client(proxy) as another:
+            assert exchange(another, b"I read again") == b"I read again"
+        assert proxy.deafen(b"I write") == 1
+
+
 def test_a_cut_resets_what_is_open_and_lets_new_connections_in(proxy: RawProxy) -> None:
     with client(proxy) as connection:
         assert exchange(connection, b"1") == b"1"

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from chassis.declare import declare
 from contracts.grants import RegistrationsCounted
 from contracts.topology import EXCHANGES, GRANTS, INBOXES, NOTIFICATIONS, PARTNERS, SERVICES
 from tests.faults.world import HEARTBEAT, World, eventually
@@ -17,7 +16,6 @@ pytestmark = pytest.mark.timeout(120)
 #: What a connection that was replaced needs beyond the heartbeats on a busy machine, in seconds.
 _RECONNECTING = 4.0
 
-
 Fault = Callable[[World], AbstractContextManager[None]]
 
 
@@ -25,16 +23,20 @@ Fault = Callable[[World], AbstractContextManager[None]]
 def stopped(world: World) -> Iterator[None]:
     """In good order, as for an upgrade."""
     world.servers.rabbitmq.stop()
-    yield
-    world.servers.rabbitmq.start()
+    try:
+        yield
+    finally:
+        world.servers.rabbitmq.start()
 
 
 @contextmanager
 def killed(world: World) -> Iterator[None]:
     """As by the kernel, when memory runs out."""
     world.servers.rabbitmq.kill()
-    yield
-    world.servers.rabbitmq.start()
+    try:
+        yield
+    finally:
+        world.servers.rabbitmq.start()
 
 
 @contextmanager
@@ -94,13 +96,23 @@ def test_a_deaf_connection_is_replaced_within_two_heartbeats(
     assert world.ends() == before, "a process was restarted"
 
 
-def test_a_subscriber_that_was_away_hears_of_thousands(three_processes: World) -> None:
-    world, away = three_processes, three_processes.running[NOTIFICATIONS]
+@contextmanager
+def without_a_subscriber(world: World) -> Iterator[None]:
+    """Notifications is stopped in good order, and started again."""
+    away = world.running[NOTIFICATIONS]
     assert away.stop() == 0
-    world.enlarge(3_000)
-    eventually(lambda: world.pending(PARTNERS) == 0, lambda: "what is for a queue waits in the outbox")
-    away.start()
-    away.wait_until_ready()
+    try:
+        yield
+    finally:
+        away.start()
+        away.wait_until_ready()
+
+
+def test_a_subscriber_that_was_away_hears_of_thousands(three_processes: World) -> None:
+    world = three_processes
+    with without_a_subscriber(world):
+        world.enlarge(3_000)
+        eventually(lambda: world.pending(PARTNERS) == 0, lambda: "what is for a queue waits in the outbox")
     world.all_promises_are_kept()
     assert world.select(NOTIFICATIONS, "SELECT count(*) FROM organisations")[0]["count"] >= 3_000
 
@@ -110,23 +122,26 @@ def unbound(world: World) -> Iterator[None]:
     """Somebody has removed the binding of what grants says; a deployment brings it back."""
     with world.channel() as channel:
         channel.queue_unbind(INBOXES[NOTIFICATIONS], EXCHANGES[GRANTS], RegistrationsCounted.type())
-    yield
-    declare(world.amqp_url)
+    try:
+        yield
+    finally:
+        declared = world.conduit("declare")
+        assert declared.returncode == 0, declared.stderr
 
 
 @contextmanager
 def full(world: World) -> Iterator[None]:
     """Nobody reads the queue, and it takes nothing more."""
     policy = '{"max-length":1,"overflow":"reject-publish"}'
-    host, away = world.amqp_url.rpartition("/")[2], world.running[NOTIFICATIONS]
+    host = world.amqp_url.rpartition("/")[2]
     world.servers.rabbitmq.control("set_policy", "-p", host, "full", INBOXES[NOTIFICATIONS], policy)
-    assert away.stop() == 0
-    for _ in range(3):  # a quorum queue takes a few more than it should
-        world.register()
-    yield
-    world.servers.rabbitmq.control("clear_policy", "-p", host, "full")
-    away.start()
-    away.wait_until_ready()
+    with without_a_subscriber(world):
+        try:
+            for _ in range(3):  # a quorum queue takes a few more than it should
+                world.register()
+            yield
+        finally:
+            world.servers.rabbitmq.control("clear_policy", "-p", host, "full")
 
 
 @pytest.mark.parametrize(

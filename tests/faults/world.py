@@ -30,6 +30,7 @@ from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RawProxy, Recordin
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.installation import Installation
 from services.intake import take_in
+from services.notifications.answers import MOST_ANSWERS
 from tests.conftest import EXAMPLES
 from tests.faults.checker import broken_promises, count_effects
 from tests.journeys.running import Running, conduit
@@ -67,6 +68,9 @@ PATHS = {PARTNERS: "/partners", GRANTS: "/grants", NOTIFICATIONS: "/letters"}
 
 #: The longest that a page may take, in seconds: a wait for a connection, then for a statement.
 LONGEST_PAGE = 8.0
+
+#: Answers that are given to one letter before the next one's turn comes.
+_ANSWERS = MOST_ANSWERS - 1
 
 _AREAS = ("E09000012", "E09000020", "E09000030", "E09000033")
 _ROLES = ("chief_executive", "dental_care")
@@ -129,7 +133,7 @@ class World:
             self.running |= dict.fromkeys(group, process)
             self._orders |= dict.fromkeys(group, orders)
         self._names = count(1)
-        self._link = ""
+        self._asked = count()
 
     @property
     def servers(self) -> Servers:
@@ -272,11 +276,6 @@ class World:
         self.amend()
         self.register(*(area for area in _AREAS for _ in range(6)))
         eventually(lambda: self._all_letters_sent(self.begin_campaign()), lambda: "no letters go out")
-        message = self.mail.messages[0].parsed.get_body(("plain",))
-        assert message is not None
-        found = re.search(r"/letters/r/[0-9a-z]{26}", message.get_content())
-        assert found is not None
-        self._link = found.group()
 
     def amend(self) -> None:
         """Partners imports its register with one name and one address changed: two facts or more."""
@@ -306,7 +305,15 @@ class World:
     def ask(self) -> None:
         """A recipient asks something at the link in a letter, until an answer says that it was recorded."""
         fields = {"answer": "ask", "question": "When does it begin?", "key": str(uuid4())}
-        self._persist("POST", self._link, 303, data=fields)
+        self._persist("POST", self._link(next(self._asked) // _ANSWERS), 303, data=fields)
+
+    def _link(self, number: int) -> str:
+        """The response page of one of the letters so far; each takes a limited number of answers."""
+        message = self.mail.messages[number].parsed.get_body(("plain",))
+        assert message is not None
+        found = re.search(r"/letters/r/[0-9a-z]{26}", message.get_content())
+        assert found is not None
+        return found.group()
 
     def begin_campaign(self) -> str:
         """A draft with a letter to every contact, as far as notifications has heard of them."""

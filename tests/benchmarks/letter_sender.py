@@ -1,0 +1,44 @@
+"""``python -m tests.benchmarks.letter_sender FOLDER DATABASE_URL SMTP_URL``: send everything that is due.
+
+A process of its own, so that the peak of its memory is the sender's and nobody else's. It answers with one
+line of JSON: letters sent, seconds, and megabytes at the peak.
+"""
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from chassis.config import Settings
+from chassis.context import Context
+from chassis.database import Database
+from chassis.house import read_house
+from chassis.keys import read_keys
+from contracts.topology import NOTIFICATIONS
+from services.installation import EXAMPLES
+from services.notifications.sending import Sender
+
+
+async def send(folder: Path, database_url: str, smtp_url: str) -> dict[str, float]:
+    settings = Settings(home=folder, smtp_url=smtp_url, mail_rate=100_000.0)
+    keys, house = read_keys(settings.keys_folder, NOTIFICATIONS), read_house(EXAMPLES / "house.toml")
+    context = Context(service=NOTIFICATIONS, settings=settings, house=house, keys=keys)
+    database = Database(database_url, context)
+    await database.open()
+    try:
+        started = time.monotonic()
+        while await Sender(database).turn():
+            pass
+        took = time.monotonic() - started
+        async with database.reading() as tx:
+            sent = await tx.fetchval("SELECT count(*) FROM letters WHERE state = 'sent'")
+    finally:
+        await database.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"sent": sent, "seconds": took, "peak_mb": round(peak, 1)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(send(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))), flush=True)
