@@ -36,9 +36,9 @@ from tests.chassis.conftest import ROOT, Databases, Host
 #: Rounds that count; one more before them warms everything up.
 ROUNDS = 3
 #: Events of one round, and of one of the slower peers.
-EVENTS, PEER_EVENTS = 6_000, 3_000
+EVENTS, PEER_EVENTS = 15_000, 3_000
 #: For p50 and p99: so many a second, each announced in a transaction of its own, for so many seconds.
-RATE, SECONDS = 200, 4
+RATE, SECONDS = 200, 8
 
 EFFECTS = "CREATE TABLE effects (id serial, subject text, sequence integer)"
 

@@ -51,7 +51,7 @@ PREFETCH = BATCH = 100
 
 
 async def publish(amqp_url: str, database_url: str) -> None:
-    broker = RabbitBroker(amqp_url)
+    broker = RabbitBroker(amqp_url, logger=None)
 
     async def publish_all(rows: Sequence[Any]) -> None:
         await asyncio.gather(*(publish_one(row) for row in rows))
@@ -77,7 +77,7 @@ def encode(document: dict[str, Any]) -> bytes:
 
 
 async def consume(amqp_url: str, database_url: str) -> None:
-    broker = RabbitBroker(amqp_url, default_channel=Channel(prefetch_count=PREFETCH))
+    broker = RabbitBroker(amqp_url, default_channel=Channel(prefetch_count=PREFETCH), logger=None)
     async with asyncpg.create_pool(database_url, min_size=10, max_size=10) as pool:
 
         @broker.subscriber(QUEUE, EXCHANGE, ack_policy=AckPolicy.NACK_ON_ERROR, no_reply=True)

@@ -1,6 +1,7 @@
 """Servers and programs for measuring: private, on loopback, and as durable as in use."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -59,9 +60,14 @@ def seconds_until(url: str, wanted: int, started: float) -> float:
 @contextmanager
 def program(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     """A module of ours in a process of its own, from its first line of output until the block ends."""
-    command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "EVENTLET_HUB": "asyncio"},  # for those that nameko hosts
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
     ) as running:
         try:
             yield running

@@ -399,5 +399,5 @@ def test_a_cut_resets_what_is_open_and_lets_new_connections_in(proxy: RawProxy) 
 
 
 def test_a_proxy_to_nobody_closes_at_once() -> None:
-    with RawProxy(free_port()) as proxy, client(proxy) as connection, pytest.raises(ConnectionError):
-        connection.recv(1)
+    with RawProxy(free_port()) as proxy, pytest.raises(ConnectionError), client(proxy) as connection:
+        connection.recv(1)  # unless the end came while it still connected
