@@ -23,11 +23,11 @@ def measure() -> dict[str, float]:
         with Running(Path(folder) / "home", "--example") as running:
             running.wait_until_ready(120)
             time.sleep(SETTLING)
-            processes = [*_family(running.pid), *_servers(Path(folder) / "home")]
-            before = sum(map(_seconds, processes))
+            before = sum(map(_seconds, _everything(running, Path(folder))))
             time.sleep(LOOKING)
-            used = sum(map(_seconds, processes)) - before
-            memory = sum(map(_megabytes, processes))
+            everything = _everything(running, Path(folder))
+            used = sum(map(_seconds, everything)) - before
+            memory = sum(map(_megabytes, everything))
     return {"cpu_percent": round(used / LOOKING * 100, 2), "rss_mb": round(memory, 1)}
 
 
@@ -39,17 +39,17 @@ def _family(process: int) -> Iterator[int]:
             yield from _family(int(child))
 
 
-def _servers(home: Path) -> Iterator[int]:
-    """The embedded PostgreSQL, which is nobody's child."""
-    server = EmbeddedPostgres(home).pid
+def _everything(running: Running, folder: Path) -> list[int]:
+    """The command with its child, and the embedded PostgreSQL, which is nobody's child."""
+    server = EmbeddedPostgres(folder / "home").pid
     assert server is not None
-    yield from _family(server)
+    return [*_family(running.pid), *_family(server)]
 
 
 def _seconds(process: int) -> float:
-    """Processor time so far."""
+    """Processor time so far, with that of children that have ended."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _megabytes(process: int) -> float:

@@ -64,13 +64,13 @@ def _imported(folder: Path, postgres: DurablePostgres, size: int) -> dict[str, f
 
 def _copied(folder: Path, postgres: DurablePostgres, size: int) -> float:
     """Rows a second by ``COPY`` from the same file, into the same columns with the same keys."""
-    columns = ", ".join(f"{name} text" for name in _COPIED)
+    path, columns = _file(folder, size), ", ".join(f"{name} text" for name in _COPIED)
     execute(postgres.url, f"CREATE TABLE copied (id serial PRIMARY KEY, {columns}, UNIQUE (identifier))")
 
     async def copy() -> None:
         connection = await asyncpg.connect(postgres.url)
         try:
-            with _file(folder, size).open(encoding="utf-8", newline="") as opened:
+            with path.open(encoding="utf-8", newline="") as opened:
                 rows = [tuple(row[name] for name in _COPIED) for row in csv.DictReader(opened)]
             await connection.copy_records_to_table("copied", records=rows, columns=_COPIED)
         finally:
