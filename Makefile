@@ -49,7 +49,7 @@ test: setup-dev lint ## Check everything, on a RabbitMQ and a PostgreSQL of the 
 	$(BIN)/python -m pytest
 
 .PHONY: faults
-faults: setup-dev ## Kill the services at every named place, 20 times each; ROUNDS=3 for three times
+faults: setup-dev ## Kill, freeze and cut off every server, 20 times each; ROUNDS=3 for three times
 	ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest tests/faults
 
 .PHONY: bench

@@ -739,6 +739,14 @@ class RawProxy:
 
         return self._thread.run(deafen()) if self._thread is not None else 0
 
+    def hearing(self, said: bytes) -> int:
+        """How many connections are open and not deaf whose client began by saying this."""
+
+        async def hearing() -> int:
+            return sum(said in link.beginning and not link.deaf for link in self.links)
+
+        return self._thread.run(hearing()) if self._thread is not None else 0
+
     def cut(self) -> None:
         """Reset every connection that is open; new ones are accepted."""
         if self._thread is not None:

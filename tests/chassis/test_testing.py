@@ -380,11 +380,13 @@ def test_one_connection_goes_deaf_by_what_its_client_said_first(proxy: RawProxy)
         assert exchange(reader, b"I read") == b"I read"
         assert exchange(writer, b"I write") == b"I write"
         assert proxy.deafen(b"I read") == 1
+        assert proxy.hearing(b"I read") == 0
         with pytest.raises(TimeoutError):
             exchange(reader, b"2", within=0.2)
         assert exchange(writer, b"3") == b"3"
         with client(proxy) as another:
             assert exchange(another, b"I read again") == b"I read again"
+            assert proxy.hearing(b"I read") == 1
         assert proxy.deafen(b"I write") == 1
 
 

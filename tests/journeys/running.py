@@ -40,6 +40,10 @@ def _environment(home: Path, variables: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, "CONDUIT_HOME": str(home), **variables}
 
 
+#: A suite that is killed takes what it has started with it: SIGTERM when the thread that started this ends.
+_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
+
+
 class Running:
     """``conduit up`` with the given arguments, until the block ends.
 
@@ -67,7 +71,7 @@ class Running:
         ports = ["--port", str(self.port), "--metrics-port", str(self.metrics_port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services", "up", *ports, *self._arguments],
+                [*_WITH_PARENT, sys.executable, "-m", "services", "up", *ports, *self._arguments],
                 cwd=ROOT,
                 env=_environment(self.home, self._variables),
                 stdout=log,
