@@ -6,6 +6,7 @@ in-process port.
 """
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -116,12 +117,19 @@ def run(process: Process, services: Sequence[type], *, ready: Callable[[], None]
         for container in runner.containers:
             spawn(_tell_of_death, container, ended)
         wait(watching.start())
+        _settle_memory()
         ready()
         number = ended.wait()
         _log.info("stopping", signal=number)
         return 0 if number else 1
     finally:
         _stop(process, runner, watching)
+
+
+def _settle_memory() -> None:
+    """What the start has made stays: to look for garbage in it stops the loop for tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
 
 
 def _note_signals(note: Callable[[int], object]) -> None:
