@@ -42,7 +42,7 @@ def poisons() -> Iterator[tuple[str, bytes, str, str]]:
     sealed = {"address": SECRET, "contact_id": str(uuid4())}
     pledge = altered(ContributionPledged)
     pickled, version = "application/x-python-serialize", RegistrationsCounted.type().replace(".v1", ".v9")
-    yield NOTIFICATIONS, b"\x00not json " + SECRET.encode(), CONTENT_TYPE, "not_json"
+    yield NOTIFICATIONS, f"\0not json {SECRET} {uuid4()}".encode(), CONTENT_TYPE, "not_json"
     yield NOTIFICATIONS, altered(RegistrationsCounted), f"{CONTENT_TYPE}; charset=utf-16", "wrong_charset"
     yield NOTIFICATIONS, altered(RegistrationsCounted), pickled, "unknown_content_type"
     yield NOTIFICATIONS, without(RegistrationsCounted, "count"), CONTENT_TYPE, "invalid_data"
