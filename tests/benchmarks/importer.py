@@ -6,7 +6,6 @@ seconds, and megabytes at the peak.
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from chassis.keys import read_keys
 from contracts.topology import PARTNERS
 from services.installation import EXAMPLES
 from services.partners.imports import import_partners
+from tests.benchmarks.servers import peak_megabytes
 
 
 async def take_in(folder: Path, database_url: str, file: Path) -> dict[str, float]:
@@ -33,8 +33,7 @@ async def take_in(folder: Path, database_url: str, file: Path) -> dict[str, floa
     finally:
         await database.close()
     assert not report.faults
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"lines": report.new, "seconds": took, "peak_mb": round(peak, 1)}
+    return {"lines": report.new, "seconds": took, "peak_mb": peak_megabytes()}
 
 
 if __name__ == "__main__":

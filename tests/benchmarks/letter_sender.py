@@ -6,7 +6,6 @@ line of JSON: letters sent, seconds, and megabytes at the peak.
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from chassis.keys import read_keys
 from contracts.topology import NOTIFICATIONS
 from services.installation import EXAMPLES
 from services.notifications.sending import Sender
+from tests.benchmarks.servers import peak_megabytes
 
 
 async def send(folder: Path, database_url: str, smtp_url: str) -> dict[str, float]:
@@ -36,8 +36,7 @@ async def send(folder: Path, database_url: str, smtp_url: str) -> dict[str, floa
             sent = await tx.fetchval("SELECT count(*) FROM letters WHERE state = 'sent'")
     finally:
         await database.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"sent": sent, "seconds": took, "peak_mb": round(peak, 1)}
+    return {"sent": sent, "seconds": took, "peak_mb": peak_megabytes()}
 
 
 if __name__ == "__main__":

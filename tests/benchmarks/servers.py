@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import asyncpg
 
@@ -81,3 +82,10 @@ def line_from(running: "subprocess.Popen[str]") -> str:
     said = running.stdout.readline().strip()
     assert said, f"{running.args!r} ended"
     return said
+
+
+def peak_megabytes() -> float:
+    """The most memory that this program has had. For getrusage, what its parent had counts as well."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(line for line in status if line.startswith("VmHWM:"))
+    return round(int(peak.split()[1]) / 1024, 1)
