@@ -88,6 +88,7 @@ class Transaction:
         self.fetchval = _answered(connection.fetchval)
         self.execute = _answered(connection.execute)
         self.executemany = _answered(connection.executemany)
+        self.copy_records_to_table = _answered(connection.copy_records_to_table)
         self.prepare = connection.prepare
         self.cursor = connection.cursor
         #: Set by an announcement: the relay is woken when, and only when, this commits.

@@ -1,37 +1,23 @@
 """Brings our list of partners in: a CSV file with one line per contact, all of it or nothing.
 
-Reading the file knows nothing of the register; comparing with the register changes nothing; only then is
-anything written, in one transaction with what is announced. A dry run stops before that.
+The file is read into temporary tables and compared with the register there, slice by slice; what is different
+is written in the same transaction with what is announced. A dry run stops before that.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
-from uuid import UUID
-
-import uuid_utils.compat
+from typing import Any
 
 from chassis.database import Database, Transaction
-from chassis.house import House
-from chassis.outbox import Announcement, announce_many
-from chassis.sheets import Fault, Notice, Row, read_sheet
-from services.partners import announcements
+from chassis.outbox import announce_many
+from chassis.sheets import Fault, Notice
+from services.partners import announcements, staging
 from services.partners.domain import Contact, Fate, Organisation, contact_after, organisation_after
-from services.partners.partners_file import PartnersFile, columns, fault_of
 from services.partners.queries import QUERIES
-
-#: Rows that one statement writes, and lines read before others get a turn.
-SLICE = 500
-
-#: Faults that are listed; what causes more of them is one thing.
-MOST_FAULTS = 1_000
-
-_Thing = TypeVar("_Thing")
+from services.partners.staging import Reading
 
 Progress = Callable[[int], None]
 
@@ -68,14 +54,16 @@ async def import_partners(
         dry_run: find out everything, change nothing.
         progress: told from time to time how many steps are done: lines read, then things announced.
     """
-    steps, plan = _Steps(progress), _Plan()
-    sheet = await _read(source, database.context.house, steps)
-    if not sheet.faults:
-        async with database.reading() if dry_run else _changing(database) as tx:
-            plan = await _compared(tx, sheet)
-            if not dry_run:
-                await _carry_out(tx, plan, steps)
-    return _report(sheet, plan, dry_run)
+    steps = _Steps(progress)
+    async with database.transaction() as tx:
+        found = await staging.stage(tx, source, steps)
+        if not dry_run:
+            # Nobody else changes the register from here on, so that what is compared stays true.
+            await QUERIES.lock_register(tx)
+        found.faults += await staging.faults_between_lines(tx)
+        carry_out = None if dry_run else steps
+        fates = _Fates() if found.faults else await _compare(tx, found, carry_out)
+    return _report(found, fates, dry_run)
 
 
 class _Steps:
@@ -92,102 +80,45 @@ class _Steps:
         await asyncio.sleep(0)
 
 
-@asynccontextmanager
-async def _changing(database: Database) -> AsyncIterator[Transaction]:
-    """A transaction in which nobody else changes the register, so that what was compared stays true."""
-    async with database.transaction() as tx:
-        await QUERIES.lock_register(tx)
-        yield tx
+@dataclass(frozen=True)
+class _Fates:
+    """How many organisations and contacts of a file the register has, and how."""
+
+    organisations: Counter[Fate] = field(default_factory=Counter)
+    contacts: Counter[Fate] = field(default_factory=Counter)
 
 
-async def _read(source: Path | bytes, house: House, steps: _Steps) -> PartnersFile:
-    """The file as lines by organisation. Reading stops when there are more faults than anybody reads."""
-    sheet = PartnersFile()
-    items = read_sheet(source, columns(house))
-    while piece := list(islice(items, SLICE)):
-        for item in piece:
-            if isinstance(item, Row):
-                sheet.enter(item)
-            elif isinstance(item, Fault):
-                sheet.faults.append(item)
-            else:
-                sheet.notices.append(item)
-        if len(sheet.faults) > MOST_FAULTS:
-            del sheet.faults[MOST_FAULTS:]
-            break
-        await steps.more(len(piece))
-    return sheet
-
-
-@dataclass(kw_only=True)
-class _Plan:
-    """What is to be done with each organisation and each contact of a file."""
-
-    organisations: list[tuple[Organisation, Fate]] = field(default_factory=list)
-    contacts: list[tuple[Contact, Fate]] = field(default_factory=list)
-
-
-def _report(sheet: PartnersFile, plan: _Plan, dry_run: bool) -> ImportReport:
-    organisations = Counter(fate for _, fate in plan.organisations)
-    contacts = Counter(fate for _, fate in plan.contacts)
-    return ImportReport(
-        dry_run=dry_run,
-        lines=sheet.lines,
-        new=organisations[Fate.NEW],
-        same=organisations[Fate.SAME],
-        changed=organisations[Fate.CHANGED],
-        closed=organisations[Fate.CLOSED],
-        contacts_new=contacts[Fate.NEW],
-        contacts_same=contacts[Fate.SAME],
-        contacts_changed=contacts[Fate.CHANGED],
-        contacts_withdrawn=contacts[Fate.WITHDRAWN],
-        notices=sheet.notices,
-        faults=sorted(sheet.faults, key=lambda fault: fault.line),
+async def _compare(tx: Transaction, found: Reading, carry_out: _Steps | None) -> _Fates:
+    """Settle what becomes of all that the file names, organisations before the contacts that they have."""
+    fates = _Fates()
+    async for organisations in staging.organisations(tx):
+        settled = [organisation_after(known, said) for known, said in organisations]
+        fates.organisations.update(fate for _, fate in settled)
+        if carry_out:
+            await _amend_organisations(tx, [each for each in settled if each[1] != Fate.SAME], carry_out)
+    async for contacts in staging.contacts(tx):
+        met = [contact_after(known, said) for known, said in contacts]
+        fates.contacts.update(fate for _, fate in met)
+        if carry_out:
+            await _amend_contacts(tx, [contact for contact, fate in met if fate != Fate.SAME], carry_out)
+    found.notices += _absences(
+        await QUERIES.organisations_unmentioned(tx), await QUERIES.contacts_unmentioned(tx)
     )
+    return fates
 
 
-async def _compared(tx: Transaction, sheet: PartnersFile) -> _Plan:
-    """The file beside the register. A successor that neither has is a fault, and then nothing is planned."""
-    successors = {row.cells["successor"] for row in sheet.organisations.values()} - {None}
-    sought = list(successors | set(sheet.organisations))
-    found = [Organisation.of(row) async for row in QUERIES.organisations_identified(tx, identifiers=sought)]
-    known = {organisation.identifier: organisation for organisation in found}
-    ids = {organisation.identifier: organisation.id for organisation in found}
-    unheard = [identifier for identifier in sheet.organisations if identifier not in known]
-    ids |= {identifier: uuid_utils.compat.uuid7() for identifier in unheard}
-    sheet.faults += _unknown_successors(sheet, ids)
-    if sheet.faults:
-        return _Plan()
-    plan = _Plan()
-    for identifier, row in sheet.organisations.items():
-        plan.organisations.append(organisation_after(known.get(identifier), _organisation(row, ids)))
-    mentioned = [ids[identifier] for identifier in sheet.organisations]
-    before = [Contact.of(row) async for row in QUERIES.contacts_of(tx, organisations=mentioned)]
-    _compare_contacts(plan, sheet, ids, {contact.key: contact for contact in before})
-    absent = await QUERIES.organisations_unmentioned(tx, identifiers=list(sheet.organisations))
-    sheet.notices += _absences(absent, len(before) - sum(fate != Fate.NEW for _, fate in plan.contacts))
-    return plan
-
-
-def _compare_contacts(
-    plan: _Plan, sheet: PartnersFile, ids: Mapping[str, UUID], known: Mapping[tuple[UUID, str, str], Contact]
+async def _amend_organisations(
+    tx: Transaction, amended: Sequence[tuple[Organisation, Fate]], steps: _Steps
 ) -> None:
-    for (identifier, role, name), row in sheet.contacts.items():
-        before = known.get((ids[identifier], role, name))
-        contact_id = before.id if before else uuid_utils.compat.uuid7()
-        plan.contacts.append(contact_after(before, _contact(row, contact_id, ids[identifier])))
+    await _write_organisations(tx, [organisation for organisation, _ in amended])
+    said = await announce_many(tx, (announcements.of_organisation(each, fate) for each, fate in amended))
+    await steps.more(len(said))
 
 
-def _unknown_successors(sheet: PartnersFile, ids: Mapping[str, UUID]) -> Iterator[Fault]:
-    for row in sheet.organisations.values():
-        successor = row.cells["successor"]
-        if successor is not None and successor not in ids:
-            yield fault_of(
-                row,
-                "successor",
-                f"{successor} is neither in this file nor in the register.",
-                "Add a line for it, correct the identifier, or leave the cell empty.",
-            )
+async def _amend_contacts(tx: Transaction, amended: Sequence[Contact], steps: _Steps) -> None:
+    await _write_contacts(tx, amended)
+    said = await announce_many(tx, (announcements.of_contact(tx.context.keys, each) for each in amended))
+    await steps.more(len(said))
 
 
 def _absences(organisations: int, contacts: int) -> Iterator[Notice]:
@@ -205,56 +136,22 @@ def _absences(organisations: int, contacts: int) -> Iterator[Notice]:
         )
 
 
-def _organisation(row: Row, ids: Mapping[str, UUID]) -> Organisation:
-    cells = row.cells
-    return Organisation(
-        id=ids[cells["identifier"]],
-        identifier=cells["identifier"],
-        name=cells["name"],
-        kinds=cells["kinds"],
-        areas=cells["areas"] or (),
-        closeness=cells["closeness"],
-        opened_on=cells["opened_on"],
-        closed_on=cells["closed_on"],
-        successor_id=ids[cells["successor"]] if cells["successor"] else None,
+def _report(found: Reading, fates: _Fates, dry_run: bool) -> ImportReport:
+    organisations, contacts = fates.organisations, fates.contacts
+    return ImportReport(
+        dry_run=dry_run,
+        lines=found.lines,
+        new=organisations[Fate.NEW],
+        same=organisations[Fate.SAME],
+        changed=organisations[Fate.CHANGED],
+        closed=organisations[Fate.CLOSED],
+        contacts_new=contacts[Fate.NEW],
+        contacts_same=contacts[Fate.SAME],
+        contacts_changed=contacts[Fate.CHANGED],
+        contacts_withdrawn=contacts[Fate.WITHDRAWN],
+        notices=found.notices,
+        faults=sorted(found.faults, key=lambda fault: fault.line)[: staging.MOST_FAULTS + 1],
     )
-
-
-def _contact(row: Row, contact_id: UUID, organisation_id: UUID) -> Contact:
-    cells = row.cells
-    return Contact(
-        id=contact_id,
-        organisation_id=organisation_id,
-        role=cells["contact_role"],
-        name=cells["contact_name"],
-        channel=cells["contact_channel"],
-        email=cells["contact_email"],
-        postal_address=cells["contact_address"] or (),
-        postcode=cells["contact_postcode"],
-        source=cells["contact_source"],
-        listed_on=cells["contact_listed_on"],
-        withdrawn_on=cells["contact_withdrawn_on"],
-    )
-
-
-async def _carry_out(tx: Transaction, plan: _Plan, steps: _Steps) -> None:
-    """Write and announce what is different, organisations before the contacts that belong to them."""
-    for organisations in _slices(each for each in plan.organisations if each[1] != Fate.SAME):
-        await _write_organisations(tx, [organisation for organisation, _ in organisations])
-        await _say(tx, (announcements.of_organisation(each, fate) for each, fate in organisations), steps)
-    for contacts in _slices((contact for contact, fate in plan.contacts if fate != Fate.SAME)):
-        await _write_contacts(tx, contacts)
-        await _say(tx, (announcements.of_contact(tx.context.keys, contact) for contact in contacts), steps)
-
-
-async def _say(tx: Transaction, said: Iterable[Announcement], steps: _Steps) -> None:
-    await steps.more(len(await announce_many(tx, said)))
-
-
-def _slices(things: Iterable[_Thing]) -> Iterator[list[_Thing]]:
-    remaining = iter(things)
-    while piece := list(islice(remaining, SLICE)):
-        yield piece
 
 
 async def _write_organisations(tx: Transaction, organisations: Sequence[Organisation]) -> None:

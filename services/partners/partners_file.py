@@ -1,15 +1,14 @@
-"""Our list of partners as a CSV file: its columns, and what its lines say of whom.
+"""Our list of partners as a CSV file: its columns, and the faults that its lines may have.
 
 Knows nothing of the register: what is wrong here is wrong wherever the file is read.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from chassis import sheets
 from chassis.house import House
-from chassis.sheets import Column, Fault, Notice, Row, Unreadable
+from chassis.sheets import Column, Fault, Row, Unreadable
 
 
 def columns(house: House) -> list[Column]:
@@ -66,50 +65,20 @@ def _address(cell: str) -> tuple[str, ...]:
     return found
 
 
-@dataclass(kw_only=True)
-class PartnersFile:
-    """The file's lines, by organisation."""
-
-    #: The first line of each organisation, by identifier.
-    organisations: dict[str, Row] = field(default_factory=dict)
-    #: The line of each contact, by identifier, role and name.
-    contacts: dict[tuple[str, str, str], Row] = field(default_factory=dict)
-    lines: int = 0
-    notices: list[Notice] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-
-    def enter(self, row: Row) -> None:
-        """Take in a line, or the faults that it has by itself or beside the others."""
-        self.lines += 1
-        first = self.organisations.setdefault(row.cells["identifier"], row)
-        faults = [*(_own_faults(row) if row is first else _disagreements(first, row)), *_contact_faults(row)]
-        if not faults and row.cells["contact_name"] is not None:
-            key = (row.cells["identifier"], row.cells["contact_role"], row.cells["contact_name"])
-            before = self.contacts.setdefault(key, row)
-            if before is not row:
-                faults = [_twice(before, row)]
-        self.faults += faults
+def faults_in(row: Row) -> Iterator[Fault]:
+    """What is wrong with a line in itself, whatever the other lines say."""
+    yield from _organisation_faults(row)
+    yield from _contact_faults(row)
 
 
-def _disagreements(first: Row, row: Row) -> Iterator[Fault]:
-    """The columns in which a later line contradicts the first one of the same organisation."""
-    for column in ORGANISATION_COLUMNS:
-        if row.cells[column] != first.cells[column]:
-            yield fault_of(
-                row,
-                column,
-                f"Line {first.line} says something else about the same organisation.",
-                "Make all lines of one organisation agree, or correct the identifier.",
-            )
-
-
-def _own_faults(row: Row) -> Iterator[Fault]:
-    """What is wrong with an organisation in itself."""
+def _organisation_faults(row: Row) -> Iterator[Fault]:
     opened, closed = row.cells["opened_on"], row.cells["closed_on"]
     if opened and closed and closed < opened:
-        yield fault_of(row, "closed_on", "It closed before it opened.", "Correct one of the two dates.")
+        yield _fault(row.line, "closed_on", "It closed before it opened.", "Correct one of the two dates.")
     if row.cells["successor"] and row.cells["successor"] == row.cells["identifier"]:
-        yield fault_of(row, "successor", "An organisation cannot succeed itself.", "Name another, or none.")
+        yield _fault(
+            row.line, "successor", "An organisation cannot succeed itself.", "Name another, or none."
+        )
 
 
 def _contact_faults(row: Row) -> Iterator[Fault]:
@@ -119,31 +88,51 @@ def _contact_faults(row: Row) -> Iterator[Fault]:
         return
     for column in (*_NEEDED, *_NEEDED_FOR.get(cells["contact_channel"], ())):
         if cells[column] is None:
-            yield fault_of(
-                row,
+            yield _fault(
+                row.line,
                 column,
                 "The contact of this line lacks it.",
                 "Fill it in, or empty every contact column of the line.",
             )
     listed, withdrawn = cells["contact_listed_on"], cells["contact_withdrawn_on"]
     if listed and withdrawn and withdrawn < listed:
-        yield fault_of(
-            row,
+        yield _fault(
+            row.line,
             "contact_withdrawn_on",
             "The contact was withdrawn before being listed.",
             "Correct one of the two dates.",
         )
 
 
-def _twice(before: Row, row: Row) -> Fault:
-    return fault_of(
-        row,
+def disagreement(line: int, first: int, column: str) -> Fault:
+    """A later line contradicts the first one of the same organisation."""
+    return _fault(
+        line,
+        column,
+        f"Line {first} says something else about the same organisation.",
+        "Make all lines of one organisation agree, or correct the identifier.",
+    )
+
+
+def repetition(line: int, first: int) -> Fault:
+    """A later line names a contact that an earlier one has named."""
+    return _fault(
+        line,
         "contact_name",
-        f"The same person stands in the same role on line {before.line}.",
+        f"The same person stands in the same role on line {first}.",
         "Delete one of the two lines.",
     )
 
 
-def fault_of(row: Row, column: str, fault: str, cure: str) -> Fault:
-    """A fault in one column of a line that could be read."""
-    return Fault(line=row.line, column=column, fault=fault, cure=cure)
+def unknown_successor(line: int, successor: str) -> Fault:
+    """An organisation is succeeded by one that nobody has heard of."""
+    return _fault(
+        line,
+        "successor",
+        f"{successor} is neither in this file nor in the register.",
+        "Add a line for it, correct the identifier, or leave the cell empty.",
+    )
+
+
+def _fault(line: int, column: str, fault: str, cure: str) -> Fault:
+    return Fault(line=line, column=column, fault=fault, cure=cure)

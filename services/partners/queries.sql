@@ -2,10 +2,10 @@
 -- Changes to the register wait for each other; reading and the timeline go on.
 LOCK TABLE organisations, contacts IN SHARE ROW EXCLUSIVE MODE;
 
--- name: organisations_identified
--- The organisations of the register that these identifiers belong to.
+-- name: organisations_by_id
+-- These organisations of the register.
 SELECT id, identifier, name, kinds, areas, closeness, opened_on, closed_on, successor_id, version
-FROM organisations WHERE identifier = ANY(:identifiers::text[]);
+FROM organisations WHERE id = ANY(:ids::uuid[]);
 
 -- name: contacts_of
 -- Every contact of these organisations.
@@ -13,9 +13,128 @@ SELECT id, organisation_id, role, name, channel, email, postal_address, postcode
        version
 FROM contacts WHERE organisation_id = ANY(:organisations::uuid[]);
 
+-- name: contacts_by_id
+-- These contacts of the register.
+SELECT id, organisation_id, role, name, channel, email, postal_address, postcode, source, listed_on, withdrawn_on,
+       version
+FROM contacts WHERE id = ANY(:ids::uuid[]);
+
+-- name: begin_lines!
+-- Room for the lines of one file. It goes with the transaction, so a file of any length takes no memory.
+CREATE TEMPORARY TABLE staged_lines (
+    line                 integer PRIMARY KEY,
+    -- Ids for the organisation and the contact of this line, in case that they are new.
+    organisation_id      uuid NOT NULL,
+    contact_id           uuid NOT NULL,
+    identifier           text NOT NULL,
+    name                 text NOT NULL,
+    kinds                text[] NOT NULL,
+    areas                text[] NOT NULL,
+    closeness            text NOT NULL,
+    opened_on            date,
+    closed_on            date,
+    successor            text,
+    contact_role         text,
+    contact_name         text,
+    contact_channel      text,
+    contact_email        text,
+    contact_address      text[] NOT NULL,
+    contact_postcode     text,
+    contact_source       text,
+    contact_listed_on    date,
+    contact_withdrawn_on date,
+    UNIQUE (identifier, line)
+) ON COMMIT DROP;
+
+-- name: begin_organisations!
+-- Room for the organisations of one file: the first line of each, and its id.
+CREATE TEMPORARY TABLE staged_organisations (
+    line       integer PRIMARY KEY,
+    identifier text NOT NULL UNIQUE,
+    id         uuid NOT NULL UNIQUE
+) ON COMMIT DROP;
+
+-- name: tell_organisations_apart!
+-- Find the first line of each organisation of the file; the register knows the ids of those that it has.
+INSERT INTO staged_organisations (line, identifier, id)
+SELECT DISTINCT ON (l.identifier) l.line, l.identifier, coalesce(o.id, l.organisation_id)
+FROM staged_lines AS l LEFT JOIN organisations AS o ON o.identifier = l.identifier
+ORDER BY l.identifier, l.line;
+
+-- name: count_lines!
+-- Let the planner know how many lines there are.
+ANALYZE staged_lines;
+
+-- name: count_organisations!
+-- Let the planner know how many organisations there are.
+ANALYZE staged_organisations;
+
+-- name: lines_that_disagree
+-- Lines that contradict the first one of their organisation, and in which columns.
+SELECT l.line, first.line AS first, array_remove(ARRAY[
+    CASE WHEN l.name <> first.name THEN 'name' END,
+    CASE WHEN l.kinds <> first.kinds THEN 'kinds' END,
+    CASE WHEN l.areas <> first.areas THEN 'areas' END,
+    CASE WHEN l.closeness <> first.closeness THEN 'closeness' END,
+    CASE WHEN l.opened_on IS DISTINCT FROM first.opened_on THEN 'opened_on' END,
+    CASE WHEN l.closed_on IS DISTINCT FROM first.closed_on THEN 'closed_on' END,
+    CASE WHEN l.successor IS DISTINCT FROM first.successor THEN 'successor' END], NULL) AS columns
+FROM staged_organisations AS o
+JOIN staged_lines AS first ON first.line = o.line
+JOIN staged_lines AS l ON l.identifier = o.identifier AND l.line > o.line
+WHERE (l.name, l.kinds, l.areas, l.closeness, l.opened_on, l.closed_on, l.successor) IS DISTINCT FROM
+      (first.name, first.kinds, first.areas, first.closeness, first.opened_on, first.closed_on, first.successor)
+ORDER BY l.line LIMIT :most;
+
+-- name: lines_that_repeat
+-- Lines that name a contact again, and which line named it first.
+SELECT line, first FROM (
+    SELECT line, min(line) OVER (PARTITION BY identifier, contact_role, contact_name) AS first
+    FROM staged_lines WHERE contact_name IS NOT NULL AND contact_role IS NOT NULL
+) AS named
+WHERE line > first ORDER BY line LIMIT :most;
+
+-- name: unknown_successors
+-- Organisations of the file that are succeeded by one that neither the file nor the register has.
+SELECT l.line, l.successor FROM staged_organisations AS o JOIN staged_lines AS l ON l.line = o.line
+WHERE l.successor IS NOT NULL
+  AND NOT EXISTS (SELECT FROM organisations AS r WHERE r.identifier = l.successor)
+  AND NOT EXISTS (SELECT FROM staged_organisations AS s WHERE s.identifier = l.successor)
+ORDER BY l.line LIMIT :most;
+
+-- name: staged_organisations_after
+-- The next organisations of the file, as it says they are.
+SELECT o.line, o.id, l.identifier, l.name, l.kinds, l.areas, l.closeness, l.opened_on, l.closed_on,
+       s.id AS successor_id, 1 AS version
+FROM staged_organisations AS o JOIN staged_lines AS l ON l.line = o.line
+LEFT JOIN LATERAL (
+    SELECT r.id FROM organisations AS r WHERE r.identifier = l.successor
+    UNION SELECT f.id FROM staged_organisations AS f WHERE f.identifier = l.successor
+) AS s ON true
+WHERE o.line > :after ORDER BY o.line LIMIT :most;
+
+-- name: staged_contacts_after
+-- The next contacts of the file, as it says they are.
+SELECT l.line, coalesce(c.id, l.contact_id) AS id, o.id AS organisation_id, l.contact_role AS role,
+       l.contact_name AS name, l.contact_channel AS channel, l.contact_email AS email,
+       l.contact_address AS postal_address, l.contact_postcode AS postcode, l.contact_source AS source,
+       l.contact_listed_on AS listed_on, l.contact_withdrawn_on AS withdrawn_on, 1 AS version
+FROM staged_lines AS l JOIN staged_organisations AS o ON o.identifier = l.identifier
+LEFT JOIN contacts AS c ON c.organisation_id = o.id AND c.role = l.contact_role AND c.name = l.contact_name
+WHERE l.line > :after AND l.contact_name IS NOT NULL ORDER BY l.line LIMIT :most;
+
 -- name: organisations_unmentioned$
--- How many organisations of the register are none of these.
-SELECT count(*) FROM organisations WHERE identifier <> ALL(:identifiers::text[]);
+-- How many organisations of the register the file does not name.
+SELECT count(*) FROM organisations AS o
+WHERE NOT EXISTS (SELECT FROM staged_organisations AS s WHERE s.id = o.id);
+
+-- name: contacts_unmentioned$
+-- How many contacts the file does not name although it names their organisation.
+SELECT count(*) FROM contacts AS c JOIN staged_organisations AS o ON o.id = c.organisation_id
+WHERE NOT EXISTS (
+    SELECT FROM staged_lines AS l
+    WHERE l.identifier = o.identifier AND l.contact_role = c.role AND l.contact_name = c.name
+);
 
 -- name: write_organisations!
 -- Enter organisations, or bring those that are there up to date. Lists come as lines of one text.

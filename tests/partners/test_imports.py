@@ -1,6 +1,7 @@
 """Importing the list of partners: all or nothing, and the same file twice is the same as once."""
 
 import asyncio
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,19 @@ async def test_five_thousand_contacts_are_written_by_a_few_statements(register: 
     rows = (line(TRUST, OFFICER, contact_name=f"Officer {number}") for number in range(5_000))
     report = await import_partners(register, partners_csv(*rows), dry_run=False)
     assert counts(report) == {"new": 1, "contacts_new": 5_000}
+
+
+async def test_a_longer_file_takes_no_more_memory(register: Database, tmp_path: Path) -> None:
+    peaks = []
+    for number in (1_500, 1_500, 6_000):  # the first one fills caches
+        path = tmp_path / f"{number}.csv"
+        path.write_bytes(partners_csv(*(line(TRUST, identifier=f"CONDUIT-{n}") for n in range(number))))
+        tracemalloc.start()
+        report = await import_partners(register, path, dry_run=False)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert report.lines == number
+    assert peaks[2] < 1.5 * peaks[1]
 
 
 async def test_a_thousand_faults_are_enough(bring: Bring) -> None:
