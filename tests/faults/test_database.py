@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from itertools import cycle
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_an_embedded_database_that_was_killed_comes_back_by_itself(one_process: 
 
 
 def work_on(world: World) -> None:
-    for _ in range(4):
+    for _ in range(8):
         world.work()
 
 
@@ -86,10 +87,12 @@ def test_sessions_that_are_cut_in_mid_transaction_are_replaced(world: World) -> 
     cut = _SESSIONS.replace("SELECT pid", "SELECT pg_terminate_backend(pid)")
     with ThreadPoolExecutor() as threads:
         working = threads.submit(work_on, world)
+        # Of different lengths: some hit one piece of work again and again, some leave it the time it needs.
+        pauses = cycle((0.05, 0.1, 0.2, 0.4, 0.8, 1.6))
         while not working.done():
             for service in SERVICES:
                 world.select(service, cut, f"conduit {service}")
-            time.sleep(0.1)
+            time.sleep(next(pauses))
         working.result()
     world.all_promises_are_kept()
     assert world.ends() == before, "a process was restarted"
