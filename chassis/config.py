@@ -99,6 +99,8 @@ class Settings:
     grace: float = _setting(8.0, "the longest that stopping may take", "seconds", 0.5)
     request_timeout: float = _setting(20.0, "the longest that a page may take", "seconds", 0.5)
     body_limit: int = _setting(1_048_576, "the largest request body", "bytes", 1024)
+    session_idle: float = _setting(12.0, "hours without a page after which one signs in again", "hours", 0.01)
+    session_longest: float = _setting(168.0, "hours after which everybody signs in again", "hours", 0.01)
     outbox_days: int = _setting(30, "how long published events are kept for tracing", "days", 1)
     inbox_days: int = _setting(
         400, "how long handled ids are kept; longer than any replay or backup", "days", 1
@@ -162,6 +164,16 @@ class Settings:
         return (self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}").rstrip("/")
 
     @property
+    def over_tls(self) -> bool:
+        """Whether browsers reach us over HTTPS, ours or a proxy's."""
+        return self.origin.startswith("https://")
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether nobody but this computer can reach the pages."""
+        return _is_loopback(self.host)
+
+    @property
     def known_hosts(self) -> frozenset[str]:
         """The Host names that are answered; a browser can be made to send any other one to loopback."""
         own = {self.host, urlsplit(self.origin).hostname or ""} - _EVERYWHERE
@@ -187,10 +199,11 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}HOST and {PREFIX}HOSTS must hold names or addresses, without a port."
             )
-        if not _is_loopback(self.host):
+        if not self.on_loopback and not (self.over_tls and self.smtp_url):
             raise SettingsError(
-                f"{PREFIX}HOST must be a loopback address such as 127.0.0.1: there is no sign-in yet, "
-                "so nobody else may reach the pages."
+                f"{PREFIX}HOST may be another address than 127.0.0.1 only with "
+                f"{PREFIX}PUBLIC_URL=https://… and {PREFIX}SMTP_URL: people sign in by mail, and their "
+                "sessions must not travel in the open."
             )
         if self.port and self.port == self.metrics_port:
             raise SettingsError(f"{PREFIX}METRICS_PORT must differ from {PREFIX}PORT; 0 serves no metrics.")

@@ -20,6 +20,8 @@ class Section:
     title: str
     href: str
     purpose: str
+    #: What those may do for whom the section is there; a code of ``contracts.access.Action``.
+    action: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,10 +92,103 @@ class ContactWithdrawn(ContactState):
     SUBSCRIBERS = (NOTIFICATIONS,)
 
 
+class PersonState(Fact):
+    """The whole public state of a person who may sign in: no name and no address.
+
+    A session token carries the version that it was made at; one that is older than what is known of the
+    person is no longer good. So whatever changes here ends what was signed before.
+    """
+
+    OWNER = PARTNERS
+
+    person_id = fields.UUID(required=True)
+    #: The body that they belong to, our own included.
+    organisation_id = fields.UUID(required=True)
+    #: What they are trusted with, as codes of ``contracts.access.Role``.
+    roles = fields.List(fields.String(validate=_CODE), required=True)
+    barred = fields.Boolean(required=True)
+
+
+class PersonAdmitted(PersonState):
+    """Somebody may sign in, for the first time or again."""
+
+    NAME = "person_admitted"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class RolesChanged(PersonState):
+    """What somebody is trusted with has changed."""
+
+    NAME = "roles_changed"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class PersonBarred(PersonState):
+    """Somebody may no longer sign in, and is signed out everywhere."""
+
+    NAME = "person_barred"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class PersonSignedOut(PersonState):
+    """Somebody has ended one of their sessions, or all of them."""
+
+    NAME = "person_signed_out"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class PersonAddress(Schema):
+    """Who a person is and where their mail goes. Travels sealed."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+
+
+class PersonInvited(Fact):
+    """Somebody was admitted, and is to be told how to sign in."""
+
+    OWNER = PARTNERS
+    NAME = "person_invited"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    person_id = fields.UUID(required=True)
+    address = Sealed(to=NOTIFICATIONS, part=PersonAddress)
+
+
+class SignInKeys(Schema):
+    """How somebody can sign in, and where to send it. Travels sealed."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+    #: The address of a page with a button.
+    link = fields.String(required=True, validate=validate.Length(min=1, max=500))
+    #: Six digits, to be typed where signing in was begun.
+    code = fields.String(required=True, validate=validate.Length(min=6, max=6))
+
+
+class SignInRequested(Fact):
+    """Somebody whom we know wants to sign in."""
+
+    OWNER = PARTNERS
+    NAME = "sign_in_requested"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    person_id = fields.UUID(required=True)
+    #: After this moment the keys open nothing, and need not be sent.
+    expires_at = fields.AwareDateTime(required=True, format="iso")
+    keys = Sealed(to=NOTIFICATIONS, part=SignInKeys)
+
+
 FACTS: tuple[type[Fact], ...] = (
     OrganisationRegistered,
     OrganisationAmended,
     OrganisationClosed,
     ContactListed,
     ContactWithdrawn,
+    PersonAdmitted,
+    RolesChanged,
+    PersonBarred,
+    PersonSignedOut,
+    PersonInvited,
+    SignInRequested,
 )

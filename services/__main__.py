@@ -18,7 +18,7 @@ from rich.table import Table
 from chassis import log
 from chassis.config import Settings, SettingsError
 from chassis.embedded import EmbeddedError
-from chassis.errors import ChassisError
+from chassis.errors import ChassisError, Refused
 from services.installation import Installation
 
 app = typer.Typer(
@@ -31,6 +31,10 @@ app = typer.Typer(
 )
 events = typer.Typer(help="Messages that could not be handled; copies to be rebuilt.", no_args_is_help=True)
 imports = typer.Typer(help="Take in a table that you exported from somewhere.", no_args_is_help=True)
+people = typer.Typer(help="Who may sign in, and what each is trusted with.", no_args_is_help=True)
+keys = typer.Typer(help="The keys of this installation.", no_args_is_help=True)
+app.add_typer(people, name="person")
+app.add_typer(keys, name="keys")
 app.add_typer(events, name="events")
 app.add_typer(imports, name="import")
 
@@ -159,6 +163,78 @@ def import_registrations(
     _import("registrations", file, dry_run, home, database_url, as_json)
 
 
+Roles = Annotated[list[str], typer.Option("--role", help="What they are trusted with; may be repeated.")]
+Email = Annotated[str, typer.Argument(help="Their e-mail address.")]
+
+
+@people.command("invite")
+def invite(
+    email: Email,
+    name: Annotated[str, typer.Option(help="Their name, as letters to them should say it.")],
+    role: Roles,
+    organisation: Annotated[str, typer.Option(help="Identifier of their body; yours when not given.")] = "",
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Let somebody sign in, or let them in again. They get a mail that says how."""
+    from services import admission
+
+    installation = _installation(home=home, database_url=database_url)
+    admission.invite(installation, email=email, name=name, roles=role, organisation=organisation)
+    typer.echo(
+        f"They may sign in at {installation.settings.origin}/partners/sign-in and get a mail that says so."
+    )
+
+
+@people.command("roles")
+def give_roles(email: Email, role: Roles, home: Home = None, database_url: DatabaseUrl = None) -> None:
+    """Trust somebody with these roles and no others."""
+    from services import admission
+
+    admission.change_roles(_installation(home=home, database_url=database_url), email, role)
+    typer.echo("Changed. It holds in every section within a few seconds.")
+
+
+@people.command("bar")
+def bar(email: Email, home: Home = None, database_url: DatabaseUrl = None) -> None:
+    """Let somebody in no more, and sign them out everywhere."""
+    from services import admission
+
+    admission.bar(_installation(home=home, database_url=database_url), email)
+    typer.echo("They are signed out everywhere and can sign in no more.")
+
+
+@people.command("list")
+def list_people(home: Home = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Everybody who was ever admitted."""
+    from services import admission
+
+    rows = admission.everybody(_installation(home=home, database_url=database_url))
+    if as_json:
+        typer.echo(json.dumps(rows, default=str))
+        return
+    if not rows:
+        typer.echo(admission.NOBODY_YET)
+        return
+    table = Table("name", "e-mail", "roles", "organisation", "state")
+    for row in rows:
+        state = "barred" if row["barred_at"] else "may sign in"
+        table.add_row(row["name"], row["email"], ", ".join(row["roles"]), row["organisation"], state)
+    _out.print(table)
+
+
+@keys.command()
+def rotate(home: Home = None) -> None:
+    """Sign sessions with a new key from now on. Nobody is signed out."""
+    from chassis.access import rotate_session_key
+
+    installation = _installation(home=home)
+    installation.make_keys()
+    typer.echo(
+        f"Sessions are signed with {rotate_session_key(installation.settings.keys_folder)} from now on."
+    )
+
+
 @events.command()
 def parked(home: Home = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """List the messages that could not be handled, with the reason. Bodies are not shown."""
@@ -264,6 +340,9 @@ def main() -> None:
     """Run the command; an error that a person can cure is one sentence, not a trace."""
     try:
         app()
+    except Refused as refused:
+        typer.echo(f"{refused.what} {refused.cure}", err=True)
+        sys.exit(1)
     except (SettingsError, ChassisError, EmbeddedError) as error:
         typer.echo(str(error), err=True)
         sys.exit(1)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from chassis.access import SessionKeys
 from chassis.config import Settings
 from chassis.embedded import EmbeddedPostgres
 from chassis.errors import ChassisError
@@ -13,6 +14,7 @@ from chassis.keys import read_keys
 from chassis.migrations import newest, version_of
 from chassis.outbox import QUERIES
 from contracts.topology import SERVICES
+from services.admission import NOBODY_YET, everybody
 from services.installation import Installation, migrations_of
 from services.messages import opened
 
@@ -54,11 +56,13 @@ def _all(installation: Installation) -> Iterator[Finding]:
     yield _try("house file", partial(_house, installation))
     for service in SERVICES:
         yield _try(f"keys of {service}", partial(_keys, settings, service))
+    yield _try("keys of sessions", partial(_session_keys, settings))
     if settings.embedded_database and not EmbeddedPostgres(settings.home).running:
         yield Finding("database", False, "the embedded server does not run. Start Conduit with: conduit up")
     else:
         for service in SERVICES:
             yield from _service(installation, service)
+        yield _try("people", partial(_people, installation))
     if settings.amqp_url:
         yield from _broker(settings)
     else:
@@ -90,6 +94,18 @@ def _keys(settings: Settings, service: str) -> str:
     if missing:
         raise ChassisError(f"the public key of {missing[0]} is missing. Copy it into {settings.keys_folder}.")
     return "complete"
+
+
+def _session_keys(settings: Settings) -> str:
+    keys = SessionKeys(settings.keys_folder)
+    return f"signed with {keys.signs_with()}"
+
+
+def _people(installation: Installation) -> str:
+    admitted = [each for each in everybody(installation) if each["barred_at"] is None]
+    if not admitted:
+        raise ChassisError(NOBODY_YET)
+    return f"{len(admitted)} may sign in"
 
 
 def _service(installation: Installation, service: str) -> Iterator[Finding]:

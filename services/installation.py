@@ -9,6 +9,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from chassis.access import create_session_key
 from chassis.config import Settings
 from chassis.embedded import EmbeddedError, EmbeddedPostgres, claim, make_home
 from chassis.errors import ChassisError
@@ -111,6 +112,8 @@ class Installation:
     def make_keys(self) -> None:
         """Make the keys that are missing; existing ones stay."""
         create_keys(self.settings.keys_folder, SERVICES)
+        if not any(self.settings.keys_folder.glob("session-*.signing")):
+            create_session_key(self.settings.keys_folder)
         for service in SERVICES:
             create_file(self._password_file(service), lambda: secrets.token_urlsafe(24).encode())
 

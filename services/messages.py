@@ -42,6 +42,8 @@ class Copy:
 
 COPIES = {
     "grants.organisations": Copy(PARTNERS, "organisations"),
+    "grants.people": Copy(PARTNERS, "people"),
+    "notifications.people": Copy(PARTNERS, "people"),
     "notifications.organisations": Copy(PARTNERS, "organisations"),
     "notifications.contacts": Copy(PARTNERS, "contacts"),
     "notifications.registration_counts": Copy(GRANTS, "registration_counts"),

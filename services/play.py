@@ -24,8 +24,10 @@ from chassis.database import Transaction
 from chassis.outbox import QUERIES as MESSAGES
 from chassis.process import Process
 from chassis.web import pounds
+from contracts.access import ROLES, Role
 from contracts.catalogue import FACTS
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.admission import NOBODY_YET
 from services.grants.counting import figures as evidence_of
 from services.grants.imports import import_registrations
 from services.installation import EXAMPLES
@@ -42,8 +44,11 @@ from services.notifications.domain import AnswerKind
 from services.notifications.figures import figures as letters_of
 from services.notifications.letters import letter_to_area
 from services.notifications.sending import SEND_LETTERS
+from services.partners import people
 from services.partners.figures import figures as partners_of
 from services.partners.imports import import_partners
+from services.partners.queries import PEOPLE
+from services.partners.signing_in import ready_link
 
 #: The two trusts that were in the doctors' project, by the area they served, and what they answered.
 DECLINED = {
@@ -61,12 +66,14 @@ _NOTHING_YET = ("fund_pence", "applications", "awards", "awarded_pence", "paid_p
 async def example(process: Process) -> None:
     """Load the Forum's year, with letters sent seven weeks ago, unless it is there already."""
     if await _finished(process):
+        await _admit(process)
         return
     console = Console(stderr=True)
     console.print("Loading the Forum's year as an example …", highlight=False)
     process.clock.advance(timedelta(days=-49))
     await _play(process, console)
     process.clock.advance(timedelta(days=41))
+    await _admit(process)
 
 
 async def story(process: Process) -> None:
@@ -104,6 +111,37 @@ async def _play(process: Process, console: Console) -> None:
         process.clock.advance(timedelta(days=8))
         await step("Two trusts answer", _answer(process))
         await step("Letting the services hear of it", quiet(process))
+
+
+async def _admit(process: Process) -> None:
+    """One person for each role, so that everything can be seen with their eyes."""
+    async with process.database(PARTNERS).transaction() as tx:
+        for person in _people():
+            if await PEOPLE.person_by_email(tx, email_key=person["email"].casefold()) is None:
+                await people.invite(tx, **person)
+
+
+def _people() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads((EXAMPLES / "people.toml").read_text("utf-8"))["people"]
+    return found
+
+
+async def ready_links(process: Process) -> list[tuple[str, str, str]]:
+    """Role, name and a link that signs in as them, once, for each of the example's people who may sign in."""
+    links = []
+    async with process.database(PARTNERS).transaction() as tx:
+        for person in _people():
+            known = await PEOPLE.person_by_email(tx, email_key=person["email"].casefold())
+            if known is not None and known["barred_at"] is None:
+                roles = ", ".join(ROLES[Role(role)][0] for role in known["roles"])
+                links.append((roles, known["name"], await ready_link(tx, known["id"])))
+    return links
+
+
+async def nobody_yet(process: Process) -> bool:
+    """Whether nobody may sign in."""
+    async with process.database(PARTNERS).reading() as tx:
+        return await people.nobody_yet(tx)
 
 
 async def _import_partners(process: Process) -> None:
@@ -256,10 +294,22 @@ def _table(outcome: dict[str, Any]) -> Table:
     return table
 
 
-def say_ready(settings: Settings, names: Sequence[str]) -> None:
-    """Where to look now."""
+def say_ready(
+    settings: Settings, *, links: Sequence[tuple[str, str, str]] = (), nobody: bool = False
+) -> None:
+    """Where to look now, and how to get in."""
     console = Console(stderr=True)
     console.print(f"\nConduit is at {settings.origin}/  (ctrl-C stops it)", highlight=False)
     if settings.smtp_url.startswith("smtp://127.0.0.1"):
         console.print(f"The letters it sent are at {settings.origin}/mail", highlight=False)
-    console.print("There is no sign-in yet: it answers on this machine only.", highlight=False)
+    if links:
+        console.print("\nSign in as one of these; each link works once, on this computer:", highlight=False)
+        wide = max(len(f"{role}: {name}") for role, name, _ in links)
+        for role, name, link in links:
+            # Printed whole: a link that is broken into two lines cannot be clicked.
+            console.print(f"  {f'{role}: {name}':<{wide}}  {link}", highlight=False, soft_wrap=True)
+        console.print(
+            "Later: ask for a link at the sign-in page, and read it in the mail box.", highlight=False
+        )
+    if nobody:
+        console.print(NOBODY_YET, highlight=False, soft_wrap=True)

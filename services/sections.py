@@ -1,21 +1,31 @@
-"""The sections of the site as the navigation shows them: one per service, whichever process it runs in."""
+"""The sections of the site as the navigation shows them, whichever process each runs in."""
 
 from chassis.context import Section
+from contracts.access import Action
 
 SECTIONS = (
     Section(
         title="Partners",
         href="/partners",
         purpose="The organisations we work with, whom we know there, and what happened between us.",
+        action=Action.READ_PARTNERS,
     ),
     Section(
         title="Grants",
         href="/grants",
         purpose="Who is registered with us, where they live, and what was promised for them.",
+        action=Action.READ_EVIDENCE,
     ),
     Section(
         title="Letters",
         href="/letters",
         purpose="Campaigns and every letter in them: who answered, who is silent, and what needs you.",
+        action=Action.READ_LETTERS,
+    ),
+    Section(
+        title="People",
+        href="/partners/people",
+        purpose="Everybody who may sign in, and what each of them is trusted with.",
+        action=Action.READ_PEOPLE,
     ),
 )

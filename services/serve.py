@@ -27,6 +27,7 @@ from services import play
 from services.grants.service import Grants
 from services.installation import Installation
 from services.notifications.service import Notifications
+from services.partners import signing_in
 from services.partners.service import Partners
 from services.sections import SECTIONS
 
@@ -89,7 +90,8 @@ def _ready(process: Process, names: Sequence[str], playing: str) -> None:
     if playing:
         loop.spawn(_play, process, playing)
     else:
-        play.say_ready(process.settings, names)
+        nobody = PARTNERS in names and loop.wait(play.nobody_yet(process))
+        play.say_ready(process.settings, nobody=nobody)
 
 
 def _play(process: Process, what: str) -> None:
@@ -101,7 +103,8 @@ def _play(process: Process, what: str) -> None:
         print(f"The {what} could not be played to its end: {error}", file=sys.stderr)
         os._exit(GIVE_UP)
     if what == "example":
-        play.say_ready(process.settings, list(SERVICES))
+        shown = signing_in.may_be_shown(process.settings)
+        play.say_ready(process.settings, links=loop.wait(play.ready_links(process)) if shown else ())
     else:
         os.kill(os.getpid(), signal.SIGTERM)
 

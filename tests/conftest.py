@@ -16,6 +16,7 @@ import pytest
 from starlette.types import ASGIApp
 
 import chassis
+from chassis.access import Person, create_session_key
 from chassis.config import Settings
 from chassis.context import Context
 from chassis.database import Database
@@ -25,10 +26,12 @@ from chassis.keys import create_keys, read_keys
 from chassis.migrations import migrate
 from chassis.testing import PrivatePostgres, PrivateRabbitMQ
 from chassis.transports import Delivery
+from chassis.web.access import session_name
 from contracts.catalogue import FACTS
 from contracts.envelope import Event, decode, encode
 from contracts.topology import SERVICES
 from services.installation import migrations_of
+from tests.access import EVERYTHING, token
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -102,6 +105,7 @@ def house() -> House:
 def settings(tmp_path: Path) -> Settings:
     """Settings of a quick test: short waits, keys of its own."""
     create_keys(tmp_path / "keys", SERVICES)
+    create_session_key(tmp_path / "keys")
     return Settings(home=tmp_path, retry_first=0.05, poll=0.2, database_timeout=5.0, mail_retry=0.05)
 
 
@@ -172,7 +176,20 @@ async def announced(database: Database) -> list[Event]:
     return [decode(bytes(row["body"]), FACTS) for row in rows]
 
 
-def client(app: ASGIApp, mount: str = "") -> httpx.AsyncClient:
-    """A browser on an application, as if it were mounted under ``mount``."""
+def client(app: ASGIApp, mount: str = "", person: Person | None = EVERYTHING) -> httpx.AsyncClient:
+    """A browser on an application, as if it were mounted under ``mount``.
+
+    Where there are sessions it is signed in as this person, with a token that is new for each request: tests
+    move the clock.
+    """
     transport = httpx.ASGITransport(app, root_path=mount, raise_app_exceptions=True)
-    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+    site = getattr(getattr(app, "state", None), "site", None)
+
+    async def sign_in(request: httpx.Request) -> None:
+        if site is not None and person is not None:
+            settings = site.context.settings
+            made = token(settings.keys_folder, person, now=site.context.clock.now())
+            request.headers["cookie"] = f"{session_name(settings)}={made}"
+
+    hooks = {"request": [sign_in]}
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", event_hooks=hooks)

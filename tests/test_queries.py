@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chassis.access import QUERIES as ACCESS
 from chassis.database import read_queries
 from chassis.outbox import QUERIES as MESSAGES
 from contracts.topology import SERVICES
@@ -25,8 +26,9 @@ def statements(queries: Any) -> dict[str, str]:
 @pytest.mark.parametrize("service", SERVICES)
 async def test_every_statement_can_be_prepared(make_database: MakeDatabase, service: str) -> None:
     database = await make_database(service)
-    folder = Path(import_module(f"services.{service}").__file__ or "").parent
-    asked = statements(read_queries(folder)) | statements(MESSAGES)
+    package = import_module(f"services.{service}").__file__ or ""
+    files = [read_queries(package, path.name) for path in Path(package).parent.glob("*.sql")]
+    asked = {name: sql for queries in (*files, MESSAGES, ACCESS) for name, sql in statements(queries).items()}
     assert len(asked) > 20
     refused = {}
     for name, statement in asked.items():

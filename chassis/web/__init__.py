@@ -5,9 +5,10 @@ against a browser. Every error becomes a page or an RFC 9457 problem that says w
 """
 
 from chassis.context import Section
+from chassis.web.access import Forbidden, SignInNeeded, new_key, page, signed_in
 from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
 from chassis.web.gate import SECURITY_HEADERS, Gate
-from chassis.web.idempotency import new_key, once, see
+from chassis.web.idempotency import once, see
 from chassis.web.pages import Site, application, site_of
 from chassis.web.reading import read_form, read_id, read_json, read_pounds
 from chassis.web.server import PortTaken, WebServer
@@ -19,9 +20,11 @@ from chassis.web.words import day, pounds, when
 __all__ = [
     "SECURITY_HEADERS",
     "BadRequest",
+    "Forbidden",
     "Gate",
     "PortTaken",
     "Section",
+    "SignInNeeded",
     "Site",
     "TooLarge",
     "WebServer",
@@ -33,6 +36,7 @@ __all__ = [
     "live",
     "new_key",
     "once",
+    "page",
     "pounds",
     "read_form",
     "read_id",
@@ -40,6 +44,7 @@ __all__ = [
     "read_pounds",
     "render",
     "see",
+    "signed_in",
     "site_of",
     "when",
 ]

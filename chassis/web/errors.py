@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from chassis.context import current_cause
 from chassis.errors import Refused
 from chassis.log import describe, logger
+from chassis.web.access import to_sign_in
 from chassis.web.templates import render
 
 _log = logger(__name__)
@@ -75,6 +76,14 @@ class Errors:
         """A person can do something about it; the error says what."""
         headers = {"retry-after": "5"} if isinstance(error, Absent) else None
         return self._answer(request, error.status, error.what, error.cure, field=error.field, headers=headers)
+
+    async def sign_in_needed(self, request: Request, error: Exception) -> Response:
+        """A browser is sent to sign in and comes back; a program is told."""
+        if not wants_json(request):
+            return to_sign_in(request)
+        return problem(
+            401, "You are not signed in.", "Sign in first.", reference=current_cause().correlationid
+        )
 
     async def unrouted(self, request: Request, error: HTTPException) -> Response:
         """Starlette found nobody for the request."""

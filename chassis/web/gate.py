@@ -21,6 +21,9 @@ SECURITY_HEADERS = {
     "cache-control": "no-store",
 }
 
+#: Browsers come back over HTTPS only, for two years.
+_OVER_TLS = {"strict-transport-security": "max-age=63072000; includeSubDomains"}
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: A name or an address, and a port: nothing that a parser could read another name from.
@@ -34,14 +37,15 @@ class Gate:
         self._app = app
         self._hosts = settings.known_hosts
         self._origin = settings.origin.lower()
+        self._headers = {**SECURITY_HEADERS, **(_OVER_TLS if settings.over_tls else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif refusal := self._refusal(scope):
-            await refusal(scope, receive, _protecting(send))
+            await refusal(scope, receive, self._protecting(send))
         else:
-            await self._app(scope, receive, _protecting(send))
+            await self._app(scope, receive, self._protecting(send))
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -71,6 +75,17 @@ class Gate:
         mode, target = headers.get("sec-fetch-mode", "navigate"), headers.get("sec-fetch-dest", "document")
         return not (safe and mode == "navigate" and target == "document")
 
+    def _protecting(self, send: Send) -> Send:
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message.setdefault("headers", [])
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        return protected
+
     def _is_ours(self, origin: str, host: str) -> bool:
         try:
             return origin.lower() == self._origin or urlsplit(origin).netloc.lower() == host.lower()
@@ -87,15 +102,3 @@ def _no(scope: Scope, status: int, what: str, cure: str) -> Response:
     if wants_json(Request(scope)):
         return problem(status, what, cure)
     return Response(f"{what} {cure}\n", status, media_type="text/plain; charset=utf-8")
-
-
-def _protecting(send: Send) -> Send:
-    async def protected(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message.setdefault("headers", [])
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return protected

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import uuid4
 
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from chassis.database import Database, Transaction
 from chassis.errors import Conflict
 from chassis.outbox import QUERIES
+from chassis.web.access import check_key
 from chassis.web.errors import BadRequest, is_api
 
 
@@ -20,11 +20,6 @@ class _Undone(Exception):
 
     def __init__(self, response: Response) -> None:
         self.response = response
-
-
-def new_key() -> str:
-    """The hidden key of a form: the same form sent twice acts once."""
-    return str(uuid4())
 
 
 def see(location: str) -> Response:
@@ -47,11 +42,13 @@ async def once(
 
     Raises:
         BadRequest: without a usable key.
-        Conflict: when the key came with another body before.
+        Conflict: when the key came with another body before, or the form was made for another session.
     """
     by_program = is_api(request) or request.headers.get("idempotency-key") == key
     if not 8 <= len(key) <= 100 or not key.isascii():
         raise _unusable(by_program)
+    if not by_program:
+        check_key(request, key)
     # A path may carry a token: it is not kept as it is.
     scoped = hashlib.sha256(f"{request.scope['path']} {key}".encode()).hexdigest()
     digest = hashlib.sha256(await _content(request)).digest()

@@ -12,9 +12,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from chassis.access import SessionKeys, Standings
 from chassis.config import Settings
 from chassis.database import IN_THE_WAY, Database
 from chassis.errors import DatabaseAway, Refused
+from chassis.web.access import SignInNeeded
 from chassis.web.errors import Errors
 from chassis.web.rules import Bounded, Measured
 from chassis.web.templates import environment, render
@@ -41,11 +43,13 @@ class Site:
     ) -> None:
         self.database = database
         self.context = database.context
+        self.standings = Standings(database)
         self._templates = environment(self.context.house, self.context.sections, templates)
         self.app = application(
             self.context.service, self.context.settings, routes, self._templates, public=public
         )
         self.app.state.site = self
+        self.sessions: SessionKeys = self.app.state.sessions
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
         """An HTML page. ``?done=…`` in the address shows a word of confirmation."""
@@ -70,12 +74,13 @@ def application(
     errors = Errors(service, templates, public)
     handlers: dict[Any, Any] = {
         Refused: errors.refused,
+        SignInNeeded: errors.sign_in_needed,
         HTTPException: errors.unrouted,
         DatabaseAway: errors.away,
         ClientDisconnect: errors.gone,
         **dict.fromkeys(IN_THE_WAY, errors.in_the_way),
     }
-    return Starlette(
+    app = Starlette(
         routes=list(routes),
         middleware=[
             Middleware(Measured, service=service, errors=errors),
@@ -83,3 +88,6 @@ def application(
         ],
         exception_handlers=handlers,
     )
+    app.state.settings = settings
+    app.state.sessions = SessionKeys(settings.keys_folder)
+    return app

@@ -1,6 +1,7 @@
 """Templates: how a page is made from one, and what every template may use."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,13 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from chassis.access import Person
 from chassis.context import Section
 from chassis.house import House
+from chassis.web.access import at_a_glance
 from chassis.web.static import asset
 from chassis.web.words import day, pounds, when
+from contracts.access import ACCOUNT, SIGN_IN, Action, may
 
 _OURS = Path(__file__).parents[1] / "templates"
 
@@ -26,14 +30,22 @@ def environment(house: House, sections: Sequence[Section], *folders: Path) -> ji
         lstrip_blocks=True,
     )
     made.filters.update(pounds=pounds, when=when, day=day)
-    made.globals.update(house=house, sections=sections, asset=asset)
+    made.globals.update(house=house, sections=sections, asset=asset, account=ACCOUNT, sign_in=SIGN_IN)
     return made
 
 
 def render(
     templates: jinja2.Environment, request: Request, template: str, status: int, values: Mapping[str, Any]
 ) -> Response:
-    """An HTML page. Its navigation marks the section that the request came to."""
-    section = request.scope.get("root_path", "").strip("/")
-    text = templates.get_template(template).render({"current": section, "request": request, **values})
+    """An HTML page. Its navigation marks the section that the request came to.
+
+    ``allowed("keep_account")`` in a template says whether whoever reads it may do that.
+    """
+    section, person = request.scope.get("root_path", "").strip("/"), at_a_glance(request)
+    frame = {"current": section, "request": request, "person": person, "allowed": partial(_allowed, person)}
+    text = templates.get_template(template).render({**frame, **values})
     return HTMLResponse(text, status)
+
+
+def _allowed(person: Person | None, action: Action) -> bool:
+    return person is not None and may(action, person.roles)

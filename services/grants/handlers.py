@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 
+from chassis.access import forget_standings, remember_standings
 from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from contracts.envelope import Event
 from contracts.notifications import ContributionPledged
-from contracts.partners import OrganisationAmended, OrganisationClosed, OrganisationRegistered
+from contracts.partners import (
+    OrganisationAmended,
+    OrganisationClosed,
+    OrganisationRegistered,
+    PersonAdmitted,
+    PersonBarred,
+    PersonSignedOut,
+    RolesChanged,
+)
 from services.grants.queries import QUERIES
 
 
@@ -31,11 +40,15 @@ async def record_pledge(tx: Transaction, event: Event) -> None:
 
 
 #: By the name of the copy. What it holds is shown until the snapshots come.
-FORGETTING: dict[str, Forget] = {"organisations": QUERIES.forget_organisations}
+FORGETTING: dict[str, Forget] = {"organisations": QUERIES.forget_organisations, "people": forget_standings}
 
 SUBSCRIPTIONS = (
     copy(OrganisationRegistered, remember_organisations),
     copy(OrganisationAmended, remember_organisations),
     copy(OrganisationClosed, remember_organisations),
+    copy(PersonAdmitted, remember_standings),
+    copy(RolesChanged, remember_standings),
+    copy(PersonBarred, remember_standings),
+    copy(PersonSignedOut, remember_standings),
     reaction(ContributionPledged, record_pledge),
 )

@@ -6,11 +6,11 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from chassis.database import Database
 from chassis.house import Entry
-from chassis.web import Site, site_of
+from chassis.web import Site, page, site_of
+from contracts.access import Action
 from services.grants.domain import price_of_not_integrating
 from services.grants.queries import QUERIES
 
@@ -22,7 +22,8 @@ MOST_PLEDGES = 200
 
 def build(database: Database) -> Any:
     """The ASGI application, to be mounted under ``/grants``."""
-    routes = [Route("/", home), Route("/api/v1/registrations/counts", list_counts)]
+    read = Action.READ_EVIDENCE
+    routes = [page("/", home, read), page("/api/v1/registrations/counts", list_counts, read)]
     return Site(database, routes, TEMPLATES).app
 
 

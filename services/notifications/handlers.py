@@ -1,14 +1,15 @@
-"""What this service does when it hears of something: it keeps copies, each of which only moves forward.
+"""What this service does when it hears of something: it keeps copies, and notes what must be said.
 
 Every event that feeds a copy carries the whole state and its version, so the order of arrival does not
-matter. Nothing is sent because an event arrived.
+matter. No letter of a campaign is sent because an event arrived.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+from chassis.access import forget_standings, remember_standings
 from chassis.database import Transaction
-from chassis.inbox import Forget, copy
+from chassis.inbox import Forget, copy, reaction
 from chassis.sealed import unseal
 from contracts.envelope import Event
 from contracts.grants import RegistrationsCounted
@@ -18,7 +19,14 @@ from contracts.partners import (
     OrganisationAmended,
     OrganisationClosed,
     OrganisationRegistered,
+    PersonAdmitted,
+    PersonBarred,
+    PersonInvited,
+    PersonSignedOut,
+    RolesChanged,
+    SignInRequested,
 )
+from services.notifications import notices
 from services.notifications.queries import QUERIES
 
 #: What remains of a contact that may no longer be written to.
@@ -52,6 +60,7 @@ FORGETTING: dict[str, Forget] = {
     "organisations": QUERIES.forget_organisations,
     "contacts": QUERIES.forget_contacts,
     "registration_counts": QUERIES.forget_registration_counts,
+    "people": forget_standings,
 }
 
 SUBSCRIPTIONS = (
@@ -61,4 +70,10 @@ SUBSCRIPTIONS = (
     copy(ContactListed, remember_contacts),
     copy(ContactWithdrawn, remember_contacts),
     copy(RegistrationsCounted, remember_counts),
+    copy(PersonAdmitted, remember_standings),
+    copy(RolesChanged, remember_standings),
+    copy(PersonBarred, remember_standings),
+    copy(PersonSignedOut, remember_standings),
+    reaction(PersonInvited, notices.welcome),
+    reaction(SignInRequested, notices.send_keys),
 )

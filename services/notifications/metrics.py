@@ -11,6 +11,12 @@ LETTERS = Gauge("conduit_letters", "Letters by state", ["state"], registry=REGIS
 TRIES = Counter(
     "conduit_letter_tries_total", "Tries to hand over a letter, by result", ["result"], registry=REGISTRY
 )
+NOTICES = Counter(
+    "conduit_notice_tries_total",
+    "Tries to hand over a notice, by kind and result",
+    ["kind", "result"],
+    registry=REGISTRY,
+)
 OLDEST_WAITING = Gauge(
     "conduit_letters_oldest_waiting_seconds",
     "How long the letter that is due longest has waited",

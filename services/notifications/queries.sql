@@ -384,3 +384,42 @@ SELECT max(evidence_source) AS source, max(evidence_on) AS as_of FROM letters WH
 -- Whether anything about a campaign's letters has changed.
 SELECT c.state, c.version, count(l.id) AS letters, sum(l.version) AS versions, max(l.changed_at) AS changed_at
 FROM campaigns c LEFT JOIN letters l ON l.campaign_id = c.id WHERE c.id = :campaign_id GROUP BY c.id;
+
+-- name: write_notice!
+-- Note what is to be said to somebody, once for each event.
+INSERT INTO notices (id, kind, state, email, subject, body, not_after, next_try, made_at)
+VALUES (:id, :kind, 'ready', :email, :subject, :body, :not_after, :now, :now) ON CONFLICT (id) DO NOTHING;
+
+-- name: claim_notice^
+-- The notice that is due longest and that no other sender has taken.
+WITH due AS (
+    SELECT id FROM notices WHERE state = 'ready' AND next_try <= :now AND not_after > :now
+    ORDER BY next_try, id LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE notices AS n SET state = 'sending', claimed_at = :now, attempts = n.attempts + 1 FROM due
+WHERE n.id = due.id RETURNING n.*;
+
+-- name: put_back_notice!
+-- It was not taken; it is tried again.
+UPDATE notices SET state = 'ready', claimed_at = NULL, next_try = :next_try
+WHERE id = :id AND claimed_at = :claimed_at;
+
+-- name: settle_notice!
+-- What became of it. Its words and the address are forgotten.
+UPDATE notices SET state = :state, settled_at = :now, email = NULL, subject = NULL, body = NULL
+WHERE id = :id AND claimed_at = :claimed_at;
+
+-- name: give_up_notices!
+-- A sender was lost with these in its hands: they may have gone, and do not go again.
+UPDATE notices SET state = 'unknown', settled_at = :now, email = NULL, subject = NULL, body = NULL
+WHERE state = 'sending' AND claimed_at < :before;
+
+-- name: let_go_of_late_notices!
+-- These are of no use to anybody any more.
+UPDATE notices SET state = 'late', settled_at = :now, email = NULL, subject = NULL, body = NULL
+WHERE state = 'ready' AND not_after <= :now;
+
+-- name: purge_notices!
+-- Forget that something was said.
+DELETE FROM notices WHERE settled_at < :before;

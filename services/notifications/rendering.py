@@ -449,9 +449,9 @@ def build_message(
     one address, `in_reply_to` the Message-ID of the letter that this one follows. Raises UnsafeHeader.
     """
     message = EmailMessage(policy=_POLICY)
-    message["From"] = _address("From", c.house_name, sender)
-    message["To"] = _address("To", c.recipient_name, recipient_address)
-    message["Reply-To"] = _address("Reply-To", c.house_name, reply_to)
+    message["From"] = addressed("From", c.house_name, sender)
+    message["To"] = addressed("To", c.recipient_name, recipient_address)
+    message["Reply-To"] = addressed("Reply-To", c.house_name, reply_to)
     message["Subject"] = _header("Subject", c.subject)
     message["Date"] = sent_at
     message["Message-ID"] = _header("Message-ID", message_id)
@@ -476,7 +476,8 @@ def _header(field: str, value: str) -> str:
     return value
 
 
-def _address(field: str, name: str, address: str) -> Address:
+def addressed(field: str, name: str, address: str) -> Address:
+    """A name and an address as they may stand in a header. Raises UnsafeHeader."""
     _header(field, address)
     # A comma or bracket in a long name can lose its quotes when the line is folded (CVE-2025-1795).
     shown = re.sub(r'[,;:<>()\[\]@"\\]+', " ", _header(field, name))

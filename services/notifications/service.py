@@ -10,6 +10,7 @@ from contracts.topology import NOTIFICATIONS
 from services.notifications import metrics, web
 from services.notifications.handlers import SUBSCRIPTIONS
 from services.notifications.hrefs import MOUNT
+from services.notifications.notices import SEND_NOTICES, Courier
 from services.notifications.sending import SEND_LETTERS, Sender
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -33,6 +34,16 @@ class Notifications:
     async def send(self) -> bool:
         """Send what is due; true when there is more."""
         return await Sender(self.store).turn()  # nameko puts the database here
+
+    @every(seconds=2, name=SEND_NOTICES)
+    async def send_notices(self) -> bool:
+        """Send what is to be said to one person; true when there is more."""
+        return await Courier(self.store).turn()  # nameko puts the database here
+
+    @every(seconds=60, name="tidy notices")
+    async def tidy_notices(self) -> None:
+        """Let go of what can no longer be sent."""
+        await Courier(self.store).tidy()  # nameko puts the database here
 
     @every(seconds=10, name="count letters")
     async def count(self) -> None:

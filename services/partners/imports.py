@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from chassis.database import Database, Transaction
 from chassis.outbox import announce_many
@@ -17,6 +16,7 @@ from chassis.sheets import Fault, Notice
 from services.partners import announcements, staging
 from services.partners.domain import Contact, Fate, Organisation, contact_after, organisation_after
 from services.partners.queries import QUERIES
+from services.partners.register import write_contacts, write_organisations
 from services.partners.staging import Reading
 
 Progress = Callable[[int], None]
@@ -110,13 +110,13 @@ async def _compare(tx: Transaction, found: Reading, carry_out: _Steps | None) ->
 async def _amend_organisations(
     tx: Transaction, amended: Sequence[tuple[Organisation, Fate]], steps: _Steps
 ) -> None:
-    await _write_organisations(tx, [organisation for organisation, _ in amended])
+    await write_organisations(tx, [organisation for organisation, _ in amended])
     said = await announce_many(tx, (announcements.of_organisation(each, fate) for each, fate in amended))
     await steps.more(len(said))
 
 
 async def _amend_contacts(tx: Transaction, amended: Sequence[Contact], steps: _Steps) -> None:
-    await _write_contacts(tx, amended)
+    await write_contacts(tx, amended)
     said = await announce_many(tx, (announcements.of_contact(tx.context.keys, each) for each in amended))
     await steps.more(len(said))
 
@@ -152,44 +152,3 @@ def _report(found: Reading, fates: _Fates, dry_run: bool) -> ImportReport:
         notices=found.notices,
         faults=sorted(found.faults, key=lambda fault: fault.line)[: staging.MOST_FAULTS + 1],
     )
-
-
-async def _write_organisations(tx: Transaction, organisations: Sequence[Organisation]) -> None:
-    await QUERIES.write_organisations(
-        tx,
-        ids=_each(organisations, "id"),
-        identifiers=_each(organisations, "identifier"),
-        names=_each(organisations, "name"),
-        listed_as=_each(organisations, "listed_as"),
-        kinds=["\n".join(each.kinds) for each in organisations],
-        areas=["\n".join(each.areas) for each in organisations],
-        closeness=_each(organisations, "closeness"),
-        opened_on=_each(organisations, "opened_on"),
-        closed_on=_each(organisations, "closed_on"),
-        successors=_each(organisations, "successor_id"),
-        versions=_each(organisations, "version"),
-        now=tx.now,
-    )
-
-
-async def _write_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
-    await QUERIES.write_contacts(
-        tx,
-        ids=_each(contacts, "id"),
-        organisations=_each(contacts, "organisation_id"),
-        roles=_each(contacts, "role"),
-        names=_each(contacts, "name"),
-        channels=_each(contacts, "channel"),
-        emails=_each(contacts, "email"),
-        postal_addresses=["\n".join(each.postal_address) for each in contacts],
-        postcodes=_each(contacts, "postcode"),
-        sources=_each(contacts, "source"),
-        listed_on=_each(contacts, "listed_on"),
-        withdrawn_on=_each(contacts, "withdrawn_on"),
-        versions=_each(contacts, "version"),
-        now=tx.now,
-    )
-
-
-def _each(things: Sequence[object], name: str) -> list[Any]:
-    return [getattr(thing, name) for thing in things]

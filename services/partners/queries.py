@@ -1,5 +1,6 @@
-"""The statements of ``queries.sql``, by name."""
+"""The statements of ``queries.sql`` and ``people.sql``, by name."""
 
 from chassis.database import read_queries
 
 QUERIES = read_queries(__file__)
+PEOPLE = read_queries(__file__, "people.sql")

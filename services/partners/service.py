@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from chassis.extensions import Announcements, Pages, Store, subscribe
+from chassis.extensions import Announcements, Pages, Store, every, subscribe
 from chassis.inbox import Inbox
 from chassis.transports import Delivery
 from contracts.topology import PARTNERS
-from services.partners import web
+from services.partners import signing_in, web
 from services.partners.handlers import SUBSCRIPTIONS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -21,6 +21,12 @@ class Partners:
     store = Store(MIGRATIONS)
     announcements = Announcements()
     pages = Pages(web.build, "/partners")
+
+    @every(seconds=600, name="tidy sign-ins")
+    async def tidy(self) -> None:
+        """Forget how people signed in, after the time that it is kept."""
+        async with self.store.transaction() as tx:  # nameko puts the database here
+            await signing_in.tidy(tx)
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

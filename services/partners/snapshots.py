@@ -6,7 +6,8 @@ from chassis.database import Transaction
 from chassis.outbox import AnnouncePage, announce_many
 from services.partners import announcements
 from services.partners.domain import Contact, Organisation
-from services.partners.queries import QUERIES
+from services.partners.people import state_of
+from services.partners.queries import PEOPLE, QUERIES
 
 
 async def announce_organisations(tx: Transaction, after: str | None, most: int) -> str | None:
@@ -25,7 +26,15 @@ async def announce_contacts(tx: Transaction, after: str | None, most: int) -> st
     return str(found[-1].id) if found else None
 
 
+async def announce_people(tx: Transaction, after: str | None, most: int) -> str | None:
+    """Repeat the state of the next people in the order of their ids."""
+    found = [row async for row in PEOPLE.people_after(tx, after=after, most=most)]
+    await announce_many(tx, (state_of(person, snapshot=True) for person in found))
+    return str(found[-1]["id"]) if found else None
+
+
 SNAPSHOTS: Mapping[str, AnnouncePage] = {
     "organisations": announce_organisations,
     "contacts": announce_contacts,
+    "people": announce_people,
 }

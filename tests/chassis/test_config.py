@@ -166,6 +166,10 @@ def test_folders_stand_below_home_unless_said_otherwise() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "forum.example"])
-def test_nobody_else_may_reach_the_pages_until_there_is_a_sign_in(host: str) -> None:
-    with pytest.raises(SettingsError, match="CONDUIT_HOST must be a loopback address"):
-        Settings.load({"CONDUIT_HOST": host})
+def test_others_reach_the_pages_only_over_https_and_when_mail_can_be_sent(host: str) -> None:
+    over_https = {"CONDUIT_HOST": host, "CONDUIT_PUBLIC_URL": "https://conduit.forum.example"}
+    with pytest.raises(SettingsError, match="CONDUIT_HOST may be another address"):
+        Settings.load({"CONDUIT_HOST": host, "CONDUIT_SMTP_URL": "smtp://mail.example"})
+    with pytest.raises(SettingsError, match="and CONDUIT_SMTP_URL"):
+        Settings.load(over_https)
+    assert Settings.load({**over_https, "CONDUIT_SMTP_URL": "smtp://mail.example"}).over_tls

@@ -20,12 +20,13 @@ from chassis.errors import NotFound
 from chassis.house import House
 from chassis.mailbox import Mail, MailBox, pages
 from chassis.web import Section
+from contracts.access import Action
 from tests.conftest import client
 
 Send = Callable[..., Awaitable[None]]
 
 ID = "01321009500000000000-0123456789ab"
-SECTIONS = (Section(title="Mail", href="/mail", purpose="Reading."),)
+SECTIONS = (Section(title="Mail", href="/mail", purpose="Reading.", action=Action.BE_PUBLIC),)
 
 
 @pytest.fixture

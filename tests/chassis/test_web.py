@@ -53,11 +53,13 @@ from chassis.web import (
     site_of,
     when,
 )
+from contracts.access import Action
 from contracts.topology import GRANTS
+from tests.access import token
 from tests.conftest import MakeDatabase, client
 
 MOUNT = "/things"
-SECTIONS = (Section(title="Things", href=MOUNT, purpose="All the things."),)
+SECTIONS = (Section(title="Things", href=MOUNT, purpose="All the things.", action=Action.BE_PUBLIC),)
 SECRET = "Zoë Marker"
 LIMIT = 2048
 
@@ -77,6 +79,7 @@ class Pages:
     def routes(self) -> list[Route | Mount]:
         return [
             Route("/", self.show),
+            Route("/key", self.key),
             Route("/fail", self.fail),
             Route("/fail-late", self.fail_late),
             Route("/raise/{name}", self.refuse),
@@ -94,6 +97,9 @@ class Pages:
             Mount("/deep", routes=[Route("/down/{token}", self.show)]),
             Mount("/r/deep", routes=[Route("/fail", self.fail)]),
         ]
+
+    async def key(self, request: Request) -> Response:
+        return PlainTextResponse(new_key(request))
 
     async def show(self, request: Request) -> Response:
         return site_of(request).page(request, "page.html", text=request.query_params.get("text", "hello"))
@@ -171,6 +177,11 @@ class Pages:
         return live(request, version, pause=0.05)
 
 
+async def a_key(browser: httpx.AsyncClient) -> str:
+    """The key of a new form."""
+    return (await browser.get(f"{MOUNT}/key")).text
+
+
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
     return replace(settings, port=0, metrics_port=0, request_timeout=0.5, body_limit=LIMIT, grace=4.0)
@@ -208,6 +219,7 @@ async def visiting(pages: Pages, database: Database, folder: Path) -> AsyncItera
     server = WebServer(settings, database.context.house, SECTIONS)
     await server.mount(MOUNT, site(pages, database, folder).app)
     async with client(Gate(server, settings)) as visitor:
+        visitor.cookies.set("conduit", token(settings.keys_folder))
         yield visitor
 
 
@@ -359,6 +371,19 @@ class TestHeaders:
         for headers in ({"host": "evil.example"}, {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}):
             answer = await browser.get("/", headers=headers)
             assert answer.headers.items() >= SECURITY_HEADERS.items()
+
+    async def test_over_https_browsers_are_told_to_stay_there(
+        self, browser: httpx.AsyncClient, quick: Settings
+    ) -> None:
+        assert "strict-transport-security" not in (await browser.get("/")).headers
+        over_tls = replace(quick, public_url="https://conduit.forum.example")
+
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            await PlainTextResponse("here")(scope, receive, send)
+
+        async with client(Gate(answer, over_tls)) as visitor:
+            said = (await visitor.get("/")).headers["strict-transport-security"]
+        assert int(said.partition("max-age=")[2].partition(";")[0]) > 31_000_000
 
     async def test_no_script_of_a_page_may_run(self) -> None:
         policy = SECURITY_HEADERS["content-security-policy"]
@@ -563,7 +588,7 @@ class TestErrors:
         assert SECRET not in answer.text
 
     async def test_a_database_that_is_really_away(self, browser: httpx.AsyncClient) -> None:
-        answer = await browser.post(MOUNT + "/act", data={"key": new_key()})
+        answer = await browser.post(MOUNT + "/act", data={"key": await a_key(browser)})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
@@ -950,7 +975,7 @@ class TestOnce:
     async def test_the_same_form_again_gets_the_same_answer(
         self, browser: httpx.AsyncClient, database: Database
     ) -> None:
-        form = {"key": new_key(), "words": "hello"}
+        form = {"key": await a_key(browser), "words": "hello"}
         first = await browser.post(MOUNT + "/act", data=form)
         again = await browser.post(MOUNT + "/act", data=form)
         assert (first.status_code, first.headers["location"]) == (303, f"{MOUNT}/?done=recorded&n=1")
@@ -960,13 +985,13 @@ class TestOnce:
 
     async def test_another_key_acts_again(self, browser: httpx.AsyncClient, database: Database) -> None:
         for _ in range(2):
-            await browser.post(MOUNT + "/act", data={"key": new_key(), "words": "hello"})
+            await browser.post(MOUNT + "/act", data={"key": await a_key(browser), "words": "hello"})
         assert await self.effects(database) == ["hello", "hello"]
 
     async def test_the_same_key_with_other_words(
         self, browser: httpx.AsyncClient, database: Database
     ) -> None:
-        key = new_key()
+        key = await a_key(browser)
         await browser.post(MOUNT + "/act", data={"key": key, "words": "hello"})
         answer = await browser.post(MOUNT + "/act", data={"key": key, "words": "good-bye"})
         assert answer.status_code == 409
@@ -976,7 +1001,7 @@ class TestOnce:
     async def test_a_file_sent_again_is_the_same_though_browsers_draw_a_new_boundary(
         self, browser: httpx.AsyncClient, database: Database
     ) -> None:
-        key = new_key()
+        key = await a_key(browser)
         for content, status in ((b"1", 303), (b"1", 303), (b"2", 409)):
             form = {"key": key, "words": "w"}
             answer = await browser.post(MOUNT + "/act", data=form, files={"file": ("x.csv", content)})
@@ -984,7 +1009,7 @@ class TestOnce:
         assert await self.effects(database) == ["w"]
 
     async def test_twenty_at_once_act_once(self, browser: httpx.AsyncClient, database: Database) -> None:
-        form = {"key": new_key(), "words": "hello"}
+        form = {"key": await a_key(browser), "words": "hello"}
         answers = await asyncio.gather(*(browser.post(MOUNT + "/act", data=form) for _ in range(20)))
         assert {(each.status_code, each.headers["location"]) for each in answers} == {
             (303, f"{MOUNT}/?done=recorded&n=1")
@@ -994,7 +1019,7 @@ class TestOnce:
     async def test_an_act_that_fails_leaves_nothing_and_may_be_tried_again(
         self, browser: httpx.AsyncClient, database: Database, pages: Pages
     ) -> None:
-        form = {"key": new_key(), "words": "hello"}
+        form = {"key": await a_key(browser), "words": "hello"}
         pages.failing = True
         assert (await browser.post(MOUNT + "/act", data=form)).status_code == 500
         assert await self.effects(database) == []
@@ -1005,7 +1030,7 @@ class TestOnce:
     async def test_an_answer_that_says_no_leaves_nothing_and_the_form_may_be_mended(
         self, browser: httpx.AsyncClient, database: Database
     ) -> None:
-        key = new_key()
+        key = await a_key(browser)
         assert (await browser.post(MOUNT + "/act", data={"key": key, "words": "refuse"})).status_code == 422
         assert await self.effects(database) == []
         assert (await browser.post(MOUNT + "/act", data={"key": key, "words": "better"})).status_code == 303
@@ -1042,7 +1067,7 @@ class TestOnce:
     async def test_the_key_is_kept_where_no_token_can_be_read(
         self, browser: httpx.AsyncClient, database: Database
     ) -> None:
-        key = new_key()
+        key = await a_key(browser)
         await browser.post(MOUNT + "/act", data={"key": key, "words": "hello"})
         async with database.reading() as tx:
             [row] = await tx.fetch("SELECT * FROM idempotency")

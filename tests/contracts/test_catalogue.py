@@ -60,6 +60,12 @@ def test_who_says_and_who_hears() -> None:
         "partners.organisation_closed.v1",
         "partners.contact_listed.v1",
         "partners.contact_withdrawn.v1",
+        "partners.person_admitted.v1",
+        "partners.roles_changed.v1",
+        "partners.person_barred.v1",
+        "partners.person_signed_out.v1",
+        "partners.person_invited.v1",
+        "partners.sign_in_requested.v1",
         "grants.registrations_counted.v1",
     }
 

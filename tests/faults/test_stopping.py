@@ -14,6 +14,7 @@ import pytest
 from chassis.config import Settings
 from contracts.topology import NOTIFICATIONS
 from tests.faults.world import World, eventually
+from tests.journeys.running import Running
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -42,9 +43,9 @@ def waiting(world: World) -> int:
     return len(world.select(NOTIFICATIONS, queued))
 
 
-def watch(url: str) -> int:
+def watch(process: Running, path: str) -> int:
     """Follow a live page until the server ends it. How much it said."""
-    with httpx.stream("GET", url, timeout=30) as stream:
+    with httpx.stream("GET", process.url + path, timeout=30, cookies=process.cookies) as stream:
         try:
             return sum(len(part) for part in stream.iter_raw())
         except httpx.RemoteProtocolError:
@@ -56,7 +57,7 @@ def test_a_process_that_is_told_to_stop_finishes_what_is_in_flight(world: World)
     campaign = world.begin_campaign()
     process = world.running[NOTIFICATIONS]
     with ThreadPoolExecutor() as threads:
-        watching = threads.submit(watch, f"{process.url}/letters/campaigns/{campaign}/live")
+        watching = threads.submit(watch, process, f"/letters/campaigns/{campaign}/live")
         with locked(world, "organisations", "answers"):
             world.amend()
             asking = threads.submit(world.ask)

@@ -26,7 +26,9 @@ import kombu
 from chassis.config import Settings
 from chassis.embedded import AlreadyRunning
 from chassis.errors import DatabaseAway
+from chassis.keys import read_keys
 from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RawProxy, RecordingMailServer
+from chassis.web.access import public_mark
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.installation import Installation
 from services.intake import take_in
@@ -225,7 +227,9 @@ class World:
 
     def _status(self, service: str) -> int:
         try:
-            return httpx.get(self.running[service].url + PATHS[service], timeout=LONGEST_PAGE).status_code
+            running = self.running[service]
+            page = httpx.get(running.url + PATHS[service], timeout=LONGEST_PAGE, cookies=running.cookies)
+            return page.status_code
         except httpx.TransportError:
             return 0
 
@@ -304,8 +308,13 @@ class World:
 
     def ask(self) -> None:
         """A recipient asks something at the link in a letter, until an answer says that it was recorded."""
-        fields = {"answer": "ask", "question": "When does it begin?", "key": str(uuid4())}
+        fields = {"answer": "ask", "question": "When does it begin?", "key": self._form_key()}
         self._persist("POST", self._link(next(self._asked) // _ANSWERS), 303, data=fields)
+
+    def _form_key(self) -> str:
+        """The key of a form on a page for people outside, as if it had been opened before all this."""
+        key = str(uuid4())
+        return f"{key}.{public_mark(read_keys(self.installation.settings.keys_folder, NOTIFICATIONS), key)}"
 
     def _link(self, number: int) -> str:
         """The response page of one of the letters so far; each takes a limited number of answers."""
@@ -374,7 +383,9 @@ class World:
 
         def answer() -> httpx.Response | None:
             try:
-                found = httpx.request(method, self.running[NOTIFICATIONS].url + path, timeout=20, **content)
+                running = self.running[NOTIFICATIONS]
+                url, cookies = running.url + path, running.cookies
+                found = httpx.request(method, url, timeout=20, cookies=cookies, **content)
             except httpx.TransportError:
                 return None
             return found if found.status_code == status else None

@@ -9,6 +9,7 @@ from chassis.database import Database
 from services.grants import web
 from services.grants.imports import import_registrations
 from tests.conftest import EXAMPLES, client
+from tests.crawling import contents, opened
 from tests.grants.test_handlers import ORGANISATION, a_pledge, receive
 
 
@@ -76,3 +77,12 @@ async def test_what_does_not_exist_is_a_problem_with_a_cure(browser: httpx.Async
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"]
     assert (await browser.post("/grants/")).status_code == 405
+
+
+async def test_opening_pages_changes_nothing(grants: Database, browser: httpx.AsyncClient) -> None:
+    await import_registrations(grants, EXAMPLES / "registrations.csv")
+    before = await contents(grants)
+    found = await opened(browser, "/grants", "/grants/", "/grants/api/v1/registrations/counts")
+    assert len(found) >= 2
+    assert set(found.values()) == {200}, found
+    assert await contents(grants) == before

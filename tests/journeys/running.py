@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any, Self
 import httpx
 
 from chassis.testing import free_port
+from tests.access import cookies
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -63,6 +65,11 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def cookies(self) -> dict[str, str]:
+        """Of a browser that is signed in as somebody who may do whatever anybody may."""
+        return cookies(self.home / "keys")
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -101,6 +108,12 @@ class Running:
             if time.monotonic() > deadline:
                 raise AssertionError(f"did not say “{words}” within {within} s:\n{self.log.read_text()}")
             time.sleep(0.1)
+
+    def link(self, role: str) -> str:
+        """The link that was printed for the example's person of this role; it works once."""
+        found = re.search(rf"^ *{re.escape(role)}: .*(http://\S+)$", self.log.read_text(), re.MULTILINE)
+        assert found, self.log.read_text()
+        return found.group(1)
 
     def stop(self, number: int = signal.SIGINT, within: float = 15) -> int:
         """Send a signal and wait for the end. The exit code."""

@@ -1,4 +1,4 @@
-"""The campaign in a real browser: the board, a letter, an answer, and the board that changes by itself."""
+"""In a real browser: signing in, the board, a letter, an answer, and the board that changes by itself."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, ViewportSize, expect, sync_playwright
 
 from tests.journeys.running import Running
 
@@ -27,6 +27,9 @@ PATHS = (
     "/",
     "/partners/",
     "/partners/organisations",
+    "/partners/account",
+    "/partners/sign-in",
+    "/partners/sign-in/sent",
     "/grants/",
     "/letters/",
     "/letters/campaigns/new",
@@ -53,11 +56,49 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.fixture(scope="module")
+def staff(browser: Browser, running: Running) -> StorageState:
+    """What a browser keeps in which a member of staff has used the link that was printed at the start."""
+    return signed_in(browser, running.link("Staff"))
+
+
+def signed_in(browser: Browser, link: str) -> StorageState:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(link)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="Your account")).to_be_visible()
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: Browser, staff: StorageState) -> Iterator[Page]:
+    """A page of staff."""
+    yield from opened(browser, staff)
+
+
+@pytest.fixture
+def stranger(browser: Browser) -> Iterator[Page]:
+    """A page of somebody who has not signed in, on a phone."""
+    yield from opened(browser, None, {"width": 390, "height": 844})
+
+
+@pytest.fixture
+def ops(browser: Browser, running: Running) -> Iterator[Page]:
+    """A page of whoever administers people."""
+    yield from opened(browser, signed_in(browser, running.link("Operations")))
+
+
+def opened(browser: Browser, kept: StorageState | None, screen: ViewportSize | None = None) -> Iterator[Page]:
     """A page that fails the test when a script fails or the browser blocks something of ours."""
-    screen: ViewportSize = {"width": 1280, "height": 900}
-    context = browser.new_context(locale="en-GB", timezone_id="Europe/London", viewport=screen)
+    context = browser.new_context(
+        locale="en-GB",
+        timezone_id="Europe/London",
+        viewport=screen or {"width": 1280, "height": 900},
+        storage_state=kept,
+    )
     opened = context.new_page()
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -94,18 +135,18 @@ def test_the_board_says_who_has_not_acknowledged(page: Page, running: Running) -
 
 
 @pytest.mark.timeout(150)
-def test_a_recipient_acknowledges_and_the_board_changes_by_itself(page: Page, running: Running) -> None:
+def test_a_recipient_acknowledges_and_the_board_changes_by_itself(
+    page: Page, stranger: Page, running: Running
+) -> None:
     address = response_page(page, running, "Camden Primary Care Trust")
     open_board(page, running)
     expect(page.locator("main")).to_contain_text(re.compile(r"31\s+of\s+33"))
 
-    recipient = page.context.new_page()
-    recipient.set_viewport_size({"width": 390, "height": 844})
-    recipient.goto(address)
-    recipient.goto(address)
+    stranger.goto(address)
+    stranger.goto(address)
     expect(page.locator("main")).to_contain_text(re.compile(r"31\s+of\s+33"))
-    recipient.get_by_role("button", name="We have received the letter").click()
-    expect(recipient.locator("main")).to_contain_text(re.compile("thank you|recorded", re.IGNORECASE))
+    stranger.get_by_role("button", name="We have received the letter").click()
+    expect(stranger.locator("main")).to_contain_text(re.compile("thank you|recorded", re.IGNORECASE))
 
     expect(page.locator("main")).to_contain_text(re.compile(r"30\s+of\s+33"), timeout=10_000)
 
@@ -145,6 +186,56 @@ def test_no_page_is_wider_than_the_screen(page: Page, running: Running, path: st
     assert (page.goto(running.url + path)) is not None
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
+
+
+@pytest.mark.timeout(150)
+def test_one_signs_in_by_the_code_in_the_mail(page: Page, stranger: Page, running: Running) -> None:
+    """And comes to the page that one wanted; in another browser the link of the same mail opens nothing."""
+    stranger.goto(running.url + "/letters/")
+    stranger.get_by_label("Your e-mail address").fill("Leyla.Demir@forum.example")
+    stranger.get_by_role("button").click()
+    code = stranger.get_by_label("The six digits")
+    expect(code).to_be_visible()
+
+    letter = eventually_mailed(page, running, "Your link and your code")
+    digits = re.search(r"\b(\d{3}) (\d{3})\b", letter)
+    assert digits
+    code.fill(f"{digits.group(1)} {digits.group(2)}")
+    stranger.get_by_role("button", name="Sign in").click()
+    expect(stranger.get_by_role("heading", level=1)).to_contain_text("Letters")
+    assert stranger.url.endswith("/letters/")
+
+
+def eventually_mailed(page: Page, running: Running, subject: str) -> str:
+    """The words of the newest message with this subject in the mail box."""
+    for _ in range(50):
+        page.goto(running.url + "/mail")
+        found = page.get_by_role("link", name=re.compile(subject))
+        if found.count():
+            found.first.click()
+            return page.locator("main").inner_text()
+        page.wait_for_timeout(200)
+    raise AssertionError(f"no message says “{subject}”")
+
+
+@pytest.mark.timeout(150)
+def test_a_person_is_invited_trusted_and_barred(ops: Page, running: Running) -> None:
+    page = ops
+    page.goto(running.url)
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="People").click()
+    page.get_by_role("link", name="Invite somebody").click()
+    page.get_by_label("Name").fill("Noor Haddad")
+    page.get_by_label("E-mail address").fill("noor.haddad@forum.example")
+    page.get_by_label("Trustee").check()
+    page.get_by_role("button", name="Invite").click()
+    expect(page.get_by_role("status").first).to_contain_text("They were sent a message")
+    page.get_by_role("link", name="Noor Haddad").click()
+    page.get_by_label("Auditor").check()
+    page.get_by_role("button", name="Change the roles").click()
+    expect(page.locator("main")).to_contain_text("Auditor, Trustee")
+    page.get_by_label("may no longer sign in").check()
+    page.get_by_role("button", name="Bar them").click()
+    expect(page.locator("main")).to_contain_text("barred")
 
 
 def test_the_second_start_is_quick_and_shows_the_same_board(tmp_path: Path) -> None:

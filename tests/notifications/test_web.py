@@ -7,8 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
@@ -23,7 +22,9 @@ from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.web.board import short_name
-from tests.conftest import announced
+from tests.access import form_key
+from tests.conftest import announced, client
+from tests.crawling import contents, opened
 from tests.notifications.conftest import (
     SendAll,
     address_of,
@@ -60,14 +61,8 @@ def bell() -> Bell:
 async def browser(book: Database, bell: Bell) -> AsyncIterator[httpx.AsyncClient]:
     """A browser on the service as it is mounted."""
     object.__setattr__(book.context, "wake", bell)
-    app = web.build(book)
-
-    async def mounted(scope: Any, receive: Any, send: Any) -> None:
-        await app({**scope, "root_path": "/letters"}, receive, send)
-
-    transport = httpx.ASGITransport(mounted, raise_app_exceptions=True)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        yield client
+    async with client(web.build(book), "/letters") as visitor:
+        yield visitor
 
 
 @pytest.fixture
@@ -102,6 +97,11 @@ FORM = {
     "body": "Dear {contact_name},\n\nPlease answer at {response_url}.",
     "signatory": "director",
 }
+
+
+async def a_key(browser: httpx.AsyncClient, address: str) -> str:
+    """The key of a form for people outside."""
+    return _key_on((await browser.get(address)).text)
 
 
 async def test_before_the_first_campaign_the_page_says_what_one_is(browser: httpx.AsyncClient) -> None:
@@ -144,7 +144,7 @@ async def test_without_the_tick_nothing_is_sent(
     browser: httpx.AsyncClient, book: Database, bell: Bell
 ) -> None:
     id = await drafted(book)
-    refused = await browser.post(f"/letters/campaigns/{id}/send", data={"key": str(uuid4())})
+    refused = await browser.post(f"/letters/campaigns/{id}/send", data={"key": form_key()})
     assert refused.status_code == 422
     assert {letter["state"] for letter in await letters(book)} == {"draft"}
     assert bell.rung == 0
@@ -154,7 +154,7 @@ async def test_the_form_comes_back_with_every_fault_and_with_what_was_typed(
     browser: httpx.AsyncClient, book: Database
 ) -> None:
     wrong = FORM | {"name": "", "roles": [], "ask_each": "-3", "body": "Dear {contact_nme}", "kind": "circus"}
-    page = await browser.post("/letters/campaigns/new", data=wrong | {"key": str(uuid4())})
+    page = await browser.post("/letters/campaigns/new", data=wrong | {"key": form_key()})
     assert page.status_code == 422
     for field in ("name", "roles", "ask_each", "body", "kind"):
         assert f'id="{field}-fault"' in page.text, field
@@ -164,7 +164,7 @@ async def test_the_form_comes_back_with_every_fault_and_with_what_was_typed(
 
 
 async def test_the_form_sent_twice_makes_one_campaign(browser: httpx.AsyncClient, book: Database) -> None:
-    key = {"key": str(uuid4())}
+    key = {"key": form_key()}
     answers = await asyncio.gather(
         *(browser.post("/letters/campaigns/new", data=FORM | key) for _ in range(4))
     )
@@ -181,7 +181,7 @@ async def test_letters_of_a_draft_are_made_anew_by_a_button(
     assert "Needs you: 3 letters" in board.text
     assert f'action="/letters/campaigns/{id}/letters"' in board.text
     await hear(book, counted("E09000020", 52, sequence=3))
-    again = await browser.post(f"/letters/campaigns/{id}/letters", data={"key": str(uuid4())})
+    again = await browser.post(f"/letters/campaigns/{id}/letters", data={"key": form_key()})
     board = await browser.get(again.headers["location"])
     assert "written anew" in board.text
     assert "Needs you" not in board.text
@@ -193,7 +193,7 @@ async def test_a_draft_to_nobody_says_why(browser: httpx.AsyncClient, book: Data
     assert "No letter can go yet" in board.text
     assert "nobody of these roles" in board.text
     assert (
-        await browser.post(f"/letters/campaigns/{id}/send", data={"key": str(uuid4()), "confirm": "yes"})
+        await browser.post(f"/letters/campaigns/{id}/send", data={"key": form_key(), "confirm": "yes"})
     ).status_code == 422
 
 
@@ -274,12 +274,12 @@ async def test_what_nobody_knows_is_settled_by_a_button(
     page = await browser.get(f"/letters/letters/{by_state['unknown']}")
     assert "It arrived: mark as sent" in page.text
     assert "Send it again" in page.text
-    done = await browser.post(f"/letters/letters/{by_state['unknown']}/arrived", data={"key": str(uuid4())})
+    done = await browser.post(f"/letters/letters/{by_state['unknown']}/arrived", data={"key": form_key()})
     assert done.status_code == 303
-    late = await browser.post(f"/letters/letters/{by_state['unknown']}/again", data={"key": str(uuid4())})
+    late = await browser.post(f"/letters/letters/{by_state['unknown']}/again", data={"key": form_key()})
     assert late.status_code == 409
     assert "Send it again" in (await browser.get(f"/letters/letters/{by_state['failed']}")).text
-    await browser.post(f"/letters/letters/{by_state['failed']}/again", data={"key": str(uuid4())})
+    await browser.post(f"/letters/letters/{by_state['failed']}/again", data={"key": form_key()})
     assert bell.rung == 1
     states = {letter["id"]: letter["state"] for letter in await letters(book)}
     assert (states[by_state["unknown"]], states[by_state["failed"]]) == ("sent", "ready")
@@ -317,14 +317,14 @@ async def test_a_question_after_a_refusal_is_not_overlooked_until_it_is_settled(
     assert "<small>“No means left.” Question: “Who else gives?”</small>" in board.text
     page = await browser.get(f"/letters/letters/{letter}")
     [action] = re.findall(r'action="(/letters/answers/[^"]+)"', page.text)
-    settled = await browser.post(action, data={"key": str(uuid4())})
+    settled = await browser.post(action, data={"key": form_key()})
     page = await browser.get(settled.headers["location"])
     assert "We have answered this" not in page.text
     assert "Question answered by us" in page.text
     board = await browser.get(f"/letters/campaigns/{sent}")
     assert _needs_you(board.text) == ""
     assert "<small>“No means left.”</small>" in board.text
-    assert (await browser.post(action, data={"key": str(uuid4())})).status_code == 409
+    assert (await browser.post(action, data={"key": form_key()})).status_code == 409
 
 
 async def test_a_question_that_was_answered_is_no_longer_our_turn(
@@ -333,7 +333,7 @@ async def test_a_question_that_was_answered_is_no_longer_our_turn(
     await reply(book, sent, ASK)
     assert "our turn" in (await browser.get(f"/letters/campaigns/{sent}")).text
     [asked] = await rows(book, "SELECT id FROM answers")
-    await browser.post(f"/letters/answers/{asked['id']}/settle", data={"key": str(uuid4())})
+    await browser.post(f"/letters/answers/{asked['id']}/settle", data={"key": form_key()})
     board = (await browser.get(f"/letters/campaigns/{sent}")).text
     assert "our turn" not in board
     assert "We answered the question: “Who else gives?”" in board
@@ -357,7 +357,7 @@ async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figur
 ) -> None:
     letter = await reply(book, sent, PLEDGE)
     [pledge] = await rows(book, "SELECT id FROM answers")
-    await browser.post(f"/letters/pledges/{pledge['id']}/confirm", data={"key": str(uuid4())})
+    await browser.post(f"/letters/pledges/{pledge['id']}/confirm", data={"key": form_key()})
     await reply(book, sent, DECLINE)
     board = (await browser.get(f"/letters/campaigns/{sent}")).text
     assert "says now that they cannot contribute. “No means left.”" in _needs_you(board)
@@ -368,7 +368,7 @@ async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figur
     assert "confirmed by us" in page
     assert "replaced by a later answer" not in page
     [action] = re.findall(r'action="(/letters/answers/[^"]+)"', page)
-    await browser.post(action, data={"key": str(uuid4())})
+    await browser.post(action, data={"key": form_key()})
     assert _needs_you((await browser.get(f"/letters/campaigns/{sent}")).text) == ""
 
 
@@ -394,9 +394,9 @@ async def test_a_draft_is_thrown_away_once_somebody_says_so(
     assert "Throw this draft away" in board.text
     assert f'data-live="/letters/campaigns/{id}/live"' in board.text
     assert "<dt>Pledged</dt>" not in board.text
-    unsaid = await browser.post(f"/letters/campaigns/{id}/discard", data={"key": str(uuid4())})
+    unsaid = await browser.post(f"/letters/campaigns/{id}/discard", data={"key": form_key()})
     assert unsaid.status_code == 422
-    form = {"key": str(uuid4()), "confirm": "yes"}
+    form = {"key": form_key(), "confirm": "yes"}
     gone = await browser.post(f"/letters/campaigns/{id}/discard", data=form)
     assert "The draft was thrown away" in (await browser.get(gone.headers["location"])).text
     assert await rows(book, "SELECT FROM letters UNION ALL SELECT FROM campaigns") == []
@@ -404,7 +404,7 @@ async def test_a_draft_is_thrown_away_once_somebody_says_so(
 
 async def test_what_was_released_cannot_be_thrown_away(browser: httpx.AsyncClient, book: Database) -> None:
     id = await released(book)
-    form = {"key": str(uuid4()), "confirm": "yes"}
+    form = {"key": form_key(), "confirm": "yes"}
     assert (await browser.post(f"/letters/campaigns/{id}/discard", data=form)).status_code == 409
     board = (await browser.get(f"/letters/campaigns/{id}")).text
     assert "No letter has arrived yet" in board
@@ -434,8 +434,9 @@ async def test_after_many_answers_the_page_asks_to_telephone(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:
     await reply(book, sent, *[ASK] * MOST_ANSWERS)
-    form = {"answer": "ask", "question": "And another?", "key": str(uuid4())}
-    page = await browser.post(await response_page(book, sent), data=form)
+    address = await response_page(book, sent)
+    form = {"answer": "ask", "question": "And another?", "key": await a_key(browser, address)}
+    page = await browser.post(address, data=form)
     assert page.status_code == 422
     assert f"Please telephone us on {book.context.house.telephone}" in page.text
     assert len(await rows(book, "SELECT FROM answers")) == MOST_ANSWERS
@@ -460,10 +461,9 @@ async def test_one_press_acknowledges_however_often_it_arrives(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:
     address = await response_page(book, sent)
-    key = _key_on((await browser.get(address)).text)
-    form = {"key": key, "answer": "acknowledge"}
+    form = {"key": await a_key(browser, address), "answer": "acknowledge"}
     answers = await asyncio.gather(*(browser.post(address, data=form) for _ in range(5)))
-    answers.append(await browser.post(address, data=form | {"key": str(uuid4())}))
+    answers.append(await browser.post(address, data=form | {"key": await a_key(browser, address)}))
     assert {answer.status_code for answer in answers} == {303}
     assert len([event for event in await announced(book) if event.fact is LetterAcknowledged]) == 1
     done = await browser.get(answers[0].headers["location"])
@@ -485,7 +485,7 @@ async def test_a_link_that_is_not_whole_says_what_to_do(
     }
     for answer in (
         await browser.get(links[spoilt]),
-        await browser.post(links[spoilt], data={"answer": "acknowledge", "key": str(uuid4())}),
+        await browser.post(links[spoilt], data={"answer": "acknowledge", "key": form_key()}),
     ):
         assert answer.status_code == 404
         assert "We do not recognise this link" in answer.text
@@ -499,7 +499,8 @@ async def test_an_amount_that_cannot_be_used_is_shown_with_its_cure(
     browser: httpx.AsyncClient, book: Database, sent: UUID, amount: str
 ) -> None:
     address = await response_page(book, sent)
-    form = {"answer": "pledge", "amount": amount, "name": "Sam Okafor", "position": "", "key": str(uuid4())}
+    key = await a_key(browser, address)
+    form = {"answer": "pledge", "amount": amount, "name": "Sam Okafor", "position": "", "key": key}
     page = await browser.post(address, data=form)
     assert page.status_code == 422
     assert page.headers["referrer-policy"] == "no-referrer"
@@ -514,26 +515,28 @@ async def test_a_pledge_is_made_by_one_side_and_confirmed_by_the_other(
 ) -> None:
     address = await response_page(book, sent)
     form = {"answer": "pledge", "amount": "1,500", "name": "Sam Okafor", "position": "Head of Finance"}
-    assert (await browser.post(address, data=form | {"key": str(uuid4())})).status_code == 303
+    key = await a_key(browser, address)
+    assert (await browser.post(address, data=form | {"key": key})).status_code == 303
     page = await browser.get(f"/letters/letters/{await a_letter(book, sent)}")
     action = re.search(r'action="(/letters/pledges/[^"]+)"', page.text)
     assert action
     assert "not yet confirmed by us" in page.text
-    confirmed = await browser.post(action[1], data={"key": str(uuid4())})
+    confirmed = await browser.post(action[1], data={"key": form_key()})
     assert "confirmed by us" in (await browser.get(confirmed.headers["location"])).text
     assert [
         event.data["amount"]["amount_pence"]
         for event in await announced(book)
         if event.fact is ContributionPledged
     ] == [150_000]
-    assert (await browser.post(action[1], data={"key": str(uuid4())})).status_code == 409
+    assert (await browser.post(action[1], data={"key": form_key()})).status_code == 409
 
 
 async def test_an_answer_that_is_none_is_refused(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:
     address = await response_page(book, sent)
-    assert (await browser.post(address, data={"answer": "shout", "key": str(uuid4())})).status_code == 422
+    key = await a_key(browser, address)
+    assert (await browser.post(address, data={"answer": "shout", "key": key})).status_code == 422
     assert (await browser.post(address, data={"answer": "acknowledge"})).status_code == 400
     assert (await browser.post(address, json={"answer": "acknowledge"})).status_code == 415
 
@@ -570,7 +573,7 @@ async def test_what_does_not_exist_is_404(browser: httpx.AsyncClient, path: str,
 
 
 def _api(key: str | None = None) -> dict[str, str]:
-    return {"idempotency-key": key or str(uuid4())}
+    return {"idempotency-key": key or form_key()}
 
 
 async def test_a_program_makes_and_sends_a_campaign(
@@ -625,3 +628,14 @@ async def test_a_program_that_sends_something_else_is_told_what_is_wrong(
 )
 def test_a_tile_bears_a_short_name(name: str, short: str) -> None:
     assert short_name(name) == short
+
+
+async def test_opening_pages_changes_nothing(browser: httpx.AsyncClient, book: Database, sent: UUID) -> None:
+    await drafted(book)
+    before = await contents(book)
+    found = await opened(browser, "/letters", "/letters/", await response_page(book, sent))
+    assert len(found) > 30
+    assert {f"/letters/campaigns/{sent}", f"/letters/campaigns/{sent}.csv"} <= set(found)
+    # What only forms lead to has no page of its own.
+    assert set(found.values()) <= {200, 405}, found
+    assert await contents(book) == before

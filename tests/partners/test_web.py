@@ -9,9 +9,11 @@ import pytest
 
 from chassis.database import Database
 from contracts.notifications import LetterAcknowledged, LetterSent
+from services.partners import people
 from services.partners.imports import import_partners
 from services.partners.web import build
 from tests.conftest import EXAMPLES, client
+from tests.crawling import contents, opened
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, hear, line, told
 
 MOUNT = "/partners"
@@ -205,3 +207,16 @@ async def test_pages_change_nothing(browser: httpx.AsyncClient) -> None:
     for path in ("/", "/organisations", "/api/v1/organisations"):
         assert (await browser.post(MOUNT + path)).status_code == 405
     assert (await browser.get(f"{MOUNT}/nothing")).status_code == 404
+
+
+@pytest.mark.usefixtures("example")
+async def test_opening_pages_changes_nothing(browser: httpx.AsyncClient, register: Database) -> None:
+    async with register.transaction() as tx:
+        id = await people.invite(tx, name="Amina", email="a@forum.example", roles=["ops"])
+    before = await contents(register)
+    found = await opened(browser, MOUNT, f"{MOUNT}/people", MOUNT + "/", API)
+    assert len(found) > 100
+    assert f"{MOUNT}/people/{id}" in found
+    assert found.pop(f"{MOUNT}/account") == 404, "the account of nobody who was ever admitted"
+    assert set(found.values()) <= {200, 405}, found
+    assert await contents(register) == before

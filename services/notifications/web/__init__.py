@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from starlette.routing import Route
-
 from chassis.database import Database
-from chassis.web import Site
+from chassis.web import Site, page
+from contracts.access import Action
 from services.notifications.web import api, board, drafts, letter, respond
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -14,29 +13,32 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 def build(database: Database) -> Any:
     """The ASGI application, to be mounted under ``/letters``."""
+    read, write, send = Action.READ_LETTERS, Action.WRITE_LETTERS, Action.SEND_LETTERS
+    settle, confirm, public = Action.SETTLE_ANSWERS, Action.CONFIRM_PLEDGES, Action.BE_PUBLIC
+    post = ("POST",)
     routes = [
-        Route("/", board.list_campaigns),
-        Route("/campaigns/new", drafts.show_form),
-        Route("/campaigns/new", drafts.create, methods=["POST"]),
-        Route("/campaigns/{id}.csv", board.download),
-        Route("/campaigns/{id}", board.show),
-        Route("/campaigns/{id}/live", board.follow),
-        Route("/campaigns/{id}/letters", drafts.write_anew, methods=["POST"]),
-        Route("/campaigns/{id}/send", drafts.send, methods=["POST"]),
-        Route("/campaigns/{id}/discard", drafts.discard, methods=["POST"]),
-        Route("/letters/{id}", letter.show),
-        Route("/letters/{id}/pdf", letter.as_pdf),
-        Route("/letters/{id}/html", letter.as_html),
-        Route("/letters/{id}/arrived", letter.arrived, methods=["POST"]),
-        Route("/letters/{id}/again", letter.again, methods=["POST"]),
-        Route("/pledges/{id}/confirm", letter.confirm, methods=["POST"]),
-        Route("/answers/{id}/settle", letter.settle, methods=["POST"]),
-        Route("/r/{token}", respond.show),
-        Route("/r/{token}", respond.answer, methods=["POST"]),
-        Route("/r/{token}/done", respond.done),
-        Route("/r/{token}/pdf", respond.as_pdf),
-        Route("/api/v1/campaigns", api.create, methods=["POST"]),
-        Route("/api/v1/campaigns/{id}", api.show),
-        Route("/api/v1/campaigns/{id}/send", api.send, methods=["POST"]),
+        page("/", board.list_campaigns, read),
+        page("/campaigns/new", drafts.show_form, write),
+        page("/campaigns/new", drafts.create, write, methods=post),
+        page("/campaigns/{id}.csv", board.download, read),
+        page("/campaigns/{id}", board.show, read),
+        page("/campaigns/{id}/live", board.follow, read),
+        page("/campaigns/{id}/letters", drafts.write_anew, write, methods=post),
+        page("/campaigns/{id}/send", drafts.send, send, methods=post),
+        page("/campaigns/{id}/discard", drafts.discard, write, methods=post),
+        page("/letters/{id}", letter.show, read),
+        page("/letters/{id}/pdf", letter.as_pdf, read),
+        page("/letters/{id}/html", letter.as_html, read),
+        page("/letters/{id}/arrived", letter.arrived, settle, methods=post),
+        page("/letters/{id}/again", letter.again, send, methods=post),
+        page("/pledges/{id}/confirm", letter.confirm, confirm, methods=post),
+        page("/answers/{id}/settle", letter.settle, settle, methods=post),
+        page("/r/{token}", respond.show, public),
+        page("/r/{token}", respond.answer, public, methods=post),
+        page("/r/{token}/done", respond.done, public),
+        page("/r/{token}/pdf", respond.as_pdf, public),
+        page("/api/v1/campaigns", api.create, write, methods=post),
+        page("/api/v1/campaigns/{id}", api.show, read),
+        page("/api/v1/campaigns/{id}/send", api.send, send, methods=post),
     ]
     return Site(database, routes, TEMPLATES, public=("/r/",)).app

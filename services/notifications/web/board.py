@@ -79,7 +79,7 @@ async def show(request: Request) -> Response:
         rows=[row for row in board.rows() if _fits(row, status, query)],
         chosen=status,
         query=query,
-        key=new_key(),
+        key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
     return response

@@ -136,6 +136,6 @@ def _form(request: Request, values: dict[str, Any], faults: Faults, status: int 
         values=dict.fromkeys((*_TEXTS, *_AMOUNTS), "") | values,
         faults=faults,
         options=options,
-        key=new_key(),
+        key=new_key(request),
     )
     return response

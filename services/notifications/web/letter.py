@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import new_key, once, read_form, read_id, see, site_of
+from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
+from contracts.access import Action, may
 from services.notifications.answers import confirm_pledge, settle_answer
 from services.notifications.domain import LETTER_STAGES, AnswerKind, LetterState, and_words
 from services.notifications.hrefs import campaign_href, confirm_href, letter_href, response_href, settle_href
@@ -70,7 +71,7 @@ async def show(request: Request) -> Response:
         campaign={"name": letter["campaign"], "href": campaign_href(letter["campaign_id"])},
         history=[{**row, "detail": ""} for row in history],
         answers=[_answer(row, is_open=row["id"] in open_ids) for row in answers],
-        actions=_actions(letter),
+        actions=[each for each in _actions(letter) if may(each["needs"], signed_in(request).roles)],
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html",
         response_href=response_href(token_of(site.context, letter["id"])),
@@ -78,7 +79,7 @@ async def show(request: Request) -> Response:
             "previous_href": letter_href(previous) if previous else None,
             "next_href": letter_href(following) if following else None,
         },
-        key=new_key(),
+        key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
     return response
@@ -139,13 +140,20 @@ def _actions(letter: Any) -> list[dict[str, Any]]:
         "href": f"{href}/arrived",
         "explains": "When the recipient has told you that they have it.",
         "danger": False,
+        "needs": Action.SETTLE_ANSWERS,
     }
-    resend = {"label": "Send it again", "href": f"{href}/again", "explains": "", "danger": False}
+    resend = {
+        "label": "Send it again",
+        "href": f"{href}/again",
+        "explains": "When the address was put right, or the mail server works again.",
+        "danger": False,
+        "needs": Action.SEND_LETTERS,
+    }
     if state is LetterState.UNKNOWN:
         explains = "Only when you know that it did not arrive: otherwise they get it twice."
         return [arrived, {**resend, "explains": explains, "danger": True}]
     if state is LetterState.FAILED:
-        return [{**resend, "explains": "When the address was put right, or the mail server works again."}]
+        return [resend]
     return []
 
 

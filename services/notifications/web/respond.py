@@ -144,7 +144,7 @@ async def _page(request: Request, letter: Any, *, status: int = 200, **values: A
         fund=letter["fund"],
         already=[{"words": _told(row), "at": row["at"]} for row in reversed(answers)],
         pdf_href=f"{response_href(request.path_params['token'])}/pdf",
-        key=new_key(),
+        key=new_key(request),
         **shown,
     )
     return _private(response)

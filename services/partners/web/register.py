@@ -1,19 +1,16 @@
-"""The pages and the API of partners: organisations, each with its contacts and its timeline."""
+"""The register: organisations, each with its contacts and its timeline."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from chassis.clock import LOCAL
-from chassis.database import Database, Transaction
+from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry, House
 from chassis.web import BadRequest, Site, read_id, site_of
@@ -31,18 +28,6 @@ LETTER = "/letters/letters"
 PAGE = 50
 #: The newest entries of a timeline that a page shows, and of the first page's.
 TIMELINE, LATELY = 200, 10
-
-
-def build(database: Database) -> ASGIApp:
-    """The application, to be mounted at ``/partners``."""
-    routes = [
-        Route("/", home),
-        Route("/organisations", organisations),
-        Route("/organisations/{id}", organisation),
-        Route("/api/v1/organisations", api_organisations),
-        Route("/api/v1/organisations/{id}", api_organisation),
-    ]
-    return Site(database, routes, Path(__file__).parent / "templates").app
 
 
 async def home(request: Request) -> Response:

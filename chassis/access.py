@@ -1,0 +1,280 @@
+"""Who is asking: session tokens, the keys that sign them, and who has been signed out since.
+
+One service signs a token for a quarter of an hour; the others verify it by themselves with its public key.
+A token carries the version of the person that it was made at. As soon as a service hears of a newer one
+(other roles, barred, signed out), the token is no longer good, and the browser fetches another one or learns
+why not.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from secrets import token_hex
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from chassis.database import Database, Transaction, read_queries
+from chassis.errors import DatabaseAway
+from chassis.inbox import Forget
+from chassis.keys import KeysError, create_file
+from contracts.envelope import Event
+
+QUERIES = read_queries(__file__, "access.sql")
+
+#: How long a token is good. Nothing but a version that has moved on ends one sooner.
+LIFETIME = timedelta(minutes=15)
+
+#: Seconds for which what is known of people's versions is taken for true.
+_FRESH = 5.0
+#: Seconds after which it is no longer, even if the database is away.
+_STALE = 45.0
+
+#: What the clocks of two computers may differ by.
+_CLOCKS_DIFFER = timedelta(minutes=1)
+
+#: Only this way of signing is accepted, whatever a token says of itself.
+_ALGORITHM = "EdDSA"
+_MADE_AT = "%Y%m%dT%H%M%S%f"
+_ISSUER, _AUDIENCE = "conduit", "conduit session"
+
+
+class NoSession(Exception):
+    """A token is not good. ``reason`` is one of a few words, safe for logs."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody who has signed in."""
+
+    id: UUID
+    session: UUID
+    roles: frozenset[str]
+    #: The version of the person that the token was made at: epoch, then number.
+    version: tuple[int, int]
+    #: When the present token was made.
+    seen_at: datetime
+    #: Signs the keys of this session's forms.
+    forms: str
+
+    def form_mark(self, key: str) -> str:
+        """What makes a form's key one of this session's."""
+        return hmac.new(self.forms.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+class SessionKeys:
+    """The key pairs of session tokens: a folder with ``session-<id>.signing`` and ``session-<id>.verifying``.
+
+    The newest signs. An older one verifies what it signed before there was a newer one, and nothing else: a
+    stolen key is worthless a quarter of an hour after a rotation. The folder is read again now and then, so
+    that a rotation needs no restart.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        #: By id, with the moment after which nothing was signed with it any more.
+        self._verifying: dict[str, tuple[Ed25519PublicKey, datetime]] = {}
+        self._signing: tuple[str, Ed25519PrivateKey] | None = None
+        self._read_at = -_FRESH
+
+    def sign(self, person: Person) -> str:
+        """A token for this person, good from ``person.seen_at`` on.
+
+        Raises:
+            KeysError: where there is no key that signs.
+        """
+        id, key = self._newest()
+        claims = {
+            "iss": _ISSUER,
+            "aud": _AUDIENCE,
+            "sub": str(person.id),
+            "sid": str(person.session),
+            "roles": sorted(person.roles),
+            "ver": list(person.version),
+            "iat": person.seen_at.timestamp(),
+            "exp": int((person.seen_at + LIFETIME).timestamp()),
+            "forms": person.forms,
+        }
+        return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": id})
+
+    def verify(self, token: str, now: datetime | None) -> Person:
+        """The person in a token.
+
+        Args:
+            now: the present moment; nothing to take an expired token as well.
+
+        Raises:
+            NoSession: ``invalid`` or ``expired``.
+        """
+        try:
+            key, until = self._key(str(jwt.get_unverified_header(token).get("kid")))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[_ALGORITHM],
+                audience=_AUDIENCE,
+                issuer=_ISSUER,
+                # By our own clock, which tests and the example move.
+                options={"verify_exp": False, "verify_iat": False, "require": ["exp", "iat", "sub"]},
+            )
+            person = _person(claims)
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
+            raise NoSession("invalid") from None
+        if person.seen_at > until:
+            raise NoSession("invalid")
+        if now is not None and not person.seen_at - _CLOCKS_DIFFER <= now < person.seen_at + LIFETIME:
+            raise NoSession("expired")
+        return person
+
+    def _key(self, id: str) -> tuple[Ed25519PublicKey, datetime]:
+        if id not in self._verifying or monotonic() - self._read_at > _FRESH:
+            self._read_at = monotonic()
+            paths = sorted(self._folder.glob("session-*.verifying"))
+            ends = [_made_at(path) + _CLOCKS_DIFFER for path in paths[1:]]
+            last = datetime.max.replace(tzinfo=UTC)
+            self._verifying = {
+                _id_of(path): (_public(path), end) for path, end in zip(paths, [*ends, last], strict=False)
+            }
+        return self._verifying[id]
+
+    def signs_with(self) -> str:
+        """The id of the key that signs.
+
+        Raises:
+            KeysError: where there is none.
+        """
+        return self._newest()[0]
+
+    def _newest(self) -> tuple[str, Ed25519PrivateKey]:
+        """The signing key; looked for every time, because a rotation may have made a newer one."""
+        paths = sorted(self._folder.glob("session-*.signing"))
+        if not paths:
+            raise KeysError(f"No key for signing sessions is in {self._folder}. Run: conduit keys rotate")
+        id = _id_of(paths[-1])
+        if self._signing is None or self._signing[0] != id:
+            self._signing = id, _private(paths[-1])
+        return self._signing
+
+
+def create_session_key(folder: Path, now: datetime | None = None) -> str:
+    """Make a new key pair, which signs from now on. Its id. The older ones go on verifying."""
+    id = f"{(now or datetime.now(UTC)):{_MADE_AT}}-{token_hex(4)}"
+    key = Ed25519PrivateKey.generate()
+    # The public half first: nobody is to meet a signature that they cannot verify.
+    create_file(
+        folder / f"session-{id}.verifying",
+        lambda: key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+    )
+    create_file(
+        folder / f"session-{id}.signing",
+        lambda: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+    return id
+
+
+def rotate_session_key(folder: Path) -> str:
+    """Sign with a new key from now on. The public half of the one before stays: its tokens are out there."""
+    signing, verifying = (sorted(folder.glob(f"session-*.{half}")) for half in ("signing", "verifying"))
+    id = create_session_key(folder)
+    for path in (*signing, *verifying[:-1]):
+        path.unlink()
+    return id
+
+
+class Standings:
+    """The versions of people that a service has heard of, looked up at most every few seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[UUID, tuple[int, int]] = {}
+        self._read_at = -_STALE
+
+    async def check(self, person: Person) -> None:
+        """Refuse a token that is older than what was heard of the person.
+
+        Raises:
+            NoSession: ``revoked``.
+            DatabaseAway: when what is known is too old to go by.
+        """
+        if monotonic() - self._read_at > _FRESH:
+            await self._read()
+        if person.version < self._known.get(person.id, (0, 0)):
+            raise NoSession("revoked")
+
+    async def _read(self) -> None:
+        try:
+            async with self._database.reading() as tx:
+                rows = [row async for row in QUERIES.standings(tx)]
+        except DatabaseAway:
+            if monotonic() - self._read_at > _STALE:
+                raise
+            return
+        self._known = {row["person_id"]: (row["epoch"], row["version"]) for row in rows}
+        self._read_at = monotonic()
+
+
+async def remember_standings(tx: Transaction, events: Sequence[Event]) -> None:
+    """Keep the newest version of each person."""
+    states = [{"person_id": e.data["person_id"], "epoch": e.epoch, "version": e.sequence} for e in events]
+    await QUERIES.remember_standings(tx, states=states)
+
+
+forget_standings: Forget = QUERIES.forget_standings
+
+
+def new_forms_secret() -> str:
+    """Something that nobody can guess, for the keys of one session's forms."""
+    return urlsafe_b64encode(bytes.fromhex(token_hex(24))).decode()
+
+
+def _person(claims: dict[str, Any]) -> Person:
+    epoch, number = claims["ver"]
+    return Person(
+        id=UUID(claims["sub"]),
+        session=UUID(claims["sid"]),
+        roles=frozenset(map(str, claims["roles"])),
+        version=(int(epoch), int(number)),
+        seen_at=datetime.fromtimestamp(float(claims["iat"]), UTC),
+        forms=str(claims["forms"]),
+    )
+
+
+def _made_at(path: Path) -> datetime:
+    return datetime.strptime(_id_of(path).partition("-")[0], _MADE_AT).replace(tzinfo=UTC)
+
+
+def _id_of(path: Path) -> str:
+    return path.stem.removeprefix("session-")
+
+
+def _private(path: Path) -> Ed25519PrivateKey:
+    key = load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeysError(f"{path.name} is no Ed25519 key. Restore it from your backup.")
+    return key
+
+
+def _public(path: Path) -> Ed25519PublicKey:
+    key = load_pem_public_key(path.read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise KeysError(f"{path.name} is no Ed25519 key. Restore it from your backup.")
+    return key

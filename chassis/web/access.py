@@ -1,0 +1,186 @@
+"""Every route names its action; before anything else, it is decided who asks and whether they may.
+
+Whoever must sign in first is sent to where that is done, and comes back: a form that was posted too late goes
+there and back with its content. Programs are told with a status.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Iterable
+from functools import wraps
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from chassis.access import LIFETIME, NoSession, Person
+from chassis.config import Settings
+from chassis.errors import Conflict, Refused
+from chassis.keys import Keyring
+from contracts.access import RENEW, RULES, Action, may
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+#: Under this name whoever has signed in travels with a request.
+_PERSON = "conduit.person"
+
+
+class SignInNeeded(Exception):
+    """Nobody has signed in, or their session must be renewed."""
+
+
+class Forbidden(Refused):
+    """Somebody has signed in, and this is not for them."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("This is not for you to see or to do.", "Ask whoever invited you if you need it.")
+
+
+def page(path: str, endpoint: Endpoint, action: Action, *, methods: Iterable[str] = ("GET",)) -> Route:
+    """A route that only those reach who may do the action."""
+
+    @wraps(endpoint)
+    async def guarded(request: Request) -> Response:
+        await _admit(request, action)
+        return await endpoint(request)
+
+    guarded.action = action  # type: ignore[attr-defined]
+    return Route(path, guarded, methods=list(methods))
+
+
+async def _admit(request: Request, action: Action) -> None:
+    """Find out who asks, and refuse those who may not.
+
+    Raises:
+        SignInNeeded, Forbidden: before the body of the request was read.
+    """
+    if RULES[action].public:
+        return
+    try:
+        person = await _who(request)
+    except NoSession as none:
+        raise SignInNeeded from none
+    if not may(action, person.roles):
+        raise Forbidden
+    request.scope[_PERSON] = person
+
+
+async def _who(request: Request) -> Person:
+    site = request.app.state.site
+    person: Person = site.sessions.verify(
+        session_cookie(request, site.context.settings), site.context.clock.now()
+    )
+    await site.standings.check(person)
+    return person
+
+
+def signed_in(request: Request) -> Person:
+    """Whoever asks. Only where the action of the route needs somebody.
+
+    Raises:
+        SignInNeeded: when nobody has signed in.
+    """
+    person: Person | None = request.scope.get(_PERSON)
+    if person is None:
+        raise SignInNeeded
+    return person
+
+
+def at_a_glance(request: Request) -> Person | None:
+    """Whoever has a session, even one that must be renewed: for a page's frame, never for data."""
+    if _PERSON in request.scope:
+        return signed_in(request)
+    state = request.app.state
+    try:
+        person: Person = state.sessions.verify(session_cookie(request, state.settings), None)
+    except NoSession:
+        return None
+    return person
+
+
+# Forms
+
+
+def new_key(request: Request) -> str:
+    """The hidden key of a form, which acts once however often it is sent, and in this session alone."""
+    return marked(request, str(uuid4()))
+
+
+def marked(request: Request, key: str) -> str:
+    """A key with the mark of this session."""
+    return f"{key}.{_mark(request, key)}"
+
+
+def check_key(request: Request, given: str) -> None:
+    """Refuse a form that was not made for this session: another site cannot know its mark.
+
+    Raises:
+        Conflict: says to reload the page.
+    """
+    key, _, rest = given.partition(".")
+    if not hmac.compare_digest(rest[:32].encode(), _mark(request, key).encode()):
+        cure = "Reload the page and send it again. Nothing was changed."
+        raise Conflict("This form was made for another session.", cure)
+
+
+def _mark(request: Request, key: str) -> str:
+    person: Person | None = request.scope.get(_PERSON)
+    if person is not None:
+        return person.form_mark(key)
+    # A page for people outside: what it changes hangs on a secret in its address, or on a cookie of its own.
+    return public_mark(request.app.state.site.context.keys, key)
+
+
+def public_mark(keys: Keyring, key: str) -> str:
+    """What makes the key of a form on a public page one of ours."""
+    return hmac.new(keys.derive("forms of public pages"), key.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+# Cookies
+
+
+def session_cookie(request: Request, settings: Settings) -> str:
+    """The session token that the browser sent."""
+    return read_cookie(request, session_name(settings))
+
+
+def read_cookie(request: Request, name: str) -> str:
+    """A cookie's value; nothing when there are several of that name, because one of them is not ours."""
+    lines = [value.decode("latin-1") for key, value in request.scope["headers"] if key == b"cookie"]
+    pairs = (pair.strip().partition("=") for line in lines for pair in line.split(";"))
+    values = [value for key, _, value in pairs if key == name]
+    return values[0] if len(values) == 1 else ""
+
+
+def session_name(settings: Settings) -> str:
+    """Over HTTPS a name that no other host and no unencrypted page can set."""
+    return "__Host-conduit" if settings.over_tls else "conduit"
+
+
+def set_session(response: Response, settings: Settings, token: str) -> None:
+    """Give the browser its token, to be kept beyond its end: so a late form is known for what it is."""
+    response.set_cookie(
+        session_name(settings),
+        token,
+        max_age=int(LIFETIME.total_seconds()) * 8,
+        secure=settings.over_tls,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def end_session(response: Response, settings: Settings) -> None:
+    """Take the token away."""
+    response.delete_cookie(session_name(settings), secure=settings.over_tls, httponly=True, samesite="lax")
+
+
+def to_sign_in(request: Request) -> Response:
+    """Send a browser to where its session is renewed, and back from there, with whatever it was sending."""
+    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+    here = f"{path}?{query}" if query else path
+    status = 303 if request.method in ("GET", "HEAD") else 307
+    return RedirectResponse(f"{RENEW}?{urlencode({'next': here})}", status)

@@ -1,0 +1,108 @@
+"""Who may do what: the one table of permission, for every page and every operation of every service.
+
+A route names its action; the table says which roles may do it. What else must hold for one object (one's own
+session, say) stands beside the action in words, and in the code that reads the object: whoever fails it gets
+the answer of an object that does not exist.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What somebody is trusted with. A person may have several."""
+
+    STAFF = "staff"
+    OUTREACH = "outreach"
+    GRANTS_OFFICER = "grants_officer"
+    PAYER = "payer"
+    PANEL_MEMBER = "panel_member"
+    #: Sees figures about many, and never one person or one body.
+    TRUSTEE = "trustee"
+    #: Keeps the installation running, and admits and bars people.
+    OPS = "ops"
+    #: Reads everything that is not blinded, and changes nothing.
+    AUDITOR = "auditor"
+
+
+#: What each role is called, and what it is for.
+ROLES: Mapping[Role, tuple[str, str]] = {
+    Role.STAFF: ("Staff", "Works with partners and letters every day."),
+    Role.OUTREACH: ("Outreach", "Writes campaigns and follows the answers."),
+    Role.GRANTS_OFFICER: ("Grants officer", "Confirms pledges and prepares the panel's work."),
+    Role.PAYER: ("Payer", "Makes the payments that somebody else has prepared."),
+    Role.PANEL_MEMBER: ("Panel member", "Reads and scores applications, and decides in a meeting."),
+    Role.TRUSTEE: ("Trustee", "Sees figures; never one person or one body."),
+    Role.OPS: ("Operations", "Keeps Conduit running; admits and bars people."),
+    Role.AUDITOR: ("Auditor", "Reads everything that is not blinded; changes nothing."),
+}
+
+
+class Action(StrEnum):
+    """What a route does, as far as permission is concerned."""
+
+    #: For everybody, signed in or not.
+    BE_PUBLIC = "be_public"
+    #: What everybody who has signed in may do with what is their own.
+    KEEP_ACCOUNT = "keep_account"
+    READ_PARTNERS = "read_partners"
+    READ_PEOPLE = "read_people"
+    ADMINISTER_PEOPLE = "administer_people"
+    READ_EVIDENCE = "read_evidence"
+    READ_LETTERS = "read_letters"
+    WRITE_LETTERS = "write_letters"
+    SEND_LETTERS = "send_letters"
+    SETTLE_ANSWERS = "settle_answers"
+    CONFIRM_PLEDGES = "confirm_pledges"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which roles may do an action, and what must hold for the object besides."""
+
+    roles: frozenset[Role]
+    of_object: str = ""
+    #: Everybody may who has signed in, whatever their roles; or everybody at all.
+    signed_in: bool = False
+    public: bool = False
+
+
+#: Where one signs in, renews a session without a word, and looks after one's own account. Partners owns these
+#: pages; every service sends people there.
+SIGN_IN, RENEW, ACCOUNT = "/partners/sign-in", "/partners/renew", "/partners/account"
+
+_COLUMNS = tuple(Role)
+
+
+def _row(marks: str, of_object: str = "") -> Rule:
+    columns = marks.split()
+    if len(columns) != len(_COLUMNS):
+        raise ValueError(f"a row has {len(_COLUMNS)} columns")
+    return Rule(
+        frozenset(role for role, mark in zip(_COLUMNS, columns, strict=True) if mark == "x"), of_object
+    )
+
+
+# fmt: off
+RULES: Mapping[Action, Rule] = {
+    #                             staff  outreach  grants_officer  payer  panel_member  trustee  ops  auditor
+    Action.READ_PARTNERS:     _row("x        x            x          .          .           .      .     x"),
+    Action.READ_PEOPLE:       _row(".        .            .          .          .           .      x     x"),
+    Action.ADMINISTER_PEOPLE: _row(".        .            .          .          .           .      x     ."),
+    Action.READ_EVIDENCE:     _row("x        x            x          x          x           x      .     x"),
+    Action.READ_LETTERS:      _row("x        x            x          .          .           .      .     x"),
+    Action.WRITE_LETTERS:     _row("x        x            .          .          .           .      .     ."),
+    Action.SEND_LETTERS:      _row("x        x            .          .          .           .      .     ."),
+    Action.SETTLE_ANSWERS:    _row("x        x            x          .          .           .      .     ."),
+    Action.CONFIRM_PLEDGES:   _row("x        .            x          .          .           .      .     ."),
+    Action.KEEP_ACCOUNT:      Rule(frozenset(), "a person's own sessions", signed_in=True),
+    Action.BE_PUBLIC:         Rule(frozenset(), "what a secret link, if any, names", public=True),
+}
+# fmt: on
+
+
+def may(action: Action, roles: Iterable[str]) -> bool:
+    """Whether somebody who has signed in with these roles may do this, as far as roles decide."""
+    rule = RULES[action]
+    return rule.public or rule.signed_in or not rule.roles.isdisjoint(roles)

@@ -1,0 +1,225 @@
+"""People who may sign in: admitting them, what they are trusted with, barring them.
+
+Everybody is a person at an organisation, our own included. Each change is a new version, announced in the
+same transaction; what was signed for an earlier version is void everywhere as soon as it is heard of.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
+
+from chassis.access import QUERIES as ACCESS
+from chassis.database import Transaction
+from chassis.errors import Conflict, NotFound, Refused
+from chassis.house import House
+from chassis.outbox import Announcement, announce_many
+from chassis.sealed import seal
+from contracts.access import Role
+from contracts.envelope import Fact
+from contracts.partners import PersonAdmitted, PersonBarred, PersonInvited, PersonSignedOut, RolesChanged
+from services.partners import announcements
+from services.partners.domain import Fate, Organisation
+from services.partners.queries import PEOPLE
+from services.partners.register import write_organisations
+
+#: An address that a mail server could take; the mail that is sent to it proves the rest.
+_EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+
+
+async def invite(
+    tx: Transaction, *, name: str, email: str, roles: Iterable[str], organisation: str = ""
+) -> UUID:
+    """Admit somebody, or admit them again, and let them be told how to sign in.
+
+    Args:
+        organisation: the identifier of the body that they belong to; our own when empty.
+
+    Raises:
+        Refused: names the field and the cure.
+        Conflict: when somebody who may sign in has the address already.
+    """
+    name, email = " ".join(name.split()), email.strip()
+    wanted = read_roles(roles)
+    if not 1 <= len(name) <= 200 or not name.isprintable():
+        raise Refused(
+            "Their name is missing.", "Write their name as letters to them should say it.", field="name"
+        )
+    if len(email) > 254 or not _EMAIL.fullmatch(email):
+        raise Refused("This is not an e-mail address.", "Write one such as name@body.example.", field="email")
+    known = await PEOPLE.person_by_email(tx, email_key=email.casefold())
+    if known is not None and known["barred_at"] is None:
+        cure = "Open their page to change what they may do."
+        raise Conflict("Somebody with this address may sign in already.", cure)
+    if known is None:
+        id = uuid_utils.compat.uuid7()
+        belongs = await _organisation(tx, organisation)
+        key = email.casefold()
+        await PEOPLE.admit_person(
+            tx,
+            id=id,
+            organisation_id=belongs,
+            name=name,
+            email=email,
+            email_key=key,
+            roles=wanted,
+            now=tx.now,
+        )
+        await _say(tx, PersonAdmitted, await PEOPLE.lock_person(tx, id=id))
+    else:
+        id = known["id"]
+        changed = await PEOPLE.change_person(tx, id=id, roles=wanted, barred_at=None, now=tx.now)
+        await _say(tx, PersonAdmitted, changed)
+    address = {"name": name, "email": email}
+    sealed = seal(tx.context.keys, PersonInvited, "address", address)
+    data = {"person_id": id, "address": sealed}
+    await announce_many(tx, [Announcement(fact=PersonInvited, subject=id, sequence=1, data=data)])
+    return id
+
+
+async def change_roles(tx: Transaction, id: UUID, roles: Iterable[str]) -> None:
+    """Trust somebody with these roles and no others, from now on.
+
+    Raises:
+        NotFound, Refused: when there is nobody, or there is no such role.
+        Conflict: when nobody would be left who may admit people.
+    """
+    wanted = read_roles(roles)
+    known = await _known(tx, id)
+    if sorted(known["roles"]) == wanted:
+        return
+    if Role.OPS not in wanted:
+        await _somebody_else_administers(tx, known)
+    changed = await PEOPLE.change_person(tx, id=id, roles=wanted, barred_at=known["barred_at"], now=tx.now)
+    await _say(tx, RolesChanged, changed)
+
+
+async def bar(tx: Transaction, id: UUID) -> None:
+    """Let somebody in no more, and end every session that they have.
+
+    Raises:
+        NotFound: when there is nobody.
+        Conflict: when nobody would be left who may admit people.
+    """
+    known = await _known(tx, id)
+    if known["barred_at"] is not None:
+        return
+    await _somebody_else_administers(tx, known)
+    await PEOPLE.end_sessions(tx, person_id=id, id=None, now=tx.now)
+    changed = await PEOPLE.change_person(tx, id=id, roles=known["roles"], barred_at=tx.now, now=tx.now)
+    await _say(tx, PersonBarred, changed)
+
+
+async def sign_out(tx: Transaction, id: UUID, session: UUID | None = None) -> int:
+    """End one session of a person, or all of them. How many were ended.
+
+    What was signed for the others is void as well: their browsers fetch a new token without a word.
+    """
+    known = await _known(tx, id)
+    ended = int(await PEOPLE.end_sessions(tx, person_id=id, id=session, now=tx.now))
+    if ended:
+        same = {"roles": known["roles"], "barred_at": known["barred_at"]}
+        await _say(tx, PersonSignedOut, await PEOPLE.change_person(tx, id=id, **same, now=tx.now))
+    return ended
+
+
+async def nobody_yet(tx: Transaction) -> bool:
+    """Whether nobody may sign in."""
+    return not await PEOPLE.people_count(tx)
+
+
+def read_roles(roles: Iterable[str]) -> list[str]:
+    """The codes of roles, each once, in order.
+
+    Raises:
+        Refused: names what is no role.
+    """
+    wanted = sorted(set(roles))
+    for role in wanted:
+        if role not in set(Role):
+            raise Refused(
+                f"There is no role {role[:40]!r}.", f"Choose from: {', '.join(Role)}.", field="roles"
+            )
+    if not wanted:
+        raise Refused("No role is chosen.", "Choose at least one.", field="roles")
+    return wanted
+
+
+def state_of(
+    person: Mapping[str, Any], fact: type[Fact] = PersonAdmitted, *, snapshot: bool = False
+) -> Announcement:
+    """What is announced of a person: never a name."""
+    return Announcement(
+        fact=fact,
+        subject=person["id"],
+        sequence=person["version"],
+        snapshot=snapshot,
+        data={
+            "person_id": person["id"],
+            "organisation_id": person["organisation_id"],
+            "roles": list(person["roles"]),
+            "barred": person["barred_at"] is not None,
+        },
+    )
+
+
+async def _say(tx: Transaction, fact: type[Fact], person: Mapping[str, Any]) -> None:
+    """Announce the state of a person, and go by it here at once."""
+    [event] = await announce_many(tx, [state_of(person, fact)])
+    state = {"person_id": person["id"], "epoch": event.epoch, "version": event.sequence}
+    await ACCESS.remember_standings(tx, states=[state])
+
+
+async def _known(tx: Transaction, id: UUID) -> Any:
+    known = await PEOPLE.lock_person(tx, id=id)
+    if known is None:
+        raise NotFound
+    return known
+
+
+async def _somebody_else_administers(tx: Transaction, leaving: Mapping[str, Any]) -> None:
+    """Nobody locks the door from inside."""
+    if Role.OPS not in leaving["roles"] or leaving["barred_at"] is not None:
+        return
+    people = [row async for row in PEOPLE.people_listed(tx)]
+    if not any(Role.OPS in p["roles"] and p["barred_at"] is None for p in people if p["id"] != leaving["id"]):
+        cure = "Give somebody else the role Operations first."
+        raise Conflict("Nobody would be left who may admit people.", cure)
+
+
+async def _organisation(tx: Transaction, identifier: str) -> UUID:
+    """The body with this identifier; our own is entered in the register when somebody first belongs to it."""
+    wanted = identifier.strip() or own_identifier(tx.context.house)
+    found: UUID | None = await PEOPLE.organisation_identified(tx, identifier=wanted)
+    if found is not None:
+        return found
+    if identifier.strip():
+        cure = "Enter the organisation first, or leave this empty for our own people."
+        raise Refused("No organisation has this identifier.", cure, field="organisation")
+    return await _enter_house(tx, wanted)
+
+
+def own_identifier(house: House) -> str:
+    """The org-id of the body that runs this installation, from its number in the register of charities."""
+    number = re.sub(r"[^A-Za-z0-9]", "", house.number)
+    return f"GB-CHC-{number}" if number.isdigit() else "CONDUIT-HOUSE"
+
+
+async def _enter_house(tx: Transaction, identifier: str) -> UUID:
+    kinds = tx.context.house.lists["kinds"]
+    own = Organisation(
+        id=uuid_utils.compat.uuid7(),
+        identifier=identifier,
+        name=tx.context.house.name,
+        kinds=("charity",) if "charity" in kinds else (next(iter(kinds)),),
+        areas=(),
+        closeness=next(iter(tx.context.house.lists["closeness"])),
+        opened_on=None,
+        closed_on=None,
+        successor_id=None,
+    )
+    await write_organisations(tx, [own])
+    await announce_many(tx, [announcements.of_organisation(own, Fate.NEW)])
+    return own.id

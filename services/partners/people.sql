@@ -1,0 +1,129 @@
+-- name: person_by_id^
+-- One person, with the name of the body that they belong to.
+SELECT p.*, o.name AS organisation FROM people AS p JOIN organisations AS o ON o.id = p.organisation_id
+WHERE p.id = :id;
+
+-- name: person_by_email^
+-- The person of this address, locked: what follows depends on them.
+SELECT * FROM people WHERE email_key = :email_key FOR UPDATE;
+
+-- name: lock_person^
+-- One person, locked.
+SELECT * FROM people WHERE id = :id FOR UPDATE;
+
+-- name: people_listed
+-- Everybody who was ever admitted, those who may sign in first, by name.
+SELECT p.*, o.name AS organisation,
+       (SELECT max(s.renewed_at) FROM sessions AS s WHERE s.person_id = p.id) AS seen_at
+FROM people AS p JOIN organisations AS o ON o.id = p.organisation_id
+ORDER BY p.barred_at IS NOT NULL, lower(p.name), p.id;
+
+-- name: people_count$
+-- How many may sign in.
+SELECT count(*) FROM people WHERE barred_at IS NULL;
+
+-- name: people_after
+-- The next people in the order of their ids.
+SELECT * FROM people WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
+
+-- name: admit_person!
+-- Enter somebody.
+INSERT INTO people (id, organisation_id, name, email, email_key, roles, admitted_at, version, changed_at)
+VALUES (:id, :organisation_id, :name, :email, :email_key, :roles, :now, 1, :now);
+
+-- name: change_person^
+-- Give somebody these roles, bar or admit them; whatever was signed for them before is void.
+UPDATE people SET roles = :roles, barred_at = :barred_at, version = version + 1, changed_at = :now
+WHERE id = :id RETURNING *;
+
+-- name: organisation_identified$
+-- The id of the body with this identifier.
+SELECT id FROM organisations WHERE identifier = :identifier;
+
+-- name: begin_sign_in!
+-- Note that somebody wants to sign in.
+INSERT INTO sign_ins (id, person_id, asker, browser, link, code, next, asked_at, expires_at)
+VALUES (:id, :person_id, :asker, :browser, :link, :code, :next, :now, :expires_at);
+
+-- name: sign_in_by_link^
+-- What a link is good for.
+SELECT s.*, p.barred_at, p.name FROM sign_ins AS s JOIN people AS p ON p.id = s.person_id WHERE s.link = :link;
+
+-- name: sign_in_of_browser^
+-- The last time that a browser asked.
+SELECT s.*, p.barred_at FROM sign_ins AS s LEFT JOIN people AS p ON p.id = s.person_id
+WHERE s.browser = :browser ORDER BY s.asked_at DESC, s.id DESC LIMIT 1;
+
+-- name: use_sign_ins
+-- What a person has asked for opens nothing any more. Which of it opened something until now.
+UPDATE sign_ins SET used_at = :now WHERE person_id = :person_id AND used_at IS NULL RETURNING id;
+
+-- name: count_guess!
+-- A code was typed that is not the one.
+UPDATE sign_ins SET guesses = guesses + 1 WHERE id = :id;
+
+-- name: begin_session!
+-- A browser is signed in.
+INSERT INTO sessions (id, person_id, renewal, agent, began_at, renewed_at)
+VALUES (:id, :person_id, :renewal, :agent, :now, :now);
+
+-- name: session_to_renew^
+-- The session that a browser keeps the key of, if it is neither ended nor too old, with its person. Locked.
+SELECT s.id, s.person_id, p.roles, p.version FROM sessions AS s JOIN people AS p ON p.id = s.person_id
+WHERE s.renewal = :renewal AND s.ended_at IS NULL AND p.barred_at IS NULL
+  AND s.renewed_at > :idle_since AND s.began_at > :began_since
+FOR UPDATE OF s;
+
+-- name: note_renewal!
+-- A session is in use.
+UPDATE sessions SET renewed_at = :now WHERE id = :id;
+
+-- name: sessions_of
+-- The sessions of one person that are still good, the one in use last first.
+SELECT id, agent, began_at, renewed_at FROM sessions
+WHERE person_id = :person_id AND ended_at IS NULL AND renewed_at > :idle_since AND began_at > :began_since
+ORDER BY renewed_at DESC, id;
+
+-- name: end_sessions$
+-- End one session of a person, or all of them. How many were ended.
+WITH ended AS (
+    UPDATE sessions SET ended_at = :now
+    WHERE person_id = :person_id AND ended_at IS NULL AND (:id::uuid IS NULL OR id = :id::uuid) RETURNING id
+)
+SELECT count(*) FROM ended;
+
+-- name: lock_attempts!
+-- Two attempts of one kind by the same wait for each other.
+SELECT pg_advisory_xact_lock(hashtextextended(:kind || encode(:who, 'hex'), 0));
+
+-- name: attempts_since$
+-- How many attempts of one kind somebody has made lately.
+SELECT count(*) FROM attempts WHERE kind = :kind AND who = :who AND at > :since;
+
+-- name: note_attempt!
+-- One more attempt.
+INSERT INTO attempts (kind, who, at) VALUES (:kind, :who, :now);
+
+-- name: keep_form!
+-- Keep what was posted too late.
+INSERT INTO kept_forms (id, browser, sealed, kept_at) VALUES (:id, :browser, :sealed, :now);
+
+-- name: kept_form^
+-- The form that a browser has posted last.
+SELECT sealed FROM kept_forms WHERE browser = :browser AND kept_at > :since ORDER BY kept_at DESC, id LIMIT 1;
+
+-- name: purge_sign_ins!
+-- Forget how people signed in longer ago than this.
+DELETE FROM sign_ins WHERE asked_at < :before;
+
+-- name: purge_sessions!
+-- Forget sessions that were used last longer ago than this.
+DELETE FROM sessions WHERE renewed_at < :before;
+
+-- name: purge_attempts!
+-- Forget attempts.
+DELETE FROM attempts WHERE at < :before;
+
+-- name: purge_kept_forms!
+-- Forget forms that nobody came back for.
+DELETE FROM kept_forms WHERE kept_at < :before;

@@ -1,0 +1,51 @@
+"""Writing to the register: organisations and contacts, many by one statement; announcing is up to others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chassis.database import Transaction
+from services.partners.domain import Contact, Organisation
+from services.partners.queries import QUERIES
+
+
+async def write_organisations(tx: Transaction, organisations: Sequence[Organisation]) -> None:
+    """Enter organisations, or bring those that are there up to date."""
+    await QUERIES.write_organisations(
+        tx,
+        ids=_each(organisations, "id"),
+        identifiers=_each(organisations, "identifier"),
+        names=_each(organisations, "name"),
+        listed_as=_each(organisations, "listed_as"),
+        kinds=["\n".join(each.kinds) for each in organisations],
+        areas=["\n".join(each.areas) for each in organisations],
+        closeness=_each(organisations, "closeness"),
+        opened_on=_each(organisations, "opened_on"),
+        closed_on=_each(organisations, "closed_on"),
+        successors=_each(organisations, "successor_id"),
+        versions=_each(organisations, "version"),
+        now=tx.now,
+    )
+
+
+async def write_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
+    """Enter contacts, or bring those that are there up to date."""
+    await QUERIES.write_contacts(
+        tx,
+        ids=_each(contacts, "id"),
+        organisations=_each(contacts, "organisation_id"),
+        roles=_each(contacts, "role"),
+        names=_each(contacts, "name"),
+        channels=_each(contacts, "channel"),
+        emails=_each(contacts, "email"),
+        postal_addresses=["\n".join(each.postal_address) for each in contacts],
+        postcodes=_each(contacts, "postcode"),
+        sources=_each(contacts, "source"),
+        listed_on=_each(contacts, "listed_on"),
+        withdrawn_on=_each(contacts, "withdrawn_on"),
+        versions=_each(contacts, "version"),
+        now=tx.now,
+    )
+
+
+def _each(things: Sequence[object], name: str) -> list[Any]:
+    return [getattr(thing, name) for thing in things]

@@ -1,0 +1,367 @@
+"""How somebody signs in: a mailed link, or the code beside it; then a session, renewed without a word.
+
+Whoever asks gets the same answer whether we know the address or not. Everything secret is kept as a digest.
+What is counted to slow down guessing stands in the database, so that a restart forgives nothing.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+
+from chassis.access import Person
+from chassis.config import Settings
+from chassis.context import Context
+from chassis.database import Transaction
+from chassis.errors import Refused
+from chassis.outbox import QUERIES as MESSAGES
+from chassis.outbox import Announcement, announce_many
+from chassis.sealed import seal
+from contracts.access import SIGN_IN
+from contracts.partners import SignInRequested
+from services.partners.queries import PEOPLE
+
+#: How long a link and its code are good.
+GOOD_FOR = timedelta(minutes=10)
+#: How long a link is good that is shown to whoever starts the example.
+READY_FOR = timedelta(hours=12)
+#: How long a form is kept that was posted too late.
+KEPT_FOR = timedelta(hours=1)
+
+#: Wrong codes after which a sign-in is over, and over all sign-ins of one person in an hour.
+GUESSES, GUESSES_AN_HOUR = 5, 15
+#: How often one address, and one source, may ask in a quarter of an hour.
+ASKS, ASKS_OF_SOURCE, ASKS_WITHIN = 5, 40, timedelta(minutes=15)
+
+
+class TooMany(Refused):
+    """Somebody has tried too often."""
+
+    status = 429
+
+    def __init__(self, minutes: int) -> None:
+        cure = f"Wait {minutes} minutes, then try again. Links that you were sent before still work."
+        super().__init__("This was tried too often.", cure)
+
+
+class NotGood(Refused):
+    """A link or a code opens nothing: it is wrong, was used, is too old, or belongs to another browser."""
+
+    status = 422
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Somebody wants to sign in."""
+
+    email: str
+    #: The secret that the asking browser keeps.
+    browser: str
+    #: Where the request came from: the address of a computer or of its network.
+    source: str
+    #: Where to go afterwards: a path of this site.
+    next: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Began:
+    """A session has begun."""
+
+    person: Person
+    #: What the browser renews its session with.
+    renewal: str
+    next: str
+
+
+async def ask(tx: Transaction, asked: Asked) -> None:
+    """Note that somebody wants to sign in; when we know them, let them be sent a link and a code.
+
+    Raises:
+        TooMany: the same for every address, known or not.
+    """
+    email_key = asked.email.strip().casefold()
+    await _count(tx, "ask", email_key, ASKS, ASKS_WITHIN)
+    await _count(tx, "ask from", asked.source, ASKS_OF_SOURCE, ASKS_WITHIN)
+    person = await PEOPLE.person_by_email(tx, email_key=email_key)
+    known = person is not None and person["barred_at"] is None
+    link, code = _new_secret(), f"{secrets.randbelow(1_000_000):06}"
+    id = await _begin(
+        tx,
+        person_id=person["id"] if known else None,
+        asker=_who(tx.context, email_key),
+        browser=digest(asked.browser),
+        link=link,
+        code=code,
+        next=asked.next,
+        good_for=GOOD_FOR,
+    )
+    if known:
+        keys = {
+            "name": person["name"],
+            "email": person["email"],
+            "link": f"{tx.context.settings.origin}{SIGN_IN}/{link}",
+            "code": code,
+        }
+        sealed = seal(tx.context.keys, SignInRequested, "keys", keys)
+        data = {"person_id": person["id"], "expires_at": tx.now + GOOD_FOR, "keys": sealed}
+        await announce_many(tx, [Announcement(fact=SignInRequested, subject=id, sequence=1, data=data)])
+
+
+async def ready_link(tx: Transaction, person_id: UUID) -> str:
+    """A link by which any browser signs in as this person, once. For the example on this computer alone."""
+    if not may_be_shown(tx.context.settings):
+        raise PermissionError("a ready link is for an example that nobody else can reach")
+    link = _new_secret()
+    await _begin(
+        tx,
+        person_id=person_id,
+        asker=_who(tx.context, str(person_id)),
+        browser=None,
+        link=link,
+        code=_new_secret(),
+        next="/",
+        good_for=READY_FOR,
+    )
+    return f"{tx.context.settings.origin}{SIGN_IN}/{link}"
+
+
+def may_be_shown(settings: Settings) -> bool:
+    """Whether a link may be printed instead of mailed: embedded, and only this computer reaches the pages."""
+    return settings.embedded_database and settings.on_loopback and not settings.over_tls
+
+
+async def _begin(tx: Transaction, *, link: str, code: str, good_for: timedelta, **more: Any) -> UUID:
+    id: UUID = uuid_utils.compat.uuid7()
+    secrets_kept = {"link": digest(link), "code": _code_digest(tx.context, id, code)}
+    await PEOPLE.begin_sign_in(tx, id=id, **secrets_kept, **more, now=tx.now, expires_at=tx.now + good_for)
+    return id
+
+
+async def look_at_link(tx: Transaction, link: str, browser: str) -> None:
+    """See whether a link would sign this browser in.
+
+    Raises:
+        NotGood: says what to do instead.
+    """
+    await _by_link(tx, link, browser)
+
+
+async def sign_in_by_link(tx: Transaction, link: str, browser: str, agent: str) -> Began:
+    """Use a link up.
+
+    Raises:
+        NotGood: says what to do instead.
+    """
+    return await _sign_in(tx, await _by_link(tx, link, browser), agent)
+
+
+async def _by_link(tx: Transaction, link: str, browser: str) -> Any:
+    found = await PEOPLE.sign_in_by_link(tx, link=digest(link)) if _SECRET.fullmatch(link) else None
+    if found is None or not _open(tx, found):
+        raise _spent()
+    if found["browser"] is not None and not hmac.compare_digest(bytes(found["browser"]), digest(browser)):
+        cure = "Open it in the browser in which you asked, or type the six digits from the same mail there."
+        raise NotGood("This link was asked for in another browser.", cure)
+    return found
+
+
+async def sign_in_by_code(tx: Transaction, code: str, browser: str, agent: str) -> Began | None:
+    """Use up the sign-in that this browser has asked for, by its code. A wrong code counts.
+
+    Raises:
+        TooMany: when there were too many wrong ones.
+    """
+    found = await PEOPLE.sign_in_of_browser(tx, browser=digest(browser))
+    if found is None:
+        return None
+    await _refuse_more_than(tx, "guess", bytes(found["asker"]), GUESSES_AN_HOUR, timedelta(hours=1))
+    right = hmac.compare_digest(bytes(found["code"]), _code_digest(tx.context, found["id"], _digits(code)))
+    if found["person_id"] is not None and right and found["guesses"] < GUESSES and _open(tx, found):
+        return await _sign_in(tx, found, agent)
+    await PEOPLE.count_guess(tx, id=found["id"])
+    await PEOPLE.note_attempt(tx, kind="guess", who=found["asker"], now=tx.now)
+    return None
+
+
+def _spent() -> NotGood:
+    return NotGood(
+        "This link opens nothing any more.", "It may have been used, or is too old. Ask for a new one."
+    )
+
+
+def _open(tx: Transaction, found: Mapping[str, Any]) -> bool:
+    return found["used_at"] is None and found["expires_at"] > tx.now and found["barred_at"] is None
+
+
+async def _sign_in(tx: Transaction, found: Mapping[str, Any], agent: str) -> Began:
+    """Begin a session, with secrets that nobody has seen before."""
+    used = [row["id"] async for row in PEOPLE.use_sign_ins(tx, person_id=found["person_id"], now=tx.now)]
+    if found["id"] not in used:  # somebody else was faster by a moment
+        raise _spent()
+    person = await PEOPLE.lock_person(tx, id=found["person_id"])
+    id, renewal = uuid_utils.compat.uuid7(), _new_secret()
+    await PEOPLE.begin_session(
+        tx, id=id, person_id=person["id"], renewal=digest(renewal), agent=agent_words(agent), now=tx.now
+    )
+    return Began(person=await _person(tx, id, person["id"], person), renewal=renewal, next=found["next"])
+
+
+async def renew(tx: Transaction, renewal: str) -> Person | None:
+    """Whoever has this session, as they are now; nothing when it has ended."""
+    found = await _session(tx, renewal)
+    if found is None:
+        return None
+    await PEOPLE.note_renewal(tx, id=found["id"], now=tx.now)
+    return await _person(tx, found["id"], found["person_id"], found)
+
+
+async def _session(tx: Transaction, renewal: str) -> Any:
+    if not _SECRET.fullmatch(renewal):
+        return None
+    return await PEOPLE.session_to_renew(tx, renewal=digest(renewal), **good_since(tx))
+
+
+def good_since(tx: Transaction) -> dict[str, Any]:
+    """Since when a session must have been used, and begun, to be good."""
+    settings = tx.context.settings
+    return {
+        "idle_since": tx.now - timedelta(hours=settings.session_idle),
+        "began_since": tx.now - timedelta(hours=settings.session_longest),
+    }
+
+
+async def _person(tx: Transaction, session: UUID, id: UUID, known: Mapping[str, Any]) -> Person:
+    epoch = await MESSAGES.present_epoch(tx)
+    secret = hmac.new(tx.context.keys.derive("forms"), str(session).encode(), hashlib.sha256).hexdigest()
+    return Person(
+        id=id,
+        session=session,
+        roles=frozenset(known["roles"]),
+        version=(epoch, known["version"]),
+        seen_at=tx.now,
+        forms=secret,
+    )
+
+
+# Slowing down
+
+
+async def _count(tx: Transaction, kind: str, who: str, most: int, within: timedelta) -> None:
+    key = _who(tx.context, who)
+    await _refuse_more_than(tx, kind, key, most, within)
+    await PEOPLE.note_attempt(tx, kind=kind, who=key, now=tx.now)
+
+
+async def _refuse_more_than(tx: Transaction, kind: str, key: bytes, most: int, within: timedelta) -> None:
+    await PEOPLE.lock_attempts(tx, kind=kind, who=key)
+    if await PEOPLE.attempts_since(tx, kind=kind, who=key, since=tx.now - within) >= most:
+        raise TooMany(int(within.total_seconds() // 60))
+
+
+def _who(context: Context, who: str) -> bytes:
+    """Whose attempt it was, so that nobody can read it in the table."""
+    return hmac.new(context.keys.derive("attempts"), who.encode(), hashlib.sha256).digest()
+
+
+# Forms that were posted too late
+
+
+async def keep_form(tx: Transaction, browser: str, path: str, fields: list[tuple[str, str]]) -> None:
+    """Keep what was posted after the session had ended. Only this browser can read it."""
+    content = json.dumps({"path": path, "fields": fields}).encode()
+    sealed = SecretBox(_form_key(browser)).encrypt(content)
+    await PEOPLE.keep_form(
+        tx, id=uuid_utils.compat.uuid7(), browser=digest(browser), sealed=bytes(sealed), now=tx.now
+    )
+
+
+async def kept_form(tx: Transaction, browser: str) -> tuple[str, list[tuple[str, str]]] | None:
+    """The form that this browser posted too late: its address and its fields."""
+    found = await PEOPLE.kept_form(tx, browser=digest(browser), since=tx.now - KEPT_FOR)
+    if found is None:
+        return None
+    try:
+        content = json.loads(SecretBox(_form_key(browser)).decrypt(bytes(found["sealed"])))
+    except CryptoError:
+        return None
+    return content["path"], [(name, value) for name, value in content["fields"]]
+
+
+async def tidy(tx: Transaction) -> None:
+    """Forget what is no longer needed; how people signed in after 90 days."""
+    long_ago = tx.now - timedelta(days=90)
+    await PEOPLE.purge_sign_ins(tx, before=long_ago)
+    await PEOPLE.purge_sessions(tx, before=long_ago)
+    await PEOPLE.purge_attempts(tx, before=tx.now - timedelta(days=1))
+    await PEOPLE.purge_kept_forms(tx, before=tx.now - KEPT_FOR)
+
+
+# Secrets
+
+_SECRET = re.compile("[a-z2-7]{32}")
+
+
+def _new_secret() -> str:
+    """160 bits that can be typed into an address."""
+    return b32encode(secrets.token_bytes(20)).decode().lower()
+
+
+def new_browser() -> str:
+    """A secret for a browser to be known by while it signs in."""
+    return _new_secret()
+
+
+def is_browser(secret: str) -> bool:
+    """Whether this is a secret of ours, by its form."""
+    return bool(_SECRET.fullmatch(secret))
+
+
+def digest(secret: str) -> bytes:
+    """What is kept of a secret that nobody could guess."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _form_key(browser: str) -> bytes:
+    return hashlib.sha256(b"kept form " + browser.encode()).digest()
+
+
+def _code_digest(context: Context, sign_in: UUID, code: str) -> bytes:
+    """What is kept of a code: keyed, because a million codes are soon tried."""
+    return hmac.new(
+        context.keys.derive("sign-in codes"), f"{sign_in} {code}".encode(), hashlib.sha256
+    ).digest()
+
+
+def _digits(code: str) -> str:
+    return "".join(sign for sign in code if sign in "0123456789")[:10]
+
+
+# Browsers
+
+_BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+_SYSTEMS = {
+    "iPhone": "an iPhone",
+    "iPad": "an iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS X": "a Mac",
+    "Linux": "Linux",
+}
+
+
+def agent_words(agent: str) -> str:
+    """``Firefox on Windows``: enough to recognise one's own browser by, and no more than that is kept."""
+    browser = next((name for mark, name in _BROWSERS.items() if f"{mark}/" in agent), "A browser")
+    system = next((name for mark, name in _SYSTEMS.items() if mark in agent), "a computer")
+    return f"{browser} on {system}"

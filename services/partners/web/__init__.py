@@ -1,0 +1,46 @@
+"""The pages and the API of partners: routes only, each named after what it shows or does."""
+
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from chassis.database import Database
+from chassis.web import Site, page
+from contracts.access import Action
+from services.partners.web import account, people, register, sign_in
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+def build(database: Database) -> ASGIApp:
+    """The application, to be mounted at ``/partners``."""
+    read, public, own = Action.READ_PARTNERS, Action.BE_PUBLIC, Action.KEEP_ACCOUNT
+    see_people, administer = Action.READ_PEOPLE, Action.ADMINISTER_PEOPLE
+    post = ("POST",)
+    routes = [
+        page("/", register.home, read),
+        page("/organisations", register.organisations, read),
+        page("/organisations/{id}", register.organisation, read),
+        page("/api/v1/organisations", register.api_organisations, read),
+        page("/api/v1/organisations/{id}", register.api_organisation, read),
+        page("/sign-in", sign_in.show, public),
+        page("/sign-in", sign_in.ask, public, methods=post),
+        page("/sign-in/sent", sign_in.sent, public),
+        page("/sign-in/code", sign_in.by_code, public, methods=post),
+        page("/sign-in/{link}", sign_in.show_link, public),
+        page("/sign-in/{link}", sign_in.by_link, public, methods=post),
+        page("/renew", sign_in.renew, public, methods=("GET", "POST")),
+        page("/kept", account.kept, own),
+        page("/account", account.show, own),
+        page("/account/sign-out", account.sign_out, own, methods=post),
+        page("/account/sign-out-everywhere", account.sign_out_everywhere, own, methods=post),
+        page("/account/sessions/{id}/end", account.end, own, methods=post),
+        page("/people", people.show_all, see_people),
+        page("/people/invite", people.show_invitation, administer),
+        page("/people/invite", people.invite_somebody, administer, methods=post),
+        page("/people/{id}", people.show, see_people),
+        page("/people/{id}/roles", people.give_roles, administer, methods=post),
+        page("/people/{id}/bar", people.bar_somebody, administer, methods=post),
+        page("/people/{id}/admit", people.admit_again, administer, methods=post),
+    ]
+    return Site(database, routes, TEMPLATES).app

@@ -1,0 +1,225 @@
+"""Signing in: asking for a link, using it or the code beside it, and renewing a session without a word.
+
+Opening a page signs nobody in: mail programs open links by themselves. A button does.
+"""
+
+from ipaddress import ip_address, ip_network
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from chassis.errors import Refused
+from chassis.web import new_key, read_form, see, site_of
+from chassis.web.access import check_key, read_cookie, set_session
+from contracts.access import RENEW, SIGN_IN
+from services.partners import signing_in
+from services.partners.signing_in import Asked, Began, NotGood
+
+KEPT = "/partners/kept"
+
+#: Both cookies go to the pages of partners alone.
+_PATH = "/partners"
+
+#: A page whose address is a secret tells no other site where one came from.
+_SECRET = {"referrer-policy": "no-referrer"}
+
+
+async def show(request: Request) -> Response:
+    """The form: one's address, and nothing else."""
+    return _form(request, "", {})
+
+
+def _form(
+    request: Request, email: str, faults: dict[str, Any], *, refused: Any = None, status: int = 200
+) -> Response:
+    response = site_of(request).page(
+        request,
+        "sign_in.html",
+        status=status,
+        values={"email": email},
+        faults=faults,
+        refused=refused,
+        next=safe_path(request.query_params.get("next", "/")),
+        key=new_key(request),
+    )
+    response.headers.update(_SECRET)
+    return response
+
+
+async def ask(request: Request) -> Response:
+    """Let a link be sent to whoever has this address. The answer is the same for every address."""
+    form = await read_form(request)
+    check_key(request, str(form.get("key", "")))
+    email = str(form.get("email", "")).strip()[:254]
+    if "@" not in email:
+        fault = {"fault": "This is not an e-mail address.", "cure": "Write one such as name@body.example."}
+        return _form(request, email, {"email": fault}, status=422)
+    browser = browser_of(request) or signing_in.new_browser()
+    asked = Asked(
+        email=email, browser=browser, source=_source(request), next=safe_path(str(form.get("next", "/")))
+    )
+    async with site_of(request).database.transaction() as tx:
+        await signing_in.ask(tx, asked)
+    response = see(f"{SIGN_IN}/sent")
+    keep_browser(request, response, browser)
+    return response
+
+
+async def sent(request: Request) -> Response:
+    """Where the code can be typed."""
+    return _sent(request, {})
+
+
+def _sent(request: Request, faults: dict[str, Any], status: int = 200) -> Response:
+    minutes = int(signing_in.GOOD_FOR.total_seconds() // 60)
+    return site_of(request).page(
+        request, "sign_in_sent.html", status=status, faults=faults, minutes=minutes, key=new_key(request)
+    )
+
+
+async def by_code(request: Request) -> Response:
+    """Sign in by the six digits, in the browser that asked for them."""
+    form = await read_form(request)
+    check_key(request, str(form.get("key", "")))
+    async with site_of(request).database.transaction() as tx:
+        began = await signing_in.sign_in_by_code(
+            tx, str(form.get("code", "")), browser_of(request), request.headers.get("user-agent", "")
+        )
+    if began is None:
+        cure = "Copy all six digits from the newest mail. After five wrong tries, ask for a new one."
+        return _sent(
+            request, {"code": {"fault": "This is not the code, or it is too old.", "cure": cure}}, 422
+        )
+    return _signed_in(request, began)
+
+
+async def show_link(request: Request) -> Response:
+    """A button. Opening the link has used nothing up."""
+    try:
+        async with site_of(request).database.reading() as tx:
+            await signing_in.look_at_link(tx, request.path_params["link"], browser_of(request))
+    except NotGood as refused:
+        return _form(request, "", {}, refused=refused, status=refused.status)
+    response = site_of(request).page(request, "sign_in_link.html", key=new_key(request))
+    response.headers.update(_SECRET)
+    return response
+
+
+async def by_link(request: Request) -> Response:
+    """Sign in."""
+    form = await read_form(request)
+    check_key(request, str(form.get("key", "")))
+    agent = request.headers.get("user-agent", "")
+    try:
+        async with site_of(request).database.transaction() as tx:
+            began = await signing_in.sign_in_by_link(
+                tx, request.path_params["link"], browser_of(request), agent
+            )
+    except NotGood as refused:
+        return _form(request, "", {}, refused=refused, status=refused.status)
+    return _signed_in(request, began)
+
+
+def _signed_in(request: Request, began: Began) -> Response:
+    site = site_of(request)
+    response = see(safe_path(began.next))
+    set_session(response, site.context.settings, site.sessions.sign(began.person))
+    hours = site.context.settings.session_longest
+    _set(request, response, _renewal_name(request), began.renewal, seconds=int(hours * 3600))
+    return response
+
+
+async def renew(request: Request) -> Response:
+    """Give the browser a new token and send it back with what it was sending; or to sign in, keeping that."""
+    site, next = site_of(request), safe_path(request.query_params.get("next", "/"))
+    async with site.database.transaction() as tx:
+        person = await signing_in.renew(tx, read_cookie(request, _renewal_name(request)))
+    if person is not None:
+        response = RedirectResponse(next, 303 if request.method == "GET" else 307)
+        set_session(response, site.context.settings, site.sessions.sign(person))
+        return response
+    if request.method == "GET":
+        return see(f"{SIGN_IN}?{urlencode({'next': next})}")
+    return await _keep(request, next)
+
+
+async def _keep(request: Request, path: str) -> Response:
+    """Nobody is signed in any more: keep what they were sending until they are."""
+    try:
+        form = await read_form(request)
+    except Refused:
+        return see(f"{SIGN_IN}?{urlencode({'next': '/'})}")
+    fields = [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]
+    browser = browser_of(request) or signing_in.new_browser()
+    async with site_of(request).database.transaction() as tx:
+        await signing_in.keep_form(tx, browser, path, fields)
+    response = see(f"{SIGN_IN}?{urlencode({'next': KEPT})}")
+    keep_browser(request, response, browser)
+    return response
+
+
+def safe_path(text: str) -> str:
+    """A path of this site to go to; the first page instead of anything else.
+
+    Browsers read a backslash as a slash, and drop line breaks and tabs.
+    """
+    plain = text.isascii() and text.isprintable() and len(text) <= 2_000 and "\\" not in text
+    if not plain or not text.startswith("/") or text.startswith("//"):
+        return "/"
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return "/"
+    leads_back = parts.path.startswith((SIGN_IN, RENEW))
+    return "/" if parts.scheme or parts.netloc or leads_back else text
+
+
+def _source(request: Request) -> str:
+    """The computer that asks; of version 6 addresses the network, because each computer has many."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return str(ip_network(f"{address}/64", strict=False)) if address.version == 6 else host
+
+
+# Cookies
+
+
+def browser_of(request: Request) -> str:
+    """The secret by which this browser is known while it signs in; nothing when it has none of ours."""
+    found = read_cookie(request, _name(request, "browser"))
+    return found if signing_in.is_browser(found) else ""
+
+
+def keep_browser(request: Request, response: Response, secret: str) -> None:
+    """Let the browser be known for as long as anything waits for it."""
+    seconds = int(signing_in.KEPT_FOR.total_seconds())
+    _set(request, response, _name(request, "browser"), secret, seconds=seconds)
+
+
+def forget_renewal(request: Request, response: Response) -> None:
+    """Let the browser renew nothing any more."""
+    over_tls = site_of(request).context.settings.over_tls
+    name = _renewal_name(request)
+    response.delete_cookie(name, path=_PATH, secure=over_tls, httponly=True, samesite="lax")
+
+
+def _renewal_name(request: Request) -> str:
+    return _name(request, "renewal")
+
+
+def _name(request: Request, what: str) -> str:
+    prefix = "__Secure-" if site_of(request).context.settings.over_tls else ""
+    return f"{prefix}conduit-{what}"
+
+
+def _set(request: Request, response: Response, name: str, value: str, *, seconds: int) -> None:
+    over_tls = site_of(request).context.settings.over_tls
+    response.set_cookie(
+        name, value, max_age=seconds, path=_PATH, secure=over_tls, httponly=True, samesite="lax"
+    )

@@ -1,0 +1,38 @@
+"""Opening everything that a page leads to, and telling whether that has changed anything."""
+
+import html
+import re
+
+import httpx
+
+from chassis.database import Database
+
+
+async def opened(browser: httpx.AsyncClient, mount: str, *starts: str, most: int = 300) -> dict[str, int]:
+    """The status of every address under ``mount`` that links lead to from these, and of these."""
+    waiting, found = list(starts), dict[str, int]()
+    while waiting and len(found) < most:
+        address = waiting.pop(0)
+        if address in found:
+            continue
+        answer = await browser.get(address, follow_redirects=True)
+        found[address] = answer.status_code
+        links = re.findall(r'(?:href|action|data-live)="([^"]+)"', answer.text)
+        here = answer.request.url
+        joined = [here.join(html.unescape(link)) for link in links]
+        waiting += [
+            url.raw_path.decode()
+            for url in joined
+            if url.host == here.host and url.path.startswith(mount) and not url.path.endswith("/live")
+        ]
+    return found
+
+
+async def contents(database: Database) -> dict[str, str]:
+    """A digest of every table of a service."""
+    async with database.reading() as tx:
+        tables = await tx.fetch(
+            "SELECT format('%I', relname) AS name FROM pg_stat_user_tables WHERE schemaname = 'public'"
+        )
+        digest = "SELECT md5(coalesce(string_agg(each::text, '|' ORDER BY each::text), '')) FROM {} each"
+        return {row["name"]: await tx.fetchval(digest.format(row["name"])) for row in tables}

@@ -1,0 +1,149 @@
+"""What is said to one person by mail: sent once, never late, and forgotten when it is settled."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from chassis.database import Database
+from chassis.sealed import seal
+from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
+from contracts.envelope import Event
+from contracts.partners import PersonInvited, SignInRequested
+from services.notifications.notices import Courier
+from tests.conftest import MakeDatabase
+from tests.notifications.conftest import hear, rows, told
+
+EMAIL = "amina.marker@forum.example"
+LINK = "https://forum.example/partners/sign-in/aaaabbbbccccddddeeeeffffgggghhhh"
+
+
+@pytest.fixture
+async def desk(make_database: MakeDatabase) -> Database:
+    return await make_database("notifications")
+
+
+def wanted(desk: Database, *, good_for: float = 600, **changed: Any) -> Event:
+    """Somebody wants to sign in."""
+    keys = {"name": "Amina <Marker>", "email": EMAIL, "link": LINK, "code": "012345", **changed}
+    until: datetime = desk.context.clock.now() + timedelta(seconds=good_for)
+    sealed = seal(desk.context.keys, SignInRequested, "keys", keys)
+    return told(SignInRequested, uuid4(), person_id=uuid4(), expires_at=until, keys=sealed)
+
+
+def invited(desk: Database) -> Event:
+    address = {"name": "Amina Marker", "email": EMAIL}
+    sealed = seal(desk.context.keys, PersonInvited, "address", address)
+    return told(PersonInvited, uuid4(), person_id=uuid4(), address=sealed)
+
+
+async def notices(desk: Database) -> list[dict[str, Any]]:
+    return await rows(desk, "SELECT * FROM notices ORDER BY made_at, id")
+
+
+async def states(desk: Database) -> list[str]:
+    return [row["state"] for row in await notices(desk)]
+
+
+async def test_a_link_and_a_code_go_to_whoever_asked(desk: Database, mail: RecordingMailServer) -> None:
+    await hear(desk, wanted(desk))
+    assert not await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    parsed = message.parsed
+    plain, page = (parsed.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert page is not None
+    assert LINK in plain.get_content().splitlines()
+    assert "012 345" in plain.get_content().splitlines()
+    assert "Dear Amina <Marker>," in plain.get_content()
+    assert "Dear Amina &lt;Marker&gt;," in page.get_content()
+    assert f'<a href="{LINK}">' in page.get_content()
+    assert parsed["Auto-Submitted"] == "auto-generated"
+    assert "012" not in parsed["Subject"], "a locked telephone shows subjects"
+
+
+async def test_an_invitation_says_where_to_sign_in_and_carries_no_key(
+    desk: Database, mail: RecordingMailServer
+) -> None:
+    await hear(desk, invited(desk))
+    await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    body = message.parsed.get_body(("plain",))
+    assert body is not None
+    assert "https://forum.example/partners/sign-in" in body.get_content().splitlines()
+
+
+async def test_the_same_event_twice_is_one_message(desk: Database, mail: RecordingMailServer) -> None:
+    event = wanted(desk)
+    await hear(desk, event)
+    await hear(desk, event)
+    await asyncio.gather(*(Courier(desk).turn() for _ in range(4)))
+    assert len(mail.to(EMAIL)) == 1
+
+
+@pytest.mark.usefixtures("mail")
+async def test_nothing_of_it_is_kept_once_it_has_gone(desk: Database) -> None:
+    await hear(desk, wanted(desk))
+    assert EMAIL in str(await notices(desk))
+    await Courier(desk).turn()
+    (kept,) = await notices(desk)
+    assert (kept["state"], kept["email"], kept["subject"], kept["body"]) == ("sent", None, None, None)
+
+
+async def test_what_comes_too_late_is_not_sent(desk: Database, mail: RecordingMailServer) -> None:
+    await hear(desk, wanted(desk, good_for=60), invited(desk))
+    desk.context.clock.advance(timedelta(seconds=61))
+    await Courier(desk).turn()
+    assert len(mail.messages) == 1
+    await Courier(desk).tidy()
+    assert sorted(await states(desk)) == ["late", "sent"]
+    assert "012345" not in str(await notices(desk))
+
+
+async def test_one_that_is_refused_does_not_hold_up_the_next(
+    desk: Database, mail: RecordingMailServer
+) -> None:
+    mail.treat(NO_SUCH_MAILBOX, EMAIL)
+    await hear(desk, wanted(desk), wanted(desk, email="other@forum.example"))
+    await Courier(desk).turn()
+    assert sorted(await states(desk)) == ["failed", "sent"]
+    assert len(mail.to("other@forum.example")) == 1
+
+
+async def test_when_it_cannot_be_known_it_does_not_go_again(
+    desk: Database, mail: RecordingMailServer
+) -> None:
+    mail.treat(CUT_AFTER_DOT, EMAIL)
+    await hear(desk, wanted(desk))
+    for _ in range(3):
+        await Courier(desk).turn()
+        desk.context.clock.advance(timedelta(seconds=60))
+    assert await states(desk) == ["unknown"]
+    assert len(mail.to(EMAIL)) <= 1
+
+
+async def test_what_a_lost_sender_held_does_not_go_again(desk: Database, mail: RecordingMailServer) -> None:
+    await hear(desk, invited(desk))
+    await Courier(desk)._claim()  # and then its process is killed
+    desk.context.clock.advance(timedelta(minutes=5))
+    await Courier(desk).tidy()
+    await Courier(desk).turn()
+    assert await states(desk) == ["unknown"]
+    assert mail.messages == []
+
+
+@pytest.mark.usefixtures("mail")
+async def test_in_the_end_it_is_forgotten_that_there_was_one(desk: Database) -> None:
+    await hear(desk, wanted(desk))
+    await Courier(desk).turn()
+    desk.context.clock.advance(timedelta(days=91))
+    await Courier(desk).tidy()
+    assert await notices(desk) == []
+
+
+async def test_a_request_whose_keys_were_scrubbed_is_no_message(desk: Database) -> None:
+    until = desk.context.clock.now() + timedelta(minutes=1)
+    await hear(desk, told(SignInRequested, uuid4(), person_id=UUID(int=1), expires_at=until, keys=None))
+    assert await notices(desk) == []

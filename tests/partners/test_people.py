@@ -1,0 +1,251 @@
+"""Admitting, trusting and barring people: what others hear of it, and the pages for it."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from chassis.database import Database
+from chassis.errors import Conflict, Refused
+from chassis.keys import read_keys
+from chassis.sealed import unseal
+from contracts.catalogue import sample
+from contracts.envelope import Event
+from contracts.partners import (
+    OrganisationRegistered,
+    PersonAdmitted,
+    PersonBarred,
+    PersonInvited,
+    PersonSignedOut,
+    RolesChanged,
+)
+from contracts.topology import NOTIFICATIONS
+from services.partners import people
+from services.partners.snapshots import SNAPSHOTS
+from services.partners.web import build
+from tests.access import EVERYTHING
+from tests.conftest import announced, client
+from tests.partners.conftest import TRUST, Bring, line
+
+LIST = "/partners/people"
+
+
+@pytest.fixture
+async def browser(register: Database) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(build(register), "/partners") as visitor:
+        yield visitor
+
+
+async def admit(register: Database, name: str, *roles: str, **more: str) -> UUID:
+    email = f"{name.lower()}@marker.example"
+    async with register.transaction() as tx:
+        return await people.invite(tx, name=name, email=email, roles=roles, **more)
+
+
+async def change(register: Database, what: Any, *values: Any) -> None:
+    async with register.transaction() as tx:
+        await what(tx, *values)
+
+
+async def key_on(browser: httpx.AsyncClient, path: str) -> str:
+    found = re.search(r'name="key" value="([^"]+)"', (await browser.get(path)).text)
+    assert found
+    return found.group(1)
+
+
+async def about(register: Database, id: UUID) -> list[Event]:
+    """What was said of somebody, beside the mails to them."""
+    return [
+        e for e in await announced(register) if e.data.get("person_id") == id and e.fact is not PersonInvited
+    ]
+
+
+async def test_what_others_hear_of_somebody(register: Database) -> None:
+    id = await admit(register, "Amina", "staff", "ops")
+    await admit(register, "Other", "ops")
+    await change(register, people.change_roles, id, ["outreach"])
+    await change(register, people.change_roles, id, ["outreach"])
+    await change(register, people.bar, id)
+    await change(register, people.bar, id)
+    await admit(register, "Amina", "staff")
+    said = await about(register, id)
+    assert [(e.fact, e.sequence, e.data["roles"], e.data["barred"]) for e in said] == [
+        (PersonAdmitted, 1, ["ops", "staff"], False),
+        (RolesChanged, 2, ["outreach"], False),
+        (PersonBarred, 3, ["outreach"], True),
+        (PersonAdmitted, 4, ["staff"], False),
+    ]
+    golden = sample(PersonAdmitted)
+    assert set(said[0].data) == set(golden.data)
+    assert "Amina" not in str(await announced(register))
+    assert "marker.example" not in str(await announced(register))
+
+
+async def test_an_invitation_is_sealed_for_the_one_service_that_writes(register: Database) -> None:
+    await admit(register, "Amina", "staff")
+    (event,) = [e for e in await announced(register) if e.fact is PersonInvited]
+    keys = read_keys(register.context.settings.keys_folder, NOTIFICATIONS)
+    opened = unseal(keys, PersonInvited, "address", event.data["address"])
+    assert opened == {"name": "Amina", "email": "amina@marker.example"}
+
+
+async def test_our_own_people_belong_to_our_own_body(register: Database, bring: Bring) -> None:
+    await bring(line(TRUST))
+    await admit(register, "Amina", "staff")
+    await admit(register, "Bo", "staff")
+    at_trust = await admit(register, "Chi", "panel_member", organisation="GB-NHS-5LA")
+    own = [e for e in await announced(register) if e.fact is OrganisationRegistered]
+    assert [e.data["name"] for e in own][1:] == [register.context.house.name]
+    (admitted,) = await about(register, at_trust)
+    assert admitted.data["organisation_id"] == own[0].data["organisation_id"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "x" * 201}, "name"),
+        ({"name": "a\x00b"}, "name"),
+        ({"email": "amina"}, "email"),
+        ({"email": "a@b"}, "email"),
+        ({"email": "a@b.example\nbcc: c@d.example"}, "email"),
+        ({"email": '"a b"@c.example'}, "email"),
+        ({"roles": []}, "roles"),
+        ({"roles": ["king"]}, "roles"),
+        ({"organisation": "GB-NHS-NONE"}, "organisation"),
+    ],
+)
+async def test_what_cannot_be_is_refused_and_nothing_is_left(
+    register: Database, changed: dict[str, Any], field: str
+) -> None:
+    given = {"name": "Amina", "email": "a@b.example", "roles": ["staff"], **changed}
+    with pytest.raises(Refused) as caught:
+        await change(register, lambda tx: people.invite(tx, **given))
+    assert caught.value.field == field
+    assert caught.value.cure
+    assert await announced(register) == []
+
+
+async def test_one_address_is_one_person_however_it_is_written(register: Database) -> None:
+    await admit(register, "Amina", "staff")
+    with pytest.raises(Conflict):
+        await change(
+            register,
+            lambda tx: people.invite(tx, name="Two", email="AMINA@Marker.example", roles=["staff"]),
+        )
+
+
+async def test_nobody_locks_the_door_from_inside(register: Database) -> None:
+    last = await admit(register, "Amina", "ops", "staff")
+    for what in (lambda tx: people.bar(tx, last), lambda tx: people.change_roles(tx, last, ["staff"])):
+        with pytest.raises(Conflict, match="Nobody would be left"):
+            await change(register, what)
+    await admit(register, "Bo", "ops")
+    await change(register, people.bar, last)
+
+
+async def test_a_snapshot_says_how_somebody_stands_now(register: Database) -> None:
+    id = await admit(register, "Amina", "staff")
+    await admit(register, "Bo", "ops")
+    await change(register, people.bar, id)
+    async with register.transaction() as tx:
+        last = await SNAPSHOTS["people"](tx, None, 10)
+        assert last is not None
+        assert await SNAPSHOTS["people"](tx, last, 10) is None
+    *_, again = await about(register, id)
+    assert (again.fact, again.sequence, again.data["barred"], again.snapshot) == (
+        PersonAdmitted,
+        2,
+        True,
+        True,
+    )
+
+
+async def test_signing_out_moves_the_version_on(register: Database) -> None:
+    id = await admit(register, "Amina", "staff")
+    async with register.transaction() as tx:
+        assert await people.sign_out(tx, id) == 0
+    assert [e.fact for e in await about(register, id)] == [PersonAdmitted]
+    async with register.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO sessions VALUES ($1, $2, 'x', 'A browser', $3, $3)", uuid4(), id, tx.now
+        )
+        assert await people.sign_out(tx, id) == 1
+    assert [e.fact for e in await about(register, id)] == [PersonAdmitted, PersonSignedOut]
+
+
+# Pages
+
+
+async def test_somebody_is_invited_on_the_page(browser: httpx.AsyncClient, register: Database) -> None:
+    form = {
+        "key": await key_on(browser, f"{LIST}/invite"),
+        "name": " Noor  Haddad ",
+        "email": "noor@marker.example",
+        "roles": ["staff", "panel_member"],
+        "organisation": "",
+    }
+    answers = [await browser.post(f"{LIST}/invite", data=form) for _ in range(2)]
+    assert {(a.status_code, a.headers["location"]) for a in answers} == {(303, f"{LIST}?done=invited")}
+    page = await browser.get(answers[0].headers["location"])
+    assert "Noor Haddad" in page.text
+    assert "They were sent a message" in page.text
+    assert "Panel member, Staff" in page.text
+    assert len([e for e in await announced(register) if e.fact is PersonInvited]) == 1
+
+
+async def test_a_form_with_faults_comes_back_as_it_was(browser: httpx.AsyncClient) -> None:
+    form = {
+        "key": await key_on(browser, f"{LIST}/invite"),
+        "name": "Noor <i>",
+        "email": "noor",
+        "roles": ["auditor"],
+    }
+    answer = await browser.post(f"{LIST}/invite", data=form)
+    assert answer.status_code == 422
+    assert 'value="Noor &lt;i&gt;"' in answer.text
+    assert "Write one such as name@body.example." in answer.text
+    assert re.search(r'value="auditor"\s+checked', answer.text)
+
+
+async def test_roles_are_changed_and_somebody_is_barred_and_let_in_again(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await admit(register, "Bo", "ops")
+    id = await admit(register, "Amina", "staff")
+    page = f"{LIST}/{id}"
+    steps: Sequence[tuple[str, dict[str, Any], str]] = (
+        ("roles", {"roles": ["trustee", "auditor"]}, "Auditor, Trustee"),
+        ("bar", {"confirm": "yes"}, "barred"),
+        ("admit", {}, "Auditor, Trustee"),
+    )
+    for step, fields, shown in steps:
+        key = await key_on(browser, page)
+        suffix = "-bar" if step == "bar" else ""
+        answer = await browser.post(f"{page}/{step}", data={"key": key + suffix, **fields})
+        assert answer.status_code == 303, answer.text
+        assert shown in (await browser.get(answer.headers["location"])).text
+    assert "barred" not in (await browser.get(page)).text
+
+
+async def test_barring_wants_a_tick(browser: httpx.AsyncClient, register: Database) -> None:
+    id = await admit(register, "Amina", "staff")
+    key = await key_on(browser, f"{LIST}/{id}")
+    answer = await browser.post(f"{LIST}/{id}/bar", data={"key": key})
+    assert answer.status_code == 422
+    assert "tick the box" in answer.text
+
+
+async def test_an_auditor_reads_and_has_nothing_to_press(register: Database) -> None:
+    id = await admit(register, "Amina", "staff")
+    auditor = replace(EVERYTHING, roles=frozenset({"auditor"}))
+    async with client(build(register), "/partners", auditor) as browser:
+        for path in (LIST, f"{LIST}/{id}"):
+            page = await browser.get(path)
+            assert "Amina" in page.text
+            assert "<form method" not in page.text
+            assert "Invite" not in page.text

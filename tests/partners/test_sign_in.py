@@ -1,0 +1,636 @@
+"""Signing in as a browser meets it: links, codes, guesses, sessions that end, forms that come too late."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from chassis.database import Database
+from chassis.keys import read_keys
+from chassis.sealed import unseal
+from contracts.access import ACCOUNT, RENEW, SIGN_IN
+from contracts.partners import SignInRequested
+from contracts.topology import NOTIFICATIONS
+from services.partners import people
+from services.partners.signing_in import (
+    ASKS,
+    ASKS_OF_SOURCE,
+    GOOD_FOR,
+    GUESSES,
+    GUESSES_AN_HOUR,
+    READY_FOR,
+    agent_words,
+    ready_link,
+)
+from services.partners.web import build
+from tests.conftest import MakeDatabase, announced, client
+
+MOUNT = "/partners"
+PEOPLE = f"{MOUNT}/people"
+EMAIL = "amina@forum.example"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+OpenBrowser = Callable[[], httpx.AsyncClient]
+
+
+@pytest.fixture
+def app(register: Database) -> ASGIApp:
+    return build(register)
+
+
+@pytest.fixture
+def open_browser(app: ASGIApp) -> OpenBrowser:
+    """Another browser that has never been here."""
+    return lambda: client(app, MOUNT, None)
+
+
+@pytest.fixture
+async def browser(open_browser: OpenBrowser) -> AsyncIterator[httpx.AsyncClient]:
+    async with open_browser() as visitor:
+        yield visitor
+
+
+@pytest.fixture
+async def amina(register: Database) -> UUID:
+    async with register.transaction() as tx:
+        return await people.invite(tx, name="Amina Marker", email=EMAIL, roles=["staff", "ops"])
+
+
+def key_in(page: httpx.Response) -> str:
+    found = re.search(r'name="key" value="([^"]+)"', page.text)
+    assert found, page.text[:2_000]
+    return found.group(1)
+
+
+async def post(browser: httpx.AsyncClient, path: str, on: str = "", **fields: str) -> httpx.Response:
+    """Send a form that stands on the page ``on``; on the one that it is sent to, when nothing is said."""
+    return await browser.post(path, data={"key": key_in(await browser.get(on or path)), **fields})
+
+
+async def asks(browser: httpx.AsyncClient, email: str = EMAIL, **more: str) -> httpx.Response:
+    return await post(browser, SIGN_IN, email=email, **more)
+
+
+async def mailed(register: Database) -> dict[str, Any]:
+    """What stands in the newest mail."""
+    keys = read_keys(register.context.settings.keys_folder, NOTIFICATIONS)
+    *_, event = [e for e in await announced(register) if e.fact is SignInRequested]
+    return unseal(keys, SignInRequested, "keys", event.data["keys"])
+
+
+def path_of(keys: dict[str, Any]) -> str:
+    return str(httpx.URL(keys["link"]).path)
+
+
+async def signs_in(browser: httpx.AsyncClient, register: Database, **more: str) -> httpx.Response:
+    await asks(browser, **more)
+    answer = await post(browser, path_of(await mailed(register)))
+    assert answer.status_code == 303, answer.text
+    return answer
+
+
+async def rows(register: Database, query: str) -> list[dict[str, Any]]:
+    async with register.reading() as tx:
+        return [dict(row) for row in await tx.fetch(query)]
+
+
+async def is_signed_in(browser: httpx.AsyncClient) -> bool:
+    return (await browser.get(ACCOUNT)).status_code == 200
+
+
+def later(register: Database, **time: float) -> None:
+    register.context.clock.advance(timedelta(**time))
+
+
+# The link and the code
+
+
+@pytest.mark.usefixtures("amina")
+async def test_a_link_signs_in_the_browser_that_asked(browser: httpx.AsyncClient, register: Database) -> None:
+    answer = await signs_in(browser, register, next="/letters/?q=1")
+    assert answer.headers["location"] == "/letters/?q=1"
+    account = await browser.get(ACCOUNT)
+    assert "Amina Marker" in account.text
+    assert "this browser" in account.text
+
+
+@pytest.mark.usefixtures("amina")
+async def test_a_code_does_the_same_however_it_is_typed(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await asks(browser)
+    code = (await mailed(register))["code"]
+    answer = await post(
+        browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=f" {code[:2]} {code[2:4]}-{code[4:]}"
+    )
+    assert answer.status_code == 303
+    assert await is_signed_in(browser)
+
+
+@pytest.mark.usefixtures("amina")
+async def test_a_link_and_a_code_work_once(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    await asks(browser)
+    keys = await mailed(register)
+    page = await browser.get(path_of(keys))
+    form = {"key": key_in(page)}
+    assert (await browser.post(path_of(keys), data=form)).status_code == 303
+    again = await browser.post(path_of(keys), data=form)
+    assert again.status_code == 422
+    assert "opens nothing any more" in again.text
+    assert (await browser.get(path_of(keys))).status_code == 422
+    code = await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=keys["code"])
+    assert code.status_code == 422
+    assert len(await rows(register, "SELECT * FROM sessions")) == 1
+
+
+@pytest.mark.usefixtures("amina")
+async def test_one_mail_used_makes_the_older_ones_useless(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await asks(browser)
+    first = await mailed(register)
+    await signs_in(browser, register)
+    assert (await browser.get(path_of(first))).status_code == 422
+
+
+@pytest.mark.usefixtures("amina")
+async def test_neither_works_after_ten_minutes(browser: httpx.AsyncClient, register: Database) -> None:
+    await asks(browser)
+    keys = await mailed(register)
+    later(register, seconds=GOOD_FOR.total_seconds() + 1)
+    assert (await browser.get(path_of(keys))).status_code == 422
+    code = await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=keys["code"])
+    assert code.status_code == 422
+
+
+@pytest.mark.usefixtures("amina")
+async def test_another_browser_is_told_where_to_open_it_and_uses_nothing_up(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    await asks(browser)
+    keys = await mailed(register)
+    async with open_browser() as other:
+        for _ in range(3):  # a scanner, say, that even presses buttons
+            page = await other.get(path_of(keys))
+            assert page.status_code == 422
+            assert "in the browser in which you asked" in page.text
+            assert (await other.post(path_of(keys), data={"key": key_in(page)})).status_code == 422
+        guess = await post(other, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=keys["code"])
+        assert guess.status_code == 422
+    assert (await post(browser, path_of(keys))).status_code == 303
+
+
+@pytest.mark.usefixtures("amina")
+async def test_opening_a_link_changes_nothing(browser: httpx.AsyncClient, register: Database) -> None:
+    await asks(browser)
+    path = path_of(await mailed(register))
+    before = await rows(register, "SELECT * FROM sign_ins")
+    for _ in range(3):
+        assert (await browser.get(path)).status_code == 200
+        assert (await browser.head(path)).status_code == 200
+    assert await rows(register, "SELECT * FROM sign_ins") == before
+    assert not await is_signed_in(browser)
+
+
+@pytest.mark.parametrize(
+    "link", ["x", "a" * 32, "a" * 5_000, "%00", "../account", "sent%0d%0aset-cookie:a=b"]
+)
+async def test_links_that_were_never_made(browser: httpx.AsyncClient, link: str) -> None:
+    assert (await browser.get(f"{SIGN_IN}/{link}")).status_code in (303, 404, 422)
+
+
+@pytest.mark.usefixtures("amina")
+async def test_known_and_unknown_addresses_get_the_same_answer(
+    register: Database, open_browser: OpenBrowser
+) -> None:
+    async with register.transaction() as tx:
+        barred = await people.invite(tx, name="Bo Barred", email="bo@forum.example", roles=["staff"])
+        await people.bar(tx, barred)
+    told = []
+    for email in (EMAIL, EMAIL.upper(), "nobody@forum.example", "bo@forum.example"):
+        async with open_browser() as browser:
+            answer = await asks(browser, email)
+            page = await browser.get(f"{SIGN_IN}/sent")
+            wrong = await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code="1")
+            bare = [re.sub(r'value="[^"]+"', "", each.text) for each in (answer, page, wrong)]
+            told.append((answer.status_code, answer.headers["location"], wrong.status_code, bare))
+    assert all(each == told[0] for each in told)
+    mails = [event for event in await announced(register) if event.fact is SignInRequested]
+    assert len(mails) == 2
+    assert len(await rows(register, "SELECT * FROM sign_ins")) == 4
+
+
+async def test_what_is_no_address_is_said_so(browser: httpx.AsyncClient, register: Database) -> None:
+    answer = await asks(browser, "amina")
+    assert answer.status_code == 422
+    assert "name@body.example" in answer.text
+    assert await rows(register, "SELECT * FROM sign_ins") == []
+
+
+@pytest.mark.usefixtures("amina")
+async def test_nothing_secret_is_kept_as_it_is(browser: httpx.AsyncClient, register: Database) -> None:
+    await signs_in(browser, register)
+    keys = await mailed(register)
+    secrets = [path_of(keys).rpartition("/")[2], keys["code"], *browser.cookies.jar]
+    kept = str(
+        [await rows(register, f"SELECT * FROM {table}") for table in ("sign_ins", "sessions", "attempts")]
+    )
+    for secret in secrets:
+        text = secret if isinstance(secret, str) else str(secret.value)
+        assert text not in kept
+        assert text.encode().hex() not in kept
+    assert EMAIL not in kept
+
+
+# Slowing down
+
+
+@pytest.mark.usefixtures("amina")
+async def test_five_wrong_codes_end_what_was_asked_for(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await asks(browser)
+    code = (await mailed(register))["code"]
+    wrong = "000000" if code != "000000" else "000001"
+    for _ in range(GUESSES):
+        answer = await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=wrong)
+        assert (answer.status_code, "not the code" in answer.text) == (422, True)
+    assert (await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=code)).status_code == 422
+    # The link of the same mail is no guess: it goes on working.
+    assert (await post(browser, path_of(await mailed(register)))).status_code == 303
+
+
+@pytest.mark.usefixtures("amina")
+async def test_guessing_comes_to_an_end_however_often_one_asks_anew(
+    open_browser: OpenBrowser, register: Database
+) -> None:
+    statuses = []
+    async with open_browser() as browser:
+        for turn in range(GUESSES_AN_HOUR + 5):
+            if turn % GUESSES == 0:
+                await asks(browser)
+            guess = await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=f"{turn:06}")
+            statuses.append(guess.status_code)
+    assert statuses == [422] * GUESSES_AN_HOUR + [429] * 5
+    assert await rows(register, "SELECT * FROM sessions") == []
+
+
+@pytest.mark.usefixtures("amina")
+async def test_an_address_is_written_to_so_and_so_often_also_after_a_restart(
+    register: Database, open_browser: OpenBrowser
+) -> None:
+    for _ in range(ASKS):
+        async with open_browser() as browser:
+            assert (await asks(browser)).status_code == 303
+    async with client(build(register), MOUNT, None) as after_a_restart:
+        refused = await asks(after_a_restart, EMAIL.upper())
+        assert refused.status_code == 429
+        assert "Wait 15 minutes" in refused.text
+        assert (await asks(after_a_restart, "other@forum.example")).status_code == 303
+        later(register, minutes=16)
+        assert (await asks(after_a_restart)).status_code == 303
+
+
+async def test_a_source_may_ask_so_and_so_often(browser: httpx.AsyncClient) -> None:
+    for number in range(ASKS_OF_SOURCE):
+        assert (await asks(browser, f"a{number}@forum.example")).status_code == 303
+    assert (await asks(browser, "one.more@forum.example")).status_code == 429
+
+
+# Where one comes to, and what another site may try
+
+
+@pytest.mark.usefixtures("amina")
+@pytest.mark.parametrize(
+    "next",
+    [
+        "//evil.example",
+        "https://evil.example/",
+        "javascript:alert(1)",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        "/a\r\nset-cookie: a=b",
+        "evil.example",
+        "/%0d%0a" + "x" * 3_000,
+        "/partners/sign-in?next=/",
+        "///evil.example",
+        "/\u2028",
+        "",
+    ],
+)
+async def test_one_never_comes_to_another_site(
+    browser: httpx.AsyncClient, register: Database, next: str
+) -> None:
+    page = await browser.get(SIGN_IN, params={"next": next})
+    assert 'name="next" value="/"' in page.text
+    answer = await signs_in(browser, register, next=next)
+    assert answer.headers["location"] == "/"
+    renewed = await browser.get(RENEW, params={"next": next})
+    assert renewed.headers["location"] == "/"
+
+
+@pytest.mark.usefixtures("amina")
+async def test_the_mail_names_our_address_whatever_the_request_said(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    page = await browser.get(SIGN_IN)
+    form = {"key": key_in(page), "email": EMAIL}
+    for headers in ({"host": "evil.example"}, {"x-forwarded-host": "evil.example"}):
+        await browser.post(SIGN_IN, data=form, headers=headers)
+        assert (await mailed(register))["link"].startswith(f"{register.context.settings.origin}{SIGN_IN}/")
+
+
+@pytest.mark.usefixtures("amina")
+async def test_signing_in_begins_a_session_of_its_own(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    """What somebody has put into the browser before opens nothing afterwards."""
+    async with open_browser() as other:
+        await signs_in(other, register)
+        planted = dict(other.cookies)
+    browser.cookies.set("conduit", planted["conduit"], "127.0.0.1", "/")
+    browser.cookies.set("conduit-renewal", planted["conduit-renewal"], "127.0.0.1", "/partners")
+    await signs_in(browser, register)
+    assert browser.cookies["conduit"] != planted["conduit"]
+    assert browser.cookies["conduit-renewal"] != planted["conduit-renewal"]
+
+
+@pytest.mark.usefixtures("amina")
+async def test_two_cookies_of_one_name_are_none(browser: httpx.AsyncClient, register: Database) -> None:
+    await signs_in(browser, register)
+    good = browser.cookies["conduit"]
+    browser.cookies.clear()
+    for both in (
+        f"conduit={good}; conduit={good}",
+        f"conduit=x; conduit={good}",
+        f"conduit={good};conduit=y",
+    ):
+        assert (await browser.get(ACCOUNT, headers={"cookie": both})).status_code == 303
+    assert (await browser.get(ACCOUNT, headers={"cookie": f"a=b; conduit={good}"})).status_code == 200
+
+
+@pytest.mark.usefixtures("amina")
+async def test_a_form_of_another_session_is_refused(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    await signs_in(browser, register)
+    async with open_browser() as other:
+        await signs_in(other, register)
+        theirs = key_in(await other.get(ACCOUNT))
+    for key in (theirs, theirs.partition(".")[0], theirs[:-3] + "000"):
+        answer = await browser.post(f"{ACCOUNT}/sign-out-everywhere", data={"key": key})
+        assert answer.status_code == 409, key
+    assert await is_signed_in(browser)
+
+
+@pytest.mark.usefixtures("amina")
+async def test_what_the_cookies_say(browser: httpx.AsyncClient, register: Database) -> None:
+    answer = await signs_in(browser, register)
+    session, renewal = sorted(answer.headers.get_list("set-cookie"))
+    assert session.startswith("conduit-renewal=") or renewal.startswith("conduit-renewal=")
+    for cookie in (session, renewal):
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert "Domain" not in cookie
+    assert "Path=/partners" in next(c for c in (session, renewal) if c.startswith("conduit-renewal="))
+
+
+async def test_over_https_no_other_host_can_set_them(make_database: MakeDatabase) -> None:
+    register = await make_database("partners")
+    register.context = replace(
+        register.context,
+        settings=replace(register.context.settings, public_url="https://conduit.forum.example"),
+    )
+    async with register.transaction() as tx:
+        await people.invite(tx, name="Amina", email=EMAIL, roles=["staff"])
+    async with client(build(register), MOUNT, None) as browser:
+        browser.base_url = httpx.URL("https://conduit.forum.example")
+        answer = await signs_in(browser, register)
+        cookies = {each.partition("=")[0]: each for each in answer.headers.get_list("set-cookie")}
+        assert set(cookies) == {"__Host-conduit", "__Secure-conduit-renewal"}
+        assert all("Secure" in cookie for cookie in cookies.values())
+        assert "Path=/;" in cookies["__Host-conduit"]
+        assert await is_signed_in(browser)
+
+
+async def test_a_page_whose_address_is_secret_is_told_to_nobody(
+    browser: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    await asks(browser)
+    page = await browser.get(path_of(await mailed(register)))
+    assert page.headers["referrer-policy"] == "no-referrer"
+
+
+# Sessions
+
+
+@pytest.mark.usefixtures("amina")
+async def test_a_session_is_renewed_without_a_word(browser: httpx.AsyncClient, register: Database) -> None:
+    await signs_in(browser, register)
+    later(register, minutes=16)
+    sent = await browser.get(f"{PEOPLE}?done=roles")
+    assert (sent.status_code, sent.headers["location"]) == (
+        303,
+        f"{RENEW}?next=%2Fpartners%2Fpeople%3Fdone%3Droles",
+    )
+    back = await browser.get(sent.headers["location"])
+    assert (back.status_code, back.headers["location"]) == (303, f"{PEOPLE}?done=roles")
+    assert (await browser.get(back.headers["location"])).status_code == 200
+
+
+@pytest.mark.usefixtures("amina")
+async def test_a_form_goes_the_same_way_with_its_content(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await signs_in(browser, register)
+    form = {
+        "key": key_in(await browser.get(f"{PEOPLE}/invite")),
+        "name": "Noor",
+        "email": "n@b.example",
+        "roles": "staff",
+    }
+    later(register, minutes=16)
+    answer = await browser.post(f"{PEOPLE}/invite", data=form, follow_redirects=True)
+    assert [step.status_code for step in answer.history] == [307, 307, 303]
+    assert "They were sent a message" in answer.text
+    assert len(await rows(register, "SELECT * FROM people WHERE name = 'Noor'")) == 1
+
+
+@pytest.mark.usefixtures("amina")
+@pytest.mark.parametrize("why", ["idle", "longest", "signed out elsewhere"])
+async def test_a_form_that_comes_after_the_end_is_kept_until_one_has_signed_in(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser, why: str
+) -> None:
+    await signs_in(browser, register)
+    words = "Noor O’Marker <b>"
+    form = {
+        "key": key_in(await browser.get(f"{PEOPLE}/invite")),
+        "name": words,
+        "email": "n@b.example",
+        "roles": "staff",
+    }
+    settings = register.context.settings
+    if why == "idle":
+        later(register, hours=settings.session_idle + 0.1)
+    elif why == "longest":
+        for _ in range(int(settings.session_longest / settings.session_idle * 2)):
+            later(register, hours=settings.session_idle / 2)
+            await browser.get(RENEW)
+        later(register, minutes=1)
+    else:
+        async with open_browser() as other:
+            await signs_in(other, register)
+            await post(other, f"{ACCOUNT}/sign-out-everywhere", on=ACCOUNT)
+        browser = await _after_standings_are_read(browser, register)
+    answer = await browser.post(f"{PEOPLE}/invite", data=form, follow_redirects=True)
+    assert str(answer.url.path) == SIGN_IN
+    assert words not in str(await rows(register, "SELECT * FROM kept_forms"))
+
+    answer = await signs_in(browser, register, next=answer.url.params["next"])
+    kept = await browser.get(answer.headers["location"])
+    assert "Noor O’Marker &lt;b&gt;" in kept.text
+    async with open_browser() as other:
+        await signs_in(other, register)
+        assert "Noor" not in (await other.get(f"{MOUNT}/kept")).text
+    sent = await browser.post(f"{PEOPLE}/invite", data={**form, "key": key_in(kept)})
+    assert sent.status_code == 303, sent.text
+    assert len(await rows(register, "SELECT * FROM people")) == 2
+
+
+async def test_roles_that_are_taken_away_are_gone_at_once(
+    browser: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    await signs_in(browser, register)
+    assert (await browser.get(PEOPLE)).status_code == 200
+    async with register.transaction() as tx:
+        await people.invite(tx, name="Other", email="other@forum.example", roles=["ops"])
+        await people.change_roles(tx, amina, ["staff"])
+    later_browser = await _after_standings_are_read(browser, register)
+    assert (await later_browser.get(PEOPLE, follow_redirects=True)).status_code == 403
+    assert (await later_browser.get(f"{MOUNT}/organisations")).status_code == 200
+
+
+async def _after_standings_are_read(browser: httpx.AsyncClient, register: Database) -> httpx.AsyncClient:
+    """The same browser a few seconds later, when what the service knows of people was read anew."""
+    again = client(build(register), MOUNT, None)
+    again.cookies = browser.cookies
+    return again
+
+
+async def test_whoever_is_barred_is_out(browser: httpx.AsyncClient, register: Database, amina: UUID) -> None:
+    await signs_in(browser, register)
+    async with register.transaction() as tx:
+        await people.invite(tx, name="Other", email="other@forum.example", roles=["ops"])
+        await people.bar(tx, amina)
+    barred = await _after_standings_are_read(browser, register)
+    answer = await barred.get(ACCOUNT, follow_redirects=True)
+    assert str(answer.url.path) == SIGN_IN
+    await asks(barred)
+    assert len([e for e in await announced(register) if e.fact is SignInRequested]) == 1
+
+
+@pytest.mark.usefixtures("amina")
+async def test_signing_out_ends_the_session_and_not_only_the_cookie(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await signs_in(browser, register)
+    kept = dict(browser.cookies)
+    await post(browser, f"{ACCOUNT}/sign-out", on=ACCOUNT)
+    assert "conduit" not in browser.cookies
+    thief = await _after_standings_are_read(browser, register)
+    thief.cookies.update(kept)
+    answer = await thief.get(ACCOUNT, follow_redirects=True)
+    assert str(answer.url.path) == SIGN_IN
+
+
+@pytest.mark.usefixtures("amina")
+async def test_one_ends_ones_own_sessions_and_nobody_elses(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    browser.headers["user-agent"] = FIREFOX
+    await signs_in(browser, register)
+    async with register.transaction() as tx:
+        await people.invite(tx, name="Other", email="other@forum.example", roles=["ops"])
+    async with open_browser() as other:
+        await signs_in(other, register, email="other@forum.example")
+        [mine] = await rows(register, "SELECT s.id FROM sessions s JOIN people p ON p.id = person_id"
+                            " WHERE p.email = 'amina@forum.example'")  # fmt: skip
+        not_theirs = await post(other, f"{ACCOUNT}/sessions/{mine['id']}/end", on=ACCOUNT)
+        nowhere = await post(other, f"{ACCOUNT}/sessions/{UUID(int=7)}/end", on=ACCOUNT)
+        assert (not_theirs.status_code, nowhere.status_code) == (404, 404)
+        assert _bare(not_theirs.text) == _bare(nowhere.text)
+    async with open_browser() as second:
+        await signs_in(second, register)
+        page = await second.get(ACCOUNT)
+        assert "Firefox on Windows" in page.text
+        await post(second, f"{ACCOUNT}/sessions/{mine['id']}/end", on=ACCOUNT)
+        # What was signed for this browser is renewed; what was signed for the other is over.
+        assert (await second.get(ACCOUNT, follow_redirects=True)).status_code == 200
+    answer = await (await _after_standings_are_read(browser, register)).get(ACCOUNT, follow_redirects=True)
+    assert str(answer.url.path) == SIGN_IN
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "", text)
+
+
+# A link that is printed
+
+
+async def test_a_ready_link_works_once_in_any_browser(
+    browser: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    async with register.transaction() as tx:
+        link = httpx.URL(await ready_link(tx, amina)).path
+    assert (await post(browser, link)).status_code == 303
+    assert await is_signed_in(browser)
+    assert (await browser.get(link)).status_code == 422
+
+
+async def test_a_ready_link_does_not_last(
+    browser: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    async with register.transaction() as tx:
+        link = httpx.URL(await ready_link(tx, amina)).path
+    later(register, seconds=READY_FOR.total_seconds() + 1)
+    assert (await browser.get(link)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"host": "192.0.2.1"},
+        {"database_url": "postgresql://h"},
+        {"public_url": "https://conduit.forum.example"},
+    ],
+)
+async def test_none_is_printed_where_others_could_use_it(
+    register: Database, amina: UUID, changed: dict[str, str]
+) -> None:
+    async with register.transaction() as tx:
+        tx.context = replace(tx.context, settings=replace(tx.context.settings, **changed))  # type: ignore[arg-type]
+        with pytest.raises(PermissionError):
+            await ready_link(tx, amina)
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (FIREFOX, "Firefox on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) Version/18.0 Mobile Safari/604.1", "Safari on an iPhone"),
+        ("Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Linux"),
+        ("", "A browser on a computer"),
+        ("x" * 9_000, "A browser on a computer"),
+    ],
+)
+def test_of_a_browser_only_its_kind_is_kept(agent: str, words: str) -> None:
+    assert agent_words(agent) == words
