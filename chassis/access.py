@@ -75,6 +75,14 @@ class Person:
     seen_at: datetime
     #: Signs the keys of this session's forms.
     forms: str
+    #: When they have shown their second factor in this session; nothing when they have not.
+    proved_at: datetime | None = None
+    #: They have a second factor, and must show it before anything else.
+    owes_proof: bool = False
+
+    def proved_since(self, moment: datetime) -> bool:
+        """Whether they have shown their second factor after this."""
+        return self.proved_at is not None and self.proved_at > moment
 
     def form_mark(self, key: str) -> str:
         """What makes a form's key one of this session's."""
@@ -113,6 +121,8 @@ class SessionKeys:
             "iat": person.seen_at.timestamp(),
             "exp": int((person.seen_at + LIFETIME).timestamp()),
             "forms": person.forms,
+            "proved": person.proved_at.timestamp() if person.proved_at else None,
+            "owes": person.owes_proof,
         }
         return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": id})
 
@@ -253,9 +263,15 @@ def _person(claims: dict[str, Any]) -> Person:
         session=UUID(claims["sid"]),
         roles=frozenset(map(str, claims["roles"])),
         version=(int(epoch), int(number)),
-        seen_at=datetime.fromtimestamp(float(claims["iat"]), UTC),
+        seen_at=_moment(claims["iat"]),
         forms=str(claims["forms"]),
+        proved_at=_moment(claims["proved"]) if claims["proved"] is not None else None,
+        owes_proof=bool(claims["owes"]),
     )
+
+
+def _moment(seconds: Any) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)
 
 
 def _made_at(path: Path) -> datetime:

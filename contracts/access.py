@@ -46,6 +46,8 @@ class Action(StrEnum):
     BE_PUBLIC = "be_public"
     #: What everybody who has signed in may do with what is their own.
     KEEP_ACCOUNT = "keep_account"
+    #: To show one's second factor.
+    PROVE = "prove"
     READ_PARTNERS = "read_partners"
     READ_PEOPLE = "read_people"
     ADMINISTER_PEOPLE = "administer_people"
@@ -66,22 +68,26 @@ class Rule:
     #: Everybody may who has signed in, whatever their roles; or everybody at all.
     signed_in: bool = False
     public: bool = False
+    #: Whoever does it shows their second factor again, unless they have just done so.
+    proof: bool = False
 
 
 #: Where one signs in, renews a session without a word, and looks after one's own account. Partners owns these
 #: pages; every service sends people there.
 SIGN_IN, RENEW, ACCOUNT = "/partners/sign-in", "/partners/renew", "/partners/account"
+#: Where one shows one's second factor.
+PROVE = "/partners/prove"
 
 _COLUMNS = tuple(Role)
 
 
 def _row(marks: str, of_object: str = "") -> Rule:
+    """``x`` may; ``2`` may, having shown their second factor again."""
     columns = marks.split()
     if len(columns) != len(_COLUMNS):
         raise ValueError(f"a row has {len(_COLUMNS)} columns")
-    return Rule(
-        frozenset(role for role, mark in zip(_COLUMNS, columns, strict=True) if mark == "x"), of_object
-    )
+    roles = frozenset(role for role, mark in zip(_COLUMNS, columns, strict=True) if mark in "x2")
+    return Rule(roles, of_object, proof="2" in columns)
 
 
 # fmt: off
@@ -89,7 +95,7 @@ RULES: Mapping[Action, Rule] = {
     #                             staff  outreach  grants_officer  payer  panel_member  trustee  ops  auditor
     Action.READ_PARTNERS:     _row("x        x            x          .          .           .      .     x"),
     Action.READ_PEOPLE:       _row(".        .            .          .          .           .      x     x"),
-    Action.ADMINISTER_PEOPLE: _row(".        .            .          .          .           .      x     ."),
+    Action.ADMINISTER_PEOPLE: _row(".        .            .          .          .           .      2     ."),
     Action.READ_EVIDENCE:     _row("x        x            x          x          x           x      .     x"),
     Action.READ_LETTERS:      _row("x        x            x          .          .           .      .     x"),
     Action.WRITE_LETTERS:     _row("x        x            .          .          .           .      .     ."),
@@ -97,9 +103,15 @@ RULES: Mapping[Action, Rule] = {
     Action.SETTLE_ANSWERS:    _row("x        x            x          .          .           .      .     ."),
     Action.CONFIRM_PLEDGES:   _row("x        .            x          .          .           .      .     ."),
     Action.KEEP_ACCOUNT:      Rule(frozenset(), "a person's own sessions", signed_in=True),
+    Action.PROVE:             Rule(frozenset(), "a person's own second factor", signed_in=True),
     Action.BE_PUBLIC:         Rule(frozenset(), "what a secret link, if any, names", public=True),
 }
 # fmt: on
+
+
+def needs_proof(roles: Iterable[str]) -> bool:
+    """Whether somebody with these roles needs a second factor."""
+    return any(rule.proof and not rule.roles.isdisjoint(roles) for rule in RULES.values())
 
 
 def may(action: Action, roles: Iterable[str]) -> bool:

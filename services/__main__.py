@@ -204,6 +204,15 @@ def bar(email: Email, home: Home = None, database_url: DatabaseUrl = None) -> No
     typer.echo("They are signed out everywhere and can sign in no more.")
 
 
+@people.command("forget-second-factor")
+def forget_second_factor(email: Email, home: Home = None, database_url: DatabaseUrl = None) -> None:
+    """Let somebody who has lost their telephone set up another one. Make sure that it is they who ask."""
+    from services import admission
+
+    admission.forget_second_factor(_installation(home=home, database_url=database_url), email)
+    typer.echo("They have no second factor any more, and set up another one before they act.")
+
+
 @people.command("list")
 def list_people(home: Home = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Everybody who was ever admitted."""

@@ -10,7 +10,7 @@ from chassis.errors import ChassisError
 from contracts.topology import PARTNERS
 from services.installation import Installation
 from services.messages import opened
-from services.partners import people
+from services.partners import people, second_factor
 from services.partners.queries import PEOPLE
 
 T = TypeVar("T")
@@ -64,6 +64,19 @@ def bar(installation: Installation, email: str) -> None:
 
     async def act(tx: Transaction) -> None:
         await people.bar(tx, await _id(tx, email))
+
+    _change(installation, act)
+
+
+def forget_second_factor(installation: Installation, email: str) -> None:
+    """Let somebody who has lost their telephone set up another one.
+
+    Raises:
+        Nobody: says what to type.
+    """
+
+    async def act(tx: Transaction) -> None:
+        await second_factor.forget(tx, await _id(tx, email))
 
     _change(installation, act)
 

@@ -16,12 +16,14 @@ EVERYTHING = Person(
     version=(1, 1),
     seen_at=datetime(2026, 1, 1, tzinfo=UTC),
     forms="the secret of this session",
+    proved_at=datetime(2026, 1, 1, tzinfo=UTC),
 )
 
 
 def token(keys: Path, person: Person = EVERYTHING, *, now: datetime | None = None) -> str:
-    """A session token that was made now."""
-    return SessionKeys(keys).sign(replace(person, seen_at=now or datetime.now(UTC)))
+    """A session token that was made now, by somebody who has shown their second factor now if ever."""
+    now = now or datetime.now(UTC)
+    return SessionKeys(keys).sign(replace(person, seen_at=now, proved_at=person.proved_at and now))
 
 
 def cookies(keys: Path, person: Person = EVERYTHING, *, now: datetime | None = None) -> dict[str, str]:

@@ -129,7 +129,7 @@ def test_the_table_speaks_of_everything_once() -> None:
 
 
 def test_who_only_reads_changes_nothing() -> None:
-    changing = {action for action in Action if not action.startswith(("read_", "be_public", "keep_account"))}
+    changing = {action for action, rule in RULES.items() if rule.roles and not action.startswith("read_")}
     for role in (Role.AUDITOR, Role.TRUSTEE):
         assert not any(may(action, {role}) for action in changing)
     assert not may(Action.READ_LETTERS, {Role.TRUSTEE}), "a trustee sees aggregates only"

@@ -5,7 +5,15 @@ against a browser. Every error becomes a page or an RFC 9457 problem that says w
 """
 
 from chassis.context import Section
-from chassis.web.access import Forbidden, SignInNeeded, new_key, page, signed_in
+from chassis.web.access import (
+    Forbidden,
+    SignInNeeded,
+    has_proved,
+    new_key,
+    page,
+    require_proof,
+    signed_in,
+)
 from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
 from chassis.web.gate import SECURITY_HEADERS, Gate
 from chassis.web.idempotency import once, see
@@ -33,6 +41,7 @@ __all__ = [
     "asset",
     "day",
     "environment",
+    "has_proved",
     "live",
     "new_key",
     "once",
@@ -43,6 +52,7 @@ __all__ = [
     "read_json",
     "read_pounds",
     "render",
+    "require_proof",
     "see",
     "signed_in",
     "site_of",

@@ -7,6 +7,7 @@ there and back with its content. Programs are told with a status.
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
 from functools import wraps
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -19,9 +20,12 @@ from chassis.access import LIFETIME, NoSession, Person
 from chassis.config import Settings
 from chassis.errors import Conflict, Refused
 from chassis.keys import Keyring
-from contracts.access import RENEW, RULES, Action, may
+from contracts.access import PROVE, RENEW, RULES, Action, may
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+#: How long a second factor that was shown is good for what asks for it again.
+PROOF_GOOD = timedelta(minutes=10)
 
 #: Under this name whoever has signed in travels with a request.
 _PERSON = "conduit.person"
@@ -29,6 +33,10 @@ _PERSON = "conduit.person"
 
 class SignInNeeded(Exception):
     """Nobody has signed in, or their session must be renewed."""
+
+
+class ProofNeeded(Exception):
+    """Somebody has signed in, and must show their second factor first."""
 
 
 class Forbidden(Refused):
@@ -56,9 +64,10 @@ async def _admit(request: Request, action: Action) -> None:
     """Find out who asks, and refuse those who may not.
 
     Raises:
-        SignInNeeded, Forbidden: before the body of the request was read.
+        SignInNeeded, Forbidden, ProofNeeded: before the body of the request was read.
     """
-    if RULES[action].public:
+    rule = RULES[action]
+    if rule.public:
         return
     try:
         person = await _who(request)
@@ -67,13 +76,34 @@ async def _admit(request: Request, action: Action) -> None:
     if not may(action, person.roles):
         raise Forbidden
     request.scope[_PERSON] = person
+    if rule.proof or (person.owes_proof and action is not Action.PROVE):
+        require_proof(request)
+
+
+def require_proof(request: Request) -> None:
+    """Go on only if whoever asks has shown their second factor in the last few minutes.
+
+    Raises:
+        ProofNeeded: if not.
+    """
+    if not has_proved(request):
+        raise ProofNeeded
+
+
+def has_proved(request: Request) -> bool:
+    """Whether whoever asks has shown their second factor in the last few minutes."""
+    person = signed_in(request)
+    return not person.owes_proof and person.proved_since(_now(request) - PROOF_GOOD)
+
+
+def _now(request: Request) -> datetime:
+    now: datetime = request.app.state.site.context.clock.now()
+    return now
 
 
 async def _who(request: Request) -> Person:
     site = request.app.state.site
-    person: Person = site.sessions.verify(
-        session_cookie(request, site.context.settings), site.context.clock.now()
-    )
+    person: Person = site.sessions.verify(session_cookie(request, site.context.settings), _now(request))
     await site.standings.check(person)
     return person
 
@@ -180,7 +210,16 @@ def end_session(response: Response, settings: Settings) -> None:
 
 def to_sign_in(request: Request) -> Response:
     """Send a browser to where its session is renewed, and back from there, with whatever it was sending."""
+    return _by_way_of(RENEW, request)
+
+
+def to_prove(request: Request) -> Response:
+    """Send a browser to where a second factor is shown, and back from there, with whatever it was sending."""
+    return _by_way_of(f"{PROVE}/first", request)
+
+
+def _by_way_of(place: str, request: Request) -> Response:
     path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
     here = f"{path}?{query}" if query else path
     status = 303 if request.method in ("GET", "HEAD") else 307
-    return RedirectResponse(f"{RENEW}?{urlencode({'next': here})}", status)
+    return RedirectResponse(f"{place}?{urlencode({'next': here})}", status)

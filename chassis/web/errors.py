@@ -12,8 +12,9 @@ from starlette.responses import JSONResponse, Response
 from chassis.context import current_cause
 from chassis.errors import Refused
 from chassis.log import describe, logger
-from chassis.web.access import to_sign_in
+from chassis.web.access import to_prove, to_sign_in
 from chassis.web.templates import render
+from contracts.access import PROVE
 
 _log = logger(__name__)
 
@@ -84,6 +85,14 @@ class Errors:
         return problem(
             401, "You are not signed in.", "Sign in first.", reference=current_cause().correlationid
         )
+
+    async def proof_needed(self, request: Request, error: Exception) -> Response:
+        """A browser is sent to show the second factor and comes back; a program is told."""
+        if not wants_json(request):
+            return to_prove(request)
+        cure = f"Show it at {PROVE}, then send this again."
+        reference = current_cause().correlationid
+        return problem(403, "This needs your second factor.", cure, reference=reference)
 
     async def unrouted(self, request: Request, error: HTTPException) -> Response:
         """Starlette found nobody for the request."""

@@ -16,7 +16,7 @@ from chassis.access import SessionKeys, Standings
 from chassis.config import Settings
 from chassis.database import IN_THE_WAY, Database
 from chassis.errors import DatabaseAway, Refused
-from chassis.web.access import SignInNeeded
+from chassis.web.access import ProofNeeded, SignInNeeded
 from chassis.web.errors import Errors
 from chassis.web.rules import Bounded, Measured
 from chassis.web.templates import environment, render
@@ -75,6 +75,7 @@ def application(
     handlers: dict[Any, Any] = {
         Refused: errors.refused,
         SignInNeeded: errors.sign_in_needed,
+        ProofNeeded: errors.proof_needed,
         HTTPException: errors.unrouted,
         DatabaseAway: errors.away,
         ClientDisconnect: errors.gone,

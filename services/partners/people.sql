@@ -69,7 +69,7 @@ VALUES (:id, :person_id, :renewal, :agent, :now, :now);
 
 -- name: session_to_renew^
 -- The session that a browser keeps the key of, if it is neither ended nor too old, with its person. Locked.
-SELECT s.id, s.person_id, p.roles, p.version FROM sessions AS s JOIN people AS p ON p.id = s.person_id
+SELECT s.id, s.person_id, s.proved_at, p.roles, p.version, p.second_factor FROM sessions AS s JOIN people AS p ON p.id = s.person_id
 WHERE s.renewal = :renewal AND s.ended_at IS NULL AND p.barred_at IS NULL
   AND s.renewed_at > :idle_since AND s.began_at > :began_since
 FOR UPDATE OF s;
@@ -91,6 +91,39 @@ WITH ended AS (
     WHERE person_id = :person_id AND ended_at IS NULL AND (:id::uuid IS NULL OR id = :id::uuid) RETURNING id
 )
 SELECT count(*) FROM ended;
+
+-- name: take_second_factor!
+-- Somebody's app knows this secret, and has shown the code of this half minute.
+UPDATE people SET second_factor = :secret, second_factor_since = :now, second_factor_step = :step WHERE id = :id;
+
+-- name: note_step!
+-- The code of this half minute was used.
+UPDATE people SET second_factor_step = :step WHERE id = :id;
+
+-- name: forget_second_factor!
+-- Somebody has no second factor any more.
+UPDATE people SET second_factor = NULL, second_factor_since = NULL, second_factor_step = NULL WHERE id = :id;
+
+-- name: note_proof!
+-- The second factor was shown in a session.
+UPDATE sessions SET proved_at = :now WHERE id = :id;
+
+-- name: keep_recovery_codes!
+-- What opens instead when the telephone is lost.
+INSERT INTO recovery_codes (person_id, code) SELECT :person_id, unnest(:codes::bytea[]);
+
+-- name: forget_recovery_codes!
+-- These open nothing any more.
+DELETE FROM recovery_codes WHERE person_id = :person_id;
+
+-- name: use_recovery_code$
+-- Use one up; gives something if it was good until now.
+UPDATE recovery_codes SET used_at = :now WHERE person_id = :person_id AND code = :code AND used_at IS NULL
+RETURNING 1;
+
+-- name: recovery_codes_left$
+-- How many are good.
+SELECT count(*) FROM recovery_codes WHERE person_id = :person_id AND used_at IS NULL;
 
 -- name: lock_attempts!
 -- Two attempts of one kind by the same wait for each other.

@@ -30,6 +30,7 @@ from chassis.outbox import Announcement, announce_many
 from chassis.sealed import seal
 from contracts.access import SIGN_IN
 from contracts.partners import SignInRequested
+from services.partners import attempts
 from services.partners.queries import PEOPLE
 
 #: How long a link and its code are good.
@@ -43,16 +44,6 @@ KEPT_FOR = timedelta(hours=1)
 GUESSES, GUESSES_AN_HOUR = 5, 15
 #: How often one address, and one source, may ask in a quarter of an hour.
 ASKS, ASKS_OF_SOURCE, ASKS_WITHIN = 5, 40, timedelta(minutes=15)
-
-
-class TooMany(Refused):
-    """Somebody has tried too often."""
-
-    status = 429
-
-    def __init__(self, minutes: int) -> None:
-        cure = f"Wait {minutes} minutes, then try again. Links that you were sent before still work."
-        super().__init__("This was tried too often.", cure)
 
 
 class NotGood(Refused):
@@ -91,15 +82,16 @@ async def ask(tx: Transaction, asked: Asked) -> None:
         TooMany: the same for every address, known or not.
     """
     email_key = asked.email.strip().casefold()
-    await _count(tx, "ask", email_key, ASKS, ASKS_WITHIN)
-    await _count(tx, "ask from", asked.source, ASKS_OF_SOURCE, ASKS_WITHIN)
+    await attempts.count(tx, "ask", attempts.who(tx, email_key), ASKS, ASKS_WITHIN)
+    source = attempts.who(tx, asked.source)
+    await attempts.count(tx, "ask from", source, ASKS_OF_SOURCE, ASKS_WITHIN)
     person = await PEOPLE.person_by_email(tx, email_key=email_key)
     known = person is not None and person["barred_at"] is None
     link, code = _new_secret(), f"{secrets.randbelow(1_000_000):06}"
     id = await _begin(
         tx,
         person_id=person["id"] if known else None,
-        asker=_who(tx.context, email_key),
+        asker=attempts.who(tx, email_key),
         browser=digest(asked.browser),
         link=link,
         code=code,
@@ -126,7 +118,7 @@ async def ready_link(tx: Transaction, person_id: UUID) -> str:
     await _begin(
         tx,
         person_id=person_id,
-        asker=_who(tx.context, str(person_id)),
+        asker=attempts.who(tx, str(person_id)),
         browser=None,
         link=link,
         code=_new_secret(),
@@ -185,12 +177,12 @@ async def sign_in_by_code(tx: Transaction, code: str, browser: str, agent: str) 
     found = await PEOPLE.sign_in_of_browser(tx, browser=digest(browser))
     if found is None:
         return None
-    await _refuse_more_than(tx, "guess", bytes(found["asker"]), GUESSES_AN_HOUR, timedelta(hours=1))
+    await attempts.refuse_more(tx, "guess", bytes(found["asker"]), GUESSES_AN_HOUR, timedelta(hours=1))
     right = hmac.compare_digest(bytes(found["code"]), _code_digest(tx.context, found["id"], _digits(code)))
     if found["person_id"] is not None and right and found["guesses"] < GUESSES and _open(tx, found):
         return await _sign_in(tx, found, agent)
     await PEOPLE.count_guess(tx, id=found["id"])
-    await PEOPLE.note_attempt(tx, kind="guess", who=found["asker"], now=tx.now)
+    await attempts.note(tx, "guess", bytes(found["asker"]))
     return None
 
 
@@ -243,6 +235,7 @@ def good_since(tx: Transaction) -> dict[str, Any]:
 
 async def _person(tx: Transaction, session: UUID, id: UUID, known: Mapping[str, Any]) -> Person:
     epoch = await MESSAGES.present_epoch(tx)
+    proved_at = known.get("proved_at")
     secret = hmac.new(tx.context.keys.derive("forms"), str(session).encode(), hashlib.sha256).hexdigest()
     return Person(
         id=id,
@@ -251,27 +244,9 @@ async def _person(tx: Transaction, session: UUID, id: UUID, known: Mapping[str, 
         version=(epoch, known["version"]),
         seen_at=tx.now,
         forms=secret,
+        proved_at=proved_at,
+        owes_proof=known["second_factor"] is not None and proved_at is None,
     )
-
-
-# Slowing down
-
-
-async def _count(tx: Transaction, kind: str, who: str, most: int, within: timedelta) -> None:
-    key = _who(tx.context, who)
-    await _refuse_more_than(tx, kind, key, most, within)
-    await PEOPLE.note_attempt(tx, kind=kind, who=key, now=tx.now)
-
-
-async def _refuse_more_than(tx: Transaction, kind: str, key: bytes, most: int, within: timedelta) -> None:
-    await PEOPLE.lock_attempts(tx, kind=kind, who=key)
-    if await PEOPLE.attempts_since(tx, kind=kind, who=key, since=tx.now - within) >= most:
-        raise TooMany(int(within.total_seconds() // 60))
-
-
-def _who(context: Context, who: str) -> bytes:
-    """Whose attempt it was, so that nobody can read it in the table."""
-    return hmac.new(context.keys.derive("attempts"), who.encode(), hashlib.sha256).digest()
 
 
 # Forms that were posted too late
@@ -303,7 +278,7 @@ async def tidy(tx: Transaction) -> None:
     long_ago = tx.now - timedelta(days=90)
     await PEOPLE.purge_sign_ins(tx, before=long_ago)
     await PEOPLE.purge_sessions(tx, before=long_ago)
-    await PEOPLE.purge_attempts(tx, before=tx.now - timedelta(days=1))
+    await attempts.tidy(tx)
     await PEOPLE.purge_kept_forms(tx, before=tx.now - KEPT_FOR)
 
 

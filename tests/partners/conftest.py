@@ -4,16 +4,21 @@ import csv
 import io
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
+from starlette.types import ASGIApp
 
 from chassis.database import Database
 from contracts.catalogue import sample
 from contracts.envelope import Event, Fact
+from services.partners import people
 from services.partners.handlers import SUBSCRIPTIONS
 from services.partners.imports import ImportReport, import_partners
 from services.partners.partners_file import CONTACT_COLUMNS, ORGANISATION_COLUMNS
-from tests.conftest import MakeDatabase, take
+from services.partners.web import build
+from tests.conftest import MakeDatabase, client, take
+from tests.partners.browsing import EMAIL, MOUNT, OpenBrowser
 
 HEADER = ("identifier", *ORGANISATION_COLUMNS, *CONTACT_COLUMNS)
 
@@ -103,3 +108,21 @@ async def everything(database: Database) -> list[list[tuple[Any, ...]]]:
         return [
             [tuple(row) for row in await tx.fetch(f"SELECT * FROM {table} ORDER BY id")] for table in tables
         ]
+
+
+@pytest.fixture
+def app(register: Database) -> ASGIApp:
+    return build(register)
+
+
+@pytest.fixture
+def open_browser(app: ASGIApp) -> OpenBrowser:
+    """Another browser that has never been here."""
+    return lambda: client(app, MOUNT, None)
+
+
+@pytest.fixture
+async def amina(register: Database) -> UUID:
+    """Somebody who may sign in."""
+    async with register.transaction() as tx:
+        return await people.invite(tx, name="Amina Marker", email=EMAIL, roles=["staff", "ops"])

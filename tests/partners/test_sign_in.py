@@ -1,22 +1,16 @@
 """Signing in as a browser meets it: links, codes, guesses, sessions that end, forms that come too late."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from starlette.types import ASGIApp
 
 from chassis.database import Database
-from chassis.keys import read_keys
-from chassis.sealed import unseal
 from contracts.access import ACCOUNT, RENEW, SIGN_IN
 from contracts.partners import SignInRequested
-from contracts.topology import NOTIFICATIONS
 from services.partners import people
 from services.partners.signing_in import (
     ASKS,
@@ -30,82 +24,30 @@ from services.partners.signing_in import (
 )
 from services.partners.web import build
 from tests.conftest import MakeDatabase, announced, client
-
-MOUNT = "/partners"
-PEOPLE = f"{MOUNT}/people"
-EMAIL = "amina@forum.example"
-FIREFOX = "Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-OpenBrowser = Callable[[], httpx.AsyncClient]
-
-
-@pytest.fixture
-def app(register: Database) -> ASGIApp:
-    return build(register)
-
-
-@pytest.fixture
-def open_browser(app: ASGIApp) -> OpenBrowser:
-    """Another browser that has never been here."""
-    return lambda: client(app, MOUNT, None)
+from tests.partners.browsing import (
+    EMAIL,
+    FIREFOX,
+    MOUNT,
+    PEOPLE,
+    OpenBrowser,
+    asks,
+    is_signed_in,
+    key_in,
+    later,
+    mailed,
+    path_of,
+    post,
+    proves,
+    rows,
+    sets_up,
+    signs_in,
+)
 
 
 @pytest.fixture
 async def browser(open_browser: OpenBrowser) -> AsyncIterator[httpx.AsyncClient]:
     async with open_browser() as visitor:
         yield visitor
-
-
-@pytest.fixture
-async def amina(register: Database) -> UUID:
-    async with register.transaction() as tx:
-        return await people.invite(tx, name="Amina Marker", email=EMAIL, roles=["staff", "ops"])
-
-
-def key_in(page: httpx.Response) -> str:
-    found = re.search(r'name="key" value="([^"]+)"', page.text)
-    assert found, page.text[:2_000]
-    return found.group(1)
-
-
-async def post(browser: httpx.AsyncClient, path: str, on: str = "", **fields: str) -> httpx.Response:
-    """Send a form that stands on the page ``on``; on the one that it is sent to, when nothing is said."""
-    return await browser.post(path, data={"key": key_in(await browser.get(on or path)), **fields})
-
-
-async def asks(browser: httpx.AsyncClient, email: str = EMAIL, **more: str) -> httpx.Response:
-    return await post(browser, SIGN_IN, email=email, **more)
-
-
-async def mailed(register: Database) -> dict[str, Any]:
-    """What stands in the newest mail."""
-    keys = read_keys(register.context.settings.keys_folder, NOTIFICATIONS)
-    *_, event = [e for e in await announced(register) if e.fact is SignInRequested]
-    return unseal(keys, SignInRequested, "keys", event.data["keys"])
-
-
-def path_of(keys: dict[str, Any]) -> str:
-    return str(httpx.URL(keys["link"]).path)
-
-
-async def signs_in(browser: httpx.AsyncClient, register: Database, **more: str) -> httpx.Response:
-    await asks(browser, **more)
-    answer = await post(browser, path_of(await mailed(register)))
-    assert answer.status_code == 303, answer.text
-    return answer
-
-
-async def rows(register: Database, query: str) -> list[dict[str, Any]]:
-    async with register.reading() as tx:
-        return [dict(row) for row in await tx.fetch(query)]
-
-
-async def is_signed_in(browser: httpx.AsyncClient) -> bool:
-    return (await browser.get(ACCOUNT)).status_code == 200
-
-
-def later(register: Database, **time: float) -> None:
-    register.context.clock.advance(timedelta(**time))
 
 
 # The link and the code
@@ -452,17 +394,15 @@ async def test_a_form_goes_the_same_way_with_its_content(
     browser: httpx.AsyncClient, register: Database
 ) -> None:
     await signs_in(browser, register)
-    form = {
-        "key": key_in(await browser.get(f"{PEOPLE}/invite")),
-        "name": "Noor",
-        "email": "n@b.example",
-        "roles": "staff",
-    }
+    form = {"key": key_in(await browser.get(ACCOUNT))}
     later(register, minutes=16)
-    answer = await browser.post(f"{PEOPLE}/invite", data=form, follow_redirects=True)
-    assert [step.status_code for step in answer.history] == [307, 307, 303]
-    assert "They were sent a message" in answer.text
-    assert len(await rows(register, "SELECT * FROM people WHERE name = 'Noor'")) == 1
+    answer = await browser.post(f"{ACCOUNT}/sign-out-everywhere", data=form)
+    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (307, RENEW)
+    answer = await browser.post(answer.headers["location"], data=form)
+    assert (answer.status_code, answer.headers["location"]) == (307, f"{ACCOUNT}/sign-out-everywhere")
+    answer = await browser.post(answer.headers["location"], data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert await rows(register, "SELECT * FROM sessions WHERE ended_at IS NULL") == []
 
 
 @pytest.mark.usefixtures("amina")
@@ -471,6 +411,7 @@ async def test_a_form_that_comes_after_the_end_is_kept_until_one_has_signed_in(
     browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser, why: str
 ) -> None:
     await signs_in(browser, register)
+    await sets_up(browser, register)
     words = "Noor O’Marker <b>"
     form = {
         "key": key_in(await browser.get(f"{PEOPLE}/invite")),
@@ -489,6 +430,7 @@ async def test_a_form_that_comes_after_the_end_is_kept_until_one_has_signed_in(
     else:
         async with open_browser() as other:
             await signs_in(other, register)
+            await proves(other, register)
             await post(other, f"{ACCOUNT}/sign-out-everywhere", on=ACCOUNT)
         browser = await _after_standings_are_read(browser, register)
     answer = await browser.post(f"{PEOPLE}/invite", data=form, follow_redirects=True)
@@ -496,10 +438,12 @@ async def test_a_form_that_comes_after_the_end_is_kept_until_one_has_signed_in(
     assert words not in str(await rows(register, "SELECT * FROM kept_forms"))
 
     answer = await signs_in(browser, register, next=answer.url.params["next"])
+    answer = await proves(browser, register, next=answer.headers["location"])
     kept = await browser.get(answer.headers["location"])
     assert "Noor O’Marker &lt;b&gt;" in kept.text
     async with open_browser() as other:
         await signs_in(other, register)
+        await proves(other, register)
         assert "Noor" not in (await other.get(f"{MOUNT}/kept")).text
     sent = await browser.post(f"{PEOPLE}/invite", data={**form, "key": key_in(kept)})
     assert sent.status_code == 303, sent.text

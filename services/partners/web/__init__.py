@@ -7,14 +7,19 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import Site, page
 from contracts.access import Action
-from services.partners.web import account, people, register, sign_in
+from services.partners.web import account, people, register, second_factor, sign_in
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
-    read, public, own = Action.READ_PARTNERS, Action.BE_PUBLIC, Action.KEEP_ACCOUNT
+    read, public, own, prove = (
+        Action.READ_PARTNERS,
+        Action.BE_PUBLIC,
+        Action.KEEP_ACCOUNT,
+        Action.PROVE,
+    )
     see_people, administer = Action.READ_PEOPLE, Action.ADMINISTER_PEOPLE
     post = ("POST",)
     routes = [
@@ -30,17 +35,25 @@ def build(database: Database) -> ASGIApp:
         page("/sign-in/{link}", sign_in.show_link, public),
         page("/sign-in/{link}", sign_in.by_link, public, methods=post),
         page("/renew", sign_in.renew, public, methods=("GET", "POST")),
+        page("/prove/first", second_factor.first, prove, methods=("GET", "POST")),
+        page("/prove", second_factor.show, prove),
+        page("/prove", second_factor.prove, prove, methods=post),
         page("/kept", account.kept, own),
         page("/account", account.show, own),
         page("/account/sign-out", account.sign_out, own, methods=post),
         page("/account/sign-out-everywhere", account.sign_out_everywhere, own, methods=post),
         page("/account/sessions/{id}/end", account.end, own, methods=post),
+        page("/account/second-factor", second_factor.show_set_up, own),
+        page("/account/second-factor", second_factor.set_up, own, methods=post),
+        page("/account/second-factor/remove", second_factor.remove, own, methods=post),
+        page("/account/recovery-codes", second_factor.renew_codes, own, methods=post),
         page("/people", people.show_all, see_people),
         page("/people/invite", people.show_invitation, administer),
         page("/people/invite", people.invite_somebody, administer, methods=post),
         page("/people/{id}", people.show, see_people),
         page("/people/{id}/roles", people.give_roles, administer, methods=post),
         page("/people/{id}/bar", people.bar_somebody, administer, methods=post),
+        page("/people/{id}/forget-second-factor", people.forget_second_factor, administer, methods=post),
         page("/people/{id}/admit", people.admit_again, administer, methods=post),
     ]
     return Site(database, routes, TEMPLATES).app

@@ -7,14 +7,17 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import has_proved, new_key, once, read_form, read_id, see, signed_in, site_of
 from chassis.web.access import end_session, marked
-from contracts.access import ACCOUNT, ROLES, Role
+from contracts.access import ACCOUNT, PROVE, ROLES, Role, needs_proof
 from services.partners import people, signing_in
 from services.partners.queries import PEOPLE
 from services.partners.web.sign_in import browser_of, forget_renewal
 
-_DONE = {"ended": "That session has ended."}
+_DONE = {
+    "ended": "That session has ended.",
+    "removed": "You have no second factor any more.",
+}
 
 
 async def show(request: Request) -> Response:
@@ -26,6 +29,7 @@ async def show(request: Request) -> Response:
             raise NotFound
         since = signing_in.good_since(tx)
         sessions = [row async for row in PEOPLE.sessions_of(tx, person_id=person.id, **since)]
+        codes_left = await PEOPLE.recovery_codes_left(tx, person_id=person.id)
     return site.page(
         request,
         "account.html",
@@ -33,6 +37,10 @@ async def show(request: Request) -> Response:
         roles=[ROLES[Role(role)] for role in known["roles"]],
         sessions=[{**row, "this": row["id"] == person.session} for row in sessions],
         account_href=ACCOUNT,
+        needs_second_factor=needs_proof(known["roles"]),
+        codes_left=codes_left,
+        proved=has_proved(request),
+        prove_href=f"{PROVE}?next={ACCOUNT}",
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )

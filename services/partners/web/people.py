@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
-from chassis.web import new_key, once, read_form, read_id, see, site_of
-from contracts.access import ROLES, Role
-from services.partners import people, signing_in
+from chassis.web import has_proved, new_key, once, read_form, read_id, see, site_of
+from contracts.access import PROVE, ROLES, Role, needs_proof
+from services.partners import people, second_factor, signing_in
 from services.partners.queries import PEOPLE
 
 LIST = "/partners/people"
@@ -18,6 +18,7 @@ LIST = "/partners/people"
 _DONE = {
     "invited": "They were sent a message that says how to sign in.",
     "roles": "Changed. It holds in every section within a few seconds.",
+    "forgotten": "They have no second factor any more, and set up another one before they act.",
     "barred": "They are signed out everywhere and can sign in no more.",
 }
 
@@ -91,6 +92,9 @@ async def show(request: Request) -> Response:
         all_roles=_all_roles(),
         sessions=sessions,
         href=f"{LIST}/{known['id']}",
+        proved=has_proved(request),
+        prove_href=f"{PROVE}?next={LIST}/{known['id']}",
+        needs_second_factor=needs_proof(known["roles"]),
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
@@ -118,6 +122,19 @@ async def bar_somebody(request: Request) -> Response:
     async def act(tx: Transaction) -> Response:
         await people.bar(tx, id)
         return _back(id, "barred")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+async def forget_second_factor(request: Request) -> Response:
+    """For somebody who has lost their telephone and their recovery codes: they set up another one."""
+    form, id = await read_form(request), read_id(request)
+
+    async def act(tx: Transaction) -> Response:
+        if await PEOPLE.lock_person(tx, id=id) is None:
+            raise NotFound
+        await second_factor.forget(tx, id)
+        return _back(id, "forgotten")
 
     return await once(request, site_of(request).database, str(form.get("key", "")), act)
 

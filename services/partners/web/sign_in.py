@@ -11,6 +11,8 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from chassis.access import Person
+from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.web import new_key, read_form, see, site_of
 from chassis.web.access import check_key, read_cookie, set_session
@@ -132,31 +134,36 @@ def _signed_in(request: Request, began: Began) -> Response:
     return response
 
 
+async def renewed(request: Request, tx: Transaction) -> Person | None:
+    """Whoever this browser's session is of, as they are now; nothing when it has ended."""
+    return await signing_in.renew(tx, read_cookie(request, _renewal_name(request)))
+
+
 async def renew(request: Request) -> Response:
     """Give the browser a new token and send it back with what it was sending; or to sign in, keeping that."""
     site, next = site_of(request), safe_path(request.query_params.get("next", "/"))
     async with site.database.transaction() as tx:
-        person = await signing_in.renew(tx, read_cookie(request, _renewal_name(request)))
+        person = await renewed(request, tx)
     if person is not None:
         response = RedirectResponse(next, 303 if request.method == "GET" else 307)
         set_session(response, site.context.settings, site.sessions.sign(person))
         return response
+    return await by_way_of(request, SIGN_IN, next)
+
+
+async def by_way_of(request: Request, place: str, path: str) -> Response:
+    """Go to a place first and come back; what was being sent to ``path`` is kept until then."""
     if request.method == "GET":
-        return see(f"{SIGN_IN}?{urlencode({'next': next})}")
-    return await _keep(request, next)
-
-
-async def _keep(request: Request, path: str) -> Response:
-    """Nobody is signed in any more: keep what they were sending until they are."""
+        return see(f"{place}?{urlencode({'next': path})}")
     try:
         form = await read_form(request)
     except Refused:
-        return see(f"{SIGN_IN}?{urlencode({'next': '/'})}")
+        return see(f"{place}?{urlencode({'next': '/'})}")
     fields = [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]
     browser = browser_of(request) or signing_in.new_browser()
     async with site_of(request).database.transaction() as tx:
         await signing_in.keep_form(tx, browser, path, fields)
-    response = see(f"{SIGN_IN}?{urlencode({'next': KEPT})}")
+    response = see(f"{place}?{urlencode({'next': KEPT})}")
     keep_browser(request, response, browser)
     return response
 

@@ -1,0 +1,139 @@
+"""The second factor: showing it before what matters, setting it up, and what to do without the telephone."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis.database import Transaction
+from chassis.errors import Conflict, NotFound
+from chassis.web import new_key, once, read_form, require_proof, see, signed_in, site_of
+from chassis.web.access import check_key, set_session, to_sign_in
+from contracts.access import ACCOUNT, PROVE, needs_proof
+from services.partners import second_factor
+from services.partners.queries import PEOPLE
+from services.partners.web.sign_in import by_way_of, renewed, safe_path
+
+SET_UP = f"{ACCOUNT}/second-factor"
+
+_WRONG = {
+    "fault": "This is not the code of the moment.",
+    "cure": "Each is good for half a minute, once. Wait for the next one, or set the telephone’s clock.",
+}
+
+
+async def first(request: Request) -> Response:
+    """Where one is sent who must show the second factor first; what they were sending is kept."""
+    return await by_way_of(request, PROVE, safe_path(request.query_params.get("next", "/")))
+
+
+async def show(request: Request) -> Response:
+    """The form for the code; whoever has no second factor yet is led to setting it up."""
+    next = safe_path(request.query_params.get("next", "/"))
+    if (await _known(request))["second_factor"] is None:
+        return see(f"{SET_UP}?{urlencode({'next': next})}")
+    return _form(request, next, {})
+
+
+def _form(request: Request, next: str, faults: dict[str, Any], status: int = 200) -> Response:
+    return site_of(request).page(
+        request, "prove.html", status=status, next=next, faults=faults, key=new_key(request), prove=PROVE
+    )
+
+
+async def prove(request: Request) -> Response:
+    """Take the code, and go on."""
+    form, person = await read_form(request), signed_in(request)
+    check_key(request, str(form.get("key", "")))
+    next = safe_path(str(form.get("next", "/")))
+    async with site_of(request).database.transaction() as tx:
+        proved = await second_factor.prove(tx, person, str(form.get("code", "")))
+        now = await renewed(request, tx) if proved else None
+    if not proved:
+        return _form(request, next, {"code": _WRONG}, 422)
+    return _go_on(request, see(next), now)
+
+
+def _go_on(request: Request, response: Response, person: Any) -> Response:
+    if person is None:  # the session ended meanwhile
+        return to_sign_in(request)
+    site = site_of(request)
+    set_session(response, site.context.settings, site.sessions.sign(person))
+    return response
+
+
+async def show_set_up(request: Request) -> Response:
+    """The picture for the app to read."""
+    return _set_up(request, await _known(request), safe_path(request.query_params.get("next", ACCOUNT)), {})
+
+
+def _set_up(request: Request, known: Any, next: str, faults: dict[str, Any], status: int = 200) -> Response:
+    if known["second_factor"] is not None:
+        require_proof(request)
+    context = site_of(request).context
+    secret = second_factor.new_secret(context, signed_in(request), known)
+    return site_of(request).page(
+        request,
+        "second_factor.html",
+        status=status,
+        picture=second_factor.qr_code(context, known, secret),
+        secret=" ".join(secret[place : place + 4] for place in range(0, len(secret), 4)),
+        replaces=known["second_factor"] is not None,
+        faults=faults,
+        next=next,
+        key=new_key(request),
+        set_up=SET_UP,
+    )
+
+
+async def set_up(request: Request) -> Response:
+    """Use it from now on, and show the recovery codes this once."""
+    form, person = await read_form(request), signed_in(request)
+    check_key(request, str(form.get("key", "")))
+    known, next = await _known(request), safe_path(str(form.get("next", ACCOUNT)))
+    if known["second_factor"] is not None:
+        require_proof(request)
+    async with site_of(request).database.transaction() as tx:
+        codes = await second_factor.take(tx, person, known, str(form.get("code", "")))
+        now = await renewed(request, tx) if codes else None
+    if codes is None:
+        return _set_up(request, known, next, {"code": _WRONG}, 422)
+    return _go_on(request, _codes(request, codes, next), now)
+
+
+async def renew_codes(request: Request) -> Response:
+    """New recovery codes, shown this once."""
+    require_proof(request)
+    form = await read_form(request)
+    check_key(request, str(form.get("key", "")))
+    async with site_of(request).database.transaction() as tx:
+        codes = await second_factor.renew_recovery_codes(tx, signed_in(request).id)
+    return _codes(request, codes, ACCOUNT)
+
+
+def _codes(request: Request, codes: list[str], next: str) -> Response:
+    return site_of(request).page(request, "recovery_codes.html", codes=codes, next=next)
+
+
+async def remove(request: Request) -> Response:
+    """Use none any more, where no role needs one."""
+    require_proof(request)
+    form, known = await read_form(request), await _known(request)
+    if needs_proof(known["roles"]):
+        cure = "Set up another one instead."
+        raise Conflict("Your roles need a second factor.", cure)
+
+    async def act(tx: Transaction) -> Response:
+        await second_factor.forget(tx, known["id"])
+        return see(f"{ACCOUNT}?done=removed")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+async def _known(request: Request) -> Any:
+    async with site_of(request).database.reading() as tx:
+        known = await PEOPLE.person_by_id(tx, id=signed_in(request).id)
+    if known is None:
+        raise NotFound
+    return known
