@@ -73,6 +73,8 @@ LONGEST_PAGE = 8.0
 
 #: Answers that are given to one letter before the next one's turn comes.
 _ANSWERS = MOST_ANSWERS - 1
+#: Questions that one test may ask.
+_FEW = 60
 
 _AREAS = ("E09000012", "E09000020", "E09000030", "E09000033")
 _ROLES = ("chief_executive", "dental_care")
@@ -135,7 +137,7 @@ class World:
             self.running |= dict.fromkeys(group, process)
             self._orders |= dict.fromkeys(group, orders)
         self._names = count(1)
-        self._asked = count()
+        self._asked = 0
 
     @property
     def servers(self) -> Servers:
@@ -216,6 +218,12 @@ class World:
             return not broken
 
         eventually(none_broken, lambda: "\n".join(broken), within)
+        self._write_more_letters()
+
+    def _write_more_letters(self) -> None:
+        """When few questions are left to be asked: a letter takes a limited number of them."""
+        if len(self.mail.messages) * _ANSWERS - self._asked < _FEW:
+            eventually(lambda: self._all_letters_sent(self.begin_campaign()), lambda: "no letters go out")
 
     def pages(self) -> dict[str, int]:
         """How each service's first page answers, within a bounded time; 0 for no answer at all."""
@@ -309,7 +317,8 @@ class World:
     def ask(self) -> None:
         """A recipient asks something at the link in a letter, until an answer says that it was recorded."""
         fields = {"answer": "ask", "question": "When does it begin?", "key": self._form_key()}
-        self._persist("POST", self._link(next(self._asked) // _ANSWERS), 303, data=fields)
+        self._asked += 1
+        self._persist("POST", self._link((self._asked - 1) // _ANSWERS), 303, data=fields)
 
     def _form_key(self) -> str:
         """The key of a form on a page for people outside, as if it had been opened before all this."""
