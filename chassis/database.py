@@ -95,6 +95,9 @@ class Transaction:
         self.announced = 0
         #: The owner's epoch, once it was read.
         self.epoch = 0
+        #: Whoever acts in it, and what they have done so far.
+        self.actor: Any = None
+        self.notes: list[Any] = []
 
 
 class Database:

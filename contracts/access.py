@@ -50,6 +50,7 @@ class Action(StrEnum):
     PROVE = "prove"
     READ_PARTNERS = "read_partners"
     READ_PEOPLE = "read_people"
+    READ_AUDIT = "read_audit"
     ADMINISTER_PEOPLE = "administer_people"
     READ_EVIDENCE = "read_evidence"
     READ_LETTERS = "read_letters"
@@ -75,6 +76,10 @@ class Rule:
 #: Where one signs in, renews a session without a word, and looks after one's own account. Partners owns these
 #: pages; every service sends people there.
 SIGN_IN, RENEW, ACCOUNT = "/partners/sign-in", "/partners/renew", "/partners/account"
+#: Where one begins to read what people have done.
+AUDIT = "/partners/audit"
+#: Where one person is shown, by their id, to whoever may read about people.
+PEOPLE = "/partners/people"
 #: Where one shows one's second factor.
 PROVE = "/partners/prove"
 
@@ -95,6 +100,7 @@ RULES: Mapping[Action, Rule] = {
     #                             staff  outreach  grants_officer  payer  panel_member  trustee  ops  auditor
     Action.READ_PARTNERS:     _row("x        x            x          .          .           .      .     x"),
     Action.READ_PEOPLE:       _row(".        .            .          .          .           .      x     x"),
+    Action.READ_AUDIT:        _row(".        .            .          .          .           .      .     x"),
     Action.ADMINISTER_PEOPLE: _row(".        .            .          .          .           .      2     ."),
     Action.READ_EVIDENCE:     _row("x        x            x          x          x           x      .     x"),
     Action.READ_LETTERS:      _row("x        x            x          .          .           .      .     x"),

@@ -4,6 +4,7 @@ The work is done in the modules beside this one; here stand the words, the optio
 1 could not be done (the message says what to do), 2 typed wrongly.
 """
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from chassis import log
 from chassis.config import Settings, SettingsError
 from chassis.embedded import EmbeddedError
 from chassis.errors import ChassisError, Refused
+from contracts.topology import SERVICES
 from services.installation import Installation
 
 app = typer.Typer(
@@ -32,9 +34,11 @@ app = typer.Typer(
 events = typer.Typer(help="Messages that could not be handled; copies to be rebuilt.", no_args_is_help=True)
 imports = typer.Typer(help="Take in a table that you exported from somewhere.", no_args_is_help=True)
 people = typer.Typer(help="Who may sign in, and what each is trusted with.", no_args_is_help=True)
+audit = typer.Typer(help="What people have done.", no_args_is_help=True)
 keys = typer.Typer(help="The keys of this installation.", no_args_is_help=True)
 app.add_typer(people, name="person")
 app.add_typer(keys, name="keys")
+app.add_typer(audit, name="audit")
 app.add_typer(events, name="events")
 app.add_typer(imports, name="import")
 
@@ -230,6 +234,38 @@ def list_people(home: Home = None, database_url: DatabaseUrl = None, as_json: Js
         state = "barred" if row["barred_at"] else "may sign in"
         table.add_row(row["name"], row["email"], ", ".join(row["roles"]), row["organisation"], state)
     _out.print(table)
+
+
+@audit.command("verify")
+def verify_audit(home: Home = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Read each service's record from its beginning: is every row as it was written, and none missing?"""
+    from services.auditing import verify_all
+
+    chains = verify_all(_installation(home=home, database_url=database_url))
+    if as_json:
+        typer.echo(json.dumps({service: dataclasses.asdict(chain) for service, chain in chains.items()}))
+    else:
+        for service, chain in chains.items():
+            said = f"{chain.rows:,} rows, whole; the last one's digest is {chain.head}"
+            broken = f"BROKEN at row {chain.broken_at}: it is not what was written, or one is missing there"
+            typer.echo(f"{service}: {broken if chain.broken_at else said}")
+    if any(chain.broken_at for chain in chains.values()):
+        raise typer.Exit(1)
+
+
+@audit.command("export")
+def export_audit(
+    service: Annotated[str, typer.Argument(help="partners, grants or notifications.")],
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Print a service's record, one JSON object a line, the oldest first."""
+    from services.auditing import export
+
+    if service not in SERVICES:
+        raise typer.BadParameter(f"choose from: {', '.join(SERVICES)}")
+    installation = _installation(home=home, database_url=database_url)
+    export(installation, service, lambda row: typer.echo(json.dumps(row)))
 
 
 @keys.command()

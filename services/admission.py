@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
+from chassis.audit import BY_COMMAND, acting
 from chassis.database import Database, Transaction
 from chassis.errors import ChassisError
 from contracts.topology import PARTNERS
@@ -103,7 +104,7 @@ async def _id(tx: Transaction, email: str) -> UUID:
 
 def _change(installation: Installation, act: Callable[[Transaction], Awaitable[None]]) -> None:
     async def change(database: Database) -> None:
-        async with database.transaction() as tx:
+        async with acting(database, BY_COMMAND) as tx:
             await act(tx)
 
     _on(installation, change)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from chassis.access import SessionKeys
+from chassis.audit import Chain, verify
 from chassis.config import Settings
 from chassis.embedded import EmbeddedPostgres
 from chassis.errors import ChassisError
@@ -124,6 +125,7 @@ def _service(installation: Installation, service: str) -> Iterator[Finding]:
         parked = state["parked"]
         words = "nothing parked" if not parked else f"{parked} parked. Look at: conduit events parked"
         yield Finding(f"parked by {service}", not parked, words)
+        yield _audit(service, state["audit"])
 
 
 async def _look(installation: Installation, service: str) -> dict[str, Any]:
@@ -138,8 +140,16 @@ async def _look(installation: Installation, service: str) -> dict[str, Any]:
                     "failure": outbox["failure"],
                     "age": (tx.now - outbox["oldest"]).total_seconds() if outbox["oldest"] else 0,
                     "parked": sum([row["count"] async for row in QUERIES.parked_by_reason(tx)]),
+                    "audit": await verify(tx),
                 }
         return state
+
+
+def _audit(service: str, chain: Chain) -> Finding:
+    if chain.broken_at:
+        words = f"row {chain.broken_at} is not what was written. Compare with a backup: conduit audit verify"
+        return Finding(f"audit of {service}", False, words)
+    return Finding(f"audit of {service}", True, f"{chain.rows} rows, whole")
 
 
 def _outbox(service: str, state: dict[str, Any]) -> Finding:

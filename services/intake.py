@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from chassis.audit import BY_COMMAND
 from services.installation import Installation
 from services.messages import opened
 
@@ -26,7 +27,7 @@ def take_in(
 
     async def run() -> Any:
         async with opened(installation, service) as database:
-            return await importing(database, file, dry_run=dry_run, progress=progress)
+            return await importing(database, file, dry_run=dry_run, progress=progress, actor=BY_COMMAND)
 
     with installation.database():
         return asyncio.run(run())

@@ -1,7 +1,7 @@
 """The sections of the site as the navigation shows them, whichever process each runs in."""
 
 from chassis.context import Section
-from contracts.access import Action
+from contracts.access import AUDIT, PEOPLE, Action
 
 SECTIONS = (
     Section(
@@ -24,8 +24,14 @@ SECTIONS = (
     ),
     Section(
         title="People",
-        href="/partners/people",
+        href=PEOPLE,
         purpose="Everybody who may sign in, and what each of them is trusted with.",
         action=Action.READ_PEOPLE,
+    ),
+    Section(
+        title="Audit",
+        href=AUDIT,
+        purpose="Who has done what, and whether the record of it is whole.",
+        action=Action.READ_AUDIT,
     ),
 )

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chassis.access import LIFETIME, NoSession, Person
+from chassis.audit import Actor
 from chassis.config import Settings
 from chassis.errors import Conflict, Refused
 from chassis.keys import Keyring
@@ -29,6 +30,8 @@ PROOF_GOOD = timedelta(minutes=10)
 
 #: Under this name whoever has signed in travels with a request.
 _PERSON = "conduit.person"
+#: And under this one what they do.
+_ACTION = "conduit.action"
 
 
 class SignInNeeded(Exception):
@@ -53,6 +56,7 @@ def page(path: str, endpoint: Endpoint, action: Action, *, methods: Iterable[str
 
     @wraps(endpoint)
     async def guarded(request: Request) -> Response:
+        request.scope[_ACTION] = action.value
         await _admit(request, action)
         return await endpoint(request)
 
@@ -130,6 +134,20 @@ def at_a_glance(request: Request) -> Person | None:
     except NoSession:
         return None
     return person
+
+
+def actor_of(request: Request, person: Person | None = None) -> Actor | None:
+    """Whoever asks, as the audit says it; nothing on pages for everybody, unless it came out who it is."""
+    person = person or request.scope.get(_PERSON)
+    if person is None:
+        return None
+    return Actor(
+        person=person.id,
+        session=person.session,
+        source=request.client.host if request.client else "",
+        action=request.scope[_ACTION],
+        object=str(request.path_params.get("id", ""))[:100],
+    )
 
 
 # Forms

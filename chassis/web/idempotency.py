@@ -8,10 +8,11 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from chassis.audit import acting
 from chassis.database import Database, Transaction
 from chassis.errors import Conflict
 from chassis.outbox import QUERIES
-from chassis.web.access import check_key
+from chassis.web.access import actor_of, check_key
 from chassis.web.errors import BadRequest, is_api
 
 
@@ -53,12 +54,13 @@ async def once(
     scoped = hashlib.sha256(f"{request.scope['path']} {key}".encode()).hexdigest()
     digest = hashlib.sha256(await _content(request)).digest()
     try:
-        async with database.transaction() as tx:
+        async with acting(database, actor_of(request)) as tx:
             await QUERIES.lock_key(tx, key=scoped)
             given = await QUERIES.given_answer(tx, key=scoped)
             if given is not None:
                 if bytes(given["digest"]) != digest:
                     raise _taken(by_program)
+                tx.actor = None  # nothing is done this time
                 return _given_again(given)
             response = await act(tx)
             if response.status_code >= 400:

@@ -15,7 +15,7 @@ from chassis.house import House
 from chassis.web.access import at_a_glance
 from chassis.web.static import asset
 from chassis.web.words import day, pounds, when
-from contracts.access import ACCOUNT, SIGN_IN, Action, may
+from contracts.access import ACCOUNT, AUDIT, SIGN_IN, Action, may
 
 _OURS = Path(__file__).parents[1] / "templates"
 
@@ -30,7 +30,9 @@ def environment(house: House, sections: Sequence[Section], *folders: Path) -> ji
         lstrip_blocks=True,
     )
     made.filters.update(pounds=pounds, when=when, day=day)
-    made.globals.update(house=house, sections=sections, asset=asset, account=ACCOUNT, sign_in=SIGN_IN)
+    made.globals.update(
+        house=house, sections=sections, asset=asset, account=ACCOUNT, sign_in=SIGN_IN, audit=AUDIT
+    )
     return made
 
 

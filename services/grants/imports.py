@@ -5,6 +5,7 @@ the person who imports and to no log.
 """
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 import uuid_utils.compat
 
+from chassis.audit import Actor, acting, note
 from chassis.clock import LOCAL
 from chassis.context import Context
 from chassis.database import Database, Transaction
@@ -52,12 +54,14 @@ async def import_registrations(
     *,
     dry_run: bool = False,
     progress: Callable[[int], None] | None = None,
+    actor: Actor | None = None,
 ) -> ImportReport:
     """Import a file of registrations in one transaction, which is taken back when a line has a fault.
 
     A dry run does the same and takes it back at the end, so that its report is exact.
 
     Args:
+        actor: whoever imports, for the audit.
         progress: is told how many lines have been read.
 
     Raises:
@@ -65,13 +69,14 @@ async def import_registrations(
     """
     reading = _Reading(database.context, source)
     try:
-        async with database.transaction() as tx:
+        async with acting(database, actor) as tx:
             if not await QUERIES.claim_import(tx):
                 raise ImportRunning
             written = await _write_all(tx, reading, progress or _tell_nobody)
             counts = 0 if reading.faults else await recount(tx)
             if dry_run or reading.faults:
                 raise _TakenBack
+            note(tx, "registrations_imported", "file", "", after=dataclasses.asdict(written))
     except _TakenBack:
         pass
     return reading.report(dry_run, written, counts)

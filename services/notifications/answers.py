@@ -11,6 +11,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+from chassis.audit import note
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
@@ -157,6 +158,8 @@ async def confirm_pledge(tx: Transaction, pledge_id: UUID) -> UUID:
         raise Conflict("This pledge was confirmed before.", "Reload the page.")
     if pledge["replaced"]:
         raise Conflict("A newer answer has taken the place of this pledge.", "Look at the newest answer.")
+    pence = {"pence": pledge["pledge_pence"]}
+    note(tx, "pledge_confirmed", "pledge", pledge_id, after=pence)
     await QUERIES.confirm_pledge(tx, id=pledge_id, now=tx.now)
     await QUERIES.touch_letter(tx, id=letter_id, now=tx.now)
     await QUERIES.note(tx, letter_id=letter_id, what="Pledge confirmed", who=STAFF, now=tx.now)
@@ -191,6 +194,7 @@ async def settle_answer(tx: Transaction, answer_id: UUID) -> UUID:
     answer = await QUERIES.answer(tx, id=answer_id)  # as it stands now that the letter is ours
     if answer["settled_at"] is not None:
         raise Conflict("This was settled before.", "Reload the page.")
+    note(tx, "answer_settled", "answer", answer_id)
     await QUERIES.settle_answer(tx, id=answer_id, now=tx.now)
     await QUERIES.touch_letter(tx, id=letter_id, now=tx.now)
     what = SETTLED[AnswerKind(answer["kind"])]

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+from chassis.audit import digest_of, note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.house import House
@@ -152,6 +153,7 @@ async def create_campaign(tx: Transaction, plan: Plan) -> UUID:
     for fault in plan_faults(plan, tx.context.house):
         raise fault
     id: UUID = uuid_utils.compat.uuid7()
+    note(tx, "campaign_made", "campaign", id, after={"kind": plan.kind, "words": digest_of(tx, plan.body)})
     await QUERIES.enter_campaign(
         tx,
         id=id,
@@ -207,6 +209,7 @@ async def prepare_letters(tx: Transaction, campaign_id: UUID) -> int:
     letters = [maker.letter(number, row) async for number, row in _numbered(recipients)]
     await QUERIES.forget_letters(tx, campaign_id=campaign_id)
     await QUERIES.enter_letters(tx, campaign_id=campaign_id, letters=letters, now=tx.now)
+    note(tx, "letters_written", "campaign", campaign_id, after={"letters": len(letters)})
     await QUERIES.note_in_all(tx, campaign_id=campaign_id, what="Written", who=STAFF, now=tx.now)
     return len(letters)
 
@@ -356,6 +359,7 @@ async def discard_campaign(tx: Transaction, campaign_id: UUID) -> None:
     await _lock_draft(tx, campaign_id)
     await QUERIES.forget_letters(tx, campaign_id=campaign_id)
     await QUERIES.discard_campaign(tx, id=campaign_id)
+    note(tx, "campaign_discarded", "campaign", campaign_id)
 
 
 async def send_campaign(tx: Transaction, campaign_id: UUID) -> int:
@@ -375,4 +379,5 @@ async def send_campaign(tx: Transaction, campaign_id: UUID) -> int:
             "Look at the reasons beside them, put them right, and make the letters again.",
         )
     await QUERIES.start_campaign(tx, id=campaign_id, now=tx.now)
+    note(tx, "campaign_sent", "campaign", campaign_id, after={"letters": int(released)})
     return int(released)

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from chassis.audit import note
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
@@ -142,6 +143,7 @@ async def send_again(tx: Transaction, letter_id: UUID) -> None:
     """
     letter = await lock_letter(tx, letter_id)
     _only_from(letter, LetterState.READY, (LetterState.FAILED, LetterState.UNKNOWN))
+    note(tx, "letter_sent_again", "letter", letter_id, before={"state": letter["state"]})
     await QUERIES.resend_letter(tx, id=letter_id, now=tx.now)
     await QUERIES.note(tx, letter_id=letter_id, what="To be sent again", who=STAFF, now=tx.now)
 
@@ -154,6 +156,7 @@ async def mark_sent(tx: Transaction, letter_id: UUID, who: str = STAFF) -> None:
     """
     letter = await lock_letter(tx, letter_id)
     _only_from(letter, LetterState.SENT, (LetterState.UNKNOWN,))
+    note(tx, "letter_marked_sent", "letter", letter_id, before={"state": letter["state"]})
     sent = await QUERIES.mark_letter_sent(tx, id=letter_id, now=tx.now)
     await QUERIES.note(tx, letter_id=letter_id, what="Marked as sent: it arrived", who=who, now=tx.now)
     await announce_sent(tx, sent)

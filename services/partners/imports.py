@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chassis.audit import Actor, acting, note
 from chassis.database import Database, Transaction
 from chassis.outbox import announce_many
 from chassis.sheets import Fault, Notice
@@ -46,16 +47,22 @@ class ImportReport:
 
 
 async def import_partners(
-    database: Database, source: Path | bytes, *, dry_run: bool, progress: Progress | None = None
+    database: Database,
+    source: Path | bytes,
+    *,
+    dry_run: bool,
+    progress: Progress | None = None,
+    actor: Actor | None = None,
 ) -> ImportReport:
     """Import a list of partners. The same file twice changes nothing and announces nothing.
 
     Args:
         dry_run: find out everything, change nothing.
+        actor: whoever imports, for the audit.
         progress: told from time to time how many steps are done: lines read, then things announced.
     """
     steps = _Steps(progress)
-    async with database.transaction() as tx:
+    async with acting(database) as tx:
         found = await staging.stage(tx, source, steps)
         if not dry_run:
             # Nobody else changes the register from here on, so that what is compared stays true.
@@ -63,6 +70,11 @@ async def import_partners(
         found.faults += await staging.faults_between_lines(tx)
         carry_out = None if dry_run else steps
         fates = _Fates() if found.faults else await _compare(tx, found, carry_out)
+        if not (dry_run or found.faults):
+            tx.actor = actor
+            counts: dict[str, int] = {fate.value: number for fate, number in fates.organisations.items()}
+            counts["contacts"] = fates.contacts.total()
+            note(tx, "partners_imported", "file", "", after=counts)
     return _report(found, fates, dry_run)
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from chassis.access import QUERIES as ACCESS
+from chassis.audit import digest_of, note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.house import House
@@ -72,6 +73,8 @@ async def invite(
         id = known["id"]
         changed = await PEOPLE.change_person(tx, id=id, roles=wanted, barred_at=None, now=tx.now)
         await _say(tx, PersonAdmitted, changed)
+    after = {"roles": wanted, "address": digest_of(tx, email.casefold())}
+    note(tx, "admitted", "person", id, after=after)
     address = {"name": name, "email": email}
     sealed = seal(tx.context.keys, PersonInvited, "address", address)
     data = {"person_id": id, "address": sealed}
@@ -93,6 +96,7 @@ async def change_roles(tx: Transaction, id: UUID, roles: Iterable[str]) -> None:
     if Role.OPS not in wanted:
         await _somebody_else_administers(tx, known)
     changed = await PEOPLE.change_person(tx, id=id, roles=wanted, barred_at=known["barred_at"], now=tx.now)
+    note(tx, "roles_changed", "person", id, before={"roles": known["roles"]}, after={"roles": wanted})
     await _say(tx, RolesChanged, changed)
 
 
@@ -109,6 +113,7 @@ async def bar(tx: Transaction, id: UUID) -> None:
     await _somebody_else_administers(tx, known)
     await PEOPLE.end_sessions(tx, person_id=id, id=None, now=tx.now)
     changed = await PEOPLE.change_person(tx, id=id, roles=known["roles"], barred_at=tx.now, now=tx.now)
+    note(tx, "barred", "person", id, before={"roles": known["roles"]})
     await _say(tx, PersonBarred, changed)
 
 
@@ -120,6 +125,7 @@ async def sign_out(tx: Transaction, id: UUID, session: UUID | None = None) -> in
     known = await _known(tx, id)
     ended = int(await PEOPLE.end_sessions(tx, person_id=id, id=session, now=tx.now))
     if ended:
+        note(tx, "signed_out", "session" if session else "person", session or id, after={"ended": ended})
         same = {"roles": known["roles"], "barred_at": known["barred_at"]}
         await _say(tx, PersonSignedOut, await PEOPLE.change_person(tx, id=id, **same, now=tx.now))
     return ended

@@ -19,6 +19,7 @@ from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
 from chassis.access import Person
+from chassis.audit import note
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.keys import KeysError
@@ -60,9 +61,16 @@ async def take(tx: Transaction, person: Person, known: Any, code: str) -> list[s
     secret = new_secret(tx.context, person, known)
     step = _step_of(tx, secret, code, after=0)
     if step is None:
-        await _note(tx, person.id)
+        await _count(tx, person.id)
         return None
     sealed = bytes(_box(tx.context).encrypt(secret.encode()))
+    note(
+        tx,
+        "second_factor_set_up",
+        "person",
+        person.id,
+        before={"had_one": known["second_factor"] is not None},
+    )
     await PEOPLE.take_second_factor(tx, id=person.id, secret=sealed, step=step, now=tx.now)
     await PEOPLE.note_proof(tx, id=person.session, now=tx.now)
     return await renew_recovery_codes(tx, person.id)
@@ -82,8 +90,11 @@ async def prove(tx: Transaction, person: Person, code: str) -> bool:
     step = _step_of(tx, secret, code, after=known["second_factor_step"])
     if step is not None:
         await PEOPLE.note_step(tx, id=person.id, step=step)
-    elif not await PEOPLE.use_recovery_code(tx, person_id=person.id, code=_digest(tx, code), now=tx.now):
-        await _note(tx, person.id)
+        note(tx, "second_factor_shown", "session", person.session)
+    elif await PEOPLE.use_recovery_code(tx, person_id=person.id, code=_digest(tx, code), now=tx.now):
+        note(tx, "recovery_code_used", "session", person.session)
+    else:
+        await _count(tx, person.id)
         return False
     await PEOPLE.note_proof(tx, id=person.session, now=tx.now)
     return True
@@ -91,6 +102,7 @@ async def prove(tx: Transaction, person: Person, code: str) -> bool:
 
 async def renew_recovery_codes(tx: Transaction, person_id: UUID) -> list[str]:
     """New ones, to be shown once; the old ones open nothing any more."""
+    note(tx, "recovery_codes_made", "person", person_id)
     codes = [_new_code() for _ in range(RECOVERY_CODES)]
     await PEOPLE.forget_recovery_codes(tx, person_id=person_id)
     await PEOPLE.keep_recovery_codes(tx, person_id=person_id, codes=[_digest(tx, code) for code in codes])
@@ -99,6 +111,7 @@ async def renew_recovery_codes(tx: Transaction, person_id: UUID) -> list[str]:
 
 async def forget(tx: Transaction, person_id: UUID) -> None:
     """Use no second factor any more; whoever must have one sets up another before they act."""
+    note(tx, "second_factor_forgotten", "person", person_id)
     await PEOPLE.forget_second_factor(tx, id=person_id)
     await PEOPLE.forget_recovery_codes(tx, person_id=person_id)
 
@@ -138,5 +151,6 @@ async def _not_too_often(tx: Transaction, person_id: UUID) -> None:
     await attempts.refuse_more(tx, "proof", attempts.who(tx, str(person_id)), GUESSES_AN_HOUR, _HOUR)
 
 
-async def _note(tx: Transaction, person_id: UUID) -> None:
+async def _count(tx: Transaction, person_id: UUID) -> None:
+    note(tx, "wrong_code", "person", person_id)
     await attempts.note(tx, "proof", attempts.who(tx, str(person_id)))

@@ -1,5 +1,6 @@
 """The whole campaign in the large world: one process per service, RabbitMQ, PostgreSQL, a mail server."""
 
+import json
 import re
 import time
 import tomllib
@@ -223,6 +224,14 @@ def key_on(page: httpx.Response) -> str:
 def nothing_is_left_over(world: World) -> None:
     eventually(lambda: no_outbox_waits(world))
     assert last_line_as_json(world.command("events", "parked", "--json")) == []
+    chains = last_line_as_json(world.command("audit", "verify", "--json"))
+    assert all(chain["rows"] and chain["broken_at"] is None for chain in chains.values()), chains
+    said = [json.loads(line) for line in world.command("audit", "export", PARTNERS).splitlines()]
+    assert [row["number"] for row in said] == list(range(1, len(said) + 1))
+    assert {"partners_imported", "admitted", "signed_in", "roles_changed", "barred"} == {
+        row["action"] for row in said
+    }
+    assert not re.search("@|Marker", str(said))
     findings = last_line_as_json(world.command("check", "--json"))
     assert [finding for finding in findings if not finding["good"]] == []
     assert {finding["what"] for finding in findings} >= {

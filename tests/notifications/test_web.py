@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from chassis.audit import every_row, verify
 from chassis.database import Database
 from chassis.metrics import REGISTRY
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
@@ -22,7 +23,7 @@ from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.web.board import short_name
-from tests.access import form_key
+from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
 from tests.crawling import contents, opened
 from tests.notifications.conftest import (
@@ -639,3 +640,31 @@ async def test_opening_pages_changes_nothing(browser: httpx.AsyncClient, book: D
     # What only forms lead to has no page of its own.
     assert set(found.values()) <= {200, 405}, found
     assert await contents(book) == before
+
+
+async def test_what_people_do_is_in_the_audit_once_and_names_nobody(
+    browser: httpx.AsyncClient, book: Database, send_due: SendAll
+) -> None:
+    form = FORM | {"key": form_key()}
+    made = [await browser.post("/letters/campaigns/new", data=form) for _ in range(2)]
+    page = made[0].headers["location"]
+    await browser.post(f"{page}/send", data={"key": form_key(), "confirm": "yes"})
+    await send_due()
+    letter = (await letters(book))[0]
+    address = f"/letters/r/{token_of(book.context, letter['id'])}"
+    pledge = {"answer": "pledge", "amount": "1,500", "name": "Sam Marker", "position": "Head of Finance"}
+    await browser.post(address, data=pledge | {"key": await a_key(browser, address)})
+    [pledged] = await rows(book, "SELECT id FROM answers")
+    await browser.post(f"/letters/pledges/{pledged['id']}/confirm", data={"key": form_key()})
+    async with book.reading() as tx:
+        said = [row async for row in every_row(tx)]
+        assert (await verify(tx)).broken_at is None
+    assert [(row["action"], row["kind"]) for row in said] == [
+        ("campaign_made", "campaign"),
+        ("letters_written", "campaign"),
+        ("campaign_sent", "campaign"),
+        ("pledge_confirmed", "pledge"),
+    ]
+    assert {row["person_id"] for row in said} == {str(EVERYTHING.id)}
+    assert said[-1]["after"] == {"pence": 150_000}
+    assert not re.search("Marker|Another campaign|@|Dear", str(said))

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from chassis.access import SessionKeys
+from chassis.audit import every_row, verify
 from chassis.database import Database
 from chassis.keys import KeysError
 from chassis.web.access import PROOF_GOOD
@@ -286,3 +287,35 @@ async def test_a_secret_that_cannot_be_opened_is_no_way_in(
 
 def test_which_roles_need_one() -> None:
     assert {role for role in Role if needs_proof([role])} == {Role.OPS}
+
+
+async def test_all_of_it_is_in_the_audit_and_names_nobody(
+    browser: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    await sets_up(browser, register)
+    await post(browser, PROVE, code="000000")
+    await proves(browser, register)
+    form = {"name": "Noor Marker", "email": "noor@marker.example", "roles": "staff"}
+    await post(browser, f"{PEOPLE}/invite", **form)
+    [noor] = await rows(register, "SELECT id FROM people WHERE name = 'Noor Marker'")
+    page = f"{PEOPLE}/{noor['id']}"
+    await post(browser, f"{page}/roles", on=page, roles="auditor")
+    await post(browser, f"{page}/roles", on=page, roles="auditor")
+    await post(browser, f"{ACCOUNT}/sign-out", on=ACCOUNT)
+    async with register.reading() as tx:
+        said = [row async for row in every_row(tx)]
+        assert (await verify(tx)).broken_at is None
+    assert [row["action"] for row in said] == [
+        "signed_in",
+        "second_factor_set_up",
+        "recovery_codes_made",
+        "wrong_code",
+        "second_factor_shown",
+        "admitted",
+        "roles_changed",
+        "administer_people",  # the same roles again: an act that changed nothing
+        "signed_out",
+    ]
+    assert {row["person_id"] for row in said} == {str(amina)}
+    assert (said[6]["before"], said[6]["after"]) == ({"roles": ["staff"]}, {"roles": ["auditor"]})
+    assert not re.search("Marker|Amina|@", str(said))

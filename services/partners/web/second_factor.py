@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chassis.audit import acting
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from chassis.web import new_key, once, read_form, require_proof, see, signed_in, site_of
-from chassis.web.access import check_key, set_session, to_sign_in
+from chassis.web.access import actor_of, check_key, set_session, to_sign_in
 from contracts.access import ACCOUNT, PROVE, needs_proof
 from services.partners import second_factor
 from services.partners.queries import PEOPLE
@@ -47,7 +48,7 @@ async def prove(request: Request) -> Response:
     form, person = await read_form(request), signed_in(request)
     check_key(request, str(form.get("key", "")))
     next = safe_path(str(form.get("next", "/")))
-    async with site_of(request).database.transaction() as tx:
+    async with acting(site_of(request).database, actor_of(request)) as tx:
         proved = await second_factor.prove(tx, person, str(form.get("code", "")))
         now = await renewed(request, tx) if proved else None
     if not proved:
@@ -94,7 +95,7 @@ async def set_up(request: Request) -> Response:
     known, next = await _known(request), safe_path(str(form.get("next", ACCOUNT)))
     if known["second_factor"] is not None:
         require_proof(request)
-    async with site_of(request).database.transaction() as tx:
+    async with acting(site_of(request).database, actor_of(request)) as tx:
         codes = await second_factor.take(tx, person, known, str(form.get("code", "")))
         now = await renewed(request, tx) if codes else None
     if codes is None:
@@ -107,7 +108,7 @@ async def renew_codes(request: Request) -> Response:
     require_proof(request)
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
-    async with site_of(request).database.transaction() as tx:
+    async with acting(site_of(request).database, actor_of(request)) as tx:
         codes = await second_factor.renew_recovery_codes(tx, signed_in(request).id)
     return _codes(request, codes, ACCOUNT)
 

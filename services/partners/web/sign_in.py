@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from chassis.access import Person
+from chassis.audit import acting, note
 from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.web import new_key, read_form, see, site_of
-from chassis.web.access import check_key, read_cookie, set_session
+from chassis.web.access import actor_of, check_key, read_cookie, set_session
 from contracts.access import RENEW, SIGN_IN
 from services.partners import signing_in
 from services.partners.signing_in import Asked, Began, NotGood
@@ -86,10 +87,10 @@ async def by_code(request: Request) -> Response:
     """Sign in by the six digits, in the browser that asked for them."""
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
-    async with site_of(request).database.transaction() as tx:
-        began = await signing_in.sign_in_by_code(
-            tx, str(form.get("code", "")), browser_of(request), request.headers.get("user-agent", "")
-        )
+    agent = request.headers.get("user-agent", "")
+    async with acting(site_of(request).database) as tx:
+        began = await signing_in.sign_in_by_code(tx, str(form.get("code", "")), browser_of(request), agent)
+        _note(request, tx, began)
     if began is None:
         cure = "Copy all six digits from the newest mail. After five wrong tries, ask for a new one."
         return _sent(
@@ -116,13 +117,20 @@ async def by_link(request: Request) -> Response:
     check_key(request, str(form.get("key", "")))
     agent = request.headers.get("user-agent", "")
     try:
-        async with site_of(request).database.transaction() as tx:
+        async with acting(site_of(request).database) as tx:
             began = await signing_in.sign_in_by_link(
                 tx, request.path_params["link"], browser_of(request), agent
             )
+            _note(request, tx, began)
     except NotGood as refused:
         return _form(request, "", {}, refused=refused, status=refused.status)
     return _signed_in(request, began)
+
+
+def _note(request: Request, tx: Transaction, began: Began | None) -> None:
+    if began is not None:
+        tx.actor = actor_of(request, began.person)
+        note(tx, "signed_in", "session", began.person.session)
 
 
 def _signed_in(request: Request, began: Began) -> Response:

@@ -1,0 +1,36 @@
+-- name: lock_chain!
+-- Whoever comes next waits until this transaction has ended.
+SELECT pg_advisory_xact_lock(hashtext('audit'));
+
+-- name: last_row^
+-- Where the chain ends.
+SELECT number, digest FROM audit ORDER BY number DESC LIMIT 1;
+
+-- name: append_rows!
+-- What people have done.
+INSERT INTO audit (number, at, person_id, session_id, source, action, kind, object, before, after, cause, digest)
+SELECT number, at, person_id, session_id, source, action, kind, object, before, after, cause, digest
+FROM jsonb_to_recordset(:rows) AS new (
+    number bigint, at timestamptz, person_id uuid, session_id uuid, source text, action text, kind text, object text,
+    before jsonb, after jsonb, cause text, digest text
+) ORDER BY number;
+
+-- name: rows_after
+-- The next rows of the chain.
+SELECT number, at, person_id, session_id, source, action, kind, object, before, after, cause, digest
+FROM audit WHERE number > :after ORDER BY number LIMIT :most;
+
+-- name: rows_chosen
+-- What was done by somebody, of a kind, to something, in a time: the newest first. Each may be left open.
+SELECT number, at, person_id, session_id, source, action, kind, object, before, after, cause, digest FROM audit
+WHERE (:person::uuid IS NULL OR person_id = :person::uuid)
+  AND (:action::text IS NULL OR action = :action::text)
+  AND (:object::text IS NULL OR object = :object::text)
+  AND (:since::timestamptz IS NULL OR at >= :since::timestamptz)
+  AND (:until::timestamptz IS NULL OR at < :until::timestamptz)
+  AND (:below::bigint IS NULL OR number < :below::bigint)
+ORDER BY number DESC LIMIT :most;
+
+-- name: actions_known
+-- What can be chosen from.
+SELECT DISTINCT action FROM audit ORDER BY action;
