@@ -42,6 +42,8 @@ LIFETIME = timedelta(minutes=15)
 
 #: Seconds for which what is known of people's versions is taken for true.
 _FRESH = 5.0
+#: The same where a token is not known: it may have been made a moment ago.
+_FRESH_FOR_NEW_TOKENS = 1.0
 #: Seconds after which it is no longer, even if the database is away.
 _STALE = 45.0
 
@@ -79,6 +81,8 @@ class Person:
     proved_at: datetime | None = None
     #: They have a second factor, and must show it before anything else.
     owes_proof: bool = False
+    #: A program acts for them that may change nothing.
+    reads_only: bool = False
 
     def proved_since(self, moment: datetime) -> bool:
         """Whether they have shown their second factor after this."""
@@ -210,45 +214,105 @@ def rotate_session_key(folder: Path) -> str:
     return id
 
 
+@dataclass(frozen=True)
+class _Standing:
+    """How a person stands, as far as it was heard."""
+
+    version: tuple[int, int]
+    roles: frozenset[str]
+    barred: bool
+
+
 class Standings:
-    """The versions of people that a service has heard of, looked up at most every few seconds."""
+    """What a service has heard of people and of programs, looked up at most every few seconds."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[UUID, tuple[int, int]] = {}
+        self._known: dict[UUID, _Standing] = {}
+        self._tokens: dict[str, Any] = {}
         self._read_at = -_STALE
 
     async def check(self, person: Person) -> None:
-        """Refuse a token that is older than what was heard of the person.
+        """Refuse a session token that is older than what was heard of its person.
 
         Raises:
             NoSession: ``revoked``.
             DatabaseAway: when what is known is too old to go by.
         """
-        if monotonic() - self._read_at > _FRESH:
-            await self._read()
-        if person.version < self._known.get(person.id, (0, 0)):
+        await self._read(_FRESH)
+        known = self._known.get(person.id)
+        if known is not None and person.version < known.version:
             raise NoSession("revoked")
 
-    async def _read(self) -> None:
+    async def of_token(self, token: str, now: datetime) -> Person:
+        """Whoever a program acts for, with the one role that its token has.
+
+        Raises:
+            NoSession: ``invalid``, ``expired`` or ``revoked``.
+            DatabaseAway: when what is known is too old to go by.
+        """
+        digest = token_digest(token)
+        await self._read(_FRESH if digest in self._tokens else _FRESH_FOR_NEW_TOKENS)
+        found = self._tokens.get(digest)
+        if found is None:
+            raise NoSession("invalid")
+        if found["expires_at"] <= now:
+            raise NoSession("expired")
+        known = self._known.get(found["person_id"])
+        if known is None or known.barred or found["role"] not in known.roles:
+            raise NoSession("revoked")
+        return Person(
+            id=found["person_id"],
+            session=found["token_id"],
+            roles=frozenset({found["role"]}),
+            version=known.version,
+            seen_at=now,
+            forms="",
+            reads_only=not found["writes"],
+        )
+
+    async def _read(self, fresh: float) -> None:
+        if monotonic() - self._read_at <= fresh:
+            return
         try:
             async with self._database.reading() as tx:
-                rows = [row async for row in QUERIES.standings(tx)]
+                people = [row async for row in QUERIES.standings(tx)]
+                tokens = [row async for row in QUERIES.tokens_in_use(tx, now=tx.now)]
         except DatabaseAway:
             if monotonic() - self._read_at > _STALE:
                 raise
             return
-        self._known = {row["person_id"]: (row["epoch"], row["version"]) for row in rows}
+        self._known = {
+            row["person_id"]: _Standing(
+                (row["epoch"], row["version"]), frozenset(row["roles"]), row["barred"]
+            )
+            for row in people
+        }
+        self._tokens = {row["digest"]: row for row in tokens}
         self._read_at = monotonic()
+
+
+def token_digest(token: str) -> str:
+    """What is kept of a program's token, which nobody could guess."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 async def remember_standings(tx: Transaction, events: Sequence[Event]) -> None:
     """Keep the newest version of each person."""
-    states = [{"person_id": e.data["person_id"], "epoch": e.epoch, "version": e.sequence} for e in events]
-    await QUERIES.remember_standings(tx, states=states)
+    await QUERIES.remember_standings(tx, states=[_state(event) for event in events])
+
+
+async def remember_tokens(tx: Transaction, events: Sequence[Event]) -> None:
+    """Keep the newest version of each token."""
+    await QUERIES.remember_tokens(tx, states=[_state(event) for event in events])
+
+
+def _state(event: Event) -> dict[str, Any]:
+    return {**event.data, "epoch": event.epoch, "version": event.sequence}
 
 
 forget_standings: Forget = QUERIES.forget_standings
+forget_tokens: Forget = QUERIES.forget_tokens
 
 
 def new_forms_secret() -> str:

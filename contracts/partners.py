@@ -137,6 +137,37 @@ class PersonSignedOut(PersonState):
     SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
 
 
+class TokenState(Fact):
+    """What a program may do in a person's name. Carries a digest, and never the token."""
+
+    OWNER = PARTNERS
+
+    token_id = fields.UUID(required=True)
+    #: Whose it is. It is good for nothing once they are barred or have lost the role.
+    person_id = fields.UUID(required=True)
+    #: SHA-256 of the token, in hexadecimal digits. A token has 160 random bits.
+    digest = fields.String(required=True, validate=validate.Length(equal=64))
+    role = fields.String(required=True, validate=_CODE)
+    #: Whether it may also change something.
+    writes = fields.Boolean(required=True)
+    expires_at = fields.AwareDateTime(required=True)
+    revoked = fields.Boolean(required=True)
+
+
+class TokenIssued(TokenState):
+    """A program may act in somebody's name."""
+
+    NAME = "token_issued"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class TokenRevoked(TokenState):
+    """A program may no longer act in somebody's name."""
+
+    NAME = "token_revoked"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
 class PersonAddress(Schema):
     """Who a person is and where their mail goes. Travels sealed."""
 
@@ -189,6 +220,8 @@ FACTS: tuple[type[Fact], ...] = (
     RolesChanged,
     PersonBarred,
     PersonSignedOut,
+    TokenIssued,
+    TokenRevoked,
     PersonInvited,
     SignInRequested,
 )

@@ -34,10 +34,12 @@ app = typer.Typer(
 events = typer.Typer(help="Messages that could not be handled; copies to be rebuilt.", no_args_is_help=True)
 imports = typer.Typer(help="Take in a table that you exported from somewhere.", no_args_is_help=True)
 people = typer.Typer(help="Who may sign in, and what each is trusted with.", no_args_is_help=True)
+tokens = typer.Typer(help="Access for programs.", no_args_is_help=True)
 audit = typer.Typer(help="What people have done.", no_args_is_help=True)
 keys = typer.Typer(help="The keys of this installation.", no_args_is_help=True)
 app.add_typer(people, name="person")
 app.add_typer(keys, name="keys")
+app.add_typer(tokens, name="token")
 app.add_typer(audit, name="audit")
 app.add_typer(events, name="events")
 app.add_typer(imports, name="import")
@@ -234,6 +236,23 @@ def list_people(home: Home = None, database_url: DatabaseUrl = None, as_json: Js
         state = "barred" if row["barred_at"] else "may sign in"
         table.add_row(row["name"], row["email"], ", ".join(row["roles"]), row["organisation"], state)
     _out.print(table)
+
+
+@tokens.command("create")
+def create_token(
+    email: Email,
+    role: Annotated[str, typer.Option(help="One of their roles.")],
+    name: Annotated[str, typer.Option(help="What it is for.")] = "made by command",
+    writes: Annotated[bool, typer.Option("--writes", help="It may also change something.")] = False,
+    days: Annotated[int, typer.Option(help="How long it lasts.")] = 90,
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Let a program act in somebody's name. Prints the token, this once; their account revokes it."""
+    from services import admission
+
+    installation = _installation(home=home, database_url=database_url)
+    typer.echo(admission.issue_token(installation, email, name=name, role=role, writes=writes, days=days))
 
 
 @audit.command("verify")

@@ -11,7 +11,7 @@ from chassis.errors import ChassisError
 from contracts.topology import PARTNERS
 from services.installation import Installation
 from services.messages import opened
-from services.partners import people, second_factor
+from services.partners import people, second_factor, tokens
 from services.partners.queries import PEOPLE
 
 T = TypeVar("T")
@@ -80,6 +80,24 @@ def forget_second_factor(installation: Installation, email: str) -> None:
         await second_factor.forget(tx, await _id(tx, email))
 
     _change(installation, act)
+
+
+def issue_token(
+    installation: Installation, email: str, *, name: str, role: str, writes: bool, days: int
+) -> str:
+    """Let a program act in somebody's name. The token, which is shown now and never again.
+
+    Raises:
+        Nobody, Refused: says what is wrong and the cure.
+    """
+    made = []
+
+    async def act(tx: Transaction) -> None:
+        id = await _id(tx, email)
+        made.append(await tokens.issue(tx, id, name=name, role=role, writes=writes, days=days))
+
+    _change(installation, act)
+    return made[0]
 
 
 def everybody(installation: Installation) -> list[dict[str, Any]]:

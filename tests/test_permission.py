@@ -98,7 +98,7 @@ async def test_whom_we_have_barred_is_as_good_as_nobody(
     """A token that is older than what was heard of its person."""
     app, mount = built
     async with app.state.site.database.transaction() as tx:
-        await tx.execute(f"INSERT INTO standings VALUES ('{EVERYTHING.id}', 1, 2)")
+        await tx.execute(f"INSERT INTO standings VALUES ('{EVERYTHING.id}', 1, 2, '{{}}', false)")
     async with client(app, mount) as browser:
         for way in ways(app, mount):
             if not RULES[way.action].public:

@@ -77,7 +77,8 @@ async def _admit(request: Request, action: Action) -> None:
         person = await _who(request)
     except NoSession as none:
         raise SignInNeeded from none
-    if not may(action, person.roles):
+    changes = request.method not in ("GET", "HEAD")
+    if not may(action, person.roles) or (person.reads_only and changes):
         raise Forbidden
     request.scope[_PERSON] = person
     if rule.proof or (person.owes_proof and action is not Action.PROVE):
@@ -106,10 +107,21 @@ def _now(request: Request) -> datetime:
 
 
 async def _who(request: Request) -> Person:
+    """Whoever asks: a program by its token, on the addresses that are made for programs, or a browser."""
     site = request.app.state.site
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if is_api(request) and scheme.lower() == "bearer":
+        holder: Person = await site.standings.of_token(token.strip(), _now(request))
+        return holder
     person: Person = site.sessions.verify(session_cookie(request, site.context.settings), _now(request))
     await site.standings.check(person)
     return person
+
+
+def is_api(request: Request) -> bool:
+    """Whether the address is one of the API's."""
+    path: str = request.scope["path"]
+    return "/api/" in path
 
 
 def signed_in(request: Request) -> Person:

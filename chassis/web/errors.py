@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from chassis.context import current_cause
 from chassis.errors import Refused
 from chassis.log import describe, logger
-from chassis.web.access import to_prove, to_sign_in
+from chassis.web.access import is_api, to_prove, to_sign_in
 from chassis.web.templates import render
 from contracts.access import PROVE
 
@@ -82,9 +82,12 @@ class Errors:
         """A browser is sent to sign in and comes back; a program is told."""
         if not wants_json(request):
             return to_sign_in(request)
-        return problem(
-            401, "You are not signed in.", "Sign in first.", reference=current_cause().correlationid
+        cure = (
+            "Send a token that is good: Authorization: Bearer conduit_…. One makes it under “Your account”."
         )
+        refused = problem(401, "You are not signed in.", cure, reference=current_cause().correlationid)
+        refused.headers["www-authenticate"] = "Bearer"
+        return refused
 
     async def proof_needed(self, request: Request, error: Exception) -> Response:
         """A browser is sent to show the second factor and comes back; a program is told."""
@@ -173,12 +176,6 @@ def wants_json(request: Request) -> bool:
     """Whether a program asks. The API always answers programs."""
     accept = request.headers.get("accept", "").lower()
     return is_api(request) or ("json" in accept and "text/html" not in accept)
-
-
-def is_api(request: Request) -> bool:
-    """Whether the address is one of the API's."""
-    path: str = request.scope["path"]
-    return "/api/" in path
 
 
 def route_of(request: Request) -> str:

@@ -12,8 +12,8 @@ from chassis.audit import acting
 from chassis.database import Database, Transaction
 from chassis.errors import Conflict
 from chassis.outbox import QUERIES
-from chassis.web.access import actor_of, check_key
-from chassis.web.errors import BadRequest, is_api
+from chassis.web.access import actor_of, check_key, is_api
+from chassis.web.errors import BadRequest
 
 
 class _Undone(Exception):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chassis.access import forget_standings, remember_standings
+from chassis.access import forget_standings, forget_tokens, remember_standings, remember_tokens
 from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from contracts.envelope import Event
@@ -15,6 +15,8 @@ from contracts.partners import (
     PersonBarred,
     PersonSignedOut,
     RolesChanged,
+    TokenIssued,
+    TokenRevoked,
 )
 from services.grants.queries import QUERIES
 
@@ -40,7 +42,11 @@ async def record_pledge(tx: Transaction, event: Event) -> None:
 
 
 #: By the name of the copy. What it holds is shown until the snapshots come.
-FORGETTING: dict[str, Forget] = {"organisations": QUERIES.forget_organisations, "people": forget_standings}
+FORGETTING: dict[str, Forget] = {
+    "organisations": QUERIES.forget_organisations,
+    "people": forget_standings,
+    "tokens": forget_tokens,
+}
 
 SUBSCRIPTIONS = (
     copy(OrganisationRegistered, remember_organisations),
@@ -50,5 +56,7 @@ SUBSCRIPTIONS = (
     copy(RolesChanged, remember_standings),
     copy(PersonBarred, remember_standings),
     copy(PersonSignedOut, remember_standings),
+    copy(TokenIssued, remember_tokens),
+    copy(TokenRevoked, remember_tokens),
     reaction(ContributionPledged, record_pledge),
 )

@@ -7,7 +7,7 @@ matter. No letter of a campaign is sent because an event arrived.
 from collections.abc import Sequence
 from typing import Any
 
-from chassis.access import forget_standings, remember_standings
+from chassis.access import forget_standings, forget_tokens, remember_standings, remember_tokens
 from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from chassis.sealed import unseal
@@ -25,6 +25,8 @@ from contracts.partners import (
     PersonSignedOut,
     RolesChanged,
     SignInRequested,
+    TokenIssued,
+    TokenRevoked,
 )
 from services.notifications import notices
 from services.notifications.queries import QUERIES
@@ -61,6 +63,7 @@ FORGETTING: dict[str, Forget] = {
     "contacts": QUERIES.forget_contacts,
     "registration_counts": QUERIES.forget_registration_counts,
     "people": forget_standings,
+    "tokens": forget_tokens,
 }
 
 SUBSCRIPTIONS = (
@@ -74,6 +77,8 @@ SUBSCRIPTIONS = (
     copy(RolesChanged, remember_standings),
     copy(PersonBarred, remember_standings),
     copy(PersonSignedOut, remember_standings),
+    copy(TokenIssued, remember_tokens),
+    copy(TokenRevoked, remember_tokens),
     reaction(PersonInvited, notices.welcome),
     reaction(SignInRequested, notices.send_keys),
 )

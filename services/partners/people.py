@@ -11,7 +11,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from chassis.access import QUERIES as ACCESS
+from chassis.access import remember_standings
 from chassis.audit import digest_of, note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
@@ -174,8 +174,7 @@ def state_of(
 async def _say(tx: Transaction, fact: type[Fact], person: Mapping[str, Any]) -> None:
     """Announce the state of a person, and go by it here at once."""
     [event] = await announce_many(tx, [state_of(person, fact)])
-    state = {"person_id": person["id"], "epoch": event.epoch, "version": event.sequence}
-    await ACCESS.remember_standings(tx, states=[state])
+    await remember_standings(tx, [event])
 
 
 async def _known(tx: Transaction, id: UUID) -> Any:

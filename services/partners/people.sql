@@ -125,6 +125,25 @@ RETURNING 1;
 -- How many are good.
 SELECT count(*) FROM recovery_codes WHERE person_id = :person_id AND used_at IS NULL;
 
+-- name: issue_token^
+-- A program may act in somebody's name.
+INSERT INTO issued_tokens (id, person_id, name, digest, role, writes, issued_at, expires_at, version)
+VALUES (:id, :person_id, :name, :digest, :role, :writes, :now, :expires_at, 1) RETURNING *;
+
+-- name: revoke_token^
+-- It may no longer; gives nothing when the person has no such token, or it was revoked before.
+UPDATE issued_tokens SET revoked_at = :now, version = version + 1
+WHERE id = :id AND person_id = :person_id AND revoked_at IS NULL RETURNING *;
+
+-- name: tokens_of
+-- The tokens of one person that are good for something, the newest first.
+SELECT id, name, role, writes, issued_at, expires_at FROM issued_tokens
+WHERE person_id = :person_id AND revoked_at IS NULL AND expires_at > :now ORDER BY issued_at DESC, id;
+
+-- name: tokens_after
+-- The next tokens in the order of their ids.
+SELECT * FROM issued_tokens WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
+
 -- name: lock_attempts!
 -- Two attempts of one kind by the same wait for each other.
 SELECT pg_advisory_xact_lock(hashtextextended(:kind || encode(:who, 'hex'), 0));

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from chassis.database import Transaction
 from chassis.outbox import AnnouncePage, announce_many
-from services.partners import announcements
+from services.partners import announcements, tokens
 from services.partners.domain import Contact, Organisation
 from services.partners.people import state_of
 from services.partners.queries import PEOPLE, QUERIES
@@ -33,8 +33,16 @@ async def announce_people(tx: Transaction, after: str | None, most: int) -> str 
     return str(found[-1]["id"]) if found else None
 
 
+async def announce_tokens(tx: Transaction, after: str | None, most: int) -> str | None:
+    """Repeat the state of the next tokens in the order of their ids."""
+    found = [row async for row in PEOPLE.tokens_after(tx, after=after, most=most)]
+    await announce_many(tx, (tokens.state_of(token, snapshot=True) for token in found))
+    return str(found[-1]["id"]) if found else None
+
+
 SNAPSHOTS: Mapping[str, AnnouncePage] = {
     "organisations": announce_organisations,
     "contacts": announce_contacts,
     "people": announce_people,
+    "tokens": announce_tokens,
 }

@@ -205,7 +205,7 @@ async def test_a_token_is_void_when_its_person_has_moved_on(make_database: MakeD
 
 async def _heard(tx: Any, id: Any, version: tuple[int, int]) -> None:
     class Said:
-        data = {"person_id": id}
+        data = {"person_id": id, "roles": ["staff"], "barred": False}
         epoch, sequence = version
 
     await remember_standings(tx, [Said])  # type: ignore[list-item]

@@ -64,6 +64,8 @@ def test_who_says_and_who_hears() -> None:
         "partners.roles_changed.v1",
         "partners.person_barred.v1",
         "partners.person_signed_out.v1",
+        "partners.token_issued.v1",
+        "partners.token_revoked.v1",
         "partners.person_invited.v1",
         "partners.sign_in_requested.v1",
         "grants.registrations_counted.v1",

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import Site, page
 from contracts.access import Action
-from services.partners.web import account, people, register, second_factor, sign_in
+from services.partners.web import account, people, register, second_factor, sign_in, tokens
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -47,6 +47,9 @@ def build(database: Database) -> ASGIApp:
         page("/account/second-factor", second_factor.set_up, own, methods=post),
         page("/account/second-factor/remove", second_factor.remove, own, methods=post),
         page("/account/recovery-codes", second_factor.renew_codes, own, methods=post),
+        page("/account/tokens", tokens.show, own),
+        page("/account/tokens", tokens.issue, own, methods=post),
+        page("/account/tokens/{id}/revoke", tokens.revoke, own, methods=post),
         page("/people", people.show_all, see_people),
         page("/people/invite", people.show_invitation, administer),
         page("/people/invite", people.invite_somebody, administer, methods=post),

@@ -1,0 +1,91 @@
+"""Access for one's own programs: tokens, made and revoked by whoever they act for."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis.audit import acting
+from chassis.database import Transaction
+from chassis.errors import NotFound, Refused
+from chassis.web import new_key, once, read_form, read_id, require_proof, see, signed_in, site_of
+from chassis.web.access import actor_of, check_key
+from contracts.access import ACCOUNT, ROLES, Role
+from services.partners import tokens
+from services.partners.queries import PEOPLE
+
+TOKENS = f"{ACCOUNT}/tokens"
+
+_DONE = {"revoked": "It opens nothing any more, in every section within a few seconds."}
+
+
+async def show(request: Request) -> Response:
+    """One's tokens, and the form for another one."""
+    return await _page(request, {"name": "", "role": "", "days": "90", "writes": ""}, {})
+
+
+async def _page(
+    request: Request, values: dict[str, Any], faults: dict[str, Any], status: int = 200
+) -> Response:
+    async with site_of(request).database.reading() as tx:
+        known = await PEOPLE.person_by_id(tx, id=signed_in(request).id)
+        mine = [row async for row in PEOPLE.tokens_of(tx, person_id=signed_in(request).id, now=tx.now)]
+    if known is None:
+        raise NotFound
+    if known["second_factor"] is not None:
+        require_proof(request)
+    return site_of(request).page(
+        request,
+        "tokens.html",
+        status=status,
+        tokens=[{**row, "role": _name(row["role"])} for row in mine],
+        roles=[(role, _name(role)) for role in known["roles"]],
+        longest=tokens.LONGEST_DAYS,
+        values=values,
+        faults=faults,
+        href=TOKENS,
+        key=new_key(request),
+        flash=_DONE.get(request.query_params.get("done", "")),
+    )
+
+
+async def issue(request: Request) -> Response:
+    """Make one, and show it this once."""
+    form, person = await read_form(request), signed_in(request)
+    check_key(request, str(form.get("key", "")))
+    values = {name: str(form.get(name, "")).strip() for name in ("name", "role", "days", "writes")}
+    try:
+        async with acting(site_of(request).database, actor_of(request)) as tx:
+            known = await PEOPLE.person_by_id(tx, id=person.id)
+            if known is not None and known["second_factor"] is not None:
+                require_proof(request)
+            days = int(values["days"]) if values["days"].isdecimal() and len(values["days"]) < 5 else 0
+            token = await tokens.issue(
+                tx,
+                person.id,
+                name=values["name"],
+                role=values["role"],
+                writes=bool(values["writes"]),
+                days=days,
+            )
+    except Refused as refused:
+        if not refused.field:
+            raise
+        fault = {"fault": refused.what, "cure": refused.cure}
+        return await _page(request, values, {refused.field: fault}, refused.status)
+    return site_of(request).page(request, "token.html", token=token, name=values["name"], href=TOKENS)
+
+
+async def revoke(request: Request) -> Response:
+    """Let it open nothing any more. Those of others are answered like those that do not exist."""
+    form, person, id = await read_form(request), signed_in(request), read_id(request)
+
+    async def act(tx: Transaction) -> Response:
+        await tokens.revoke(tx, person.id, id)
+        return see(f"{TOKENS}?done=revoked")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+def _name(role: str) -> str:
+    return ROLES[Role(role)][0]
