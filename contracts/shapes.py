@@ -37,10 +37,11 @@ _JSON_SCHEMA: dict[str, dict[str, str]] = {
 
 def shape_of(fact: type[Fact]) -> Shape:
     """What the fact looks like on the wire, and who must hear it."""
-    return {"subscribers": sorted(fact.SUBSCRIBERS), "fields": _fields_of(fact())}
+    return {"subscribers": sorted(fact.SUBSCRIBERS), "fields": fields_of(fact())}
 
 
-def _fields_of(schema: Schema) -> Shape:
+def fields_of(schema: Schema) -> Shape:
+    """The shape of each field of a schema."""
     return {name: _shape_of_field(field) for name, field in schema.fields.items()}
 
 
@@ -48,9 +49,9 @@ def _shape_of_field(field: fields.Field[Any]) -> Shape:
     shape: Shape = {"kind": "", "required": field.required, "nullable": field.allow_none}
     if isinstance(field, Sealed):
         shape |= {"kind": "sealed", "to": field.to, "part": field.part.__name__}
-        shape["fields"] = _fields_of(field.part())
+        shape["fields"] = fields_of(field.part())
     elif isinstance(field, fields.Nested):
-        shape |= {"kind": type(field.schema).__name__, "fields": _fields_of(field.schema)}
+        shape |= {"kind": type(field.schema).__name__, "fields": fields_of(field.schema)}
     elif isinstance(field, fields.List):
         shape |= {"kind": "list", "items": _shape_of_field(field.inner)}
     else:

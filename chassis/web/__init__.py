@@ -14,6 +14,7 @@ from chassis.web.access import (
     require_proof,
     signed_in,
 )
+from chassis.web.api import give, operation, read_document
 from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
 from chassis.web.gate import SECURITY_HEADERS, Gate
 from chassis.web.idempotency import once, see
@@ -41,12 +42,15 @@ __all__ = [
     "asset",
     "day",
     "environment",
+    "give",
     "has_proved",
     "live",
     "new_key",
     "once",
+    "operation",
     "page",
     "pounds",
+    "read_document",
     "read_form",
     "read_id",
     "read_json",

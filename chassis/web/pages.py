@@ -17,6 +17,7 @@ from chassis.config import Settings
 from chassis.database import IN_THE_WAY, Database
 from chassis.errors import DatabaseAway, Refused
 from chassis.web.access import ProofNeeded, SignInNeeded
+from chassis.web.api import OPENAPI
 from chassis.web.audit import AUDIT
 from chassis.web.errors import Errors
 from chassis.web.rules import Bounded, Measured
@@ -47,7 +48,11 @@ class Site:
         self.standings = Standings(database)
         self._templates = environment(self.context.house, self.context.sections, templates)
         self.app = application(
-            self.context.service, self.context.settings, [*routes, AUDIT], self._templates, public=public
+            self.context.service,
+            self.context.settings,
+            [*routes, AUDIT, OPENAPI],
+            self._templates,
+            public=public,
         )
         self.app.state.site = self
         self.sessions: SessionKeys = self.app.state.sessions

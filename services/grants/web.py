@@ -4,17 +4,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from marshmallow import Schema, fields
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from chassis.database import Database
 from chassis.house import Entry
-from chassis.web import Site, page, site_of
+from chassis.web import Site, give, operation, page, site_of
 from contracts.access import Action
+from contracts.envelope import WholeNumber
 from services.grants.domain import price_of_not_integrating
 from services.grants.queries import QUERIES
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+class CountDocument(Schema):
+    """How many people of one profession live in one area."""
+
+    area = fields.String(required=True)
+    area_name = fields.String(required=True)
+    profession = fields.String(required=True)
+    profession_name = fields.String(required=True)
+    count = WholeNumber(required=True)
+    counted_on = fields.Date(required=True)
+
+
+class CountsDocument(Schema):
+    """How many people are registered."""
+
+    total = WholeNumber(required=True)
+    counts = fields.List(fields.Nested(CountDocument), required=True)
+
 
 #: Pledges that the home page shows.
 MOST_PLEDGES = 200
@@ -23,7 +44,10 @@ MOST_PLEDGES = 200
 def build(database: Database) -> Any:
     """The ASGI application, to be mounted under ``/grants``."""
     read = Action.READ_EVIDENCE
-    routes = [page("/", home, read), page("/api/v1/registrations/counts", list_counts, read)]
+    routes = [
+        page("/", home, read),
+        operation("/registrations/counts", list_counts, read, gives=CountsDocument),
+    ]
     return Site(database, routes, TEMPLATES).app
 
 
@@ -56,7 +80,8 @@ async def list_counts(request: Request) -> Response:
     async with site.database.reading() as tx:
         counts = [row async for row in QUERIES.counts(tx)]
     lists = site.context.house.lists
-    return JSONResponse(
+    return give(
+        CountsDocument,
         {
             "total": sum(row["count"] for row in counts),
             "counts": [
@@ -66,11 +91,11 @@ async def list_counts(request: Request) -> Response:
                     "profession": row["profession"],
                     "profession_name": _name(lists["professions"], row["profession"]),
                     "count": row["count"],
-                    "counted_on": row["counted_on"].isoformat(),
+                    "counted_on": row["counted_on"],
                 }
                 for row in counts
             ],
-        }
+        },
     )
 
 

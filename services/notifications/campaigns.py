@@ -14,8 +14,10 @@ import uuid_utils.compat
 
 from chassis.audit import digest_of, note
 from chassis.database import Transaction
+from chassis.documents import load
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.house import House
+from services.notifications.documents import PlanDocument
 from services.notifications.domain import (
     AskFormula,
     Block,
@@ -37,7 +39,6 @@ from services.notifications.queries import QUERIES
 TOKENS = "response tokens"
 
 _LONGEST = {"name": 200, "purpose": 500, "fund": 200, "subject": 200, "body": 20_000}
-_LARGEST_PENCE = 100_000_000
 
 STAFF = "a member of staff"
 
@@ -66,41 +67,22 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
     Raises:
         Refused: names the field that is missing or of the wrong kind.
     """
-    recipients, ask = _part(document, "recipients"), _part(document, "ask")
-    roles = recipients.get("roles")
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise Refused("The roles are missing.", "Give a list of codes.", field="roles")
-    texts = {field: _text(document, field) for field in (*_LONGEST, "signatory", "profession")}
-    return Plan(**texts, kind=_text(recipients, "kind"), roles=tuple(roles), formula=read_formula(ask))
+    return plan_of(load(PlanDocument, document))
 
 
-def read_formula(ask: Mapping[str, Any]) -> AskFormula:
-    """The formula of the ask, in whole pence.
+def plan_of(document: Mapping[str, Any]) -> Plan:
+    """The plan in a document that has the right form.
 
     Raises:
-        Refused: names the field ``ask``.
+        Refused: names the field ``ask``, when its figures make no formula.
     """
-    fields = ("version", "least_pence", "each_pence", "step_pence", "most_pence")
-    if any(type(ask.get(field)) is not int or abs(ask[field]) > _LARGEST_PENCE for field in fields):
-        raise Refused("The ask is not whole.", f"Give {and_words(fields)} as whole numbers.", field="ask")
+    texts = {field: document[field].strip() for field in (*_LONGEST, "signatory", "profession")}
+    recipients = document["recipients"]
     try:
-        return AskFormula(**{field: ask[field] for field in fields})
+        formula = AskFormula(**document["ask"])
     except InvalidFormula as invalid:
         raise Refused(str(invalid), "Correct the figures of the ask.", field="ask") from None
-
-
-def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = document.get(name)
-    if not isinstance(part, Mapping):
-        raise Refused(f"The part “{name}” is missing.", "Give it as an object.", field=name)
-    return part
-
-
-def _text(document: Mapping[str, Any], field: str) -> str:
-    text = document.get(field)
-    if not isinstance(text, str):
-        raise Refused(f"The field “{field}” is missing.", "Give it as text.", field=field)
-    return text.strip()
+    return Plan(**texts, kind=recipients["kind"].strip(), roles=tuple(recipients["roles"]), formula=formula)
 
 
 def plan_faults(plan: Plan, house: House) -> Iterator[Refused]:

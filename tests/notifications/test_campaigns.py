@@ -246,13 +246,13 @@ async def test_a_plan_with_a_fault_names_its_field(
 @pytest.mark.parametrize(
     ("path", "value", "field"),
     [
-        (("ask", "least_pence"), 3000.5, "ask"),
+        (("ask", "least_pence"), 3000.5, "ask.least_pence"),
         (("ask", "least_pence"), -1, "ask"),
         (("ask", "step_pence"), 0, "ask"),
-        (("ask", "most_pence"), 10**15, "ask"),
-        (("ask", "version"), True, "ask"),
-        (("recipients", "roles"), "all", "roles"),
-        (("recipients", "kind"), None, "kind"),
+        (("ask", "most_pence"), 10**15, "ask.most_pence"),
+        (("ask", "version"), True, "ask.version"),
+        (("recipients", "roles"), "all", "recipients.roles"),
+        (("recipients", "kind"), None, "recipients.kind"),
     ],
 )
 def test_a_document_with_a_fault_names_its_field(path: tuple[str, str], value: object, field: str) -> None:

@@ -604,8 +604,8 @@ async def test_a_program_makes_and_sends_a_campaign(
 @pytest.mark.parametrize(
     ("body", "headers", "status", "field"),
     [
-        (json.dumps({"name": "x"}), _api(), 422, "recipients"),
-        (json.dumps(example_document() | {"kind": 3, "fund": 3}), _api(), 422, "fund"),
+        (json.dumps({"name": "x"}), _api(), 422, "purpose"),
+        (json.dumps(example_document() | {"fund": 3}), _api(), 422, "fund"),
         (json.dumps(example_document()), {}, 400, None),
         ("[]", _api(), 400, None),
         ('{"ask": NaN}', _api(), 400, None),

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from chassis.database import Database
-from chassis.web import Site, page
+from chassis.web import Site, operation, page
 from contracts.access import Action
+from services.notifications.documents import CampaignDocument, DraftDocument, PlanDocument, SendingDocument
 from services.notifications.web import api, board, drafts, letter, respond
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -37,8 +38,16 @@ def build(database: Database) -> Any:
         page("/r/{token}", respond.answer, public, methods=post),
         page("/r/{token}/done", respond.done, public),
         page("/r/{token}/pdf", respond.as_pdf, public),
-        page("/api/v1/campaigns", api.create, write, methods=post),
-        page("/api/v1/campaigns/{id}", api.show, read),
-        page("/api/v1/campaigns/{id}/send", api.send, send, methods=post),
+        operation(
+            "/campaigns",
+            api.create,
+            write,
+            method="POST",
+            takes=PlanDocument,
+            gives=DraftDocument,
+            status=201,
+        ),
+        operation("/campaigns/{id}", api.show, read, gives=CampaignDocument),
+        operation("/campaigns/{id}/send", api.send, send, method="POST", gives=SendingDocument, status=202),
     ]
     return Site(database, routes, TEMPLATES, public=("/r/",)).app

@@ -1,12 +1,13 @@
 """The JSON API of campaigns, for programs: the same rules as the pages."""
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import BadRequest, once, read_id, read_json, site_of
-from services.notifications.campaigns import create_campaign, prepare_letters, read_plan, send_campaign
+from chassis.web import BadRequest, give, once, read_document, read_id, site_of
+from services.notifications.campaigns import create_campaign, plan_of, prepare_letters, send_campaign
+from services.notifications.documents import CampaignDocument, DraftDocument, PlanDocument, SendingDocument
 from services.notifications.figures import figures
 from services.notifications.hrefs import MOUNT, campaign_href
 from services.notifications.queries import QUERIES
@@ -15,13 +16,13 @@ from services.notifications.sending import SEND_LETTERS
 
 async def create(request: Request) -> Response:
     """Make a draft with all of its letters."""
-    plan = read_plan(await read_json(request))
+    plan = plan_of(await read_document(request, PlanDocument))
 
     async def act(tx: Transaction) -> Response:
         id = await create_campaign(tx, plan)
         letters = await prepare_letters(tx, id)
-        document = {"id": str(id), "state": "draft", "letters": letters, "href": campaign_href(id)}
-        return JSONResponse(document, 201, headers={"location": f"{MOUNT}/api/v1/campaigns/{id}"})
+        document = {"id": id, "state": "draft", "letters": letters, "href": campaign_href(id)}
+        return give(DraftDocument, document, 201, {"location": f"{MOUNT}/api/v1/campaigns/{id}"})
 
     return await once(request, site_of(request).database, _key(request), act)
 
@@ -32,8 +33,8 @@ async def send(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         released = await send_campaign(tx, id)
-        document = {"id": str(id), "state": "sending", "letters": released}
-        return JSONResponse(document, 202, headers={"location": f"{MOUNT}/api/v1/campaigns/{id}"})
+        document = {"id": id, "state": "sending", "letters": released}
+        return give(SendingDocument, document, 202, {"location": f"{MOUNT}/api/v1/campaigns/{id}"})
 
     response = await once(request, site_of(request).database, _key(request), act)
     site_of(request).context.wake(SEND_LETTERS)
@@ -48,10 +49,7 @@ async def show(request: Request) -> Response:
         if campaign is None:
             raise NotFound
         found = await figures(tx, id)
-    document = {field: campaign[field] for field in ("name", "purpose", "fund", "state")}
-    moments = {field: campaign[field] for field in ("created_at", "released_at", "sent_at")}
-    told = {name: moment.isoformat() if moment else None for name, moment in moments.items()}
-    return JSONResponse({"id": str(id), **document, **told, **found.document()})
+    return give(CampaignDocument, {**campaign, **found.document()})
 
 
 def _key(request: Request) -> str:

@@ -5,9 +5,10 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from chassis.database import Database
-from chassis.web import Site, page
+from chassis.web import Site, operation, page
 from contracts.access import Action
 from services.partners.web import account, people, register, second_factor, sign_in, tokens
+from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -26,8 +27,14 @@ def build(database: Database) -> ASGIApp:
         page("/", register.home, read),
         page("/organisations", register.organisations, read),
         page("/organisations/{id}", register.organisation, read),
-        page("/api/v1/organisations", register.api_organisations, read),
-        page("/api/v1/organisations/{id}", register.api_organisation, read),
+        operation(
+            "/organisations",
+            register.api_organisations,
+            read,
+            gives=OrganisationsDocument,
+            asks=register.ASKS,
+        ),
+        operation("/organisations/{id}", register.api_organisation, read, gives=WholeOrganisationDocument),
         page("/sign-in", sign_in.show, public),
         page("/sign-in", sign_in.ask, public, methods=post),
         page("/sign-in/sent", sign_in.sent, public),

@@ -1,5 +1,6 @@
 """The register: organisations, each with its contacts and its timeline."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -7,15 +8,16 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry, House
-from chassis.web import BadRequest, Site, read_id, site_of
+from chassis.web import BadRequest, Site, give, read_id, site_of
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES
+from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 MOUNT = "/partners"
 LIST = f"{MOUNT}/organisations"
@@ -67,13 +69,21 @@ def _lately(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"at": row["happened_at"], **said}
 
 
+#: What the list may be asked for, page and API alike.
+ASKS = {
+    "q": "Words of the name, or an identifier.",
+    "kind": "A code of the list of kinds.",
+    "area": "A code of the list of areas.",
+    "closeness": "A code of the list of how closely we work.",
+    "after": "Where the next page begins; follow “next” instead of making one.",
+}
+
+
 class _Search:
     """What the list is asked for: words of the name, a kind, an area, how closely, and from where on."""
 
-    FIELDS = ("q", "kind", "area", "closeness")
-
     def __init__(self, request: Request) -> None:
-        asked = {name: _cleaned(request.query_params.get(name, "")) for name in self.FIELDS}
+        asked = {name: _cleaned(request.query_params.get(name, "")) for name in ASKS if name != "after"}
         self.asked = {name: text for name, text in asked.items() if text}
         self.after = _after(request.query_params.get("after", ""))
 
@@ -243,13 +253,9 @@ async def api_organisations(request: Request) -> Response:
     search = _Search(request)
     async with site.database.reading() as tx:
         total, rows, after = await search.page(tx)
-    return JSONResponse(
-        {
-            "organisations": [{**_document(row), "contacts": row["contacts"]} for row in rows],
-            "total": total,
-            "next": search.next_href(API_LIST, after),
-        }
-    )
+    listed = [{**_document(row), "contacts": row["contacts"]} for row in rows]
+    next = search.next_href(API_LIST, after)
+    return give(OrganisationsDocument, {"organisations": listed, "total": total, "next": next})
 
 
 async def api_organisation(request: Request) -> Response:
@@ -259,53 +265,14 @@ async def api_organisation(request: Request) -> Response:
         row = await _found(tx, read_id(request))
         contacts = await _contacts(tx, row["id"], site.context.house)
         entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
-    return JSONResponse(
-        {
-            **_document(row),
-            "contacts": [_contact_document(contact) for contact in contacts],
-            "timeline": [_entry_document(each) for each in entries],
-        }
-    )
+    timeline = [{**each, "at": each["happened_at"]} for each in entries]
+    whole = {**_document(row), "contacts": contacts, "timeline": timeline}
+    return give(WholeOrganisationDocument, whole)
 
 
 def _document(row: Mapping[str, Any]) -> dict[str, Any]:
     found = Organisation.of(row)
-    return {
-        "id": str(found.id),
-        "href": f"{API_LIST}/{found.id}",
-        "identifier": found.identifier,
-        "name": found.name,
-        "kinds": found.kinds,
-        "areas": found.areas,
-        "closeness": found.closeness,
-        "opened_on": _iso(found.opened_on),
-        "closed_on": _iso(found.closed_on),
-        "successor_id": str(found.successor_id) if found.successor_id else None,
-        "version": found.version,
-    }
-
-
-def _contact_document(contact: Contact) -> dict[str, Any]:
-    return {
-        "id": str(contact.id),
-        "role": contact.role,
-        "channel": contact.channel,
-        "listed_on": _iso(contact.listed_on),
-        "withdrawn_on": _iso(contact.withdrawn_on),
-    }
-
-
-def _entry_document(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "at": row["happened_at"].isoformat(),
-        "kind": row["kind"],
-        "what": row["what"],
-        "letter_id": str(row["letter_id"]) if row["letter_id"] else None,
-    }
-
-
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day else None
+    return {**dataclasses.asdict(found), "href": f"{API_LIST}/{found.id}"}
 
 
 def _today(tx: Transaction) -> date:

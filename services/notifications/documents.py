@@ -1,0 +1,107 @@
+"""What programs hand to the API of letters, and what it gives them. Amounts are whole pence."""
+
+from marshmallow import Schema, fields, validate
+
+from contracts.envelope import WholeNumber
+from services.notifications.domain import LetterState
+
+_PENCE = validate.Range(min=-100_000_000, max=100_000_000)
+
+
+class RecipientsDocument(Schema):
+    """Whom a campaign is for."""
+
+    #: A code of the list of kinds.
+    kind = fields.String(required=True)
+    #: Codes of the list of roles that contacts have.
+    roles = fields.List(fields.String(), required=True)
+
+
+class AskDocument(Schema):
+    """The formula of what each letter asks for."""
+
+    version = WholeNumber(required=True, validate=_PENCE)
+    least_pence = WholeNumber(required=True, validate=_PENCE)
+    #: For each registered person of the profession.
+    each_pence = WholeNumber(required=True, validate=_PENCE)
+    #: Rounded to a multiple of this.
+    step_pence = WholeNumber(required=True, validate=_PENCE)
+    most_pence = WholeNumber(required=True, validate=_PENCE)
+
+
+class PlanDocument(Schema):
+    """What a campaign is to be."""
+
+    name = fields.String(required=True)
+    purpose = fields.String(required=True)
+    fund = fields.String(required=True)
+    #: Both with merge fields in braces.
+    subject = fields.String(required=True)
+    body = fields.String(required=True)
+    #: A code of the house's signatories.
+    signatory = fields.String(required=True)
+    #: A code of the list of professions.
+    profession = fields.String(required=True)
+    recipients = fields.Nested(RecipientsDocument, required=True)
+    ask = fields.Nested(AskDocument, required=True)
+
+
+class DraftDocument(Schema):
+    """A campaign that was made."""
+
+    id = fields.UUID(required=True)
+    state = fields.String(required=True)
+    letters = WholeNumber(required=True)
+    href = fields.String(required=True)
+
+
+class SendingDocument(Schema):
+    """A campaign whose letters go."""
+
+    id = fields.UUID(required=True)
+    state = fields.String(required=True)
+    letters = WholeNumber(required=True)
+
+
+class AsksDocument(Schema):
+    """What was asked for."""
+
+    min = WholeNumber(required=True)
+    max = WholeNumber(required=True)
+    total = WholeNumber(required=True)
+
+
+class PledgedDocument(Schema):
+    """What was pledged, confirmed by staff."""
+
+    bodies = WholeNumber(required=True)
+    pence = WholeNumber(required=True)
+
+
+#: How many letters stand how.
+LettersDocument = Schema.from_dict(
+    {state.value: WholeNumber(required=True) for state in LetterState}, name="LettersDocument"
+)
+
+
+class CampaignDocument(Schema):
+    """What a campaign has come to, counted by body."""
+
+    id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    purpose = fields.String(required=True)
+    fund = fields.String(required=True)
+    state = fields.String(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    released_at = fields.AwareDateTime(required=True, allow_none=True)
+    sent_at = fields.AwareDateTime(required=True, allow_none=True)
+    asked = WholeNumber(required=True)
+    acknowledged = WholeNumber(required=True)
+    answered = WholeNumber(required=True)
+    declined = WholeNumber(required=True)
+    never_acknowledged = WholeNumber(required=True)
+    problems = WholeNumber(required=True)
+    chased = WholeNumber(required=True)
+    asks_pence = fields.Nested(AsksDocument, required=True)
+    pledged = fields.Nested(PledgedDocument, required=True)
+    letters = fields.Nested(LettersDocument, required=True)
