@@ -14,13 +14,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import events, idle, imports, letters
+from tests.benchmarks import events, idle, imports, letters, sessions
 from tests.journeys.running import ROOT
 
 PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "events": events.measure,
     "letters": letters.measure,
     "import": imports.measure,
+    "sessions": sessions.measure,
     "idle": idle.measure,
 }
 
@@ -53,6 +54,11 @@ WORDS = {
         "copy_per_s": "the same rows by COPY: lines/s",
         "share_of_copy": "the import's share of COPY",
         "peak_mb": "the import's memory at its peak, by number of lines; flat is the aim: MB",
+    },
+    "sessions": {
+        "page_us": "a page of the register, from request to answer, in the process: µs",
+        "session_us": "to verify its session: µs",
+        "percent": "what that is of the page; at most 5 is the aim: %",
     },
     "idle": {
         "cpu_percent": "of one core, everything together; at most 3 is the aim: %",

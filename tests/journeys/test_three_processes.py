@@ -1,5 +1,7 @@
 """The whole campaign in the large world: one process per service, RabbitMQ, PostgreSQL, a mail server."""
 
+import asyncio
+import csv
 import json
 import re
 import time
@@ -11,14 +13,20 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 
+from chassis.config import Settings
 from chassis.testing import PrivatePostgres, RecordingMailServer
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.installation import Installation
 from tests.access import form_key
 from tests.conftest import EXAMPLES
 from tests.journeys.running import Running, conduit, last_line_as_json
+
+#: What others may come to read.
+_LOOKED_AT = ("outbox", "inbox", "parked", "audit", "idempotency")
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -103,6 +111,7 @@ def test_the_campaign_goes_from_files_to_answers(world: World) -> None:
     partners_shows_it_on_the_timeline(world)
     somebody_is_invited_signs_in_and_is_barred(world)
     nothing_is_left_over(world)
+    nobody_is_named_where_others_look(world)
 
 
 def figures_of(world: World, campaign: str) -> Any:
@@ -243,6 +252,39 @@ def nothing_is_left_over(world: World) -> None:
         log = world.running[service].log.read_text()
         assert "Jo Bloggs" not in log
         assert "@" not in log.replace("you@body.example", "what to type first is no address")
+
+
+def nobody_is_named_where_others_look(world: World) -> None:
+    """The people of this story in no log, metric, event, reason for parking or row of the audit."""
+    with (EXAMPLES / "partners.csv").open(encoding="utf-8", newline="") as file:
+        contacts = [row for row in csv.DictReader(file) if row["contact_name"]]
+    people = {"Marker Person", "Jo Bloggs", "amina@forum.example", "marek@forum.example"}
+    people |= {row[column] for row in contacts for column in ("contact_name", "contact_email") if row[column]}
+    assert len(people) > 100
+    settings = Settings.load({"CONDUIT_HOME": str(world.home), **world.variables})
+    for service, url in Installation(settings).urls().items():
+        running = world.running[service]
+        seen = running.log.read_text()
+        seen += httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=20).text
+        seen += asyncio.run(kept(url))
+        assert "partners." in seen
+        assert [name for name in people if name in seen] == []
+
+
+async def kept(url: str) -> str:
+    """What a service has said to others, could not use, and keeps of what people did."""
+    connection = await asyncpg.connect(url)
+    try:
+        tables = {table: await connection.fetch(f"SELECT * FROM {table}") for table in _LOOKED_AT}
+    finally:
+        await connection.close()
+    assert tables["outbox"]
+    return "\n".join(
+        value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        for rows in tables.values()
+        for row in rows
+        for value in row.values()
+    )
 
 
 def no_outbox_waits(world: World) -> bool:
