@@ -171,7 +171,7 @@ class Settings:
     @property
     def on_loopback(self) -> bool:
         """Whether nobody but this computer can reach the pages."""
-        return _is_loopback(self.host)
+        return is_loopback(self.host)
 
     @property
     def known_hosts(self) -> frozenset[str]:
@@ -249,7 +249,8 @@ def _check_range(f: "dataclasses.Field[Any]", value: Any) -> None:
         raise SettingsError(f"{name} must be at most {most} ({unit}).")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is of this computer alone."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from chassis.access import SessionKeys
 from chassis.audit import Chain, verify
-from chassis.config import Settings
+from chassis.config import PREFIX, Settings, is_loopback
 from chassis.embedded import EmbeddedPostgres
 from chassis.errors import ChassisError
 from chassis.keys import read_keys
@@ -30,6 +32,12 @@ _CURES = {
     "queue_refused": ". A queue takes no more: start the service that reads it",
     "subscriber_away": ". Start the other services",
 }
+
+
+#: Halves of key pairs that may be seen.
+_PUBLIC = {".public", ".verifying"}
+#: What servers are delivered with, and what examples say.
+_KNOWN_PASSWORDS = {None, "", "guest", "postgres", "password", "secret", "conduit", "changeme"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ def _all(installation: Installation) -> Iterator[Finding]:
     for service in SERVICES:
         yield _try(f"keys of {service}", partial(_keys, settings, service))
     yield _try("keys of sessions", partial(_session_keys, settings))
+    yield _try("keys", partial(_only_ours, settings))
+    yield _try("passwords", partial(_no_defaults, settings))
     if settings.embedded_database and not EmbeddedPostgres(settings.home).running:
         yield Finding("database", False, "the embedded server does not run. Start Conduit with: conduit up")
     else:
@@ -100,6 +110,30 @@ def _keys(settings: Settings, service: str) -> str:
 def _session_keys(settings: Settings) -> str:
     keys = SessionKeys(settings.keys_folder)
     return f"signed with {keys.signs_with()}"
+
+
+def _only_ours(settings: Settings) -> str:
+    """Keys that others on this computer can read are none."""
+    open_to_others = [path.name for path in _key_files(settings) if path.stat().st_mode & 0o077]
+    if open_to_others:
+        what = f"others on this computer can read {', '.join(open_to_others[:3])}"
+        raise ChassisError(f"{what}. Type: chmod 600 {settings.keys_folder}/*")
+    return "only their owner can read them"
+
+
+def _key_files(settings: Settings) -> list[Path]:
+    return [path for path in sorted(settings.keys_folder.glob("*")) if path.suffix not in _PUBLIC]
+
+
+def _no_defaults(settings: Settings) -> str:
+    """A server that others reach must not have the password that everybody knows."""
+    for name, address in (("AMQP_URL", settings.amqp_url), ("DATABASE_URL", settings.database_url)):
+        parts = urlsplit(address)
+        known = parts.password in _KNOWN_PASSWORDS or parts.password == parts.username
+        if parts.hostname and not is_loopback(parts.hostname) and parts.username and known:
+            cure = "Give the user one of its own"
+            raise ChassisError(f"{PREFIX}{name} has a password that everybody knows or none. {cure}.")
+    return "none that everybody knows"
 
 
 def _people(installation: Installation) -> str:
