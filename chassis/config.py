@@ -170,8 +170,8 @@ class Settings:
 
     @property
     def on_loopback(self) -> bool:
-        """Whether nobody but this computer can reach the pages."""
-        return is_loopback(self.host)
+        """Whether nobody but this computer is meant to reach the pages, by itself or through a proxy."""
+        return all(map(is_loopback, {self.host, *self.known_hosts}))
 
     @property
     def known_hosts(self) -> frozenset[str]:
@@ -201,9 +201,9 @@ class Settings:
             )
         if not self.on_loopback and not (self.over_tls and self.smtp_url):
             raise SettingsError(
-                f"{PREFIX}HOST may be another address than 127.0.0.1 only with "
-                f"{PREFIX}PUBLIC_URL=https://… and {PREFIX}SMTP_URL: people sign in by mail, and their "
-                "sessions must not travel in the open."
+                f"{PREFIX}HOST, {PREFIX}HOSTS and {PREFIX}PUBLIC_URL may lead to others than this computer "
+                f"only with {PREFIX}PUBLIC_URL=https://… and {PREFIX}SMTP_URL: people sign in by mail, and "
+                "neither that nor their sessions may be open to everybody."
             )
         if self.port and self.port == self.metrics_port:
             raise SettingsError(f"{PREFIX}METRICS_PORT must differ from {PREFIX}PORT; 0 serves no metrics.")

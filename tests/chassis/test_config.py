@@ -168,8 +168,23 @@ def test_folders_stand_below_home_unless_said_otherwise() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "forum.example"])
 def test_others_reach_the_pages_only_over_https_and_when_mail_can_be_sent(host: str) -> None:
     over_https = {"CONDUIT_HOST": host, "CONDUIT_PUBLIC_URL": "https://conduit.forum.example"}
-    with pytest.raises(SettingsError, match="CONDUIT_HOST may be another address"):
+    with pytest.raises(SettingsError, match="CONDUIT_PUBLIC_URL may lead to others"):
         Settings.load({"CONDUIT_HOST": host, "CONDUIT_SMTP_URL": "smtp://mail.example"})
     with pytest.raises(SettingsError, match="and CONDUIT_SMTP_URL"):
         Settings.load(over_https)
     assert Settings.load({**over_https, "CONDUIT_SMTP_URL": "smtp://mail.example"}).over_tls
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"CONDUIT_PUBLIC_URL": "https://conduit.forum.example"},
+        {"CONDUIT_PUBLIC_URL": "http://conduit.forum.example", "CONDUIT_SMTP_URL": "smtp://mail.example"},
+        {"CONDUIT_HOSTS": "conduit.forum.example", "CONDUIT_SMTP_URL": "smtp://mail.example"},
+    ],
+)
+def test_a_proxy_on_the_same_computer_changes_nothing_about_that(variables: dict[str, str]) -> None:
+    """Else the built-in mail box, with the links to sign in, would be open to whoever reaches the proxy."""
+    with pytest.raises(SettingsError, match="CONDUIT_SMTP_URL"):
+        Settings.load(variables)
+    assert not Settings(public_url="https://conduit.forum.example").on_loopback
