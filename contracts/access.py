@@ -53,6 +53,7 @@ class Action(StrEnum):
     READ_AUDIT = "read_audit"
     ADMINISTER_PEOPLE = "administer_people"
     READ_EVIDENCE = "read_evidence"
+    READ_PLEDGES = "read_pledges"
     READ_LETTERS = "read_letters"
     WRITE_LETTERS = "write_letters"
     SEND_LETTERS = "send_letters"
@@ -103,6 +104,7 @@ RULES: Mapping[Action, Rule] = {
     Action.READ_AUDIT:        _row(".        .            .          .          .           .      .     x"),
     Action.ADMINISTER_PEOPLE: _row(".        .            .          .          .           .      2     ."),
     Action.READ_EVIDENCE:     _row("x        x            x          x          x           x      .     x"),
+    Action.READ_PLEDGES:      _row("x        x            x          x          .           .      .     x"),
     Action.READ_LETTERS:      _row("x        x            x          .          .           .      .     x"),
     Action.WRITE_LETTERS:     _row("x        x            .          .          .           .      .     ."),
     Action.SEND_LETTERS:      _row("x        x            .          .          .           .      .     ."),

@@ -231,11 +231,9 @@ def list_people(home: Home = None, database_url: DatabaseUrl = None, as_json: Js
     if not rows:
         typer.echo(admission.NOBODY_YET)
         return
-    table = Table("name", "e-mail", "roles", "organisation", "state")
     for row in rows:
-        state = "barred" if row["barred_at"] else "may sign in"
-        table.add_row(row["name"], row["email"], ", ".join(row["roles"]), row["organisation"], state)
-    _out.print(table)
+        state = "barred" if row["barred_at"] else ", ".join(row["roles"])
+        typer.echo(f"{row['email']}  {row['name']}, {row['organisation']}: {state}")
 
 
 @tokens.command("create")
@@ -265,7 +263,8 @@ def verify_audit(home: Home = None, database_url: DatabaseUrl = None, as_json: J
         typer.echo(json.dumps({service: dataclasses.asdict(chain) for service, chain in chains.items()}))
     else:
         for service, chain in chains.items():
-            said = f"{chain.rows:,} rows, whole; the last one's digest is {chain.head}"
+            whole = f"{chain.rows:,} rows, whole; the last one's digest is {chain.head}"
+            said = whole if chain.rows else "nothing yet"
             broken = f"BROKEN at row {chain.broken_at}: it is not what was written, or one is missing there"
             typer.echo(f"{service}: {broken if chain.broken_at else said}")
     if any(chain.broken_at for chain in chains.values()):

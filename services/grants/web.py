@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from chassis.database import Database
 from chassis.house import Entry
-from chassis.web import Site, give, operation, page, site_of
-from contracts.access import Action
+from chassis.web import Site, give, operation, page, signed_in, site_of
+from contracts.access import Action, may
 from contracts.envelope import WholeNumber
 from services.grants.domain import price_of_not_integrating
 from services.grants.queries import QUERIES
@@ -56,7 +56,8 @@ async def home(request: Request) -> Response:
     site, query = site_of(request), request.query_params.get("q", "").strip()[:100]
     async with site.database.reading() as tx:
         counts = [row async for row in QUERIES.counts(tx)]
-        pledges = [row async for row in QUERIES.pledges(tx, most=MOST_PLEDGES)]
+        may_read = may(Action.READ_PLEDGES, signed_in(request).roles)
+        pledges = [row async for row in QUERIES.pledges(tx, most=MOST_PLEDGES)] if may_read else []
         pledged_pence = await QUERIES.pledged_pence(tx)
     total = sum(row["count"] for row in counts)
     rows = _by_area(counts, site.context.house.lists)

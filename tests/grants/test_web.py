@@ -1,6 +1,7 @@
 """The pages and the API of grants."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from chassis.database import Database
 from services.grants import web
 from services.grants.imports import import_registrations
+from tests.access import EVERYTHING
 from tests.conftest import EXAMPLES, client
 from tests.crawling import contents, opened
 from tests.grants.test_handlers import ORGANISATION, a_pledge, receive
@@ -86,3 +88,13 @@ async def test_opening_pages_changes_nothing(grants: Database, browser: httpx.As
     assert len(found) >= 2
     assert set(found.values()) == {200}, found
     assert await contents(grants) == before
+
+
+async def test_whoever_sees_figures_only_sees_what_was_pledged_together(grants: Database) -> None:
+    await receive(grants, a_pledge(), *ORGANISATION)
+    trustee = replace(EVERYTHING, roles=frozenset({"trustee"}))
+    async with client(web.build(grants), "/grants", trustee) as browser:
+        page = (await browser.get("/grants/")).text
+    assert "£3,700" in page
+    assert "Camden Primary Care Trust" not in page
+    assert '<th scope="col">From</th>' not in page
