@@ -60,7 +60,7 @@ def test_a_process_that_is_told_to_stop_finishes_what_is_in_flight(world: World)
         watching = threads.submit(watch, process, f"/letters/campaigns/{campaign}/live")
         with locked(world, "organisations", "answers"):
             world.amend()
-            asking = threads.submit(world.ask)
+            asking = threads.submit(world.ask_once)
             eventually(lambda: waiting(world) >= 2, lambda: "neither handler nor request is under way")
             started = time.monotonic()
             stopping = threads.submit(process.stop, signal.SIGTERM, 30)
@@ -68,7 +68,7 @@ def test_a_process_that_is_told_to_stop_finishes_what_is_in_flight(world: World)
         assert stopping.result() == 0
         assert time.monotonic() - started < Settings().grace + _LEAVING
         assert watching.result() > 0
+        assert asking.result() == 303, "the request was cut off instead of being answered"
         process.start()
         process.wait_until_ready()
-        asking.result()
     world.all_promises_are_kept()
