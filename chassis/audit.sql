@@ -20,6 +20,11 @@ FROM jsonb_to_recordset(:rows) AS new (
 SELECT number, at, person_id, session_id, source, action, kind, object, before, after, cause, digest
 FROM audit WHERE number > :after ORDER BY number LIMIT :most;
 
+-- name: rows_of
+-- What these people have done, the oldest first.
+SELECT number, at, source, action, kind, object, before, after FROM audit
+WHERE person_id = ANY(:people::uuid[]) ORDER BY number;
+
 -- name: rows_chosen
 -- What was done by somebody, of a kind, to something, in a time: the newest first. Each may be left open.
 SELECT number, at, person_id, session_id, source, action, kind, object, before, after, cause, digest FROM audit

@@ -32,6 +32,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared with, not listened on
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_TERM = re.compile(r"[a-z][a-z -]*\s*=\s*[1-9][0-9]{0,3}")
 _HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9a-fA-F:]+")
 
 
@@ -104,6 +105,9 @@ class Settings:
     outbox_days: int = _setting(30, "how long published events are kept for tracing", "days", 1)
     inbox_days: int = _setting(
         400, "how long handled ids are kept; longer than any replay or backup", "days", 1
+    )
+    retain: tuple[str, ...] = _setting(
+        (), "what is kept for another time than usual: its name = months", "names and months, comma between"
     )
     mail_rate: float = _setting(50.0, "mails sent at the most", "mails a second", 0.1)
     mail_timeout: float = _setting(20.0, "the longest that a mail server may take to answer", "seconds", 0.1)
@@ -179,6 +183,12 @@ class Settings:
         own = {self.host, urlsplit(self.origin).hostname or ""} - _EVERYWHERE
         return frozenset({name.lower() for name in own | _LOOPBACK | set(self.hosts) if name})
 
+    @property
+    def terms(self) -> dict[str, int]:
+        """For how many months things are kept that are not kept as long as usual, by their names."""
+        parts = (each.partition("=") for each in self.retain)
+        return {name.strip(): int(months) for name, _, months in parts}
+
     def _check(self) -> None:
         for f in dataclasses.fields(self):
             _check_range(f, getattr(self, f.name))
@@ -198,6 +208,10 @@ class Settings:
         if not all(_HOST.fullmatch(name) for name in (self.host, *self.hosts)):
             raise SettingsError(
                 f"{PREFIX}HOST and {PREFIX}HOSTS must hold names or addresses, without a port."
+            )
+        if not all(_TERM.fullmatch(each) for each in self.retain):
+            raise SettingsError(
+                f"{PREFIX}RETAIN must say what is kept for how many months: sign-ins=6, comma between."
             )
         if not self.on_loopback and not (self.over_tls and self.smtp_url):
             raise SettingsError(

@@ -24,6 +24,7 @@ from chassis.errors import DatabaseAway, HandlerTooSlow, NotYetKnown
 from chassis.failpoints import reach
 from chassis.log import describe, logger
 from chassis.outbox import QUERIES
+from chassis.scrub import scrub_published
 from chassis.transports import Delivery
 from contracts.envelope import Event, Fact, Undecodable, decode
 
@@ -294,11 +295,12 @@ class Inbox:
             metrics.PARKED.labels(self._service, reason).set(counts.get(reason, 0))
 
     async def tidy(self) -> None:
-        """Forget what was published, handled and answered longer ago than the settings say."""
+        """Forget what was published, handled and answered so long ago, and what was sealed in it."""
         async with self._database.transaction() as tx:
             await QUERIES.purge_outbox(tx, before=tx.now - timedelta(days=self._settings.outbox_days))
             await QUERIES.purge_inbox(tx, before=tx.now - timedelta(days=self._settings.inbox_days))
             await QUERIES.purge_answers(tx, before=tx.now - timedelta(days=2))
+        await scrub_published(self._database)
 
     def _look(self, delivery: Delivery) -> _Message:
         digest = hashlib.sha256(delivery.body).digest()

@@ -101,6 +101,34 @@ UPDATE parked SET next_try = :now WHERE cardinality(:ids::uuid[]) = 0 OR id = AN
 -- A person decided that these need not be handled.
 DELETE FROM parked WHERE id = ANY(:ids::uuid[]) RETURNING id;
 
+-- name: sealed_until
+-- Published events of these types that still have what was sealed in them, from before a moment.
+SELECT id, body FROM outbox
+WHERE type = ANY(:types::text[]) AND published_at < :before AND scrubbed_at IS NULL
+ORDER BY published_at LIMIT :most FOR UPDATE SKIP LOCKED;
+
+-- name: sealed_of_types
+-- All published events of these types that still have what was sealed in them.
+SELECT id, body FROM outbox
+WHERE type = ANY(:types::text[]) AND published_at IS NOT NULL AND scrubbed_at IS NULL;
+
+-- name: rewrite_announced!
+-- What stays of events without their sealed parts.
+UPDATE outbox SET body = scrubbed.body, scrubbed_at = :now
+FROM unnest(:ids::uuid[], :bodies::bytea[]) AS scrubbed (id, body) WHERE outbox.id = scrubbed.id;
+
+-- name: every_parked
+-- All parked messages with what is in them, to be scrubbed; one that was given up by the broker is of no known type.
+SELECT id, body FROM parked ORDER BY id;
+
+-- name: rewrite_parked!
+-- What stays of a parked message without its sealed parts.
+UPDATE parked SET body = :body WHERE id = :id;
+
+-- name: begin_night$
+-- Take on a night's work; nothing comes back when another replica has.
+INSERT INTO nights (night, began_at) VALUES (:night, :now) ON CONFLICT (night) DO NOTHING RETURNING night;
+
 -- name: given_answer^
 -- The answer already given to this key.
 SELECT digest, status, location, body, media_type FROM idempotency WHERE key = :key;

@@ -63,6 +63,12 @@ LAST_RECEIVED = Gauge(
     ["service"],
     registry=REGISTRY,
 )
+SCRUBBED = Counter(
+    "conduit_scrubbed_total",
+    "Things that went when they had had their time",
+    ["service", "what"],
+    registry=REGISTRY,
+)
 POOL = Gauge(
     "conduit_database_connections", "Database connections by state", ["service", "state"], registry=REGISTRY
 )

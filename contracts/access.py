@@ -52,6 +52,9 @@ class Action(StrEnum):
     READ_PEOPLE = "read_people"
     READ_AUDIT = "read_audit"
     ADMINISTER_PEOPLE = "administer_people"
+    #: What people ask about what is held on them: that they have asked; and all that was gathered.
+    READ_RIGHTS = "read_rights"
+    ANSWER_RIGHTS = "answer_rights"
     READ_EVIDENCE = "read_evidence"
     READ_PLEDGES = "read_pledges"
     READ_LETTERS = "read_letters"
@@ -81,6 +84,8 @@ SIGN_IN, RENEW, ACCOUNT = "/partners/sign-in", "/partners/renew", "/partners/acc
 AUDIT = "/partners/audit"
 #: Where one person is shown, by their id, to whoever may read about people.
 PEOPLE = "/partners/people"
+#: Where requests are that people make about what is held on them.
+RIGHTS = "/partners/rights"
 #: Where one shows one's second factor.
 PROVE = "/partners/prove"
 
@@ -103,6 +108,8 @@ RULES: Mapping[Action, Rule] = {
     Action.READ_PEOPLE:       _row(".        .            .          .          .           .      x     x"),
     Action.READ_AUDIT:        _row(".        .            .          .          .           .      .     x"),
     Action.ADMINISTER_PEOPLE: _row(".        .            .          .          .           .      2     ."),
+    Action.READ_RIGHTS:       _row("x        .            .          .          .           .      .     x"),
+    Action.ANSWER_RIGHTS:     _row("2        .            .          .          .           .      .     ."),
     Action.READ_EVIDENCE:     _row("x        x            x          x          x           x      .     x"),
     Action.READ_PLEDGES:      _row("x        x            x          x          .           .      .     x"),
     Action.READ_LETTERS:      _row("x        x            x          .          .           .      .     x"),

@@ -3,7 +3,8 @@
 from marshmallow import fields, validate
 
 from contracts.envelope import Fact, WholeNumber
-from contracts.topology import GRANTS, NOTIFICATIONS
+from contracts.rights import Answered, Gathered, Scrubbed
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
 
 class RegistrationsCounted(Fact):
@@ -23,4 +24,33 @@ class RegistrationsCounted(Fact):
     counted_on = fields.Date(required=True)
 
 
-FACTS: tuple[type[Fact], ...] = (RegistrationsCounted,)
+class PersonDataGathered(Gathered):
+    """One thing that is held here on somebody who has asked for it."""
+
+    OWNER = GRANTS
+    NAME = "person_data_gathered"
+    SUBSCRIBERS = (PARTNERS,)
+
+
+class ErasureAnswered(Answered):
+    """Whether something is against forgetting somebody here."""
+
+    OWNER = GRANTS
+    NAME = "erasure_answered"
+    SUBSCRIBERS = (PARTNERS,)
+
+
+class PersonScrubbed(Scrubbed):
+    """Somebody was forgotten here."""
+
+    OWNER = GRANTS
+    NAME = "person_scrubbed"
+    SUBSCRIBERS = (PARTNERS,)
+
+
+FACTS: tuple[type[Fact], ...] = (
+    RegistrationsCounted,
+    PersonDataGathered,
+    ErasureAnswered,
+    PersonScrubbed,
+)

@@ -7,6 +7,7 @@ letter and is read there.
 from marshmallow import fields, validate
 
 from contracts.envelope import Fact, Money, WholeNumber
+from contracts.rights import Answered, Gathered, Scrubbed
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
 _NAME = validate.Length(min=1, max=200)
@@ -94,6 +95,30 @@ class CampaignSent(Fact):
     letters = WholeNumber(required=True, validate=validate.Range(min=0))
 
 
+class PersonDataGathered(Gathered):
+    """One thing that is held here on somebody who has asked for it."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "person_data_gathered"
+    SUBSCRIBERS = (PARTNERS,)
+
+
+class ErasureAnswered(Answered):
+    """Whether something is against forgetting somebody here."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "erasure_answered"
+    SUBSCRIBERS = (PARTNERS,)
+
+
+class PersonScrubbed(Scrubbed):
+    """Somebody was forgotten here."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "person_scrubbed"
+    SUBSCRIBERS = (PARTNERS,)
+
+
 FACTS: tuple[type[Fact], ...] = (
     LetterSent,
     LetterFailed,
@@ -101,4 +126,7 @@ FACTS: tuple[type[Fact], ...] = (
     LetterAnswered,
     ContributionPledged,
     CampaignSent,
+    PersonDataGathered,
+    ErasureAnswered,
+    PersonScrubbed,
 )

@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from contracts.envelope import Fact, Sealed
+from contracts.rights import RightsRequest
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
 _CODE = validate.Length(min=1, max=60)
@@ -210,6 +211,40 @@ class SignInRequested(Fact):
     keys = Sealed(to=NOTIFICATIONS, part=SignInKeys)
 
 
+class PersonDataRequested(RightsRequest):
+    """Somebody has asked for everything that is held on them."""
+
+    NAME = "person_data_requested"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class ErasureRequested(RightsRequest):
+    """Somebody has asked to be forgotten. Whoever has something against it says so."""
+
+    NAME = "erasure_requested"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class PersonErased(RightsRequest):
+    """Somebody is forgotten, in every service."""
+
+    NAME = "person_erased"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class ErasureCompleted(Fact):
+    """Every service has forgotten somebody, who is to be told so, and what stays and why."""
+
+    OWNER = PARTNERS
+    NAME = "erasure_completed"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    request_id = fields.UUID(required=True)
+    #: Sentences that name nobody.
+    kept = fields.List(fields.String(validate=validate.Length(min=1, max=300)), required=True)
+    address = Sealed(to=NOTIFICATIONS, part=PersonAddress)
+
+
 FACTS: tuple[type[Fact], ...] = (
     OrganisationRegistered,
     OrganisationAmended,
@@ -224,4 +259,8 @@ FACTS: tuple[type[Fact], ...] = (
     TokenRevoked,
     PersonInvited,
     SignInRequested,
+    PersonDataRequested,
+    ErasureRequested,
+    PersonErased,
+    ErasureCompleted,
 )

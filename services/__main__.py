@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -20,6 +22,7 @@ from chassis import log
 from chassis.config import Settings, SettingsError
 from chassis.embedded import EmbeddedError
 from chassis.errors import ChassisError, Refused
+from contracts.access import RIGHTS
 from contracts.topology import SERVICES
 from services.installation import Installation
 
@@ -217,6 +220,100 @@ def forget_second_factor(email: Email, home: Home = None, database_url: Database
 
     admission.forget_second_factor(_installation(home=home, database_url=database_url), email)
     typer.echo("They have no second factor any more, and set up another one before they act.")
+
+
+Who = Annotated[str, typer.Argument(help="Their e-mail address, or the id of their account or entry.")]
+Reference = Annotated[
+    list[str] | None, typer.Option("--reference", help="What they are registered under; may be repeated.")
+]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for the sections.")]
+
+
+@people.command("export")
+def export_person(
+    who: Who = "",
+    reference: Reference = None,
+    to: Annotated[Path | None, typer.Option(help="Write what was looked through to this file.")] = None,
+    wait: Wait = 30,
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Gather everything that is held on somebody, for a member of staff to look through; then, write it."""
+    from services import admission
+
+    installation = _installation(home=home, database_url=database_url)
+    if to is not None:
+        admission.write_archive(installation, who, to)
+        typer.echo(f"Written to {to}. Give it to them in a way that only they can open.")
+        return
+    request = admission.ask_for_everything(installation, who, reference or [])
+    progress = _follow(installation, request, wait)
+    page = f"{installation.settings.origin}{RIGHTS}/{request}"
+    if not progress.over:
+        typer.echo("Not all have answered yet: they do while they run.")
+    typer.echo(f"Look through it at {page}, then write it: conduit person export {who} --to FILE")
+
+
+@people.command("erase")
+def erase_person(
+    who: Who = "",
+    reference: Reference = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you mean it.")] = False,
+    wait: Wait = 30,
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Forget somebody in every section, unless something is against it. This cannot be undone."""
+    from services import admission
+
+    installation = _installation(home=home, database_url=database_url)
+    if not yes:
+        typer.confirm(
+            "Everything that names them goes, in every section, for good. Is it they who ask?", abort=True
+        )
+    progress = _follow(installation, admission.ask_to_forget(installation, who, reference or []), wait)
+    if not progress.over:
+        typer.echo("Not all have answered yet: they do while they run, and then it is done.")
+        return
+    objections = [f"{each['service']}: {each['objection']}" for each in progress.answers if each["objection"]]
+    for sentence in objections or ["They are forgotten."]:
+        typer.echo(sentence, err=bool(objections))
+    for sentence in dict.fromkeys(kept for each in progress.answers for kept in each["kept"] or []):
+        typer.echo(f"Stays: {sentence}")
+    if objections:
+        raise typer.Exit(1)
+
+
+def _follow(installation: Installation, request: UUID, seconds: float) -> Any:
+    """Say who answers a request, as they do, until nothing more happens or the time is over."""
+    from services import admission
+
+    said, end = set[tuple[str, str]](), monotonic() + seconds
+    while True:
+        progress = admission.progress_of(installation, request)
+        for each in progress.answers:
+            if (each["service"], each["step"]) not in said:
+                said.add((each["service"], each["step"]))
+                typer.echo(f"{each['service']}: {each['step']} {each['answered_at']:%Y-%m-%d %H:%M:%S} UTC")
+        if progress.over or monotonic() > end:
+            return progress
+        sleep(0.3)
+
+
+@app.command()
+def retention(
+    dry_run: DryRun = False, home: Home = None, database_url: DatabaseUrl = None, as_json: Json = False
+) -> None:
+    """Let go of what has had its time, as happens every night; with --dry-run, say what that would be."""
+    from services import keeping
+
+    done = keeping.let_go(_installation(home=home, database_url=database_url), dry_run=dry_run)
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(each) for each in done]))
+        return
+    for each in done:
+        typer.echo(f"{each.service}: {each.count:,} {each.what}, kept {each.months} months {each.since}")
+    typer.echo("A dry run: nothing was changed." if dry_run else "Done.")
 
 
 @people.command("list")

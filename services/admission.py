@@ -2,17 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from chassis.audit import BY_COMMAND, acting
+from chassis.audit import BY_COMMAND, acting, note
 from chassis.database import Database, Transaction
 from chassis.errors import ChassisError
+from chassis.keys import create_file
+from chassis.rights import Subject
 from contracts.topology import PARTNERS
 from services.installation import Installation
 from services.messages import opened
-from services.partners import people, second_factor, tokens
-from services.partners.queries import PEOPLE
+from services.partners import people, rights, second_factor, tokens
+from services.partners.archive import archive_of
+from services.partners.queries import PEOPLE, RIGHTS
+from services.partners.rights import State
 
 T = TypeVar("T")
 
@@ -25,7 +31,32 @@ NOBODY_YET = (
 
 
 class Nobody(ChassisError):
-    """Nobody with this address was ever admitted. See who was: conduit person list"""
+    """Nobody with this address or id is known. See who may sign in: conduit person list"""
+
+
+class Several(ChassisError):
+    """Several people have this address. Give the id of one."""
+
+
+class FileThere(ChassisError):
+    """There is such a file already."""
+
+
+class NothingReleased(ChassisError):
+    """Nothing on them has been looked through. Ask for it without --to, and look through it on its page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a request stands, and who has answered what."""
+
+    state: State
+    answers: list[dict[str, Any]]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self.state not in (State.GATHERING, State.ASKING, State.ERASING)
 
 
 def invite(
@@ -110,6 +141,87 @@ def everybody(installation: Installation) -> list[dict[str, Any]]:
         return [{name: row[name] for name in wanted} for row in rows]
 
     return _on(installation, look)
+
+
+def ask_for_everything(installation: Installation, who: str, references: Sequence[str]) -> UUID:
+    """Let every section tell what it holds on somebody. The request's id.
+
+    Raises:
+        Nobody, Several, Refused: says what to type instead.
+    """
+    return _ask(installation, rights.ask_for_everything, who, references)
+
+
+def ask_to_forget(installation: Installation, who: str, references: Sequence[str]) -> UUID:
+    """Let every section say whether somebody can be forgotten; then they are. The request's id.
+
+    Raises:
+        Nobody, Several, Refused, Conflict: says what to do first.
+    """
+    return _ask(installation, rights.ask_to_forget, who, references)
+
+
+def _ask(
+    installation: Installation,
+    ask: Callable[[Transaction, Subject], Awaitable[UUID]],
+    who: str,
+    references: Sequence[str],
+) -> UUID:
+    made = []
+
+    async def act(tx: Transaction) -> None:
+        entries = await _entries(tx, who)
+        if not entries and not references:
+            raise Nobody
+        made.append(await ask(tx, await rights.subject_of(tx, entries, references)))
+
+    _change(installation, act)
+    return made[0]
+
+
+async def _entries(tx: Transaction, who: str) -> list[UUID]:
+    """Everything by which one person is known; an address may be that of several."""
+    found = await rights.find(tx, who) if who else []
+    if len({known.name.casefold() for known in found}) > 1:
+        listed = "; ".join(f"{known.id} ({known.kind} at {known.where})" for known in found)
+        raise Several(f"Several people have this address. Give one of their ids: {listed}")
+    return [known.id for known in found]
+
+
+def progress_of(installation: Installation, request: UUID) -> Progress:
+    """Where a request stands."""
+
+    async def look(database: Database) -> Progress:
+        async with database.reading() as tx:
+            row = await RIGHTS.request(tx, id=request)
+            answers = [dict(answer) async for answer in RIGHTS.answers_to(tx, request_id=request)]
+        return Progress(state=State(row["state"]), answers=answers)
+
+    return _on(installation, look)
+
+
+def write_archive(installation: Installation, who: str, file: Path) -> None:
+    """Write what was gathered on somebody, once it was looked through, for the file's owner alone to read.
+
+    Raises:
+        FileThere: when there is such a file.
+        NothingReleased: when nobody has looked through anything about them.
+    """
+    if file.exists():
+        raise FileThere(f"{file} exists already. Give the name of a file that does not.")
+
+    async def act(tx: Transaction) -> None:
+        about = set(await _entries(tx, who))
+        async for row in RIGHTS.requests(tx, most=1000):
+            released = row["state"] == State.RELEASED and row["subject"] is not None
+            if released and about & set(rights.opened(tx.context, row).ids):
+                with await archive_of(tx, row["id"]) as archive:
+                    create_file(file, archive.read)
+                note(tx, "given_out", "request", row["id"])
+                return
+        raise NothingReleased
+
+    _change(installation, act)
 
 
 async def _id(tx: Transaction, email: str) -> UUID:

@@ -1,7 +1,7 @@
 """The sections of the site as the navigation shows them, whichever process each runs in."""
 
 from chassis.context import Section
-from contracts.access import AUDIT, PEOPLE, Action
+from contracts.access import AUDIT, PEOPLE, RIGHTS, Action
 
 SECTIONS = (
     Section(
@@ -27,6 +27,12 @@ SECTIONS = (
         href=PEOPLE,
         purpose="Everybody who may sign in, and what each of them is trusted with.",
         action=Action.READ_PEOPLE,
+    ),
+    Section(
+        title="Requests",
+        href=RIGHTS,
+        purpose="Who wants to see what is held on them, or to be forgotten, and by when.",
+        action=Action.READ_RIGHTS,
     ),
     Section(
         title="Audit",

@@ -18,6 +18,7 @@ from chassis.supervisor import supervise
 from chassis.testing import free_port
 from contracts.topology import SERVICES
 from services.installation import LISTS, Installation
+from services.keeping import check_terms
 
 #: A house file with its gaps: ``{name}``, ``{email}`` and ``{person}``.
 _STARTER = Path(__file__).parent / "starter_house.toml"
@@ -71,6 +72,7 @@ def serve(installation: Installation, *, only: Sequence[str], example: bool, pro
     """Prepare everything, then serve until a signal. The exit code."""
     settings = installation.settings
     _check_choice(settings, only)
+    check_terms(settings)
     if example:
         installation.take_example_house()
     if unfinished := installation.house().unfinished:

@@ -116,7 +116,8 @@ def bare_template(postgres: PrivatePostgres) -> str:
     async def prepare() -> None:
         await _administer(postgres, "CREATE DATABASE template_bare")
         connection = await asyncpg.connect(postgres.database_url("template_bare"))
-        await connection.execute((Path(chassis.__file__).parent / "schema" / "0001.sql").read_text())
+        for script in ("0001", "0006"):
+            await connection.execute((Path(chassis.__file__).parent / "schema" / f"{script}.sql").read_text())
         await connection.execute("CREATE TABLE effects (id serial, subject text, sequence integer)")
         await connection.close()
 

@@ -8,16 +8,20 @@ from chassis.inbox import Forget, copy, reaction
 from contracts.envelope import Event
 from contracts.notifications import ContributionPledged
 from contracts.partners import (
+    ErasureRequested,
     OrganisationAmended,
     OrganisationClosed,
     OrganisationRegistered,
     PersonAdmitted,
     PersonBarred,
+    PersonDataRequested,
+    PersonErased,
     PersonSignedOut,
     RolesChanged,
     TokenIssued,
     TokenRevoked,
 )
+from services.grants.held import KEEPER
 from services.grants.queries import QUERIES
 
 
@@ -59,4 +63,5 @@ SUBSCRIPTIONS = (
     copy(TokenIssued, remember_tokens),
     copy(TokenRevoked, remember_tokens),
     reaction(ContributionPledged, record_pledge),
+    *KEEPER.subscriptions(requested=PersonDataRequested, erasure=ErasureRequested, erased=PersonErased),
 )

@@ -85,3 +85,23 @@ ORDER BY pledged_on DESC, pledges.id DESC LIMIT :most;
 -- name: pledged_pence$
 -- Everything that was pledged, in pence.
 SELECT coalesce(sum(amount_pence), 0)::bigint FROM pledges;
+
+-- name: registrations_held
+-- The registrations of these people.
+SELECT profession, area, country, exam_stage, lawful_basis, registered_on, recorded_at, changed_at FROM registrations
+WHERE person = ANY(:persons::bytea[]) ORDER BY registered_on, id;
+
+-- name: forget_registrations$
+-- Delete the registrations of these people. How many.
+WITH forgotten AS (DELETE FROM registrations WHERE person = ANY(:persons::bytea[]) RETURNING 1)
+SELECT count(*) FROM forgotten;
+
+-- name: purge_registrations$
+-- Delete registrations that nobody has had to do with since a moment. How many.
+WITH old AS (
+    SELECT id FROM registrations WHERE changed_at < :before ORDER BY changed_at, id LIMIT :most
+    FOR UPDATE SKIP LOCKED
+), forgotten AS (
+    DELETE FROM registrations AS r USING old WHERE r.id = old.id RETURNING 1
+)
+SELECT count(*) FROM forgotten;

@@ -16,11 +16,15 @@ from contracts.grants import RegistrationsCounted
 from contracts.partners import (
     ContactListed,
     ContactWithdrawn,
+    ErasureCompleted,
+    ErasureRequested,
     OrganisationAmended,
     OrganisationClosed,
     OrganisationRegistered,
     PersonAdmitted,
     PersonBarred,
+    PersonDataRequested,
+    PersonErased,
     PersonInvited,
     PersonSignedOut,
     RolesChanged,
@@ -29,6 +33,7 @@ from contracts.partners import (
     TokenRevoked,
 )
 from services.notifications import notices
+from services.notifications.held import KEEPER
 from services.notifications.queries import QUERIES
 
 #: What remains of a contact that may no longer be written to.
@@ -81,4 +86,6 @@ SUBSCRIPTIONS = (
     copy(TokenRevoked, remember_tokens),
     reaction(PersonInvited, notices.welcome),
     reaction(SignInRequested, notices.send_keys),
+    reaction(ErasureCompleted, notices.say_forgotten),
+    *KEEPER.subscriptions(requested=PersonDataRequested, erasure=ErasureRequested, erased=PersonErased),
 )

@@ -79,6 +79,30 @@ can sign in without this mail. Never tell anybody the code; we shall not ask you
     await _write(tx, event, "sign_in", keys["email"], "Your link and your code to sign in", body, until)
 
 
+async def say_forgotten(tx: Transaction, event: Event) -> None:
+    """Tell somebody, for the last time, that they were forgotten, and what stays and why."""
+    address = _opened(tx, event, "address")
+    if address is None:
+        return
+    house = tx.context.house
+    kept = "\n\n".join(event.data["kept"]) or "Nothing."
+    body = f"""Dear {address["name"]},
+
+you have asked us to forget you. We have done so, today, in everything that we keep. This is our last message;
+we do not keep this address.
+
+What stays:
+
+{kept}
+
+If you think that something is wrong, write to us or ring us. You may also complain to the Information
+Commissioner's Office.
+
+{_farewell(tx)}"""
+    subject = f"You are forgotten at {house.short_name}"
+    await _write(tx, event, "forgotten", address["email"], subject, body, tx.now + _INVITATION)
+
+
 def _farewell(tx: Transaction) -> str:
     house = tx.context.house
     return f"{house.name}\n{house.telephone}\n{house.email}\n"
@@ -124,12 +148,11 @@ class Courier:
                 await connection.close()
 
     async def tidy(self) -> None:
-        """Give up what a lost sender held and what comes too late; forget what was settled 90 days ago."""
+        """Give up what a lost sender held and what comes too late."""
         lease = timedelta(seconds=self._settings.mail_timeout * 3 + 60)
         async with self._database.transaction() as tx:
             await QUERIES.give_up_notices(tx, before=tx.now - lease, now=tx.now)
             await QUERIES.let_go_of_late_notices(tx, now=tx.now)
-            await QUERIES.purge_notices(tx, before=tx.now - timedelta(days=90))
 
     def _connection(self) -> Connection:
         greeting = sender_of(self._context).rpartition("@")[2] or "localhost"

@@ -420,6 +420,81 @@ WHERE state = 'sending' AND claimed_at < :before;
 UPDATE notices SET state = 'late', settled_at = :now, email = NULL, subject = NULL, body = NULL
 WHERE state = 'ready' AND not_after <= :now;
 
--- name: purge_notices!
--- Forget that something was said.
-DELETE FROM notices WHERE settled_at < :before;
+-- name: purge_notices$
+-- Forget that something was said. How much.
+WITH old AS (
+    SELECT id FROM notices WHERE settled_at < :before ORDER BY settled_at LIMIT :most FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM notices AS n USING old WHERE n.id = old.id RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- name: addresses_held
+-- What the address book says of these contacts.
+SELECT id, role, channel, name, email, postal_address, postcode, source, listed_on, withdrawn_on FROM contacts
+WHERE id = ANY(:ids::uuid[]) AND name IS NOT NULL ORDER BY id;
+
+-- name: letters_held
+-- All letters to these contacts, with all that is needed to show them.
+SELECT l.*, m.name AS campaign, m.subject, m.body FROM letters l JOIN campaigns m ON m.id = l.campaign_id
+WHERE l.contact_id = ANY(:ids::uuid[]) ORDER BY l.id;
+
+-- name: answers_held
+-- What came back for these letters.
+SELECT letter_id, kind, detail, name, position, pledge_pence, at, confirmed_at, settled_at FROM answers
+WHERE letter_id = ANY(:ids::uuid[]) ORDER BY at, id;
+
+-- name: history_held
+-- What happened to these letters.
+SELECT letter_id, at, what, who FROM letter_history WHERE letter_id = ANY(:ids::uuid[]) ORDER BY id;
+
+-- name: answers_by_name
+-- Answers in which one of these names stands, to letters that were for others.
+SELECT a.kind, a.detail, a.name, a.position, a.pledge_pence, a.at, l.reference
+FROM answers a JOIN letters l ON l.id = a.letter_id
+WHERE lower(a.name) = ANY(:names::text[]) AND NOT l.contact_id = ANY(:ids::uuid[]) ORDER BY a.at, a.id;
+
+-- name: notices_held
+-- What is still to be said to these addresses.
+SELECT kind, email, subject, body, made_at FROM notices WHERE lower(email) = ANY(:emails::text[]) ORDER BY made_at, id;
+
+-- name: forget_addresses$
+-- Take these contacts out of the address book; what remains is that there was one. How many.
+WITH forgotten AS (
+    UPDATE contacts SET name = NULL, email = NULL, postal_address = NULL, postcode = NULL, source = NULL
+    WHERE id = ANY(:ids::uuid[]) AND name IS NOT NULL RETURNING 1
+)
+SELECT count(*) FROM forgotten;
+
+-- name: letters_of_contacts
+-- The letters to these contacts that still say for whom they are.
+SELECT id FROM letters WHERE contact_id = ANY(:ids::uuid[]) AND scrubbed_at IS NULL ORDER BY id;
+
+-- name: letters_until
+-- Letters that have had their time: nothing has happened to them since a moment.
+SELECT id FROM letters WHERE changed_at < :before AND scrubbed_at IS NULL
+ORDER BY changed_at, id LIMIT :most FOR UPDATE SKIP LOCKED;
+
+-- name: scrub_letters^
+-- Keep no longer whom these letters were for and what they wrote: what was asked and what came of it stays.
+WITH letters_scrubbed AS (
+    UPDATE letters SET
+        frozen = jsonb_set(
+            frozen || '{"recipient_address": [], "address_source": ""}', '{values,contact_name}', to_jsonb(:name::text)
+        ),
+        failure = CASE WHEN failure IS NOT NULL THEN 'Why is no longer kept.' END, cure = NULL,
+        scrubbed_at = :now, version = version + 1
+    WHERE id = ANY(:ids::uuid[]) AND scrubbed_at IS NULL RETURNING 1
+), answers_scrubbed AS (
+    UPDATE answers SET detail = '', name = '', position = ''
+    WHERE letter_id = ANY(:ids::uuid[]) AND (detail, name, position) <> ('', '', '') RETURNING 1
+)
+SELECT (SELECT count(*) FROM letters_scrubbed) AS letters, (SELECT count(*) FROM answers_scrubbed) AS answers;
+
+-- name: forget_notices$
+-- Say no more to these addresses. How much was still to be said.
+WITH forgotten AS (
+    UPDATE notices SET state = 'late', settled_at = :now, email = NULL, subject = NULL, body = NULL
+    WHERE state = 'ready' AND lower(email) = ANY(:emails::text[]) RETURNING 1
+)
+SELECT count(*) FROM forgotten;

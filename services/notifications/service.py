@@ -5,10 +5,12 @@ from pathlib import Path
 
 from chassis.extensions import Announcements, Pages, Store, every, subscribe
 from chassis.inbox import Inbox
+from chassis.retention import nightly
 from chassis.transports import Delivery
 from contracts.topology import NOTIFICATIONS
 from services.notifications import metrics, web
 from services.notifications.handlers import SUBSCRIPTIONS
+from services.notifications.held import TERMS
 from services.notifications.hrefs import MOUNT
 from services.notifications.notices import SEND_NOTICES, Courier
 from services.notifications.sending import SEND_LETTERS, Sender
@@ -24,6 +26,11 @@ class Notifications:
     store = Store(MIGRATIONS)
     announcements = Announcements()
     pages = Pages(web.build, MOUNT)
+
+    @every(seconds=600, name="retention", longest=900)
+    async def retain(self) -> None:
+        """Once a night, let go of what has had its time."""
+        await nightly(self.store, TERMS)  # nameko puts the database here
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

@@ -12,6 +12,7 @@ from chassis.errors import NotYetKnown
 from chassis.house import Entry
 from chassis.inbox import reaction
 from chassis.web import day, pounds
+from contracts import grants, notifications
 from contracts.envelope import Event
 from contracts.notifications import (
     ContributionPledged,
@@ -20,6 +21,7 @@ from contracts.notifications import (
     LetterFailed,
     LetterSent,
 )
+from services.partners import rights
 from services.partners.queries import QUERIES
 
 #: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
@@ -109,4 +111,10 @@ SUBSCRIPTIONS = (
     reaction(LetterAcknowledged, note_letter_acknowledged),
     reaction(LetterAnswered, note_letter_answered),
     reaction(ContributionPledged, note_contribution_pledged),
+    reaction(grants.PersonDataGathered, rights.take_finding),
+    reaction(notifications.PersonDataGathered, rights.take_finding),
+    reaction(grants.ErasureAnswered, rights.take_answer),
+    reaction(notifications.ErasureAnswered, rights.take_answer),
+    reaction(grants.PersonScrubbed, rights.take_scrubbed),
+    reaction(notifications.PersonScrubbed, rights.take_scrubbed),
 )

@@ -134,5 +134,15 @@ def unknown_successor(line: int, successor: str) -> Fault:
     )
 
 
+def was_erased(line: int) -> Fault:
+    """A contact has asked to be forgotten, and no list brings them back."""
+    return _fault(
+        line,
+        "contact_email",
+        "Whoever has this address has asked to be forgotten.",
+        "Empty the contact columns of the line. If they want to be written to again, invite them yourself.",
+    )
+
+
 def _fault(line: int, column: str, fault: str, cure: str) -> Fault:
     return Fault(line=line, column=column, fault=fault, cure=cure)

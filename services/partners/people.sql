@@ -164,13 +164,23 @@ INSERT INTO kept_forms (id, browser, sealed, kept_at) VALUES (:id, :browser, :se
 -- The form that a browser has posted last.
 SELECT sealed FROM kept_forms WHERE browser = :browser AND kept_at > :since ORDER BY kept_at DESC, id LIMIT 1;
 
--- name: purge_sign_ins!
--- Forget how people signed in longer ago than this.
-DELETE FROM sign_ins WHERE asked_at < :before;
+-- name: purge_sign_ins$
+-- Forget how people asked to sign in longer ago than this. How many.
+WITH old AS (
+    SELECT id FROM sign_ins WHERE asked_at < :before ORDER BY asked_at LIMIT :most FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM sign_ins AS s USING old WHERE s.id = old.id RETURNING 1
+)
+SELECT count(*) FROM gone;
 
--- name: purge_sessions!
--- Forget sessions that were used last longer ago than this.
-DELETE FROM sessions WHERE renewed_at < :before;
+-- name: purge_sessions$
+-- Forget sessions that were used last longer ago than this. How many.
+WITH old AS (
+    SELECT id FROM sessions WHERE renewed_at < :before ORDER BY renewed_at LIMIT :most FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM sessions AS s USING old WHERE s.id = old.id RETURNING 1
+)
+SELECT count(*) FROM gone;
 
 -- name: purge_attempts!
 -- Forget attempts.

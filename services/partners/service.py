@@ -5,10 +5,12 @@ from pathlib import Path
 
 from chassis.extensions import Announcements, Pages, Store, every, subscribe
 from chassis.inbox import Inbox
+from chassis.retention import nightly
 from chassis.transports import Delivery
 from contracts.topology import PARTNERS
 from services.partners import signing_in, web
 from services.partners.handlers import SUBSCRIPTIONS
+from services.partners.held import TERMS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -27,6 +29,11 @@ class Partners:
         """Forget how people signed in, after the time that it is kept."""
         async with self.store.transaction() as tx:  # nameko puts the database here
             await signing_in.tidy(tx)
+
+    @every(seconds=600, name="retention", longest=900)
+    async def retain(self) -> None:
+        """Once a night, let go of what has had its time."""
+        await nightly(self.store, TERMS)  # nameko puts the database here
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

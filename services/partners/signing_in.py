@@ -274,10 +274,7 @@ async def kept_form(tx: Transaction, browser: str) -> tuple[str, list[tuple[str,
 
 
 async def tidy(tx: Transaction) -> None:
-    """Forget what is no longer needed; how people signed in after 90 days."""
-    long_ago = tx.now - timedelta(days=90)
-    await PEOPLE.purge_sign_ins(tx, before=long_ago)
-    await PEOPLE.purge_sessions(tx, before=long_ago)
+    """Forget what is no longer counted and what nobody came back for."""
     await attempts.tidy(tx)
     await PEOPLE.purge_kept_forms(tx, before=tx.now - KEPT_FOR)
 

@@ -15,8 +15,16 @@ import uuid_utils.compat
 from chassis.database import Transaction
 from chassis.sheets import Fault, Notice, Row, read_sheet
 from services.partners.domain import Contact, Organisation
-from services.partners.partners_file import columns, disagreement, faults_in, repetition, unknown_successor
-from services.partners.queries import QUERIES
+from services.partners.held import address_digest
+from services.partners.partners_file import (
+    columns,
+    disagreement,
+    faults_in,
+    repetition,
+    unknown_successor,
+    was_erased,
+)
+from services.partners.queries import QUERIES, RIGHTS
 
 #: Lines that are read, and rows that are written, before others get a turn.
 SLICE = 500
@@ -46,6 +54,7 @@ async def stage(tx: Transaction, source: Path | bytes, steps: Steps) -> Reading:
     await QUERIES.begin_lines(tx)
     await QUERIES.begin_organisations(tx)
     found = Reading()
+    erased = {bytes(row["digest"]) async for row in RIGHTS.erased_addresses(tx)}
     items = read_sheet(source, columns(tx.context.house))
     while piece := list(islice(items, SLICE)):
         rows = [item for item in piece if isinstance(item, Row)]
@@ -54,6 +63,7 @@ async def stage(tx: Transaction, source: Path | bytes, steps: Steps) -> Reading:
         found.notices += [item for item in piece if isinstance(item, Notice)]
         found.faults += [item for item in piece if isinstance(item, Fault)]
         found.faults += [fault for row in rows for fault in faults_in(row)]
+        found.faults += [was_erased(row.line) for row in rows if erased and _digest(tx, row) in erased]
         if len(found.faults) > MOST_FAULTS:
             break
         await steps.more(len(piece))
@@ -104,6 +114,10 @@ async def _slices(tx: Transaction, after: Callable[..., AsyncIterator[Any]]) -> 
     while rows := [row async for row in after(tx, after=line, most=SLICE)]:
         line = rows[-1]["line"]
         yield rows
+
+
+def _digest(tx: Transaction, row: Row) -> bytes:
+    return address_digest(tx, row.cells["contact_email"] or "")
 
 
 #: Columns that the table has as lists, in which nothing is an empty list.

@@ -104,6 +104,7 @@ def other(f: "dataclasses.Field[object]") -> object:
         "log_level": "debug",
         "host": "localhost",
         "hosts": ("a.example", "b.example"),
+        "retain": ("sign-ins=6", "people = 12"),
     }
     default = f.default
     if f.name in written:

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import Site, operation, page
 from contracts.access import Action
-from services.partners.web import account, people, register, second_factor, sign_in, tokens
+from services.partners.web import account, people, register, rights, second_factor, sign_in, tokens
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -22,6 +22,7 @@ def build(database: Database) -> ASGIApp:
         Action.PROVE,
     )
     see_people, administer = Action.READ_PEOPLE, Action.ADMINISTER_PEOPLE
+    see_rights, answer_rights = Action.READ_RIGHTS, Action.ANSWER_RIGHTS
     post = ("POST",)
     routes = [
         page("/", register.home, read),
@@ -47,6 +48,7 @@ def build(database: Database) -> ASGIApp:
         page("/prove", second_factor.prove, prove, methods=post),
         page("/kept", account.kept, own),
         page("/account", account.show, own),
+        page("/account/everything", rights.ask_for_oneself, own, methods=post),
         page("/account/sign-out", account.sign_out, own, methods=post),
         page("/account/sign-out-everywhere", account.sign_out_everywhere, own, methods=post),
         page("/account/sessions/{id}/end", account.end, own, methods=post),
@@ -65,5 +67,17 @@ def build(database: Database) -> ASGIApp:
         page("/people/{id}/bar", people.bar_somebody, administer, methods=post),
         page("/people/{id}/forget-second-factor", people.forget_second_factor, administer, methods=post),
         page("/people/{id}/admit", people.admit_again, administer, methods=post),
+        page("/rights", rights.show_all, see_rights),
+        page("/rights/new", rights.show_form, answer_rights),
+        page("/rights/new/find", rights.look_for, answer_rights, methods=post),
+        page("/rights/new", rights.begin, answer_rights, methods=post),
+        page("/rights/{id}", rights.show, see_rights),
+        page("/rights/{id}/release", rights.release, answer_rights, methods=post),
+        page("/rights/{id}/cancel", rights.cancel, answer_rights, methods=post),
+        page("/rights/{id}/archive", rights.download, answer_rights),
+        page("/rights/{id}/files/{service}/{number}", rights.show_file, answer_rights),
+        page(
+            "/rights/{id}/files/{service}/{number}/leave-out", rights.leave_out, answer_rights, methods=post
+        ),
     ]
     return Site(database, routes, TEMPLATES).app

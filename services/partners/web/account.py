@@ -17,6 +17,7 @@ from services.partners.web.sign_in import browser_of, forget_renewal
 _DONE = {
     "ended": "That session has ended.",
     "removed": "You have no second factor any more.",
+    "asked": "We are gathering it. Somebody looks through it and gives it to you within a month.",
 }
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
 from chassis.web import has_proved, new_key, once, read_form, read_id, see, site_of
-from contracts.access import PROVE, ROLES, Role, needs_proof
+from contracts.access import PROVE, RIGHTS, ROLES, Role, needs_proof
 from services.partners import people, second_factor, signing_in
 from services.partners.queries import PEOPLE
 
@@ -92,6 +92,7 @@ async def show(request: Request) -> Response:
         all_roles=_all_roles(),
         sessions=sessions,
         href=f"{LIST}/{known['id']}",
+        rights_href=f"{RIGHTS}/new?who={known['id']}",
         proved=has_proved(request),
         prove_href=f"{PROVE}?next={LIST}/{known['id']}",
         needs_second_factor=needs_proof(known["roles"]),

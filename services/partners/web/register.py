@@ -15,8 +15,10 @@ from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry, House
 from chassis.web import BadRequest, Site, give, read_id, site_of
+from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES
+from services.partners.queries import RIGHTS as REQUESTS
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 MOUNT = "/partners"
@@ -42,6 +44,7 @@ async def home(request: Request) -> Response:
         closeness = {row["code"]: row["count"] async for row in QUERIES.organisations_by_closeness(tx)}
         lately = [_lately(row) async for row in QUERIES.timeline_lately(tx, most=LATELY)]
         heard_at = await QUERIES.timeline_heard_at(tx)
+        waiting = await REQUESTS.requests_waiting(tx)
     by_kind = _counted(house.lists["kinds"], kinds, "kind")
     return site.page(
         request,
@@ -51,6 +54,7 @@ async def home(request: Request) -> Response:
         by_closeness=_counted(house.lists["closeness"], closeness, "closeness"),
         timeline=lately,
         as_of=heard_at,
+        requests={**waiting, "href": RIGHTS},
     )
 
 
@@ -234,6 +238,7 @@ def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
         "source": contact.source,
         "listed_on": contact.listed_on,
         "withdrawn_on": contact.withdrawn_on,
+        "rights_href": f"{RIGHTS}/new?who={contact.id}",
     }
 
 

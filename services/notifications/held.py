@@ -1,0 +1,124 @@
+"""What is held here on somebody we wrote to: telling it, and forgetting it."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.context import Context
+from chassis.database import Transaction
+from chassis.retention import Term
+from chassis.rights import Forgotten, Held, Keeper, Subject, written
+from contracts.notifications import ErasureAnswered, PersonDataGathered, PersonScrubbed
+from services.notifications.letters import body_of, subject_of
+from services.notifications.queries import QUERIES
+
+#: What stands in a letter instead of the name.
+NAME_GONE = "somebody whose name is no longer kept"
+
+#: What stays when somebody was forgotten.
+KEPT = (
+    "That letters went to their organisation, what they asked for and whether it answered, without a name: "
+    "so that figures stay true."
+)
+
+
+async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
+    """The entry in the address book, every letter with what came back, and what is still to be said."""
+    ids, names = list(subject.ids), [name.lower() for name in subject.names]
+    addresses = [row async for row in QUERIES.addresses_held(tx, ids=ids)]
+    for number, row in enumerate(addresses, 1):
+        yield written(f"address-{number}.json", f"Entry {number} in the address book", _told(row))
+    letters = [row async for row in QUERIES.letters_held(tx, ids=ids)]
+    came_back = await _by_letter(QUERIES.answers_held(tx, ids=[row["id"] for row in letters]))
+    happened = await _by_letter(QUERIES.history_held(tx, ids=[row["id"] for row in letters]))
+    for letter in letters:
+        id, reference = letter["id"], letter["reference"]
+        content = _letter(tx.context, letter) | {"answers": came_back[id], "history": happened[id]}
+        yield written(f"letters/{reference}.json", f"Letter {reference}", content)
+    elsewhere = [_told(row) async for row in QUERIES.answers_by_name(tx, ids=ids, names=names)]
+    if elsewhere:
+        title = "Answers to other letters, found by the name alone: perhaps somebody else's"
+        yield written("answers-by-name.json", title, {"answers": elsewhere})
+    waiting = [_told(row) async for row in QUERIES.notices_held(tx, emails=list(subject.emails))]
+    if waiting:
+        yield written("messages.json", "Messages that are on their way", {"messages": waiting})
+
+
+async def _by_letter(rows: AsyncIterator[Mapping[str, Any]]) -> dict[UUID, list[dict[str, Any]]]:
+    found = defaultdict[UUID, list[dict[str, Any]]](list)
+    async for row in rows:
+        found[row["letter_id"]].append(_told(row))
+    return found
+
+
+def _letter(context: Context, letter: Any) -> dict[str, Any]:
+    frozen = letter["frozen"]
+    return {
+        "reference": letter["reference"],
+        "campaign": letter["campaign"],
+        "to": frozen["values"]["contact_name"],
+        "address": frozen["recipient_address"],
+        "address from": frozen["address_source"],
+        "subject": subject_of(context, letter),
+        "text": body_of(context, letter),
+        "state": letter["state"],
+        "sent": letter["sent_at"],
+        "answer": letter["answer"],
+    }
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    hidden = {"id", "letter_id"}
+    return {name.replace("_", " "): value for name, value in row.items() if name not in hidden}
+
+
+async def objection(tx: Transaction, subject: Subject) -> str | None:
+    """Nothing here stands against it: a letter that waits for somebody who is forgotten is set aside."""
+    return None
+
+
+async def forget(tx: Transaction, subject: Subject) -> Forgotten:
+    """Take them out of the address book and out of every letter; say nothing more to them."""
+    ids = [row["id"] async for row in QUERIES.letters_of_contacts(tx, ids=list(subject.ids))]
+    scrubbed = await _scrub(tx, ids)
+    return Forgotten(
+        counts={
+            "entries in the address book": await QUERIES.forget_addresses(tx, ids=list(subject.ids)),
+            "letters": scrubbed["letters"],
+            "answers": scrubbed["answers"],
+            "messages": await QUERIES.forget_notices(tx, emails=list(subject.emails), now=tx.now),
+        },
+        kept=(KEPT,) if scrubbed["letters"] else (),
+    )
+
+
+async def _scrub(tx: Transaction, ids: list[UUID]) -> Mapping[str, int]:
+    scrubbed: Mapping[str, int] = await QUERIES.scrub_letters(tx, ids=ids, name=NAME_GONE, now=tx.now)
+    return scrubbed
+
+
+async def _old_letters(tx: Transaction, before: datetime, most: int) -> int:
+    ids = [row["id"] async for row in QUERIES.letters_until(tx, before=before, most=most)]
+    return (await _scrub(tx, ids))["letters"]
+
+
+async def _old_notices(tx: Transaction, before: datetime, most: int) -> int:
+    return int(await QUERIES.purge_notices(tx, before=before, most=most))
+
+
+TERMS = (
+    Term(what="letters", months=72, since="after anything last happened to a letter", scrub=_old_letters),
+    Term(what="messages", months=3, since="after a message was sent", scrub=_old_notices),
+)
+
+KEEPER = Keeper(
+    part="for_notifications",
+    gather=gather,
+    objection=objection,
+    forget=forget,
+    gathered=PersonDataGathered,
+    answered=ErasureAnswered,
+    scrubbed=PersonScrubbed,
+)
