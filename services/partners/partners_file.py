@@ -140,7 +140,7 @@ def was_erased(line: int) -> Fault:
         line,
         "contact_email",
         "Whoever has this address has asked to be forgotten.",
-        "Empty the contact columns of the line. If they want to be written to again, invite them yourself.",
+        "Take the contact out of the line, or the line out of the file.",
     )
 
 
