@@ -387,8 +387,8 @@ async def test_the_page_says_what_was_done_and_what_stays(world: World, story: d
 async def test_they_can_no_longer_sign_in_or_be_written_to(world: World, story: dict[str, UUID]) -> None:
     await ask(world, story["account"], story[NAME], kind="erasure")
     async with world[NOTIFICATIONS].reading() as tx:
-        book = await tx.fetchrow("SELECT * FROM contacts WHERE id = $1", story[NAME])
-        standing = await tx.fetchrow("SELECT barred FROM standings WHERE person_id = $1", story["account"])
+        [book] = await tx.fetch("SELECT * FROM contacts WHERE id = $1", story[NAME])
+        [standing] = await tx.fetch("SELECT barred FROM standings WHERE person_id = $1", story["account"])
         waiting = await tx.fetchval(
             "SELECT count(*) FROM letters WHERE contact_id = $1 AND state = 'ready'", story[NAME]
         )

@@ -79,7 +79,7 @@ def _zipped(files: Iterable[tuple[str, Held]], index: str, at: datetime) -> IO[b
 
 
 def readable(held: Held) -> Any:
-    """What a file of JSON says, with moments as people write them; nothing when it is no JSON."""
+    """What a file of JSON says, as people write it and without what is empty; nothing when it is no JSON."""
     if not held.path.endswith(".json"):
         return None
     return _in_words(json.loads(held.content))
@@ -87,13 +87,12 @@ def readable(held: Held) -> Any:
 
 def _in_words(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name).replace("_", " "): _in_words(each) for name, each in value.items()}
+        said = {name: each for name, each in value.items() if each not in (None, "", [])}
+        return {str(name).replace("_", " "): _in_words(each) for name, each in said.items()}
     if isinstance(value, list):
         return [_in_words(each) for each in value]
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if value is None or value == "":
-        return "—"
     if isinstance(value, str) and _MOMENT.fullmatch(value):
         return when(datetime.fromisoformat(value))
     return value

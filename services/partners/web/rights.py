@@ -32,10 +32,10 @@ _MOST = 100
 _KINDS = {Kind.EXPORT: "Wants to see everything", Kind.ERASURE: "Wants to be forgotten"}
 _LOOKS = {
     State.GATHERING: "sending",
-    State.GATHERED: "trouble",
+    State.GATHERED: "asked",
     State.RELEASED: "done",
     State.ASKING: "sending",
-    State.OBJECTED: "trouble",
+    State.OBJECTED: "blocked",
     State.ERASING: "sending",
     State.ERASED: "done",
     State.CANCELLED: "stopped",
@@ -220,7 +220,7 @@ async def show(request: Request) -> Response:
         known=_listed(request, row, _today(request)),
         is_export=row["kind"] == Kind.EXPORT,
         state=state,
-        answers=[_answer(answer) for answer in answers],
+        answers=[_answer(answer) for answer in _telling(answers)],
         waiting=_waiting(state, answers),
         files=[_file(id, file) for file in files],
         given=sum(file["left_out"] is None for file in files),
@@ -228,6 +228,12 @@ async def show(request: Request) -> Response:
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _telling(answers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The answers that still say something: once it is being done, not that somebody was asked."""
+    done = any(row["step"] == "scrubbed" for row in answers)
+    return [row for row in answers if not (done and row["step"] == "answered")]
 
 
 def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
