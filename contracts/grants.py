@@ -2,8 +2,9 @@
 
 from marshmallow import fields, validate
 
+from contracts.chains import ChainHead
 from contracts.envelope import Fact, WholeNumber
-from contracts.topology import GRANTS, NOTIFICATIONS
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
 
 class RegistrationsCounted(Fact):
@@ -23,4 +24,12 @@ class RegistrationsCounted(Fact):
     counted_on = fields.Date(required=True)
 
 
-FACTS: tuple[type[Fact], ...] = (RegistrationsCounted,)
+class ChainHeadTold(ChainHead):
+    """Grants has said how far its record of what people have done goes, as it does once a week."""
+
+    OWNER = GRANTS
+    NAME = "chain_head_told"
+    SUBSCRIBERS = (PARTNERS,)
+
+
+FACTS: tuple[type[Fact], ...] = (RegistrationsCounted, ChainHeadTold)

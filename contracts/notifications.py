@@ -6,6 +6,7 @@ letter and is read there.
 
 from marshmallow import fields, validate
 
+from contracts.chains import ChainHead
 from contracts.envelope import Fact, Money, WholeNumber
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
@@ -94,6 +95,14 @@ class CampaignSent(Fact):
     letters = WholeNumber(required=True, validate=validate.Range(min=0))
 
 
+class ChainHeadTold(ChainHead):
+    """Notifications has said how far its record of what people have done goes, as it does once a week."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "chain_head_told"
+    SUBSCRIBERS = (PARTNERS,)
+
+
 FACTS: tuple[type[Fact], ...] = (
     LetterSent,
     LetterFailed,
@@ -101,4 +110,5 @@ FACTS: tuple[type[Fact], ...] = (
     LetterAnswered,
     ContributionPledged,
     CampaignSent,
+    ChainHeadTold,
 )

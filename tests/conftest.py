@@ -7,6 +7,8 @@ milliseconds and leaves nothing behind for the next one.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from starlette.types import ASGIApp
 
 import chassis
 from chassis.access import Person, create_session_key
+from chassis.audit import BY_COMMAND, acting, note
 from chassis.config import Settings
 from chassis.context import Context
 from chassis.database import Database
@@ -30,7 +33,7 @@ from chassis.web.access import session_name
 from contracts.catalogue import FACTS
 from contracts.envelope import Event, decode, encode
 from contracts.topology import SERVICES
-from services.installation import migrations_of
+from services.installation import Installation, migrations_of
 from tests.access import EVERYTHING, token
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -142,6 +145,22 @@ async def make_database(
         yield make
 
 
+@pytest.fixture
+def installation(
+    postgres: PrivatePostgres, templates: dict[str, str], settings: Settings
+) -> Iterator[Installation]:
+    """A whole installation, migrated and with its keys, of which nothing runs but the databases."""
+    name = f"whole_{next(_numbers)}"
+    for service in SERVICES:
+        statement = f'CREATE DATABASE "{name}_{service}" TEMPLATE "{templates[service]}"'
+        asyncio.run(_administer(postgres, statement))
+    url = postgres.database_url(f"{name}_NAME").replace("NAME", "{service}")
+    house = EXAMPLES / "house.toml"
+    yield Installation(replace(settings, house_file=house, database_url=url))
+    for service in SERVICES:
+        asyncio.run(_administer(postgres, f'DROP DATABASE "{name}_{service}" WITH (FORCE)'))
+
+
 async def _databases(
     postgres: PrivatePostgres, template: Callable[[str], str], settings: Settings, house: House
 ) -> AsyncIterator[MakeDatabase]:
@@ -167,6 +186,19 @@ async def _databases(
 async def take(database: Database, subscriptions: Sequence[Subscription], *events: Event) -> None:
     """Let a service receive these events in one delivery, through its inbox."""
     await Inbox(database, subscriptions).take([Delivery(body=encode(event)) for event in events])
+
+
+async def somebody_acts(database: Database, times: int = 1) -> None:
+    """Acts of a person, each a row of the audit."""
+    for number in range(times):
+        async with acting(database, BY_COMMAND) as tx:
+            note(tx, "opened", "thing", number)
+
+
+def move_to(database: Database, moment: datetime) -> None:
+    """Let a service's clock go on from this moment."""
+    clock = database.context.clock
+    clock.advance(moment - clock.now())
 
 
 async def announced(database: Database) -> list[Event]:

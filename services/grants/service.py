@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from chassis.extensions import Announcements, Pages, Store, subscribe
+from chassis.extensions import Announcements, Pages, Store, every, subscribe
+from chassis.heads import LOOK, tell_head
 from chassis.inbox import Inbox
 from chassis.transports import Delivery
+from contracts.grants import ChainHeadTold
 from contracts.topology import GRANTS
 from services.grants import web
 from services.grants.handlers import SUBSCRIPTIONS
@@ -21,6 +23,12 @@ class Grants:
     store = Store(MIGRATIONS)
     announcements = Announcements()
     pages = Pages(web.build, "/grants")
+
+    @every(seconds=LOOK, name="tell head")
+    async def tell_head(self) -> None:
+        """Say how far the chain of what people have done goes, once a week."""
+        async with self.store.transaction() as tx:  # nameko puts the database here
+            await tell_head(tx, ChainHeadTold)
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

@@ -14,6 +14,7 @@ from chassis.sealed import unseal
 from contracts.envelope import Event
 from contracts.grants import RegistrationsCounted
 from contracts.partners import (
+    ChainHeadsReported,
     ContactListed,
     ContactWithdrawn,
     OrganisationAmended,
@@ -81,4 +82,5 @@ SUBSCRIPTIONS = (
     copy(TokenRevoked, remember_tokens),
     reaction(PersonInvited, notices.welcome),
     reaction(SignInRequested, notices.send_keys),
+    reaction(ChainHeadsReported, notices.send_heads),
 )

@@ -1,7 +1,7 @@
 """What partners does when it hears of letters and pledges: it notes them on the organisation's timeline.
 
 Each note is an insert that commutes with every other, so the order of arrival makes no difference. A note
-about an organisation that is not in the register waits until it is.
+about an organisation that is not in the register waits until it is. So are the heads of other chains noted.
 """
 
 from datetime import datetime
@@ -12,6 +12,7 @@ from chassis.errors import NotYetKnown
 from chassis.house import Entry
 from chassis.inbox import reaction
 from chassis.web import day, pounds
+from contracts import grants, notifications
 from contracts.envelope import Event
 from contracts.notifications import (
     ContributionPledged,
@@ -20,6 +21,7 @@ from contracts.notifications import (
     LetterFailed,
     LetterSent,
 )
+from services.partners import heads
 from services.partners.queries import QUERIES
 
 #: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
@@ -109,4 +111,6 @@ SUBSCRIPTIONS = (
     reaction(LetterAcknowledged, note_letter_acknowledged),
     reaction(LetterAnswered, note_letter_answered),
     reaction(ContributionPledged, note_contribution_pledged),
+    reaction(grants.ChainHeadTold, heads.note_head),
+    reaction(notifications.ChainHeadTold, heads.note_head),
 )

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chassis.extensions import Announcements, Pages, Store, every, subscribe
+from chassis.heads import LOOK
 from chassis.inbox import Inbox
 from chassis.transports import Delivery
 from contracts.topology import PARTNERS
-from services.partners import signing_in, web
+from services.partners import heads, signing_in, web
 from services.partners.handlers import SUBSCRIPTIONS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,6 +28,11 @@ class Partners:
         """Forget how people signed in, after the time that it is kept."""
         async with self.store.transaction() as tx:  # nameko puts the database here
             await signing_in.tidy(tx)
+
+    @every(seconds=LOOK, name="report heads")
+    async def report_heads(self) -> None:
+        """Let the auditors be told how far each chain goes, once a week."""
+        await heads.turn(self.store)  # nameko puts the database here
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

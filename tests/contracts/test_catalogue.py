@@ -53,7 +53,7 @@ def test_a_fact_has_an_owner_a_version_and_a_sentence(fact: type[Fact]) -> None:
 
 def test_who_says_and_who_hears() -> None:
     assert {type_ for service in SERVICES for type_ in facts_of(service)} == set(FACTS)
-    assert set(facts_of(GRANTS)) == {"grants.registrations_counted.v1"}
+    assert set(facts_of(GRANTS)) == {"grants.registrations_counted.v1", "grants.chain_head_told.v1"}
     assert set(facts_for(NOTIFICATIONS)) == {
         "partners.organisation_registered.v1",
         "partners.organisation_amended.v1",
@@ -68,6 +68,7 @@ def test_who_says_and_who_hears() -> None:
         "partners.token_revoked.v1",
         "partners.person_invited.v1",
         "partners.sign_in_requested.v1",
+        "partners.chain_heads_reported.v1",
         "grants.registrations_counted.v1",
     }
 
