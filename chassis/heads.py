@@ -1,7 +1,8 @@
 """How far the chain of a service goes, told to others once a week.
 
-A chain shows by itself that a row was changed or taken out of its middle, but not that its end was cut off:
-only whoever knows how far it once went can see that. Who is told, and how, is up to the service.
+A chain shows by itself that a row was changed or taken out of its middle, but not that its end was cut off or
+that all of it was written anew: only whoever knows how far it once went can see that. Who is told, and how,
+is up to the service.
 """
 
 from datetime import date, datetime, timedelta

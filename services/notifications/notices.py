@@ -97,9 +97,9 @@ async def send_heads(tx: Transaction, event: Event) -> None:
     body = f"""Dear {address["name"]},
 
 everything that people do in Conduit is written down, one row for each act, in one record for each section.
-None of it can be changed unnoticed, but the end of a record could be cut off, and the record itself would
-not show it. So each auditor is told once a week how far every record goes, with the digest of its last row:
-a number that changes when that row, or any row before it, is changed.
+A record shows by itself when a row in it was changed or taken out. It cannot show that its end was cut off,
+or that all of it was written anew. So each auditor is told once a week how far every record goes, with the
+digest of its last row: 64 letters and figures that are others if that row, or any before it, is changed.
 
 Keep this mail. It helps only where nobody can change or delete it who looks after Conduit.
 
@@ -111,8 +111,8 @@ To see on a later day whether this is still so, have these lines typed on the co
 
 {_paragraphs(map(_command, _in_order(heads)))}
 
-Each answers whether all rows up to that one are still the same. If one says that they are not, and no backup
-was restored in the meantime, somebody has interfered with the record: tell the trustees.
+Each answers whether every row up to that one is still the same. If one says that something was changed or cut
+off, and no backup was restored in the meantime, somebody has interfered with the record: tell the trustees.
 
 {_farewell(tx)}"""
     not_after = tx.now + _HEADS
@@ -253,5 +253,5 @@ def _as_html(body: str) -> str:
         elif part.startswith("conduit "):
             said = f"<code>{said}</code>"
         parts.append(f"<p>{said}</p>")
-    body = f'<body style="font-family:sans-serif">{"".join(parts)}</body>'
+    body = f'<body style="font-family:sans-serif;overflow-wrap:anywhere">{"".join(parts)}</body>'
     return f'<!doctype html><html lang="en-GB">{body}</html>\n'

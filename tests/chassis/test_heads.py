@@ -139,14 +139,19 @@ async def test_of_two_replicas_the_second_waits_for_the_first_and_says_nothing(d
 
 async def test_of_two_replicas_the_second_speaks_when_the_first_dies(database: Database) -> None:
     await somebody_acts(database)
+    others = []
+
+    async def look_and_die(second: Database) -> None:
+        async with database.transaction() as tx:
+            await tell_head(tx, grants.ChainHeadTold)
+            others.append(asyncio.create_task(look(second)))
+            await waits_for_another(tx)
+            raise ZeroDivisionError
+
     async with replica_of(database) as second:
         with pytest.raises(ZeroDivisionError):
-            async with database.transaction() as tx:
-                await tell_head(tx, grants.ChainHeadTold)
-                other = asyncio.create_task(look(second))
-                await waits_for_another(tx)
-                raise ZeroDivisionError
-        await other
+            await look_and_die(second)
+        await asyncio.gather(*others)
     assert await told(database) == [(date(2026, 11, 23), 1)]
 
 
@@ -160,5 +165,8 @@ async def test_many_at_once_say_it_once(database: Database) -> None:
 async def waits_for_another(tx: Transaction) -> None:
     """Until a connection to this database waits for a lock, which only ours can be holding."""
     blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
-    while not await tx.fetchval(blocked):
+    for _ in range(500):
+        if await tx.fetchval(blocked):
+            return
         await asyncio.sleep(0.01)
+    raise AssertionError("nobody waits")
