@@ -41,6 +41,12 @@ class World:
     running: dict[str, Running]
     mail: RecordingMailServer
 
+    @property
+    def urls(self) -> dict[str, str]:
+        """The address of each service's database."""
+        settings = Settings.load({"CONDUIT_HOME": str(self.home), **self.variables})
+        return Installation(settings).urls()
+
     def get(self, service: str, path: str) -> httpx.Response:
         running = self.running[service]
         return httpx.get(running.url + path, timeout=20, follow_redirects=True, cookies=running.cookies)
@@ -233,8 +239,7 @@ def an_auditor_is_mailed_how_far_the_records_go(world: World) -> None:
     assert [service for _, service in commands] == [PARTNERS, GRANTS, NOTIFICATIONS]
     for command, service in commands:
         assert world.command(*command.split()).startswith(f"{service}: row ")
-    settings = Settings.load({"CONDUIT_HOME": str(world.home), **world.variables})
-    said = asyncio.run(kept(Installation(settings).urls()[PARTNERS])).splitlines()
+    said = asyncio.run(kept(world.urls[PARTNERS])).splitlines()
     assert said.count("partners.chain_heads_reported.v1") == 1
 
 
@@ -298,8 +303,7 @@ def nobody_is_named_where_others_look(world: World) -> None:
     people |= {f"{name}@forum.example" for name in ("amina", "marek", "ingrid")}
     people |= {row[column] for row in contacts for column in ("contact_name", "contact_email") if row[column]}
     assert len(people) > 100
-    settings = Settings.load({"CONDUIT_HOME": str(world.home), **world.variables})
-    for service, url in Installation(settings).urls().items():
+    for service, url in world.urls.items():
         running = world.running[service]
         seen = running.log.read_text()
         seen += httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=20).text
