@@ -200,8 +200,8 @@ async def test_each_week_is_reported_once(register: Database) -> None:
 
 async def test_the_heads_of_another_week_are_no_report_of_this_one(register: Database) -> None:
     await admit(register, "Ingrid", "auditor")
-    await hear_others(register, WEEK - timedelta(days=7))
-    await hear_others(register, WEEK + timedelta(days=7))
+    await hear(register, [head_of(GRANTS, week=WEEK - timedelta(days=7))])
+    await hear(register, [head_of(NOTIFICATIONS, week=WEEK + timedelta(days=7))])
     await turn(register)
     assert await told(register) == []
 
