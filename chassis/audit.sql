@@ -39,3 +39,9 @@ ORDER BY number DESC LIMIT :most;
 -- name: actions_known
 -- What can be chosen from.
 SELECT DISTINCT action FROM audit ORDER BY action;
+
+-- name: tell_head^
+-- Note where the chain ends, once a week. Nothing comes back when that was done, or where there is no chain yet.
+INSERT INTO audit_heads (week, number, digest, told_at)
+SELECT :week, number, digest, :now FROM audit ORDER BY number DESC LIMIT 1
+ON CONFLICT (week) DO NOTHING RETURNING week, number, digest;

@@ -2,6 +2,7 @@
 
 from marshmallow import fields, validate
 
+from contracts.chains import ChainHead
 from contracts.envelope import Fact, WholeNumber
 from contracts.rights import Answered, Gathered, Scrubbed
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
@@ -48,8 +49,17 @@ class PersonScrubbed(Scrubbed):
     SUBSCRIBERS = (PARTNERS,)
 
 
+class ChainHeadTold(ChainHead):
+    """Grants has said how far its record of what people have done goes, as it does once a week."""
+
+    OWNER = GRANTS
+    NAME = "chain_head_told"
+    SUBSCRIBERS = (PARTNERS,)
+
+
 FACTS: tuple[type[Fact], ...] = (
     RegistrationsCounted,
+    ChainHeadTold,
     PersonDataGathered,
     ErasureAnswered,
     PersonScrubbed,

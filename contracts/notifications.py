@@ -6,6 +6,7 @@ letter and is read there.
 
 from marshmallow import fields, validate
 
+from contracts.chains import ChainHead
 from contracts.envelope import Fact, Money, WholeNumber
 from contracts.rights import Answered, Gathered, Scrubbed
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
@@ -119,6 +120,14 @@ class PersonScrubbed(Scrubbed):
     SUBSCRIBERS = (PARTNERS,)
 
 
+class ChainHeadTold(ChainHead):
+    """Notifications has said how far its record of what people have done goes, as it does once a week."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "chain_head_told"
+    SUBSCRIBERS = (PARTNERS,)
+
+
 FACTS: tuple[type[Fact], ...] = (
     LetterSent,
     LetterFailed,
@@ -129,4 +138,5 @@ FACTS: tuple[type[Fact], ...] = (
     PersonDataGathered,
     ErasureAnswered,
     PersonScrubbed,
+    ChainHeadTold,
 )

@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
+from contracts.chains import Head
 from contracts.envelope import Fact, Sealed
 from contracts.rights import RightsRequest
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
@@ -245,6 +246,24 @@ class ErasureCompleted(Fact):
     address = Sealed(to=NOTIFICATIONS, part=PersonAddress)
 
 
+class ChainHeadsReported(Fact):
+    """It is known how far the record of each service goes in a week, and an auditor is to be told.
+
+    The subject is ``<person>/<week>``.
+    """
+
+    OWNER = PARTNERS
+    NAME = "chain_heads_reported"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    person_id = fields.UUID(required=True)
+    #: The Monday of the week.
+    week = fields.Date(required=True)
+    #: One of each service that has told its own; the others have not, in this week.
+    heads = fields.List(fields.Nested(Head), required=True)
+    address = Sealed(to=NOTIFICATIONS, part=PersonAddress)
+
+
 FACTS: tuple[type[Fact], ...] = (
     OrganisationRegistered,
     OrganisationAmended,
@@ -263,4 +282,5 @@ FACTS: tuple[type[Fact], ...] = (
     ErasureRequested,
     PersonErased,
     ErasureCompleted,
+    ChainHeadsReported,
 )

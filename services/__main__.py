@@ -6,6 +6,7 @@ The work is done in the modules beside this one; here stand the words, the optio
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -351,11 +352,45 @@ def create_token(
 
 
 @audit.command("verify")
-def verify_audit(home: Home = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Read each service's record from its beginning: is every row as it was written, and none missing?"""
+def verify_audit(
+    service: Annotated[str | None, typer.Option(help="With --row and --digest: whose record.")] = None,
+    row: Annotated[int | None, typer.Option(min=1, help="The row that was mailed to an auditor.")] = None,
+    digest: Annotated[str | None, typer.Option(help="Its digest, as it stands in the mail.")] = None,
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Read each service's record from its beginning: is every row as it was written, and none missing?
+
+    With --service, --row and --digest, from a mail: is the record up to this row still the same, and its end
+    not cut off?
+    """
+    installation = _installation(home=home, database_url=database_url)
+    if service is None and row is None and digest is None:
+        _verify_all(installation, as_json)
+    elif service is None or row is None or digest is None:
+        raise typer.BadParameter("--service, --row and --digest go together: type all of the mail's line.")
+    else:
+        _compare(installation, service, row, digest.strip().lower(), as_json)
+
+
+def _compare(installation: Installation, service: str, row: int, digest: str, as_json: bool) -> None:
+    from services.auditing import compare
+
+    if service not in SERVICES:
+        raise typer.BadParameter(f"--service is one of: {', '.join(SERVICES)}.")
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise typer.BadParameter("--digest has 64 signs, 0 to 9 and a to f: copy it whole from the mail.")
+    found = compare(installation, service, row, digest)
+    typer.echo(json.dumps(found.as_dict()) if as_json else f"{service}: {found}")
+    if not found.same:
+        raise typer.Exit(1)
+
+
+def _verify_all(installation: Installation, as_json: bool) -> None:
     from services.auditing import verify_all
 
-    chains = verify_all(_installation(home=home, database_url=database_url))
+    chains = verify_all(installation)
     if as_json:
         typer.echo(json.dumps({service: dataclasses.asdict(chain) for service, chain in chains.items()}))
     else:

@@ -7,6 +7,8 @@ milliseconds and leaves nothing behind for the next one.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from starlette.types import ASGIApp
 
 import chassis
 from chassis.access import Person, create_session_key
+from chassis.audit import BY_COMMAND, acting, note
 from chassis.config import Settings
 from chassis.context import Context
 from chassis.database import Database
@@ -30,7 +33,7 @@ from chassis.web.access import session_name
 from contracts.catalogue import FACTS
 from contracts.envelope import Event, decode, encode
 from contracts.topology import SERVICES
-from services.installation import migrations_of
+from services.installation import Installation, migrations_of
 from tests.access import EVERYTHING, token
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -116,7 +119,7 @@ def bare_template(postgres: PrivatePostgres) -> str:
     async def prepare() -> None:
         await _administer(postgres, "CREATE DATABASE template_bare")
         connection = await asyncpg.connect(postgres.database_url("template_bare"))
-        for script in ("0001", "0006"):
+        for script in ("0001", "0004"):
             await connection.execute((Path(chassis.__file__).parent / "schema" / f"{script}.sql").read_text())
         await connection.execute("CREATE TABLE effects (id serial, subject text, sequence integer)")
         await connection.close()
@@ -141,6 +144,22 @@ async def make_database(
     """Makes a migrated database for a service, with a clock of its own, and opens it."""
     async for make in _databases(postgres, templates.__getitem__, settings, house):
         yield make
+
+
+@pytest.fixture
+def installation(
+    postgres: PrivatePostgres, templates: dict[str, str], settings: Settings
+) -> Iterator[Installation]:
+    """A whole installation, migrated and with its keys, of which nothing runs but the databases."""
+    name = f"whole_{next(_numbers)}"
+    for service in SERVICES:
+        statement = f'CREATE DATABASE "{name}_{service}" TEMPLATE "{templates[service]}"'
+        asyncio.run(_administer(postgres, statement))
+    url = postgres.database_url(f"{name}_NAME").replace("NAME", "{service}")
+    house = EXAMPLES / "house.toml"
+    yield Installation(replace(settings, house_file=house, database_url=url))
+    for service in SERVICES:
+        asyncio.run(_administer(postgres, f'DROP DATABASE "{name}_{service}" WITH (FORCE)'))
 
 
 async def _databases(
@@ -168,6 +187,19 @@ async def _databases(
 async def take(database: Database, subscriptions: Sequence[Subscription], *events: Event) -> None:
     """Let a service receive these events in one delivery, through its inbox."""
     await Inbox(database, subscriptions).take([Delivery(body=encode(event)) for event in events])
+
+
+async def somebody_acts(database: Database, times: int = 1) -> None:
+    """Acts of a person, each a row of the audit."""
+    for number in range(times):
+        async with acting(database, BY_COMMAND) as tx:
+            note(tx, "opened", "thing", number)
+
+
+def move_to(database: Database, moment: datetime) -> None:
+    """Let a service's clock go on from this moment."""
+    clock = database.context.clock
+    clock.advance(moment - clock.now())
 
 
 async def announced(database: Database) -> list[Event]:

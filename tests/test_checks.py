@@ -1,10 +1,11 @@
-"""``conduit check`` on keys and passwords: what is open to others, and what everybody knows."""
+"""``conduit check`` on keys and passwords: what is open to others, and what everybody knows; on auditors."""
 
 from pathlib import Path
 
 import pytest
 
 from chassis.config import Settings
+from services import admission
 from services.checks import Finding, run_checks
 from services.installation import Installation
 
@@ -62,3 +63,25 @@ def test_a_password_that_everybody_knows_is_said_where_others_can_use_it(
     said = finding(settings, "passwords")
     assert said.good is good
     assert "Ohkai7ae" not in said.says
+
+
+def test_that_nobody_is_mailed_the_heads_is_no_fault_and_says_what_to_do(installation: Installation) -> None:
+    def said() -> Finding:
+        return finding(installation.settings, "audit")
+
+    for role in ("ops", "auditor"):
+        assert said().good
+        assert said().says.startswith("nobody is mailed")
+        assert "conduit person invite them@body.example --name 'Their Name' --role auditor" in said().says
+        email = f"{role}@forum.example"
+        admission.invite(installation, email=email, name=role, roles=[role], organisation="")
+    assert (said().good, said().says) == (
+        True,
+        "auditors who are mailed each week how far the records go: 1",
+    )
+    admission.bar(installation, "auditor@forum.example")
+    assert said().says.startswith("nobody is mailed")
+
+
+def test_where_the_people_cannot_be_read_nothing_is_said_of_auditors(begun: Settings) -> None:
+    assert "audit" not in {each.what for each in run_checks(Installation(begun))}

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chassis.extensions import Announcements, Pages, Store, every, subscribe
+from chassis.heads import LOOK, tell_head
 from chassis.inbox import Inbox
 from chassis.retention import nightly
 from chassis.transports import Delivery
+from contracts.grants import ChainHeadTold
 from contracts.topology import GRANTS
 from services.grants import web
 from services.grants.handlers import SUBSCRIPTIONS
@@ -28,6 +30,12 @@ class Grants:
     async def retain(self) -> None:
         """Once a night, let go of what has had its time."""
         await nightly(self.store, TERMS)  # nameko puts the database here
+
+    @every(seconds=LOOK, name="tell head")
+    async def tell_head(self) -> None:
+        """Say how far the chain of what people have done goes, once a week."""
+        async with self.store.transaction() as tx:  # nameko puts the database here
+            await tell_head(tx, ChainHeadTold)
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

@@ -3,7 +3,9 @@
 Owns: campaigns, their letters, the answers, and an address book that is a copy of the partners' contacts.
 
 Says: a letter was sent, failed, was acknowledged or answered; a contribution was pledged; a campaign was
-sent. Never what a person wrote, and never a person's name or address.
+sent; once a week, how far its chain of what people have done goes. Never what a person wrote, and never a
+person's name or address.
 
-Listens for: organisations, contacts (with the address sealed to this service) and registration counts.
+Listens for: organisations, contacts (with the address sealed to this service) and registration counts; who
+is to be mailed how to sign in, and how far every chain goes.
 """

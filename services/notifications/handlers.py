@@ -14,6 +14,7 @@ from chassis.sealed import unseal
 from contracts.envelope import Event
 from contracts.grants import RegistrationsCounted
 from contracts.partners import (
+    ChainHeadsReported,
     ContactListed,
     ContactWithdrawn,
     ErasureCompleted,
@@ -88,4 +89,5 @@ SUBSCRIPTIONS = (
     reaction(SignInRequested, notices.send_keys),
     reaction(ErasureCompleted, notices.say_forgotten),
     *KEEPER.subscriptions(requested=PersonDataRequested, erasure=ErasureRequested, erased=PersonErased),
+    reaction(ChainHeadsReported, notices.send_heads),
 )

@@ -1,10 +1,11 @@
-"""What is said to one person by mail and is no letter of a campaign: how to sign in, for now.
+"""What is said to one person by mail and is no letter of a campaign: how to sign in, how far the records go.
 
 Each is written down in the transaction that heard of it and sent at the most once. When it is settled, its
 words and the address are forgotten: what remains is that there was one.
 """
 
 import html
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -16,8 +17,10 @@ from chassis.log import describe, logger
 from chassis.sealed import unseal
 from contracts.access import SIGN_IN
 from contracts.envelope import Event
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 from services.notifications import metrics
 from services.notifications.campaigns import sender_of
+from services.notifications.domain import day_words
 from services.notifications.handover import Connection, Fate, Outcome, ServerAway
 from services.notifications.queries import QUERIES
 from services.notifications.rendering import addressed
@@ -31,6 +34,11 @@ SEND_NOTICES = "send notices"
 _A_TURN = 50
 #: An invitation is worth sending for so long.
 _INVITATION = timedelta(days=3)
+#: The heads of a week are worth sending until there are those of the next one.
+_HEADS = timedelta(days=7)
+
+#: What people call the record of each service: as the section that it belongs to.
+_RECORDS = {PARTNERS: "Partners", GRANTS: "Grants", NOTIFICATIONS: "Letters"}
 
 
 async def welcome(tx: Transaction, event: Event) -> None:
@@ -101,6 +109,63 @@ Commissioner's Office.
 {_farewell(tx)}"""
     subject = f"You are forgotten at {house.short_name}"
     await _write(tx, event, "forgotten", address["email"], subject, body, tx.now + _INVITATION)
+
+
+async def send_heads(tx: Transaction, event: Event) -> None:
+    """Tell an auditor how far the record of each service goes, and how to see later whether it still does."""
+    address = _opened(tx, event, "address")
+    if address is None:
+        return
+    week = day_words(event.data["week"])
+    heads = {head["service"]: head for head in event.data["heads"]}
+    body = f"""Dear {address["name"]},
+
+everything that people do in Conduit is written down, one row for each act, in one record for each section.
+A record shows by itself when a row in it was changed or taken out. It cannot show that its end was cut off,
+or that all of it was written anew. So each auditor is told once a week how far every record goes, with the
+digest of its last row: 64 letters and figures that are others if that row, or any before it, is changed.
+
+Keep this mail. It helps only where nobody can change or delete it who looks after Conduit.
+
+In the week from Monday, {week}:
+
+{_paragraphs(_as_they_were(heads))}
+
+To see on a later day whether this is still so, have these lines typed on the computer that Conduit runs on:
+
+{_paragraphs(map(_command, _in_order(heads)))}
+
+Each answers whether every row up to that one is still the same. If one says that something was changed or cut
+off, and no backup was restored in the meantime, somebody has interfered with the record: tell the trustees.
+
+{_farewell(tx)}"""
+    not_after = tx.now + _HEADS
+    subject = f"Please keep: how far the records go, week from {week}"
+    await _write(tx, event, "chain_heads", address["email"], subject, body, not_after)
+
+
+def _as_they_were(heads: Mapping[str, Any]) -> Iterator[str]:
+    """How far each record went, also where that is not known."""
+    for head in _in_order(heads):
+        name = _RECORDS.get(head["service"], head["service"])
+        yield f"{name}: the last row is number {head['number']:,}, and its digest is\n{head['digest']}"
+    for service, name in _RECORDS.items():
+        if service not in heads:
+            yield f"{name}: not known. Either nobody has done anything there yet, or it was not running."
+
+
+def _command(head: Mapping[str, Any]) -> str:
+    chosen = f"--service {head['service']} --row {head['number']} --digest {head['digest']}"
+    return f"conduit audit verify {chosen}"
+
+
+def _in_order(heads: Mapping[str, Any]) -> list[Any]:
+    """The heads in the order of the sections; one that we have no name for comes last."""
+    return [heads[service] for service in sorted(heads, key=[*_RECORDS, *heads].index)]
+
+
+def _paragraphs(parts: Iterable[str]) -> str:
+    return "\n\n".join(parts)
 
 
 def _farewell(tx: Transaction) -> str:
@@ -200,7 +265,7 @@ class Courier:
 
 
 def _as_html(body: str) -> str:
-    """The same words; a line that is an address becomes a link, and a code is large enough to be copied."""
+    """The same words; an address becomes a link, a code is large enough to copy, a command looks like one."""
     parts = []
     for part in body.strip().split("\n\n"):
         said = html.escape(part).replace("\n", "<br>" if len(part) < 200 else " ")
@@ -208,6 +273,8 @@ def _as_html(body: str) -> str:
             said = f'<a href="{said}">{said}</a>'
         elif part.replace(" ", "").isdigit():
             said = f'<span style="font-size:2em;letter-spacing:.1em">{said}</span>'
+        elif part.startswith("conduit "):
+            said = f"<code>{said}</code>"
         parts.append(f"<p>{said}</p>")
-    body = f'<body style="font-family:sans-serif">{"".join(parts)}</body>'
+    body = f'<body style="font-family:sans-serif;overflow-wrap:anywhere">{"".join(parts)}</body>'
     return f'<!doctype html><html lang="en-GB">{body}</html>\n'

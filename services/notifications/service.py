@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chassis.extensions import Announcements, Pages, Store, every, subscribe
+from chassis.heads import LOOK, tell_head
 from chassis.inbox import Inbox
 from chassis.retention import nightly
 from chassis.transports import Delivery
+from contracts.notifications import ChainHeadTold
 from contracts.topology import NOTIFICATIONS
 from services.notifications import metrics, web
 from services.notifications.handlers import SUBSCRIPTIONS
@@ -51,6 +53,12 @@ class Notifications:
     async def tidy_notices(self) -> None:
         """Let go of what can no longer be sent."""
         await Courier(self.store).tidy()  # nameko puts the database here
+
+    @every(seconds=LOOK, name="tell head")
+    async def tell_head(self) -> None:
+        """Say how far the chain of what people have done goes, once a week."""
+        async with self.store.transaction() as tx:  # nameko puts the database here
+            await tell_head(tx, ChainHeadTold)
 
     @every(seconds=10, name="count letters")
     async def count(self) -> None:

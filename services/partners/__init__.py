@@ -3,6 +3,7 @@
 Owns organisations, contacts and the timeline of each organisation.
 Says that an organisation was registered, amended or closed, and that a contact was listed or withdrawn.
 A contact's name and address leave here sealed, for notifications alone to read.
+Says to whom how far the chains of what people have done go: to each auditor, once a week.
 Listens for letters sent, failed, acknowledged and answered and for contributions pledged, which it shows
-on the timeline. Nothing that it owns changes by what it hears.
+on the timeline, and for how far the other services' chains go. Nothing that it owns changes by what it hears.
 """

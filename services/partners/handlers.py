@@ -1,7 +1,7 @@
 """What partners does when it hears of letters and pledges: it notes them on the organisation's timeline.
 
 Each note is an insert that commutes with every other, so the order of arrival makes no difference. A note
-about an organisation that is not in the register waits until it is.
+about an organisation that is not in the register waits until it is. So are the heads of other chains noted.
 """
 
 from datetime import datetime
@@ -21,7 +21,7 @@ from contracts.notifications import (
     LetterFailed,
     LetterSent,
 )
-from services.partners import rights
+from services.partners import heads, rights
 from services.partners.queries import QUERIES
 
 #: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
@@ -117,4 +117,6 @@ SUBSCRIPTIONS = (
     reaction(notifications.ErasureAnswered, rights.take_answer),
     reaction(grants.PersonScrubbed, rights.take_scrubbed),
     reaction(notifications.PersonScrubbed, rights.take_scrubbed),
+    reaction(grants.ChainHeadTold, heads.note_head),
+    reaction(notifications.ChainHeadTold, heads.note_head),
 )

@@ -18,6 +18,10 @@ SELECT p.*, o.name AS organisation,
 FROM people AS p JOIN organisations AS o ON o.id = p.organisation_id
 ORDER BY p.barred_at IS NOT NULL, lower(p.name), p.id;
 
+-- name: people_trusted_as
+-- Everybody who may sign in and has a role.
+SELECT id, name, email FROM people WHERE barred_at IS NULL AND :role::text = ANY(roles) ORDER BY id;
+
 -- name: people_count$
 -- How many may sign in.
 SELECT count(*) FROM people WHERE barred_at IS NULL;

@@ -256,3 +256,16 @@ SELECT count(DISTINCT letter_id) FILTER (WHERE kind = 'letter_sent') AS sent,
        count(DISTINCT letter_id) FILTER (WHERE kind IN ('letter_acknowledged', 'letter_answered')) AS acknowledged,
        count(DISTINCT letter_id) FILTER (WHERE kind = 'letter_answered') AS answered
 FROM timeline WHERE organisation_id = :organisation_id;
+
+-- name: enter_head!
+-- Note how far a service's chain went in a week. What was heard first stands.
+INSERT INTO chain_heads (week, service, number, digest, heard_at)
+VALUES (:week, :service, :number, :digest, :now) ON CONFLICT (week, service) DO NOTHING;
+
+-- name: heads_of
+-- How far each chain went in a week, as far as it was heard.
+SELECT service, number, digest, heard_at FROM chain_heads WHERE week = :week ORDER BY service;
+
+-- name: begin_report$
+-- Whether a week is reported by this transaction; nothing comes back when it was by another.
+INSERT INTO head_reports (week, reported_at) VALUES (:week, :now) ON CONFLICT (week) DO NOTHING RETURNING true;

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chassis.extensions import Announcements, Pages, Store, every, subscribe
+from chassis.heads import LOOK
 from chassis.inbox import Inbox
 from chassis.retention import nightly
 from chassis.transports import Delivery
 from contracts.topology import PARTNERS
-from services.partners import signing_in, web
+from services.partners import heads, signing_in, web
 from services.partners.handlers import SUBSCRIPTIONS
 from services.partners.held import TERMS
 
@@ -34,6 +35,11 @@ class Partners:
     async def retain(self) -> None:
         """Once a night, let go of what has had its time."""
         await nightly(self.store, TERMS)  # nameko puts the database here
+
+    @every(seconds=LOOK, name="report heads")
+    async def report_heads(self) -> None:
+        """Let the auditors be told how far each chain goes, once a week."""
+        await heads.turn(self.store)  # nameko puts the database here
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

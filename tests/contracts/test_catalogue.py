@@ -58,6 +58,7 @@ def test_who_says_and_who_hears() -> None:
         "grants.person_data_gathered.v1",
         "grants.erasure_answered.v1",
         "grants.person_scrubbed.v1",
+        "grants.chain_head_told.v1",
     }
     assert set(facts_for(NOTIFICATIONS)) == {
         "partners.organisation_registered.v1",
@@ -77,6 +78,7 @@ def test_who_says_and_who_hears() -> None:
         "partners.erasure_requested.v1",
         "partners.person_erased.v1",
         "partners.erasure_completed.v1",
+        "partners.chain_heads_reported.v1",
         "grants.registrations_counted.v1",
     }
 

@@ -68,6 +68,7 @@ _OWN_LOOKS = {
         "organisations": f"SELECT id, {_COPIED_BODY}, version FROM organisations",
         "contacts": f"SELECT id, {_COPIED_CONTACT}, {_OPEN_ADDRESS}, version FROM contacts",
         "timeline": "SELECT id, kind FROM timeline",
+        "heads": "SELECT service || '/' || week AS id FROM chain_heads WHERE service <> 'partners'",
     },
     GRANTS: {
         "organisations": "SELECT id, name, closed_on, version FROM organisations",
@@ -76,6 +77,7 @@ _OWN_LOOKS = {
             "SELECT area || '/' || profession AS id, count(*) AS count FROM registrations GROUP BY 1"
         ),
         "pledges": "SELECT id FROM pledges",
+        "told": "SELECT 'grants/' || week AS id FROM audit_heads",
     },
     NOTIFICATIONS: {
         "organisations": f"SELECT id, {_COPIED_BODY}, version FROM organisations",
@@ -83,8 +85,12 @@ _OWN_LOOKS = {
         "registration_counts": f"SELECT {_COPIED_COUNT} FROM registration_counts",
         "letters": "SELECT id, state, message_id FROM letters",
         "answers": "SELECT id, letter_id, kind, confirmed_at FROM answers",
+        "told": "SELECT 'notifications/' || week AS id FROM audit_heads",
     },
 }
+
+#: How far the audit of a service goes, which it tells once a week.
+_HEAD = "chain_head_told"
 
 #: States of a letter that nobody works on any more.
 _SETTLED = {"draft", "blocked", "sent", "failed", "unknown"}
@@ -206,7 +212,14 @@ def _what_had_no_effect(found: Found) -> Iterator[str]:
         service: {row["id"] for row in found.rows(service, "inbox") if row["outcome"] == "handled"}
         for service in (PARTNERS, GRANTS)
     }
-    noted, wanted = found.ids(PARTNERS, "timeline"), handled[PARTNERS]
+    heads = {
+        id: event.subject
+        for id, event in found.heard(PARTNERS).items()
+        if event.fact.NAME == _HEAD and id in handled[PARTNERS]
+    }
+    if set(heads.values()) != {row["id"] for row in found.rows(PARTNERS, "heads")}:
+        yield "partners: the heads of chains differ from those it has heard of"
+    noted, wanted = found.ids(PARTNERS, "timeline"), handled[PARTNERS] - set(heads)
     if noted != wanted:
         missing, extra = len(wanted - noted), len(noted - wanted)
         yield f"partners: {missing} handled events are not noted, {extra} notes belong to none"
@@ -246,6 +259,10 @@ def _what_was_not_announced(found: Found) -> Iterator[str]:
         for row in found.rows(service, table):
             if (said := newest.get(str(row["id"]))) != row["version"]:
                 yield f"{service}: a row of {table} is at {row['version']} and was announced at {said}"
+    for service in (GRANTS, NOTIFICATIONS):
+        heads = Counter(event.subject for event, _ in found.announced[service] if event.fact.NAME == _HEAD)
+        if heads != Counter(row["id"] for row in found.rows(service, "told")):
+            yield f"{service}: the heads that were announced are not those that were noted, once each"
     letters, answers = found.rows(NOTIFICATIONS, "letters"), found.rows(NOTIFICATIONS, "answers")
     for fact, abouts in (
         (LetterSent, [row["id"] for row in letters if row["state"] == "sent"]),

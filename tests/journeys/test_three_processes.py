@@ -10,6 +10,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -40,6 +41,12 @@ class World:
     variables: dict[str, str]
     running: dict[str, Running]
     mail: RecordingMailServer
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The address of each service's database."""
+        settings = Settings.load({"CONDUIT_HOME": str(self.home), **self.variables})
+        return Installation(settings).urls()
 
     def get(self, service: str, path: str) -> httpx.Response:
         running = self.running[service]
@@ -112,6 +119,7 @@ def test_the_campaign_goes_from_files_to_answers(world: World) -> None:
     partners_shows_it_on_the_timeline(world)
     somebody_is_invited_signs_in_and_is_barred(world)
     somebody_sees_everything_that_is_held_on_them(world)
+    an_auditor_is_mailed_how_far_the_records_go(world)
     nothing_is_left_over(world)
     nobody_is_named_where_others_look(world)
     somebody_is_forgotten_everywhere(world)
@@ -214,6 +222,39 @@ def somebody_is_invited_signs_in_and_is_barred(world: World) -> None:
     assert {(each["email"], each["barred_at"] is None) for each in listed} == {(amina, False), (marek, True)}
 
 
+def an_auditor_is_mailed_how_far_the_records_go(world: World) -> None:
+    """Each service looks once an hour whether a week has begun, and when it starts: so they are restarted."""
+    ingrid = "ingrid@forum.example"
+    world.command("person", "invite", ingrid, "--name", "Marker Person", "--role", "auditor")
+    eventually(lambda: world.mail.to(ingrid))
+    # Partners last, so that it has heard of the others when it looks; and once more, when all is said.
+    for services in ((GRANTS, NOTIFICATIONS), (PARTNERS,), SERVICES):
+        for service in services:
+            assert world.running[service].stop() == 0
+            world.running[service].start()
+        for service in services:
+            world.running[service].wait_until_ready()
+            eventually(partial(has_looked, world, service))
+        eventually(lambda: no_outbox_waits(world))
+    (message,) = eventually(lambda: world.mail.to(ingrid)[1:])
+    text = message.parsed.get_body(("plain",)).get_content()
+    commands = re.findall(r"^conduit (audit verify --service (\w+) .*?)\r?$", text, re.MULTILINE)
+    assert [service for _, service in commands] == [PARTNERS, GRANTS, NOTIFICATIONS]
+    for command, service in commands:
+        assert world.command(*command.split()).startswith(f"{service}: row ")
+    said = asyncio.run(kept(world.urls[PARTNERS])).splitlines()
+    assert said.count("partners.chain_heads_reported.v1") == 1
+
+
+def has_looked(world: World, service: str) -> bool:
+    """Whether this process has seen to it that it is known how far its record goes."""
+    running = world.running[service]
+    text = httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=20).text
+    line = r'^conduit_timer_last_success_timestamp_seconds\{name="\w+ heads?",service="%s"\} (\S+)$'
+    (moment,) = re.findall(line % service, text, re.MULTILINE)
+    return float(moment) > 0
+
+
 def sign_in(world: World, browser: httpx.Client, email: str) -> None:
     """By the code in the mail. Cookies do not know ports, so one browser goes to all three processes."""
     page = world.running[PARTNERS].url + "/partners/sign-in"
@@ -263,15 +304,11 @@ def somebody_is_forgotten_everywhere(world: World) -> None:
     assert "Stays: That letters went to their organisation" in said
     [told] = eventually(lambda: world.mail.to(CEO)[1:])
     assert "you have asked us to forget you" in str(told.parsed.get_body(("plain",)))
-    for service, url in Installation(settings_of(world)).urls().items():
+    for service, url in world.urls.items():
         whole = asyncio.run(everything_in(url))
         assert [words for words in (CEO, "Jo Bloggs") if words in whole] == [], service
     chains = last_line_as_json(world.command("audit", "verify", "--json"))
     assert [chain["broken_at"] for chain in chains.values()] == [None] * 3
-
-
-def settings_of(world: World) -> Settings:
-    return Settings.load({"CONDUIT_HOME": str(world.home), **world.variables})
 
 
 async def everything_in(url: str) -> str:
@@ -320,10 +357,11 @@ def nobody_is_named_where_others_look(world: World) -> None:
     """The people of this story in no log, metric, event, reason for parking or row of the audit."""
     with (EXAMPLES / "partners.csv").open(encoding="utf-8", newline="") as file:
         contacts = [row for row in csv.DictReader(file) if row["contact_name"]]
-    people = {"Marker Person", "Jo Bloggs", "amina@forum.example", "marek@forum.example"}
+    people = {"Marker Person", "Jo Bloggs"}
+    people |= {f"{name}@forum.example" for name in ("amina", "marek", "ingrid")}
     people |= {row[column] for row in contacts for column in ("contact_name", "contact_email") if row[column]}
     assert len(people) > 100
-    for service, url in Installation(settings_of(world)).urls().items():
+    for service, url in world.urls.items():
         running = world.running[service]
         seen = running.log.read_text()
         seen += httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=20).text

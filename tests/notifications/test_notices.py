@@ -1,7 +1,8 @@
 """What is said to one person by mail: sent once, never late, and forgotten when it is settled."""
 
 import asyncio
-from datetime import datetime, timedelta
+import re
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from chassis.retention import scrub_old
 from chassis.sealed import seal
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
 from contracts.envelope import Event
-from contracts.partners import PersonInvited, SignInRequested
+from contracts.partners import ChainHeadsReported, PersonInvited, SignInRequested
 from services.notifications.held import TERMS
 from services.notifications.notices import Courier
 from tests.conftest import MakeDatabase
@@ -39,6 +40,22 @@ def invited(desk: Database) -> Event:
     address = {"name": "Amina Marker", "email": EMAIL}
     sealed = seal(desk.context.keys, PersonInvited, "address", address)
     return told(PersonInvited, uuid4(), person_id=uuid4(), address=sealed)
+
+
+def heads_reported(desk: Database, **numbers: int) -> Event:
+    """An auditor is to be told how far these services' records go."""
+    address = {"name": "Ingrid <Marker>", "email": EMAIL}
+    return told(
+        ChainHeadsReported,
+        uuid4(),
+        person_id=uuid4(),
+        week=date(2026, 12, 28),
+        heads=[
+            {"service": service, "number": number, "digest": service[0] * 64}
+            for service, number in numbers.items()
+        ],
+        address=seal(desk.context.keys, ChainHeadsReported, "address", address),
+    )
 
 
 async def notices(desk: Database) -> list[dict[str, Any]]:
@@ -75,6 +92,56 @@ async def test_an_invitation_says_where_to_sign_in_and_carries_no_key(
     body = message.parsed.get_body(("plain",))
     assert body is not None
     assert "https://forum.example/partners/sign-in" in body.get_content().splitlines()
+
+
+async def test_an_auditor_is_told_how_far_the_records_go_and_how_to_compare(
+    desk: Database, mail: RecordingMailServer
+) -> None:
+    await hear(desk, heads_reported(desk, grants=77, notifications=1, partners=1204))
+    await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    parsed = message.parsed
+    plain, page = (parsed.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert page is not None
+    words = "\n".join(plain.get_content().splitlines())
+    assert "Dear Ingrid <Marker>," in words
+    assert "Keep this mail." in words
+    assert "In the week from Monday, 28 December 2026:" in words
+    assert re.findall(
+        r"^(\w+): the last row is number ([\d,]+), and its digest is\n(\w+)$", words, re.MULTILINE
+    ) == [
+        ("Partners", "1,204", "p" * 64),
+        ("Grants", "77", "g" * 64),
+        ("Letters", "1", "n" * 64),
+    ]
+    commands = [
+        f"conduit audit verify --service partners --row 1204 --digest {'p' * 64}",
+        f"conduit audit verify --service grants --row 77 --digest {'g' * 64}",
+        f"conduit audit verify --service notifications --row 1 --digest {'n' * 64}",
+    ]
+    assert [line for line in words.splitlines() if line.startswith("conduit ")] == commands
+    assert re.findall(r"<code>(.*?)</code>", page.get_content()) == commands
+    assert "not known" not in words
+    assert "Dear Ingrid &lt;Marker&gt;," in page.get_content()
+    assert parsed["Auto-Submitted"] == "auto-generated"
+    assert parsed["Subject"] == "Please keep: how far the records go, week from 28 December 2026"
+
+
+async def test_a_record_that_nothing_is_known_of_is_said_to_be_one(
+    desk: Database, mail: RecordingMailServer
+) -> None:
+    """And one of a service that has come since this one was made stands under its own name."""
+    await hear(desk, heads_reported(desk, archive=5, partners=1204))
+    await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    plain = message.parsed.get_body(("plain",))
+    assert plain is not None
+    lines = plain.get_content().splitlines()
+    assert [line.partition(":")[0] for line in lines if ": not known." in line] == ["Grants", "Letters"]
+    shown = [line for line in lines if line.startswith("conduit ")]
+    assert [line.split()[4] for line in shown] == ["partners", "archive"]
+    assert any(line.startswith("archive: ") for line in lines)
 
 
 async def test_the_same_event_twice_is_one_message(desk: Database, mail: RecordingMailServer) -> None:

@@ -14,7 +14,7 @@ CREATE INDEX registrations_changed_at ON registrations (changed_at);
 
 def upgrade() -> None:
     """Make the index, the chassis's own first."""
-    run_chassis_schema("0006")
+    run_chassis_schema("0004")
     run(STATEMENTS)
 
 

@@ -17,7 +17,7 @@ CREATE INDEX letters_not_scrubbed ON letters (changed_at) WHERE scrubbed_at IS N
 
 def upgrade() -> None:
     """Make the column, the chassis's own first."""
-    run_chassis_schema("0006")
+    run_chassis_schema("0004")
     run(STATEMENTS)
 
 

@@ -73,7 +73,7 @@ CREATE INDEX contacts_email ON contacts (lower(email));
 
 def upgrade() -> None:
     """Make the tables, the chassis's own first."""
-    run_chassis_schema("0006")
+    run_chassis_schema("0004")
     run(STATEMENTS)
 
 
