@@ -6,6 +6,11 @@ from zoneinfo import ZoneInfo
 LOCAL = ZoneInfo("Europe/London")
 
 
+def real_now() -> datetime:
+    """What the computer's own clock says, however business time was moved."""
+    return datetime.now(UTC)
+
+
 class Clock:
     """Real time plus an offset. Always aware, always UTC."""
 
@@ -13,7 +18,7 @@ class Clock:
         self._offset = offset
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._offset
+        return real_now() + self._offset
 
     def today(self) -> date:
         """The date where the users are."""

@@ -101,6 +101,16 @@ UPDATE parked SET next_try = :now WHERE cardinality(:ids::uuid[]) = 0 OR id = AN
 -- A person decided that these need not be handled.
 DELETE FROM parked WHERE id = ANY(:ids::uuid[]) RETURNING id;
 
+-- name: note_life!
+-- Those services live, or lived at that moment. A sign that comes late changes nothing.
+INSERT INTO signs_of_life AS known (service, sent_at)
+SELECT service, sent_at FROM unnest(:services::text[], :moments::timestamptz[]) AS new (service, sent_at)
+ON CONFLICT (service) DO UPDATE SET sent_at = excluded.sent_at WHERE known.sent_at < excluded.sent_at;
+
+-- name: signs_of_life
+-- When the newest sign of life was sent, of each service that was ever heard.
+SELECT service, sent_at FROM signs_of_life;
+
 -- name: given_answer^
 -- The answer already given to this key.
 SELECT digest, status, location, body, media_type FROM idempotency WHERE key = :key;

@@ -7,6 +7,7 @@ milliseconds and leaves nothing behind for the next one.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp
 
 import chassis
 from chassis.access import Person, create_session_key
+from chassis.clock import real_now
 from chassis.config import Settings
 from chassis.context import Context
 from chassis.database import Database
@@ -24,12 +26,13 @@ from chassis.house import House, read_house
 from chassis.inbox import Inbox, Subscription
 from chassis.keys import create_keys, read_keys
 from chassis.migrations import migrate
+from chassis.outbox import QUERIES as MESSAGES
 from chassis.testing import PrivatePostgres, PrivateRabbitMQ
 from chassis.transports import Delivery
 from chassis.web.access import session_name
 from contracts.catalogue import FACTS
 from contracts.envelope import Event, decode, encode
-from contracts.topology import SERVICES
+from contracts.topology import SERVICES, signs_heard_by
 from services.installation import migrations_of
 from tests.access import EVERYTHING, token
 
@@ -116,7 +119,8 @@ def bare_template(postgres: PrivatePostgres) -> str:
     async def prepare() -> None:
         await _administer(postgres, "CREATE DATABASE template_bare")
         connection = await asyncpg.connect(postgres.database_url("template_bare"))
-        await connection.execute((Path(chassis.__file__).parent / "schema" / "0001.sql").read_text())
+        for number in ("0001", "0004"):
+            await connection.execute((Path(chassis.__file__).parent / "schema" / f"{number}.sql").read_text())
         await connection.execute("CREATE TABLE effects (id serial, subject text, sequence integer)")
         await connection.close()
 
@@ -137,7 +141,10 @@ async def make_bare(
 async def make_database(
     postgres: PrivatePostgres, templates: dict[str, str], settings: Settings, house: House
 ) -> AsyncIterator[MakeDatabase]:
-    """Makes a migrated database for a service, with a clock of its own, and opens it."""
+    """Makes a migrated database for a service, with a clock of its own, and opens it.
+
+    Whoever signs sessions was heard a moment ago.
+    """
     async for make in _databases(postgres, templates.__getitem__, settings, house):
         yield make
 
@@ -156,12 +163,22 @@ async def _databases(
         database = Database(postgres.database_url(name), context)
         await database.open()
         made.append((database, name))
+        for sender in signs_heard_by(service):
+            await hear(database, sender)
         return database
 
     yield make
     for database, name in made:
         await database.close()
         await _administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def hear(database: Database, sender: str, ago: float = 0) -> None:
+    """Let the newest sign of life of a service be one that it sent so many seconds ago."""
+    async with database.transaction() as tx:
+        await tx.execute("DELETE FROM signs_of_life WHERE service = $1", sender)
+        moments = [real_now() - timedelta(seconds=ago)]
+        await MESSAGES.note_life(tx, services=[sender], moments=moments)
 
 
 async def take(database: Database, subscriptions: Sequence[Subscription], *events: Event) -> None:

@@ -8,6 +8,7 @@ down_revision = None
 
 def upgrade() -> None:
     run_chassis_schema("0001")
+    run_chassis_schema("0004")
     run("CREATE TABLE effects (id serial PRIMARY KEY, subject text NOT NULL, sequence integer NOT NULL)")
 
 
