@@ -7,7 +7,7 @@ milliseconds and leaves nothing behind for the next one.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -173,12 +173,13 @@ async def _databases(
         await _administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-async def hear(database: Database, sender: str, ago: float = 0) -> None:
-    """Let the newest sign of life of a service be one that it sent so many seconds ago."""
+async def hear(database: Database, sender: str, ago: float = 0) -> datetime:
+    """Let the newest sign of life of a service be one that it sent so many seconds ago; the moment."""
+    sent_at = real_now() - timedelta(seconds=ago)
     async with database.transaction() as tx:
         await tx.execute("DELETE FROM signs_of_life WHERE service = $1", sender)
-        moments = [real_now() - timedelta(seconds=ago)]
-        await MESSAGES.note_life(tx, services=[sender], moments=moments)
+        await MESSAGES.note_life(tx, services=[sender], moments=[sent_at])
+    return sent_at
 
 
 async def take(database: Database, subscriptions: Sequence[Subscription], *events: Event) -> None:
@@ -193,11 +194,13 @@ async def announced(database: Database) -> list[Event]:
     return [decode(bytes(row["body"]), FACTS) for row in rows]
 
 
-def client(app: ASGIApp, mount: str = "", person: Person | None = EVERYTHING) -> httpx.AsyncClient:
+def client(
+    app: ASGIApp, mount: str = "", person: Person | None = EVERYTHING, age: timedelta = timedelta(0)
+) -> httpx.AsyncClient:
     """A browser on an application, as if it were mounted under ``mount``.
 
-    Where there are sessions it is signed in as this person, with a token that is new for each request: tests
-    move the clock.
+    Where there are sessions it is signed in as this person, with a token that is new for each request, or of
+    the given age: tests move the clock.
     """
     transport = httpx.ASGITransport(app, root_path=mount, raise_app_exceptions=True)
     site = getattr(getattr(app, "state", None), "site", None)
@@ -205,7 +208,7 @@ def client(app: ASGIApp, mount: str = "", person: Person | None = EVERYTHING) ->
     async def sign_in(request: httpx.Request) -> None:
         if site is not None and person is not None:
             settings = site.context.settings
-            made = token(settings.keys_folder, person, now=site.context.clock.now())
+            made = token(settings.keys_folder, person, now=site.context.clock.now() - age)
             request.headers["cookie"] = f"{session_name(settings)}={made}"
 
     hooks = {"request": [sign_in]}
