@@ -85,12 +85,13 @@ def templates(postgres: PrivatePostgres) -> dict[str, str]:
     names = {}
     for service in SERVICES:
         names[service] = f"template_{service}"
-        asyncio.run(_administer(postgres, f'CREATE DATABASE "{names[service]}"'))
+        asyncio.run(administer(postgres, f'CREATE DATABASE "{names[service]}"'))
         migrate(postgres.database_url(names[service]), migrations_of(service))
     return names
 
 
-async def _administer(server: PrivatePostgres, *statements: str) -> None:
+async def administer(server: PrivatePostgres, *statements: str) -> None:
+    """Run statements as the administrator of the private server."""
     connection = await asyncpg.connect(server.database_url("postgres"))
     try:
         for statement in statements:
@@ -117,7 +118,7 @@ def bare_template(postgres: PrivatePostgres) -> str:
     """The name of a database with the chassis's own tables and nothing else."""
 
     async def prepare() -> None:
-        await _administer(postgres, "CREATE DATABASE template_bare")
+        await administer(postgres, "CREATE DATABASE template_bare")
         connection = await asyncpg.connect(postgres.database_url("template_bare"))
         for number in ("0001", "0004"):
             await connection.execute((Path(chassis.__file__).parent / "schema" / f"{number}.sql").read_text())
@@ -156,7 +157,7 @@ async def _databases(
 
     async def make(service: str) -> Database:
         name = f"test_{service}_{next(_numbers)}"
-        await _administer(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template(service)}"')
+        await administer(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template(service)}"')
         context = Context(
             service=service, settings=settings, house=house, keys=read_keys(settings.keys_folder, service)
         )
@@ -170,7 +171,7 @@ async def _databases(
     yield make
     for database, name in made:
         await database.close()
-        await _administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+        await administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def hear(database: Database, sender: str, ago: float = 0) -> datetime:
