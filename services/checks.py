@@ -198,7 +198,7 @@ def _life(settings: Settings, service: str, sender: str, heard_at: datetime | No
     if silence_after(heard_at, settings.silence) is None:
         return Finding(what, True, said)
     cure = "Are both up, and the broker? After an update run: conduit declare"
-    return Finding(what, False, f"{said}; until then nobody acts on money or decisions. {cure}")
+    return Finding(what, False, f"{said}: nobody acts on money or decisions until it is heard. {cure}")
 
 
 def _outbox(service: str, state: dict[str, Any]) -> Finding:

@@ -108,7 +108,7 @@ def test_it_is_said_when_whoever_signs_sessions_was_heard_last(migrated: Setting
     assert "conduit declare" in silent.says
     tell(migrated, NOTIFICATIONS, "DELETE FROM signs_of_life")
     never = finding(migrated, "partners heard by notifications")
-    assert (never.good, never.says.partition(";")[0]) == (False, "never")
+    assert (never.good, never.says.partition(":")[0]) == (False, "never")
     patient = finding(replace(migrated, silence=3), "partners heard by grants")
     assert not patient.good
     said = {each.what for each in run_checks(Installation(migrated))}

@@ -91,13 +91,17 @@ async def _admit(request: Request, action: Action) -> None:
         person = await _who(request)
     except NoSession as none:
         raise SignInNeeded from none
+    silence: Silence | None = await request.app.state.site.standings.silence()
+    ended = person.expired_by(_now(request))
+    if ended and silence is None:  # it was taken beyond its end, and a sign of life came meanwhile
+        raise SignInNeeded
     changes = request.method not in ("GET", "HEAD")
     if not may(action, person.roles) or (person.reads_only and changes):
         raise Forbidden
     request.scope[_PERSON] = person
-    request.scope[_SILENCE] = silence = await request.app.state.site.standings.silence()
+    request.scope[_SILENCE] = silence
     if silence is not None and changes:
-        _refuse_in_silence(silence, weighs=rule.weighs, ended=person.expired_by(_now(request)))
+        _refuse_in_silence(silence, weighs=rule.weighs, ended=ended)
     if rule.proof or (person.owes_proof and action is not Action.PROVE):
         require_proof(request)
 
@@ -113,12 +117,11 @@ def _refuse_in_silence(silence: Silence, *, weighs: bool, ended: bool) -> None:
         cure = "Try again in a few minutes. Whoever looks after the computer sees why with: conduit check"
         raise Silent(what, cure)
     if ended:
-        what = f"You cannot be signed in anew just now: {_SIGNER} {_not_heard(silence)}. Nothing was changed."
         cure = (
-            "Go back: your browser has kept the form. Send it again in a few minutes. "
-            "If “Your account” opens, you are signed in anew at once."
+            f"{_SIGNER} {_not_heard(silence)}. Go back: your browser has kept the form. Send it again in a "
+            "few minutes. If “Your account” opens, you are signed in anew at once."
         )
-        raise Silent(what, cure)
+        raise Silent("You cannot be signed in anew just now. Nothing was changed.", cure)
 
 
 def _not_heard(silence: Silence) -> str:

@@ -351,7 +351,7 @@ def test_a_copy_is_rebuilt_from_its_owner_and_no_letter_goes_twice(world: World)
 
 
 def test_while_partners_is_away_people_read_on_and_money_waits(world: World) -> None:
-    """Beyond the end of their sessions. Nobody is let in who was barred, and what waited is done afterwards."""
+    """Beyond the end of their sessions. Nobody is let in who was barred, and what waited is done later."""
     pledge = somebody_pledges(world)
     late = LIFETIME * 2
     assert world.get_as(NOTIFICATIONS, "/letters/", EVERYTHING, late).status_code == 303
