@@ -93,7 +93,7 @@ async def _admit(request: Request, action: Action) -> None:
         raise SignInNeeded from none
     silence: Silence | None = await request.app.state.site.standings.silence()
     ended = person.expired_by(_now(request))
-    if ended and silence is None:  # it was taken beyond its end, and a sign of life came meanwhile
+    if ended and silence is None:  # whoever signs is there, and renews it
         raise SignInNeeded
     changes = request.method not in ("GET", "HEAD")
     if not may(action, person.roles) or (person.reads_only and changes):
@@ -162,8 +162,8 @@ def _now(request: Request) -> datetime:
 async def _who(request: Request) -> Person:
     """Whoever asks: a program by its token, on the addresses that are made for programs, or a browser.
 
-    While the service that signs is silent, and so renews no session, a browser's token is taken beyond its
-    end, for as long as one may be idle.
+    A browser's token is taken beyond its end, for as long as one may be idle: what that is good for is not
+    decided here.
     """
     site, now = request.app.state.site, _now(request)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -171,13 +171,8 @@ async def _who(request: Request) -> Person:
         holder: Person = await site.standings.of_token(token.strip(), now)
         return holder
     settings: Settings = site.context.settings
-    cookie = session_cookie(request, settings)
-    try:
-        person: Person = site.sessions.verify(cookie, now)
-    except NoSession as none:
-        if none.reason != "expired" or await site.standings.silence() is None:
-            raise
-        person = site.sessions.verify(cookie, now, timedelta(hours=settings.session_idle))
+    longest = max(LIFETIME, timedelta(hours=settings.session_idle))
+    person: Person = site.sessions.verify(session_cookie(request, settings), now, longest)
     await site.standings.check(person)
     return person
 

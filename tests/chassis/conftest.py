@@ -200,10 +200,10 @@ def heard(databases: Databases, *subjects: str, within: float = 5) -> None:
     becomes(lambda: sorted(s for s in databases.effects() if s in subjects), sorted(subjects), within)
 
 
-def lives(databases: Databases, service: str = NOTIFICATIONS) -> None:
+def lives(databases: Databases, service: str, within: float = 5) -> None:
     """Wait until a service has heard a sign of life of partners that was sent after this was called."""
     before = real_now()
-    becomes(lambda: [moment > before for moment in databases.heard_at(service)], [True])
+    becomes(lambda: [moment > before for moment in databases.heard_at(service)], [True], within)
 
 
 def signs_are_no_events(databases: Databases) -> None:

@@ -36,8 +36,8 @@ from contracts.grants import RegistrationsCounted
 from contracts.notifications import CampaignSent
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 
-#: A service that there is only here.
-DOOMED = "doomed"
+#: Services that there are only here.
+DOOMED, LATE = "doomed", "late"
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -191,7 +191,27 @@ class Partners:
         await inbox.take(deliveries)
 
 
-CLASSES = {GRANTS: Grants, NOTIFICATIONS: Notifications, PARTNERS: Partners, DOOMED: Doomed}
+class Slow(Store):
+    """A database that takes its time to open."""
+
+    def setup(self) -> None:
+        chassis.loop.sleep(0.7)
+        super().setup()
+
+
+class Latecomer(Grants):
+    """Is up when the others have spoken already."""
+
+    store = Slow(MIGRATIONS)
+
+
+CLASSES = {
+    GRANTS: Grants,
+    NOTIFICATIONS: Notifications,
+    PARTNERS: Partners,
+    DOOMED: Doomed,
+    LATE: Latecomer,
+}
 
 
 def main(names: Sequence[str]) -> int:

@@ -93,6 +93,11 @@ class TestServing:
 
 
 class TestSignsOfLife:
+    def test_whoever_begins_to_listen_is_told_at_once(self, databases: Databases, tmp_path: Path) -> None:
+        """Not when it is the next one's turn."""
+        with Host(tmp_path, databases, PARTNERS, "late", silence=30, heartbeat=30):
+            becomes(lambda: len(databases.heard_at(GRANTS)), 1, within=0.7)
+
     def test_they_come_at_once_and_again_and_again(self, databases: Databases, tmp_path: Path) -> None:
         """The first does not wait for its turn, whichever service was up first."""
         with Host(tmp_path, databases, *SERVICES, silence=30, heartbeat=30):

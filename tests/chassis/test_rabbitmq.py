@@ -16,7 +16,7 @@ import pytest
 
 from chassis.clock import real_now
 from chassis.declare import QueueDiffers, declare, verify, waiting
-from chassis.testing import LOOPBACK, PrivateRabbitMQ, RawProxy
+from chassis.testing import LOOPBACK, PrivateRabbitMQ, RawProxy, eventually
 from chassis.transports import sign_of_life
 from contracts.catalogue import sample
 from contracts.envelope import CONTENT_TYPE, Event, encode
@@ -285,6 +285,19 @@ class TestSignsOfLife:
             assert databases.heard_at(PARTNERS) == []
             assert "publishing_failed" not in everybody.log
             assert not everybody.metric('conduit_timer_failures_total{name="canary",service="partners"}')
+        host.start()
+        drained(broker)
+
+    def test_one_that_could_not_be_sent_is_soon_sent_again(
+        self, broker: PrivateRabbitMQ, user: str, host: Host, databases: Databases, tmp_path: Path
+    ) -> None:
+        """Its next turn would come after 20 seconds."""
+        host.stop()
+        broker.stop()
+        with Host(tmp_path, databases, *SERVICES, amqp_url=user, silence=60, heartbeat=20) as early:
+            eventually(lambda: "publishing_failed" in early.log, within=5, otherwise="it was not tried")
+            broker.start()
+            lives(databases, GRANTS, within=10)
         host.start()
         drained(broker)
 

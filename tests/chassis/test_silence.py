@@ -16,8 +16,6 @@ from starlette.responses import JSONResponse, Response
 from chassis.access import (
     LIFETIME,
     Person,
-    Silence,
-    Standings,
     remember_standings,
     remember_tokens,
     token_digest,
@@ -27,7 +25,7 @@ from chassis.database import Database
 from chassis.web import Site, operation, page, site_of
 from chassis.web.access import set_session
 from chassis.web.words import lately
-from contracts.access import PROVE, RENEW, Action, Role
+from contracts.access import PROVE, Action, Role
 from contracts.topology import GRANTS, PARTNERS
 from tests.access import EVERYTHING, Said
 from tests.conftest import MakeDatabase, client, hear
@@ -175,27 +173,6 @@ async def test_a_form_in_an_ended_session_is_not_sent_to_where_nobody_answers(
         answer.text,
     )
     assert (told.status_code, told.headers["content-type"]) == (503, "application/problem+json")
-
-
-class Flickering(Standings):
-    """A sign of life comes between two looks at a request."""
-
-    looks = 0
-
-    async def silence(self) -> Silence | None:
-        self.looks += 1
-        return Silence(None) if self.looks == 1 else None
-
-
-async def test_a_sign_of_life_in_the_middle_of_a_request_makes_no_ended_session_good(
-    database: Database, tmp_path: Path
-) -> None:
-    for method, path in (("GET", "/"), ("POST", "/note"), ("POST", "/pay")):
-        site = things(database, tmp_path)
-        site.standings = Flickering(database)
-        async with client(site.app, MOUNT, age=LIFETIME) as browser:
-            answer = await browser.request(method, MOUNT + path)
-            assert answer.headers["location"].startswith(RENEW), (method, path)
 
 
 async def test_what_is_not_for_somebody_is_not_for_them_then_either(
