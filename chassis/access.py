@@ -3,7 +3,7 @@
 One service signs a token for a quarter of an hour; the others verify it by themselves with its public key.
 A token carries the version of the person that it was made at. As soon as a service hears of a newer one
 (other roles, barred, signed out), the token is no longer good, and the browser fetches another one or learns
-why not.
+why not. While the one that signs is silent, nobody can be told so: that is known here as well.
 """
 
 import hashlib
@@ -29,10 +29,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from chassis.clock import real_now
 from chassis.database import Database, Transaction, read_queries
 from chassis.errors import DatabaseAway
-from chassis.inbox import Forget
 from chassis.keys import KeysError, create_file
+from chassis.outbox import QUERIES as MESSAGES
+from contracts.access import SIGNED_BY
 from contracts.envelope import Event
 
 QUERIES = read_queries(__file__, "access.sql")
@@ -42,8 +44,8 @@ LIFETIME = timedelta(minutes=15)
 
 #: Seconds for which what is known of people's versions is taken for true.
 _FRESH = 5.0
-#: The same where a token is not known: it may have been made a moment ago.
-_FRESH_FOR_NEW_TOKENS = 1.0
+#: The same where a token is not known, or nothing was heard of its maker: that may have come a moment ago.
+_FRESH_IN_DOUBT = 1.0
 #: Seconds after which it is no longer, even if the database is away.
 _STALE = 45.0
 
@@ -83,6 +85,10 @@ class Person:
     owes_proof: bool = False
     #: A program acts for them that may change nothing.
     reads_only: bool = False
+
+    def expired_by(self, now: datetime) -> bool:
+        """Whether the present token has come to its end."""
+        return now >= self.seen_at + LIFETIME
 
     def proved_since(self, moment: datetime) -> bool:
         """Whether they have shown their second factor after this."""
@@ -130,11 +136,12 @@ class SessionKeys:
         }
         return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": id})
 
-    def verify(self, token: str, now: datetime | None) -> Person:
+    def verify(self, token: str, now: datetime | None, good_for: timedelta = LIFETIME) -> Person:
         """The person in a token.
 
         Args:
             now: the present moment; nothing to take an expired token as well.
+            good_for: for how long a token is taken after it was made.
 
         Raises:
             NoSession: ``invalid`` or ``expired``.
@@ -155,7 +162,7 @@ class SessionKeys:
             raise NoSession("invalid") from None
         if person.seen_at > until:
             raise NoSession("invalid")
-        if now is not None and not person.seen_at - _CLOCKS_DIFFER <= now < person.seen_at + LIFETIME:
+        if now is not None and not person.seen_at - _CLOCKS_DIFFER <= now < person.seen_at + good_for:
             raise NoSession("expired")
         return person
 
@@ -223,14 +230,46 @@ class _Standing:
     barred: bool
 
 
+@dataclass(frozen=True)
+class Silence:
+    """The service that signs is not heard from."""
+
+    #: When its newest sign of life was sent; nothing when there was none.
+    since: datetime | None
+
+
+def silence_after(heard_at: datetime | None, limit: float) -> Silence | None:
+    """What a newest sign of life means, after so many seconds in which none must have come."""
+    if heard_at is not None and real_now() - heard_at <= timedelta(seconds=limit):
+        return None
+    return Silence(heard_at)
+
+
 class Standings:
-    """What a service has heard of people and of programs, looked up at most every few seconds."""
+    """What a service has heard of people, programs and whoever signs, looked up at most every few seconds."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._signs_itself = database.context.service == SIGNED_BY
+        self._heard_at: datetime | None = None
         self._known: dict[UUID, _Standing] = {}
         self._tokens: dict[str, Any] = {}
         self._read_at = -_STALE
+
+    async def silence(self) -> Silence | None:
+        """Whether the service that signs is silent: then it is not known who may still act.
+
+        Raises:
+            DatabaseAway: when what is known is too old to go by.
+        """
+        if self._signs_itself:
+            return None
+        if self._silence() is not None:
+            await self._read(_FRESH_IN_DOUBT)
+        return self._silence()
+
+    def _silence(self) -> Silence | None:
+        return silence_after(self._heard_at, self._database.context.settings.silence)
 
     async def check(self, person: Person) -> None:
         """Refuse a session token that is older than what was heard of its person.
@@ -252,7 +291,7 @@ class Standings:
             DatabaseAway: when what is known is too old to go by.
         """
         digest = token_digest(token)
-        await self._read(_FRESH if digest in self._tokens else _FRESH_FOR_NEW_TOKENS)
+        await self._read(_FRESH if digest in self._tokens else _FRESH_IN_DOUBT)
         found = self._tokens.get(digest)
         if found is None:
             raise NoSession("invalid")
@@ -278,6 +317,7 @@ class Standings:
             async with self._database.reading() as tx:
                 people = [row async for row in QUERIES.standings(tx)]
                 tokens = [row async for row in QUERIES.tokens_in_use(tx, now=tx.now)]
+                signs = {row["service"]: row["sent_at"] async for row in MESSAGES.signs_of_life(tx)}
         except DatabaseAway:
             if monotonic() - self._read_at > _STALE:
                 raise
@@ -289,6 +329,7 @@ class Standings:
             for row in people
         }
         self._tokens = {row["digest"]: row for row in tokens}
+        self._heard_at = signs.get(SIGNED_BY)
         self._read_at = monotonic()
 
 
@@ -309,10 +350,6 @@ async def remember_tokens(tx: Transaction, events: Sequence[Event]) -> None:
 
 def _state(event: Event) -> dict[str, Any]:
     return {**event.data, "epoch": event.epoch, "version": event.sequence}
-
-
-forget_standings: Forget = QUERIES.forget_standings
-forget_tokens: Forget = QUERIES.forget_tokens
 
 
 def new_forms_secret() -> str:

@@ -13,6 +13,11 @@ def months_before(moment: datetime, months: int) -> datetime:
     return moment.replace(year=year, month=month + 1, day=min(moment.day, monthrange(year, month + 1)[1]))
 
 
+def real_now() -> datetime:
+    """What the computer's own clock says, however business time was moved."""
+    return datetime.now(UTC)
+
+
 class Clock:
     """Real time plus an offset. Always aware, always UTC."""
 
@@ -20,7 +25,7 @@ class Clock:
         self._offset = offset
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._offset
+        return real_now() + self._offset
 
     def today(self) -> date:
         """The date where the users are."""

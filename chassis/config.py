@@ -97,6 +97,12 @@ class Settings:
     handler_timeout: float = _setting(30.0, "the longest that handling one message may take", "seconds", 0.1)
     attempts: int = _setting(8, "tries before a parked message waits for a person", "tries", 1)
     watchdog: float = _setting(90.0, "silence on one's own queue after which one is deaf", "seconds", 1)
+    silence: float = _setting(
+        60.0,
+        "silence of the service that signs sessions after which nothing that weighs is done",
+        "seconds",
+        3,
+    )
     grace: float = _setting(8.0, "the longest that stopping may take", "seconds", 0.5)
     request_timeout: float = _setting(20.0, "the longest that a page may take", "seconds", 0.5)
     body_limit: int = _setting(1_048_576, "the largest request body", "bytes", 1024)

@@ -13,7 +13,15 @@ from kombu.exceptions import OperationalError
 
 from chassis.errors import ChassisError
 from contracts.catalogue import facts_for
-from contracts.topology import EXCHANGES, SERVICES, Queue, canary_key, dead_letters_of, inbox_of
+from contracts.topology import (
+    EXCHANGES,
+    SERVICES,
+    Queue,
+    canary_key,
+    dead_letters_of,
+    inbox_of,
+    signs_heard_by,
+)
 
 
 class BrokerAway(ChassisError):
@@ -77,12 +85,13 @@ def _declare_queue(url: str, queue: Queue) -> None:
 
 
 def _bind(url: str, service: str) -> None:
-    """Bind an inbox to the facts that its service handles, and to its own canary."""
+    """Bind an inbox to the facts that its service handles, and to the signs of life that it hears."""
     inbox = inbox_of(service).name
     with administrator(url) as channel:
         for kind, fact in facts_for(service).items():
             channel.queue_bind(inbox, EXCHANGES[fact.OWNER], kind)
-        channel.queue_bind(inbox, EXCHANGES[service], canary_key(service))
+        for sender in (service, *signs_heard_by(service)):
+            channel.queue_bind(inbox, EXCHANGES[sender], canary_key(sender))
 
 
 def waiting(url: str) -> dict[str, tuple[int, int]]:

@@ -42,6 +42,8 @@ class Refused(ChassisError):
     """
 
     status = 422
+    #: Seconds after which it may be asked for again; nothing where waiting is no cure.
+    retry_after: int | None = None
 
     def __init__(self, what: str, cure: str = "", *, field: str = "") -> None:
         super().__init__(what)

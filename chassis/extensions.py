@@ -5,6 +5,7 @@ order. What they do is plain asyncio in the modules that they name. Everything t
 on its :class:`~chassis.process.Process`, which stands in nameko's configuration.
 """
 
+import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -25,11 +26,17 @@ from chassis.loop import Event, GreenletExit, green, wait
 from chassis.migrations import refuse_to_start_behind
 from chassis.outbox import CHANNEL
 from chassis.process import PROCESS, Process
-from chassis.rabbitmq import RabbitConsumer, RabbitPublisher
+from chassis.rabbitmq import RabbitConsumer
 from chassis.relay import Relay
-from chassis.transports import Delivery
+from chassis.transports import Delivery, sign_of_life
+from contracts.topology import signs_heard_by
 
 _log = logger(__name__)
+
+#: The timer that sends signs of life, by its name for logs, metrics and whoever wakes it.
+_CANARY = "canary"
+#: Seconds after which one that was not taken everywhere is sent again.
+_CANARY_AGAIN = 2.0
 
 Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, Any]])
 
@@ -69,7 +76,7 @@ class Store(_Hosted, DependencyProvider):  # type: ignore[misc]
 
 
 class Announcements(_Hosted, DependencyProvider):  # type: ignore[misc]
-    """Carries the outbox away: the relay with its port, woken at commit, and the canary."""
+    """Carries the outbox away: the relay with its port, woken at commit. Past the outbox, signs of life."""
 
     def setup(self) -> None:
         settings = self.process.settings
@@ -77,15 +84,15 @@ class Announcements(_Hosted, DependencyProvider):  # type: ignore[misc]
         relay = Relay(self.database, self._port)
         self._ear: asyncpg.Connection | None = None
         self._relaying = Background(self.service, "relay", relay.turn, pause=settings.poll, longest=120)
+        often = min(settings.watchdog / 4, settings.heartbeat, settings.silence / 3)
+        self._canary = Background(self.service, _CANARY, self._send_canary, pause=often, longest=60)
+        self.process.wakers[self.service, _CANARY] = self._canary.wake
         self._turns = [
             self._relaying,
             Background(self.service, "outbox gauges", relay.observe, pause=10, longest=30),
             Background(self.service, "wake relay", self._listen, pause=5, longest=30),
+            self._canary,
         ]
-        if isinstance(self._port, RabbitPublisher):
-            canary = functools.partial(self._send_canary, self._port)
-            often = min(settings.watchdog / 4, settings.heartbeat)
-            self._turns.append(Background(self.service, "canary", canary, pause=often, longest=60))
 
     def start(self) -> None:
         wait(start_all(self._turns))
@@ -103,13 +110,18 @@ class Announcements(_Hosted, DependencyProvider):  # type: ignore[misc]
             await self._ear.add_listener(CHANNEL, lambda *_: self._relaying.wake())
             self._relaying.wake()
 
-    async def _send_canary(self, port: RabbitPublisher) -> None:
-        """A confirmed canary must come back through the service's own queue."""
+    async def _send_canary(self) -> None:
+        """Say that this service lives.
+
+        A broker must bring what it has confirmed back through the service's own queue: the watchdog waits for
+        it. It also is what keeps the connection alive.
+        """
         since = monotonic()
-        if await port.send_canary():
-            self.process.watchdog.expect(self.service, since)
-        else:
+        if await self._port.publish([sign_of_life(self.service)]):
             self.process.watchdog.excuse(self.service)
+            asyncio.get_running_loop().call_later(_CANARY_AGAIN, self._canary.wake)
+        else:
+            self.process.watchdog.expect(self.service, since)
 
     async def _stop(self) -> None:
         await stop_all(self._turns, self.process.settings.grace / 2)
@@ -190,6 +202,8 @@ class Subscribe(_AsyncEntrypoint):
             self.container.spawn_managed_thread(self._consumer.run, identifier="consumer")
         else:
             self.process.local.register(self.service, self._receive)
+            for sender in signs_heard_by(self.service):  # which may have spoken before anybody listened
+                self.process.wake(sender, _CANARY)
 
     def stop(self) -> None:
         grace = self.process.settings.grace

@@ -3,21 +3,24 @@
 One transaction per batch: the ids are entered first, then the new events are handled in the order of their
 subjects: one by one by reactions, all together by copies. When a handler raises, the batch is taken back and
 its messages are taken one by one; what still fails is parked with its reason, in the same transaction as its
-inbox row. Nothing here acknowledges anything: the caller does, when :meth:`Inbox.take` has returned.
+inbox row. A sign of life is noted in its place among the events, together with those of its batch. Nothing
+here acknowledges anything: the caller does, when :meth:`Inbox.take` has returned.
 """
 
 import asyncio
 import hashlib
+import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid5
 
 from chassis import metrics
+from chassis.clock import real_now
 from chassis.context import Cause
 from chassis.database import IN_THE_WAY, Database, Transaction
 from chassis.errors import DatabaseAway, HandlerTooSlow, NotYetKnown
@@ -27,6 +30,7 @@ from chassis.outbox import QUERIES
 from chassis.scrub import scrub_published
 from chassis.transports import Delivery
 from contracts.envelope import Event, Fact, Undecodable, decode
+from contracts.topology import signs_heard_by
 
 _log = logger(__name__)
 
@@ -55,6 +59,9 @@ React = Callable[[Transaction, Event], Awaitable[None]]
 
 #: Brings a copy up to date with the newest event about each of several subjects, in the order of subjects.
 Remember = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
+
+#: When services said last that they live, by the name of each.
+_Signs = Mapping[str, datetime]
 
 #: Lets any version replace what a copy holds, before it is rebuilt from snapshots.
 Forget = Callable[[Transaction], Awaitable[None]]
@@ -120,42 +127,68 @@ class Inbox:
             DatabaseAway: nothing is certain; keep the messages and offer them again.
         """
         started = monotonic()
-        messages = _each_once(map(self._look, deliveries))
-        outcomes = await self._settle(messages)
-        for (type, outcome), count in Counter((m.type, outcomes[m.id]) for m in messages).items():
-            metrics.HANDLED.labels(self._service, type, outcome).inc(count)
-        metrics.HANDLING.labels(self._service).observe(monotonic() - started)
+        messages = _each_once(self._look(each) for each in deliveries if not each.life_of)
+        signs = self._newest_signs(each for each in deliveries if each.life_of)
+        if messages:
+            outcomes = await self._settle(messages, signs)
+            for (type, outcome), count in Counter((m.type, outcomes[m.id]) for m in messages).items():
+                metrics.HANDLED.labels(self._service, type, outcome).inc(count)
+            metrics.HANDLING.labels(self._service).observe(monotonic() - started)
+        elif signs:
+            await self._note_life_alone(signs)
 
-    async def _settle(self, messages: list[_Message]) -> dict[UUID, str]:
+    def _newest_signs(self, deliveries: Iterable[Delivery]) -> _Signs:
+        """When each service last said that it lives. What cannot be read says nothing, and harms nobody."""
+        heard = set(signs_heard_by(self._service))
+        signs: dict[str, datetime] = {}
+        for each in deliveries:
+            moment = _moment(each.body)
+            if moment is not None and each.life_of in heard:
+                signs[each.life_of] = max(moment, signs.get(each.life_of, moment))
+        return signs
+
+    async def _settle(self, messages: list[_Message], signs: _Signs) -> dict[UUID, str]:
         try:
-            return await self._handle_together(messages)
+            return await self._handle_together(messages, signs)
         except DatabaseAway:
             raise
         except Exception as error:  # noqa: BLE001  whatever a handler raises, its message is parked
             if len(messages) == 1:
-                return {messages[0].id: await self._park(messages[0], error)}
-        outcomes: dict[UUID, str] = {}
-        for message in messages:
-            outcomes.update(await self._settle([message]))
+                outcomes = {messages[0].id: await self._park(messages[0], error)}
+            else:
+                outcomes = await self._settle_one_by_one(messages)
+        if signs:
+            await self._note_life_alone(signs)
         return outcomes
 
-    async def _handle_together(self, messages: list[_Message]) -> dict[UUID, str]:
+    async def _settle_one_by_one(self, messages: list[_Message]) -> dict[UUID, str]:
+        outcomes: dict[UUID, str] = {}
+        for message in messages:
+            outcomes.update(await self._settle([message], {}))
+        return outcomes
+
+    async def _handle_together(self, messages: list[_Message], signs: _Signs) -> dict[UUID, str]:
         """One transaction for all; the same again when another transaction was in the way."""
         for attempt in range(5):
             try:
-                return await self._handle_once(messages)
+                return await self._handle_once(messages, signs)
             except IN_THE_WAY:
                 await asyncio.sleep(random.uniform(0, 0.05 * 2**attempt))
-        return await self._handle_once(messages)
+        return await self._handle_once(messages, signs)
 
-    async def _handle_once(self, messages: list[_Message]) -> dict[UUID, str]:
+    async def _handle_once(self, messages: list[_Message], signs: _Signs) -> dict[UUID, str]:
         async with self._database.transaction() as tx:
             new = await self._unseen(tx, messages)
             outcomes = {message.id: "known" for message in messages}
             outcomes |= await self._handle(tx, new)
+            await _note_life(tx, signs)
             reach("inbox.before_commit")
         reach("inbox.committed")
         return outcomes
+
+    async def _note_life_alone(self, signs: _Signs) -> None:
+        async with self._database.transaction() as tx:
+            await _note_life(tx, signs)
 
     async def _unseen(self, tx: Transaction, messages: list[_Message]) -> list[_Message]:
         """The messages that were never seen before. One that reuses an id for something else is parked."""
@@ -288,11 +321,15 @@ class Inbox:
             )
 
     async def observe(self) -> None:
-        """Bring the gauge of parked messages up to date."""
+        """Bring the gauges of parked messages and of signs of life up to date."""
         async with self._database.reading() as tx:
             counts = {row["reason"]: row["count"] async for row in QUERIES.parked_by_reason(tx)}
+            heard_at = {row["service"]: row["sent_at"] async for row in QUERIES.signs_of_life(tx)}
         for reason in REASONS:
             metrics.PARKED.labels(self._service, reason).set(counts.get(reason, 0))
+        for sender in signs_heard_by(self._service):
+            age = (real_now() - heard_at[sender]).total_seconds() if sender in heard_at else math.inf
+            metrics.SIGN_OF_LIFE_AGE.labels(self._service, sender).set(max(age, 0))
 
     async def tidy(self) -> None:
         """Forget what was published, handled and answered so long ago, and what was sealed in it."""
@@ -316,6 +353,12 @@ class Inbox:
         """Back-off with full jitter."""
         longest = min(self._settings.retry_first * 2 ** min(attempts - 1, 20), self._settings.retry_longest)
         return timedelta(seconds=random.uniform(0, longest))
+
+
+async def _note_life(tx: Transaction, signs: _Signs) -> None:
+    """Last of all, so that its row is locked for a moment only: every replica writes the same one."""
+    if signs:
+        await QUERIES.note_life(tx, services=sorted(signs), moments=[signs[name] for name in sorted(signs)])
 
 
 class _GivenUp(Exception):
@@ -349,6 +392,15 @@ def _each_once(messages: Iterable[_Message]) -> list[_Message]:
             other = _renamed(message)
             once.setdefault(other.id, other)
     return list(once.values())
+
+
+def _moment(body: bytes) -> datetime | None:
+    """When a sign of life was sent; never later than now, whatever its sender's clock says."""
+    try:
+        sent_at = datetime.fromisoformat(body.decode("ascii"))
+        return min(sent_at.astimezone(UTC), real_now()) if sent_at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _reason(error: Exception) -> str:

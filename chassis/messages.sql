@@ -129,6 +129,16 @@ UPDATE parked SET body = :body WHERE id = :id;
 -- Take on a night's work; nothing comes back when another replica has.
 INSERT INTO nights (night, began_at) VALUES (:night, :now) ON CONFLICT (night) DO NOTHING RETURNING night;
 
+-- name: note_life!
+-- Those services live, or lived at that moment. A sign that comes late changes nothing.
+INSERT INTO signs_of_life AS known (service, sent_at)
+SELECT service, sent_at FROM unnest(:services::text[], :moments::timestamptz[]) AS new (service, sent_at)
+ON CONFLICT (service) DO UPDATE SET sent_at = excluded.sent_at WHERE known.sent_at < excluded.sent_at;
+
+-- name: signs_of_life
+-- When the newest sign of life was sent, of each service that was ever heard.
+SELECT service, sent_at FROM signs_of_life;
+
 -- name: given_answer^
 -- The answer already given to this key.
 SELECT digest, status, location, body, media_type FROM idempotency WHERE key = :key;

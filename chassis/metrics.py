@@ -69,6 +69,12 @@ SCRUBBED = Counter(
     ["service", "what"],
     registry=REGISTRY,
 )
+SIGN_OF_LIFE_AGE = Gauge(
+    "conduit_sign_of_life_age_seconds",
+    "Since the newest sign of life of another service was sent; infinite when there was none",
+    ["service", "sender"],
+    registry=REGISTRY,
+)
 POOL = Gauge(
     "conduit_database_connections", "Database connections by state", ["service", "state"], registry=REGISTRY
 )

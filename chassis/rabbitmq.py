@@ -22,7 +22,7 @@ from chassis.loop import Event, GreenletExit, Queue, Timeout, green, sleep, spaw
 from chassis.transports import Delivery, Outgoing
 from chassis.wire import read_ahead, writing_together
 from contracts.envelope import CONTENT_TYPE
-from contracts.topology import DEAD_LETTERS, EXCHANGES, INBOXES, canary_key
+from contracts.topology import CANARIES, DEAD_LETTERS, EXCHANGES, INBOXES
 
 _log = logger(__name__)
 
@@ -85,14 +85,6 @@ class RabbitPublisher:
     async def publish(self, batch: Sequence[Outgoing]) -> dict[UUID, str]:
         async with self._one_owner:
             return await green(self._publish, batch)
-
-    async def send_canary(self) -> bool:
-        """Publish a message that comes back to this service's own queue. Whether it was confirmed.
-
-        Sent often enough, it also is what keeps the connection alive.
-        """
-        canary = Outgoing(id=UUID(int=0), type=canary_key(self._service), body=b"", expected=True)
-        return not await self.publish([canary])
 
     async def close(self) -> None:
         async with self._one_owner:
@@ -269,8 +261,9 @@ class RabbitConsumer:
         def note(message: Any) -> None:
             self.last_received = monotonic()
             # By its type, not its routing key: dead-lettering gives it another one of those.
-            canary = message.properties.get("type") == canary_key(self._service)
-            held.add(message.delivery_tag, None if canary else _delivery(message, dead))
+            sender = CANARIES.get(str(message.properties.get("type")), "")
+            own = sender == self._service
+            held.add(message.delivery_tag, None if own else _delivery(message, dead, sender))
 
         return note
 
@@ -323,7 +316,7 @@ class _Held:
         self.over = False
 
     def add(self, tag: int, delivery: Delivery | None) -> None:
-        """A canary is nothing to take in, but it has a tag to be acknowledged."""
+        """One's own canary is nothing to take in, but it has a tag to be acknowledged."""
         self._queue.put((tag, delivery))
 
     def let_go(self) -> None:
@@ -351,11 +344,12 @@ def _rest(seconds: float, over: Callable[[], bool]) -> None:
         sleep(0.1)
 
 
-def _delivery(message: Any, dead: bool) -> Delivery:
+def _delivery(message: Any, dead: bool, life_of: str) -> Delivery:
     """The raw bytes. Headers are not looked at: nothing in them may reach nameko."""
     body = message.body
     return Delivery(
         body=body.encode() if isinstance(body, str) else bytes(body),
         content_type=str(message.properties.get("content_type") or ""),
         dead=dead,
+        life_of=life_of,
     )

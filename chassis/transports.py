@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from chassis.clock import real_now
 from contracts.catalogue import FACTS
 from contracts.envelope import CONTENT_TYPE
+from contracts.topology import CANARIES, HEARD_BY, canary_key
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outgoing:
-    """One event on its way out."""
+    """One event, or a sign of life, on its way out."""
 
     id: UUID
     type: str
@@ -33,6 +35,14 @@ class Delivery:
     content_type: str = CONTENT_TYPE
     #: Set when the broker gave up on it; it is parked without another try.
     dead: bool = False
+    #: No event, but a sign of life of this service.
+    life_of: str = ""
+
+
+def sign_of_life(service: str) -> Outgoing:
+    """What a service sends now and then, past its outbox: that it is there, and when that was."""
+    moment = real_now().isoformat()
+    return Outgoing(id=UUID(int=0), type=canary_key(service), body=moment.encode(), expected=True)
 
 
 class PublishPort(Protocol):
@@ -75,7 +85,7 @@ class InProcess:
         refused: dict[UUID, str] = {}
         wanted: dict[str, list[Outgoing]] = {}
         for event in batch:
-            for subscriber in FACTS[event.type].SUBSCRIBERS:
+            for subscriber in _audience(event.type):
                 wanted.setdefault(subscriber, []).append(event)
         answers = await asyncio.gather(*(self._deliver(*each) for each in wanted.items()))
         for reason, events in answers:
@@ -87,10 +97,17 @@ class InProcess:
         if receiver is None:
             return "subscriber_away", events
         try:
-            await receiver([Delivery(body=event.body) for event in events])
+            await receiver(
+                [Delivery(body=event.body, life_of=CANARIES.get(event.type, "")) for event in events]
+            )
         except Exception as error:  # noqa: BLE001  the events stay in the outbox and are offered again
             return type(error).__name__, events
         return "", events
 
     async def close(self) -> None:
         """Nothing to let go of: the receivers withdraw themselves."""
+
+
+def _audience(type: str) -> Sequence[str]:
+    sender = CANARIES.get(type)
+    return FACTS[type].SUBSCRIBERS if sender is None else HEARD_BY.get(sender, ())

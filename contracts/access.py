@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contracts.topology import PARTNERS
+
 
 class Role(StrEnum):
     """What somebody is trusted with. A person may have several."""
@@ -75,6 +77,12 @@ class Rule:
     public: bool = False
     #: Whoever does it shows their second factor again, unless they have just done so.
     proof: bool = False
+    #: It is about money, or decides something: nobody does it while it is not known who may still act.
+    weighs: bool = False
+
+
+#: Who signs sessions, and says who may still act. The others go by its sign of life.
+SIGNED_BY = PARTNERS
 
 
 #: Where one signs in, renews a session without a word, and looks after one's own account. Partners owns these
@@ -93,12 +101,12 @@ _COLUMNS = tuple(Role)
 
 
 def _row(marks: str, of_object: str = "") -> Rule:
-    """``x`` may; ``2`` may, having shown their second factor again."""
+    """``x`` may; ``£`` may while whoever signs is heard; ``2`` the same, with the second factor."""
     columns = marks.split()
     if len(columns) != len(_COLUMNS):
         raise ValueError(f"a row has {len(_COLUMNS)} columns")
-    roles = frozenset(role for role, mark in zip(_COLUMNS, columns, strict=True) if mark in "x2")
-    return Rule(roles, of_object, proof="2" in columns)
+    roles = frozenset(role for role, mark in zip(_COLUMNS, columns, strict=True) if mark in "x£2")
+    return Rule(roles, of_object, proof="2" in columns, weighs=not {"£", "2"}.isdisjoint(columns))
 
 
 # fmt: off
@@ -116,7 +124,7 @@ RULES: Mapping[Action, Rule] = {
     Action.WRITE_LETTERS:     _row("x        x            .          .          .           .      .     ."),
     Action.SEND_LETTERS:      _row("x        x            .          .          .           .      .     ."),
     Action.SETTLE_ANSWERS:    _row("x        x            x          .          .           .      .     ."),
-    Action.CONFIRM_PLEDGES:   _row("x        .            x          .          .           .      .     ."),
+    Action.CONFIRM_PLEDGES:   _row("£        .            £          .          .           .      .     ."),
     Action.KEEP_ACCOUNT:      Rule(frozenset(), "a person's own sessions", signed_in=True),
     Action.PROVE:             Rule(frozenset(), "a person's own second factor", signed_in=True),
     Action.BE_PUBLIC:         Rule(frozenset(), "what a secret link, if any, names", public=True),

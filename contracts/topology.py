@@ -30,6 +30,9 @@ DEAD_LETTERS = {
     NOTIFICATIONS: "notifications.dead",
 }
 
+#: Whose sign of life others hear besides itself, and who they are: they go by what it has signed.
+HEARD_BY = {PARTNERS: (GRANTS, NOTIFICATIONS)}
+
 #: A crash of a consumer spends one life of every message in its prefetch window, so the limit is far
 #: above any number of crashes in a row. It is explicit because RabbitMQ 4 made 20 the default.
 DELIVERY_LIMIT = 1_000
@@ -44,8 +47,22 @@ class Queue:
 
 
 def canary_key(service: str) -> str:
-    """The routing key of the message that a service sends itself to prove that it still receives."""
+    """The routing key, and the type, of the message by which a service says that it lives.
+
+    It comes back to the service itself, which so proves that it still receives, and goes to those who hear
+    its sign of life. It is no event: nobody keeps it. Its body is the moment at which it was sent, by the
+    computer's own clock, in ISO 8601.
+    """
     return f"{service}.canary.v1"
+
+
+#: Whose sign of life a message of this type is.
+CANARIES = {canary_key(service): service for service in SERVICES}
+
+
+def signs_heard_by(service: str) -> tuple[str, ...]:
+    """Those whose sign of life a service hears, besides its own."""
+    return tuple(sender for sender, hearers in HEARD_BY.items() if service in hearers)
 
 
 def inbox_of(service: str) -> Queue:

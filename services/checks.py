@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from chassis.access import SessionKeys
+from chassis.access import SessionKeys, silence_after
 from chassis.audit import Chain, verify
+from chassis.clock import real_now
 from chassis.config import PREFIX, Settings, is_loopback
 from chassis.embedded import EmbeddedPostgres
 from chassis.errors import ChassisError
@@ -17,7 +19,7 @@ from chassis.keys import read_keys
 from chassis.migrations import newest, version_of
 from chassis.outbox import QUERIES
 from contracts.access import Role
-from contracts.topology import SERVICES
+from contracts.topology import SERVICES, signs_heard_by
 from services.admission import NOBODY_YET, everybody
 from services.installation import Installation, migrations_of
 from services.messages import opened
@@ -177,13 +179,15 @@ def _service(installation: Installation, service: str) -> Iterator[Finding]:
         words = "nothing parked" if not parked else f"{parked} parked. Look at: conduit events parked"
         yield Finding(f"parked by {service}", not parked, words)
         yield _audit(service, state["audit"])
+        for sender in signs_heard_by(service):
+            yield _life(installation.settings, service, sender, state["heard_at"].get(sender))
 
 
 async def _look(installation: Installation, service: str) -> dict[str, Any]:
     async with opened(installation, service) as database:
         needed = newest(migrations_of(service))
         state: dict[str, Any] = {"version": await version_of(database), "needed": needed}
-        if state["version"]:
+        if state["version"] and state["version"] >= needed:
             async with database.reading() as tx:
                 outbox = await QUERIES.outbox_state(tx)
                 state |= {
@@ -192,6 +196,7 @@ async def _look(installation: Installation, service: str) -> dict[str, Any]:
                     "age": (tx.now - outbox["oldest"]).total_seconds() if outbox["oldest"] else 0,
                     "parked": sum([row["count"] async for row in QUERIES.parked_by_reason(tx)]),
                     "audit": await verify(tx),
+                    "heard_at": {row["service"]: row["sent_at"] async for row in QUERIES.signs_of_life(tx)},
                 }
         return state
 
@@ -201,6 +206,16 @@ def _audit(service: str, chain: Chain) -> Finding:
         words = f"row {chain.broken_at} is not what was written. Compare with a backup: conduit audit verify"
         return Finding(f"audit of {service}", False, words)
     return Finding(f"audit of {service}", True, f"{chain.rows} rows, whole")
+
+
+def _life(settings: Settings, service: str, sender: str, heard_at: datetime | None) -> Finding:
+    """Where whoever signs sessions is not heard, nothing is done that weighs."""
+    what = f"{sender} heard by {service}"
+    said = f"{max(0, round((real_now() - heard_at).total_seconds())):,} s ago" if heard_at else "never"
+    if silence_after(heard_at, settings.silence) is None:
+        return Finding(what, True, said)
+    cure = "Are both up, and the broker? After an update run: conduit declare"
+    return Finding(what, False, f"{said}: nobody acts on money or decisions until it is heard. {cure}")
 
 
 def _outbox(service: str, state: dict[str, Any]) -> Finding:

@@ -33,7 +33,10 @@ _MOST = 1000
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy that a service keeps of what another one owns, by the name in its ``handlers.FORGETTING``."""
+    """A copy that a service keeps of what another one owns.
+
+    Where its versions are forgotten before it is rebuilt, its name stands in ``handlers.FORGETTING``.
+    """
 
     owner: str
     #: The owner's name for it, in its ``snapshots.SNAPSHOTS``.
@@ -43,7 +46,9 @@ class Copy:
 COPIES = {
     "grants.organisations": Copy(PARTNERS, "organisations"),
     "grants.people": Copy(PARTNERS, "people"),
+    "grants.tokens": Copy(PARTNERS, "tokens"),
     "notifications.people": Copy(PARTNERS, "people"),
+    "notifications.tokens": Copy(PARTNERS, "tokens"),
     "notifications.organisations": Copy(PARTNERS, "organisations"),
     "notifications.contacts": Copy(PARTNERS, "contacts"),
     "notifications.registration_counts": Copy(GRANTS, "registration_counts"),
@@ -92,7 +97,10 @@ def discard(installation: Installation, service: str, ids: Sequence[str]) -> int
 
 
 def replay(installation: Installation, name: str, progress: Callable[[int], None]) -> int:
-    """Forget the versions of a copy, then let its owner announce every present state. How many.
+    """Let the owner of a copy announce every present state. How many.
+
+    Most copies forget their versions first, so that any state replaces what they hold. Those that say who
+    may still act never do: a state of the same version mends them.
 
     Raises:
         NoSuch: when no copy has that name; lists those there are.
@@ -101,12 +109,13 @@ def replay(installation: Installation, name: str, progress: Callable[[int], None
     if copy is None:
         raise NoSuch(f"There is no copy {name}. Choose from: {', '.join(sorted(COPIES))}.")
     consumer, table = name.split(".")
-    let_go: Forget = import_module(f"services.{consumer}.handlers").FORGETTING[table]
+    let_go: Forget | None = import_module(f"services.{consumer}.handlers").FORGETTING.get(table)
     announce: AnnouncePage = import_module(f"services.{copy.owner}.snapshots").SNAPSHOTS[copy.snapshot]
 
     async def forget(database: Database) -> None:
-        async with database.transaction() as tx:
-            await let_go(tx)
+        if let_go is not None:
+            async with database.transaction() as tx:
+                await let_go(tx)
 
     async def announce_all(database: Database) -> int:
         after, count = None, 0

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from chassis.access import Person, SessionKeys
@@ -18,6 +19,14 @@ EVERYTHING = Person(
     forms="the secret of this session",
     proved_at=datetime(2026, 1, 1, tzinfo=UTC),
 )
+
+
+class Said:
+    """As much of an event as the copies of people and of tokens look at."""
+
+    def __init__(self, version: tuple[int, int] = (1, 1), **data: Any) -> None:
+        self.epoch, self.sequence = version
+        self.data = data
 
 
 def token(keys: Path, person: Person = EVERYTHING, *, now: datetime | None = None) -> str:

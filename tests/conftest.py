@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 import chassis
 from chassis.access import Person, create_session_key
 from chassis.audit import BY_COMMAND, acting, note
+from chassis.clock import real_now
 from chassis.config import Settings
 from chassis.context import Context
 from chassis.database import Database
@@ -27,12 +28,13 @@ from chassis.house import House, read_house
 from chassis.inbox import Inbox, Subscription
 from chassis.keys import create_keys, read_keys
 from chassis.migrations import migrate
+from chassis.outbox import QUERIES as MESSAGES
 from chassis.testing import PrivatePostgres, PrivateRabbitMQ
 from chassis.transports import Delivery
 from chassis.web.access import session_name
 from contracts.catalogue import FACTS
 from contracts.envelope import Event, decode, encode
-from contracts.topology import SERVICES
+from contracts.topology import SERVICES, signs_heard_by
 from services.installation import Installation, migrations_of
 from tests.access import EVERYTHING, token
 
@@ -85,12 +87,13 @@ def templates(postgres: PrivatePostgres) -> dict[str, str]:
     names = {}
     for service in SERVICES:
         names[service] = f"template_{service}"
-        asyncio.run(_administer(postgres, f'CREATE DATABASE "{names[service]}"'))
+        asyncio.run(administer(postgres, f'CREATE DATABASE "{names[service]}"'))
         migrate(postgres.database_url(names[service]), migrations_of(service))
     return names
 
 
-async def _administer(server: PrivatePostgres, *statements: str) -> None:
+async def administer(server: PrivatePostgres, *statements: str) -> None:
+    """Run statements as the administrator of the private server."""
     connection = await asyncpg.connect(server.database_url("postgres"))
     try:
         for statement in statements:
@@ -117,10 +120,10 @@ def bare_template(postgres: PrivatePostgres) -> str:
     """The name of a database with the chassis's own tables and nothing else."""
 
     async def prepare() -> None:
-        await _administer(postgres, "CREATE DATABASE template_bare")
+        await administer(postgres, "CREATE DATABASE template_bare")
         connection = await asyncpg.connect(postgres.database_url("template_bare"))
-        for script in ("0001", "0004"):
-            await connection.execute((Path(chassis.__file__).parent / "schema" / f"{script}.sql").read_text())
+        for number in ("0001", "0004", "0006"):
+            await connection.execute((Path(chassis.__file__).parent / "schema" / f"{number}.sql").read_text())
         await connection.execute("CREATE TABLE effects (id serial, subject text, sequence integer)")
         await connection.close()
 
@@ -141,7 +144,10 @@ async def make_bare(
 async def make_database(
     postgres: PrivatePostgres, templates: dict[str, str], settings: Settings, house: House
 ) -> AsyncIterator[MakeDatabase]:
-    """Makes a migrated database for a service, with a clock of its own, and opens it."""
+    """Makes a migrated database for a service, with a clock of its own, and opens it.
+
+    Whoever signs sessions was heard a moment ago.
+    """
     async for make in _databases(postgres, templates.__getitem__, settings, house):
         yield make
 
@@ -154,12 +160,12 @@ def installation(
     name = f"whole_{next(_numbers)}"
     for service in SERVICES:
         statement = f'CREATE DATABASE "{name}_{service}" TEMPLATE "{templates[service]}"'
-        asyncio.run(_administer(postgres, statement))
+        asyncio.run(administer(postgres, statement))
     url = postgres.database_url(f"{name}_NAME").replace("NAME", "{service}")
     house = EXAMPLES / "house.toml"
     yield Installation(replace(settings, house_file=house, database_url=url))
     for service in SERVICES:
-        asyncio.run(_administer(postgres, f'DROP DATABASE "{name}_{service}" WITH (FORCE)'))
+        asyncio.run(administer(postgres, f'DROP DATABASE "{name}_{service}" WITH (FORCE)'))
 
 
 async def _databases(
@@ -169,19 +175,30 @@ async def _databases(
 
     async def make(service: str) -> Database:
         name = f"test_{service}_{next(_numbers)}"
-        await _administer(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template(service)}"')
+        await administer(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template(service)}"')
         context = Context(
             service=service, settings=settings, house=house, keys=read_keys(settings.keys_folder, service)
         )
         database = Database(postgres.database_url(name), context)
         await database.open()
         made.append((database, name))
+        for sender in signs_heard_by(service):
+            await hear(database, sender)
         return database
 
     yield make
     for database, name in made:
         await database.close()
-        await _administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+        await administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def hear(database: Database, sender: str, ago: float = 0) -> datetime:
+    """Let the newest sign of life of a service be one that it sent so many seconds ago; the moment."""
+    sent_at = real_now() - timedelta(seconds=ago)
+    async with database.transaction() as tx:
+        await tx.execute("DELETE FROM signs_of_life WHERE service = $1", sender)
+        await MESSAGES.note_life(tx, services=[sender], moments=[sent_at])
+    return sent_at
 
 
 async def take(database: Database, subscriptions: Sequence[Subscription], *events: Event) -> None:
@@ -209,11 +226,13 @@ async def announced(database: Database) -> list[Event]:
     return [decode(bytes(row["body"]), FACTS) for row in rows]
 
 
-def client(app: ASGIApp, mount: str = "", person: Person | None = EVERYTHING) -> httpx.AsyncClient:
+def client(
+    app: ASGIApp, mount: str = "", person: Person | None = EVERYTHING, age: timedelta = timedelta(0)
+) -> httpx.AsyncClient:
     """A browser on an application, as if it were mounted under ``mount``.
 
-    Where there are sessions it is signed in as this person, with a token that is new for each request: tests
-    move the clock.
+    Where there are sessions it is signed in as this person, with a token that is new for each request, or of
+    the given age: tests move the clock.
     """
     transport = httpx.ASGITransport(app, root_path=mount, raise_app_exceptions=True)
     site = getattr(getattr(app, "state", None), "site", None)
@@ -221,7 +240,7 @@ def client(app: ASGIApp, mount: str = "", person: Person | None = EVERYTHING) ->
     async def sign_in(request: httpx.Request) -> None:
         if site is not None and person is not None:
             settings = site.context.settings
-            made = token(settings.keys_folder, person, now=site.context.clock.now())
+            made = token(settings.keys_folder, person, now=site.context.clock.now() - age)
             request.headers["cookie"] = f"{session_name(settings)}={made}"
 
     hooks = {"request": [sign_in]}

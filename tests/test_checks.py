@@ -1,13 +1,20 @@
-"""``conduit check`` on keys and passwords: what is open to others, and what everybody knows; on auditors."""
+"""``conduit check`` on keys and passwords, auditors, who is heard, and databases that are behind."""
 
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from chassis.config import Settings
+from chassis.testing import PrivatePostgres
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services import admission
 from services.checks import Finding, run_checks
 from services.installation import Installation
+from tests.conftest import EXAMPLES, administer
 
 
 def finding(settings: Settings, what: str) -> Finding:
@@ -85,3 +92,54 @@ def test_that_nobody_is_mailed_the_heads_is_no_fault_and_says_what_to_do(install
 
 def test_where_the_people_cannot_be_read_nothing_is_said_of_auditors(begun: Settings) -> None:
     assert "audit" not in {each.what for each in run_checks(Installation(begun))}
+
+
+@pytest.fixture
+def migrated(begun: Settings, postgres: PrivatePostgres, templates: dict[str, str]) -> Iterator[Settings]:
+    """The same with databases that are at the newest version, and nobody at work."""
+    url = postgres.database_url("checked_SERVICE").replace("SERVICE", "{service}")
+    for service in SERVICES:
+        asyncio.run(administer(postgres, f"CREATE DATABASE checked_{service} TEMPLATE {templates[service]}"))
+    yield replace(begun, database_url=url, house_file=EXAMPLES / "house.toml")
+    for service in SERVICES:
+        asyncio.run(administer(postgres, f"DROP DATABASE checked_{service} WITH (FORCE)"))
+
+
+def tell(settings: Settings, service: str, statement: str) -> None:
+    """Change something in the database of a service."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(settings.database_url.replace("{service}", service))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def test_it_is_said_when_whoever_signs_sessions_was_heard_last(migrated: Settings) -> None:
+    heard = "INSERT INTO signs_of_life VALUES ('partners', now() - interval '{}')"
+    tell(migrated, GRANTS, heard.format("5 seconds"))
+    tell(migrated, NOTIFICATIONS, heard.format("90 minutes"))
+    good = finding(migrated, "partners heard by grants")
+    assert (good.good, good.says in {f"{seconds} s ago" for seconds in range(5, 15)}) == (True, True)
+    silent = finding(migrated, "partners heard by notifications")
+    assert not silent.good
+    assert silent.says.startswith("5,40")
+    assert "nobody acts on money or decisions" in silent.says
+    assert "conduit declare" in silent.says
+    tell(migrated, NOTIFICATIONS, "DELETE FROM signs_of_life")
+    never = finding(migrated, "partners heard by notifications")
+    assert (never.good, never.says.partition(":")[0]) == (False, "never")
+    patient = finding(replace(migrated, silence=3), "partners heard by grants")
+    assert not patient.good
+    said = {each.what for each in run_checks(Installation(migrated))}
+    assert "partners heard by partners" not in said
+
+
+def test_a_database_that_is_behind_is_said_whatever_it_lacks(migrated: Settings) -> None:
+    tell(migrated, PARTNERS, "DROP TABLE signs_of_life; UPDATE alembic_version SET version_num = '0001'")
+    behind = finding(migrated, "database of partners")
+    assert (behind.good, "Run: conduit migrate" in behind.says) == (False, True)
+    assert finding(migrated, "database of grants").good

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -12,10 +13,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from contracts.access import RENEW, ROLES, RULES, Action, Role, may
-from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from chassis.access import LIFETIME
+from contracts.access import RENEW, ROLES, RULES, SIGNED_BY, Action, Role, may
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES, signs_heard_by
 from tests.access import EVERYTHING
-from tests.conftest import MakeDatabase, client
+from tests.conftest import MakeDatabase, client, hear
 
 MOUNTS = {PARTNERS: "/partners", GRANTS: "/grants", NOTIFICATIONS: "/letters"}
 NOBODY = replace(EVERYTHING, roles=frozenset())
@@ -103,6 +105,52 @@ async def test_whom_we_have_barred_is_as_good_as_nobody(
         for way in ways(app, mount):
             if not RULES[way.action].public:
                 assert (await ask(browser, way)).status_code in (303, 307, 401), way
+
+
+async def test_while_whoever_signs_is_silent_nothing_is_done_that_weighs_and_reading_goes_on(
+    built: tuple[Starlette, str],
+) -> None:
+    app, mount = built
+    database = app.state.site.database
+    silent = [await hear(database, sender, ago=61) for sender in signs_heard_by(database.context.service)]
+    refused = 0
+    async with client(app, mount) as browser:
+        for way in ways(app, mount):
+            status = (await ask(browser, way)).status_code
+            weighs = way.method != "GET" and RULES[way.action].weighs
+            assert (status == 503) is (weighs and bool(silent)), f"{way.method} {way.path}: {status}"
+            refused += status == 503
+    assert (refused > 0) is (database.context.service == NOTIFICATIONS)
+
+
+async def test_then_reading_goes_on_beyond_the_end_of_a_session_and_nothing_else_does(
+    built: tuple[Starlette, str],
+) -> None:
+    """A token that was void, is too old or was never good opens nothing even so."""
+    app, mount = built
+    database = app.state.site.database
+    for sender in signs_heard_by(database.context.service):
+        await hear(database, sender, ago=61)
+    silent = database.context.service != SIGNED_BY
+    asked = [way for way in ways(app, mount) if not RULES[way.action].public]
+    statuses: dict[timedelta, list[int]] = {}
+    for age in (LIFETIME, timedelta(hours=11.9), timedelta(hours=12.1), -timedelta(minutes=2)):
+        async with client(app, mount, age=age) as browser:
+            statuses[age] = [(await ask(browser, way)).status_code for way in asked]
+        for way, status in zip(asked, statuses[age], strict=True):
+            said = f"{way.method} {way.path} after {age}: {status}"
+            if not silent or not timedelta(0) < age < timedelta(hours=12):
+                assert status in (303, 307, 401), said
+            elif way.method == "GET":
+                assert status in (200, 404), said
+            else:
+                assert status == 503, said
+    async with database.transaction() as tx:
+        await tx.execute(f"INSERT INTO standings VALUES ('{EVERYTHING.id}', 1, 2, '{{}}', false)")
+    fresh = import_module(f"services.{database.context.service}.web").build(database)
+    async with client(fresh, mount, age=LIFETIME) as browser:
+        for way in asked:
+            assert (await ask(browser, way)).status_code in (303, 307, 401), way
 
 
 @pytest.fixture

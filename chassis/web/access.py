@@ -16,12 +16,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis.access import LIFETIME, NoSession, Person
+from chassis.access import LIFETIME, NoSession, Person, Silence
 from chassis.audit import Actor
+from chassis.clock import real_now
 from chassis.config import Settings
 from chassis.errors import Conflict, Refused
 from chassis.keys import Keyring
-from contracts.access import PROVE, RENEW, RULES, Action, may
+from chassis.web.words import lately
+from contracts.access import PROVE, RENEW, RULES, SIGNED_BY, Action, may
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -32,6 +34,11 @@ PROOF_GOOD = timedelta(minutes=10)
 _PERSON = "conduit.person"
 #: And under this one what they do.
 _ACTION = "conduit.action"
+#: And under this one that the service that signs is silent.
+_SILENCE = "conduit.silence"
+
+#: Who says who may still act, as people read it.
+_SIGNER = SIGNED_BY.capitalize()
 
 
 class SignInNeeded(Exception):
@@ -51,6 +58,13 @@ class Forbidden(Refused):
         super().__init__("This is not for you to see or to do.", "Ask whoever invited you if you need it.")
 
 
+class Silent(Refused):
+    """It is not known who may still act, so nothing is done that weighs, and nothing in an ended session."""
+
+    status = 503
+    retry_after = 30
+
+
 def page(path: str, endpoint: Endpoint, action: Action, *, methods: Iterable[str] = ("GET",)) -> Route:
     """A route that only those reach who may do the action."""
 
@@ -68,7 +82,7 @@ async def _admit(request: Request, action: Action) -> None:
     """Find out who asks, and refuse those who may not.
 
     Raises:
-        SignInNeeded, Forbidden, ProofNeeded: before the body of the request was read.
+        SignInNeeded, Forbidden, Silent, ProofNeeded: before the body of the request was read.
     """
     rule = RULES[action]
     if rule.public:
@@ -77,12 +91,51 @@ async def _admit(request: Request, action: Action) -> None:
         person = await _who(request)
     except NoSession as none:
         raise SignInNeeded from none
+    silence: Silence | None = await request.app.state.site.standings.silence()
+    ended = person.expired_by(_now(request))
+    if ended and silence is None:  # whoever signs is there, and renews it
+        raise SignInNeeded
     changes = request.method not in ("GET", "HEAD")
     if not may(action, person.roles) or (person.reads_only and changes):
         raise Forbidden
     request.scope[_PERSON] = person
+    request.scope[_SILENCE] = silence
+    if silence is not None and changes:
+        _refuse_in_silence(silence, weighs=rule.weighs, ended=ended)
     if rule.proof or (person.owes_proof and action is not Action.PROVE):
         require_proof(request)
+
+
+def _refuse_in_silence(silence: Silence, *, weighs: bool, ended: bool) -> None:
+    """Let nothing be done that only the service that signs could allow just now.
+
+    Raises:
+        Silent: says why, since when, and what to do.
+    """
+    if weighs:
+        what = f"{_SIGNER}, which says who may still act, {_not_heard(silence)}. Nothing was changed."
+        cure = "Try again in a few minutes. Whoever looks after the computer sees why with: conduit check"
+        raise Silent(what, cure)
+    if ended:
+        cure = (
+            f"{_SIGNER} {_not_heard(silence)}. Go back: your browser has kept the form. Send it again in a "
+            "few minutes. If “Your account” opens, you are signed in anew at once."
+        )
+        raise Silent("You cannot be signed in anew just now. Nothing was changed.", cure)
+
+
+def _not_heard(silence: Silence) -> str:
+    if silence.since is None:
+        return "has not been heard from yet"
+    return f"has not been heard from since {lately(silence.since, real_now())}"
+
+
+def told_of_silence(request: Request) -> str:
+    """What the frame of a page says to whoever has signed in, while the service that signs is silent."""
+    silence: Silence | None = request.scope.get(_SILENCE)
+    if silence is None:
+        return ""
+    return f"{_SIGNER} {_not_heard(silence)}: you can read; what concerns money or decisions waits."
 
 
 def require_proof(request: Request) -> None:
@@ -107,13 +160,19 @@ def _now(request: Request) -> datetime:
 
 
 async def _who(request: Request) -> Person:
-    """Whoever asks: a program by its token, on the addresses that are made for programs, or a browser."""
-    site = request.app.state.site
+    """Whoever asks: a program by its token, on the addresses that are made for programs, or a browser.
+
+    A browser's token is taken beyond its end, for as long as one may be idle: what that is good for is not
+    decided here.
+    """
+    site, now = request.app.state.site, _now(request)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if is_api(request) and scheme.lower() == "bearer":
-        holder: Person = await site.standings.of_token(token.strip(), _now(request))
+        holder: Person = await site.standings.of_token(token.strip(), now)
         return holder
-    person: Person = site.sessions.verify(session_cookie(request, site.context.settings), _now(request))
+    settings: Settings = site.context.settings
+    longest = max(LIFETIME, timedelta(hours=settings.session_idle))
+    person: Person = site.sessions.verify(session_cookie(request, settings), now, longest)
     await site.standings.check(person)
     return person
 
@@ -222,11 +281,14 @@ def session_name(settings: Settings) -> str:
 
 
 def set_session(response: Response, settings: Settings, token: str) -> None:
-    """Give the browser its token, to be kept beyond its end: so a late form is known for what it is."""
+    """Give the browser its token, to be kept beyond its end: so a late form is known for what it is, and one
+    can go on reading while no session can be renewed.
+    """
+    kept_for = max(LIFETIME * 8, timedelta(hours=settings.session_idle))
     response.set_cookie(
         session_name(settings),
         token,
-        max_age=int(LIFETIME.total_seconds()) * 8,
+        max_age=int(kept_for.total_seconds()),
         secure=settings.over_tls,
         httponly=True,
         samesite="lax",

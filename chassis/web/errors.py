@@ -55,6 +55,7 @@ class Absent(Refused):
     """The section is known, and nobody serves it here just now."""
 
     status = 503
+    retry_after = 5
 
     def __init__(self) -> None:
         what = "This section is starting, or away for a moment. Nothing is lost."
@@ -75,7 +76,7 @@ class Errors:
 
     async def refused(self, request: Request, error: Refused) -> Response:
         """A person can do something about it; the error says what."""
-        headers = {"retry-after": "5"} if isinstance(error, Absent) else None
+        headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else None
         return self._answer(request, error.status, error.what, error.cure, field=error.field, headers=headers)
 
     async def sign_in_needed(self, request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from chassis.access import Person
 from chassis.context import Section
 from chassis.house import House
-from chassis.web.access import at_a_glance
+from chassis.web.access import at_a_glance, told_of_silence
 from chassis.web.static import asset
 from chassis.web.words import day, pounds, when
 from contracts.access import ACCOUNT, AUDIT, SIGN_IN, Action, may
@@ -44,7 +44,13 @@ def render(
     ``allowed("keep_account")`` in a template says whether whoever reads it may do that.
     """
     section, person = request.scope.get("root_path", "").strip("/"), at_a_glance(request)
-    frame = {"current": section, "request": request, "person": person, "allowed": partial(_allowed, person)}
+    frame = {
+        "current": section,
+        "request": request,
+        "person": person,
+        "allowed": partial(_allowed, person),
+        "silence": told_of_silence(request),
+    }
     text = templates.get_template(template).render({**frame, **values})
     return HTMLResponse(text, status)
 

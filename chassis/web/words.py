@@ -21,6 +21,12 @@ def when(moment: datetime | None) -> str:
     return f"{local.day} {local:%B %Y, %H:%M}"
 
 
+def lately(moment: datetime, now: datetime) -> str:
+    """A moment of not long ago: ``14:05`` on the same day, otherwise with its day."""
+    local = moment.astimezone(LOCAL)
+    return f"{local:%H:%M}" if local.date() == now.astimezone(LOCAL).date() else when(moment)
+
+
 def day(moment: date | datetime | None) -> str:
     """A day: ``3 February 2012``."""
     if moment is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chassis.access import forget_standings, forget_tokens, remember_standings, remember_tokens
+from chassis.access import remember_standings, remember_tokens
 from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from contracts.envelope import Event
@@ -48,8 +48,6 @@ async def record_pledge(tx: Transaction, event: Event) -> None:
 #: By the name of the copy. What it holds is shown until the snapshots come.
 FORGETTING: dict[str, Forget] = {
     "organisations": QUERIES.forget_organisations,
-    "people": forget_standings,
-    "tokens": forget_tokens,
 }
 
 SUBSCRIPTIONS = (

@@ -7,7 +7,7 @@ matter. No letter of a campaign is sent because an event arrived.
 from collections.abc import Sequence
 from typing import Any
 
-from chassis.access import forget_standings, forget_tokens, remember_standings, remember_tokens
+from chassis.access import remember_standings, remember_tokens
 from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from chassis.sealed import unseal
@@ -68,8 +68,6 @@ FORGETTING: dict[str, Forget] = {
     "organisations": QUERIES.forget_organisations,
     "contacts": QUERIES.forget_contacts,
     "registration_counts": QUERIES.forget_registration_counts,
-    "people": forget_standings,
-    "tokens": forget_tokens,
 }
 
 SUBSCRIPTIONS = (

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -15,12 +16,13 @@ import asyncpg
 import httpx
 import pytest
 
+from chassis.clock import real_now
 from chassis.config import SUPERVISOR_PIPE
 from chassis.declare import declare
 from chassis.keys import create_keys
 from chassis.migrations import migrate
 from chassis.testing import LOOPBACK, PrivatePostgres, PrivateRabbitMQ, TestServerError, eventually, free_port
-from contracts.topology import GRANTS, NOTIFICATIONS, SERVICES
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 HOSTED = (GRANTS, NOTIFICATIONS)
@@ -59,6 +61,10 @@ class Databases:
         """The last failure of each event that is not published yet."""
         return self.fetch(service, "SELECT last_failure FROM outbox WHERE published_at IS NULL ORDER BY id")
 
+    def heard_at(self, service: str = NOTIFICATIONS) -> list[datetime]:
+        """When the newest sign of life of partners was sent, if a service has heard one."""
+        return self.fetch(service, "SELECT sent_at FROM signs_of_life WHERE service = $1", PARTNERS)
+
     def parked(self) -> list[str]:
         """Why the parked messages are parked."""
         return self.fetch(NOTIFICATIONS, "SELECT reason FROM parked ORDER BY parked_at, id")
@@ -67,7 +73,7 @@ class Databases:
         """Forget what earlier tests left."""
         for service in HOSTED:
             self.fetch(service, "WITH gone AS (DELETE FROM parked) DELETE FROM outbox")
-            self.fetch(service, "DELETE FROM effects")
+            self.fetch(service, "WITH gone AS (DELETE FROM signs_of_life) DELETE FROM effects")
 
 
 MakeDatabases = Callable[[], Databases]
@@ -192,6 +198,19 @@ def becomes(look: Callable[[], object], expected: object, within: float = 5) -> 
 def heard(databases: Databases, *subjects: str, within: float = 5) -> None:
     """Wait until each of these had its effect, once."""
     becomes(lambda: sorted(s for s in databases.effects() if s in subjects), sorted(subjects), within)
+
+
+def lives(databases: Databases, service: str, within: float = 5) -> None:
+    """Wait until a service has heard a sign of life of partners that was sent after this was called."""
+    before = real_now()
+    becomes(lambda: [moment > before for moment in databases.heard_at(service)], [True], within)
+
+
+def signs_are_no_events(databases: Databases) -> None:
+    """They pass every table of messages by."""
+    for service in SERVICES:
+        for table in ("outbox", "inbox", "parked"):
+            assert databases.fetch(service, f"SELECT count(*) FROM {table}") == [0], (service, table)
 
 
 @pytest.fixture(scope="session")

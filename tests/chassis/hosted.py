@@ -1,4 +1,4 @@
-"""Two small services in one process: ``python -m tests.chassis.hosted SERVICE…``, started by the tests.
+"""Small services in one process: ``python -m tests.chassis.hosted SERVICE…``, started by the tests.
 
 What a handler does is written in the subject of what it hears: ``slow 2 …`` takes two seconds, ``fail …``
 never succeeds. Everything else comes from the environment, as for the real services.
@@ -35,6 +35,9 @@ from contracts.envelope import Event
 from contracts.grants import RegistrationsCounted
 from contracts.notifications import CampaignSent
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+
+#: Services that there are only here.
+DOOMED, LATE = "doomed", "late"
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -169,14 +172,46 @@ class Mortal(DependencyProvider):  # type: ignore[misc]
         raise LookupError
 
 
-class Partners:
+class Doomed:
     """Does not live long."""
 
-    name = PARTNERS
+    name = DOOMED
     mortal = Mortal()
 
 
-CLASSES = {GRANTS: Grants, NOTIFICATIONS: Notifications, PARTNERS: Partners}
+class Partners:
+    """Signs sessions elsewhere: here it says that it lives."""
+
+    name = PARTNERS
+    store = Store(MIGRATIONS)
+    announcements = Announcements()
+
+    @subscribe([])
+    async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
+        await inbox.take(deliveries)
+
+
+class Slow(Store):
+    """A database that takes its time to open."""
+
+    def setup(self) -> None:
+        chassis.loop.sleep(0.7)
+        super().setup()
+
+
+class Latecomer(Grants):
+    """Is up when the others have spoken already."""
+
+    store = Slow(MIGRATIONS)
+
+
+CLASSES = {
+    GRANTS: Grants,
+    NOTIFICATIONS: Notifications,
+    PARTNERS: Partners,
+    DOOMED: Doomed,
+    LATE: Latecomer,
+}
 
 
 def main(names: Sequence[str]) -> int:

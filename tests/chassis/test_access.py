@@ -1,14 +1,16 @@
 """Session tokens: what is taken for one and what is not, keys that change, and versions that move on."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
@@ -18,15 +20,20 @@ from chassis.access import (
     LIFETIME,
     NoSession,
     SessionKeys,
+    Silence,
     Standings,
     create_session_key,
     remember_standings,
+    remember_tokens,
     rotate_session_key,
+    token_digest,
 )
+from chassis.clock import real_now
+from chassis.errors import DatabaseAway
 from chassis.keys import KeysError
-from contracts.topology import GRANTS
-from tests.access import EVERYTHING
-from tests.conftest import MakeDatabase
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
+from tests.access import EVERYTHING, Said
+from tests.conftest import MakeDatabase, hear
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 PERSON = replace(EVERYTHING, seen_at=NOW)
@@ -203,9 +210,122 @@ async def test_a_token_is_void_when_its_person_has_moved_on(make_database: MakeD
     await Standings(database).check(replace(stranger, version=(2, 1)))
 
 
-async def _heard(tx: Any, id: Any, version: tuple[int, int]) -> None:
-    class Said:
-        data = {"person_id": id, "roles": ["staff"], "barred": False}
-        epoch, sequence = version
+async def _heard(
+    tx: Any, id: Any, version: tuple[int, int], *, roles: Sequence[str] = ("staff",), barred: bool = False
+) -> None:
+    said: Any = Said(version, person_id=id, roles=list(roles), barred=barred)
+    await remember_standings(tx, [said])
 
-    await remember_standings(tx, [Said])  # type: ignore[list-item]
+
+async def _issued(tx: Any, token: str, of: Any, version: tuple[int, int], *, revoked: bool = False) -> None:
+    said: Any = Said(
+        version,
+        token_id=UUID(int=7),
+        person_id=of,
+        digest=token_digest(token),
+        role="staff",
+        writes=False,
+        expires_at=NOW + timedelta(days=36_500),
+        revoked=revoked,
+    )
+    await remember_tokens(tx, [said])
+
+
+class TestRebuilding:
+    """A copy is brought back from snapshots, which say the present state and version once more."""
+
+    async def test_nothing_is_forgotten_and_what_was_damaged_is_mended(
+        self, make_database: MakeDatabase
+    ) -> None:
+        database = await make_database(GRANTS)
+        async with database.transaction() as tx:
+            await _heard(tx, PERSON.id, (1, 5), roles=["staff", "payer"])
+            await _issued(tx, "conduit_x", PERSON.id, (1, 2))
+            await tx.execute("UPDATE standings SET roles = '{}', barred = true")
+            await tx.execute("UPDATE tokens SET role = 'auditor', revoked = true")
+        # Before the snapshots have come, and for a service that starts anew meanwhile.
+        with pytest.raises(NoSession, match="revoked"):
+            await Standings(database).check(replace(PERSON, version=(1, 4)))
+        async with database.transaction() as tx:
+            await _heard(tx, PERSON.id, (1, 5), roles=["staff", "payer"])
+            await _issued(tx, "conduit_x", PERSON.id, (1, 2))
+        with pytest.raises(NoSession, match="revoked"):
+            await Standings(database).check(replace(PERSON, version=(1, 4)))
+        assert (await Standings(database).of_token("conduit_x", NOW)).roles == {"staff"}
+
+    async def test_what_comes_late_does_not_give_back_what_was_taken(
+        self, make_database: MakeDatabase
+    ) -> None:
+        """An older state, tried again after it was parked, between a rebuild's order and its snapshots."""
+        database = await make_database(GRANTS)
+        async with database.transaction() as tx:
+            await _heard(tx, PERSON.id, (1, 5), barred=True)
+            await _issued(tx, "conduit_x", PERSON.id, (1, 2), revoked=True)
+            await _heard(tx, PERSON.id, (1, 4))
+            await _issued(tx, "conduit_x", PERSON.id, (1, 1))
+        async with database.reading() as tx:
+            assert await tx.fetchval("SELECT barred FROM standings")
+            assert await tx.fetchval("SELECT revoked FROM tokens")
+
+
+class TestSilence:
+    """Whoever signs sessions was last heard so many seconds ago; 60 is the limit."""
+
+    async def test_a_sign_of_life_holds_for_the_limit(self, make_database: MakeDatabase) -> None:
+        database = await make_database(GRANTS)
+        for ago, silent in ((0, False), (50, False), (61, True), (86_400, True)):
+            await hear(database, PARTNERS, ago)
+            silence = await Standings(database).silence()
+            assert (silence is not None) is silent, ago
+            if silence is not None:
+                assert silence.since is not None
+                assert abs(real_now() - timedelta(seconds=ago) - silence.since) < timedelta(seconds=5)
+
+    async def test_never_heard_is_silent(self, make_database: MakeDatabase) -> None:
+        database = await make_database(NOTIFICATIONS)
+        async with database.transaction() as tx:
+            await tx.execute("DELETE FROM signs_of_life")
+        assert await Standings(database).silence() == Silence(None)
+
+    async def test_whoever_signs_needs_no_sign_of_itself(self, make_database: MakeDatabase) -> None:
+        database = await make_database(PARTNERS)
+        async with database.transaction() as tx:
+            assert await tx.fetchval("SELECT count(*) FROM signs_of_life") == 0
+        assert await Standings(database).silence() is None
+
+    async def test_business_time_is_not_looked_at(self, make_database: MakeDatabase) -> None:
+        database = await make_database(GRANTS)
+        for days in (400, -800):
+            database.context.clock.advance(timedelta(days=days))
+            assert await Standings(database).silence() is None
+
+    async def test_a_sign_that_comes_ends_it_within_a_second_or_two(
+        self, make_database: MakeDatabase
+    ) -> None:
+        database = await make_database(GRANTS)
+        standings = Standings(database)
+        await hear(database, PARTNERS, 61)
+        assert await standings.silence()
+        await hear(database, PARTNERS)
+        await asyncio.sleep(1.1)
+        assert await standings.silence() is None
+
+    async def test_with_the_database_away_what_was_heard_still_holds(
+        self, make_database: MakeDatabase
+    ) -> None:
+        database = await make_database(GRANTS)
+        standings = Standings(database)
+        assert await standings.silence() is None
+        await database.close()
+        assert await standings.silence() is None
+        with pytest.raises(DatabaseAway):
+            await Standings(database).silence()
+
+
+def test_a_late_token_is_taken_for_as_long_as_it_is_said(keys: SessionKeys) -> None:
+    token, idle = keys.sign(PERSON), timedelta(hours=12)
+    assert keys.verify(token, NOW + LIFETIME, idle) == PERSON
+    assert keys.verify(token, NOW + idle - timedelta(seconds=1), idle) == PERSON
+    for moment in (NOW + idle, NOW - timedelta(minutes=2)):
+        with pytest.raises(NoSession, match="expired"):
+            keys.verify(token, moment, idle)

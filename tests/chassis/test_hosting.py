@@ -14,8 +14,17 @@ import pytest
 
 from chassis.embedded import alive
 from chassis.testing import PrivatePostgres, eventually
-from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
-from tests.chassis.conftest import ROOT, Databases, Host, MakeDatabases, heard
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from tests.chassis.conftest import (
+    ROOT,
+    Databases,
+    Host,
+    MakeDatabases,
+    becomes,
+    heard,
+    lives,
+    signs_are_no_events,
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +92,29 @@ class TestServing:
         assert "Traceback" not in host.log
 
 
+class TestSignsOfLife:
+    def test_whoever_begins_to_listen_is_told_at_once(self, databases: Databases, tmp_path: Path) -> None:
+        """Not when it is the next one's turn."""
+        with Host(tmp_path, databases, PARTNERS, "late", silence=30, heartbeat=30):
+            becomes(lambda: len(databases.heard_at(GRANTS)), 1, within=0.7)
+
+    def test_they_come_at_once_and_again_and_again(self, databases: Databases, tmp_path: Path) -> None:
+        """The first does not wait for its turn, whichever service was up first."""
+        with Host(tmp_path, databases, *SERVICES, silence=30, heartbeat=30):
+            becomes(
+                lambda: [len(databases.heard_at(each)) for each in (GRANTS, NOTIFICATIONS)], [1, 1], within=1
+            )
+            assert databases.heard_at(PARTNERS) == []
+            signs_are_no_events(databases)
+        with Host(tmp_path, databases, *SERVICES, silence=3, heartbeat=30) as host:
+            for service in (GRANTS, NOTIFICATIONS):
+                lives(databases, service)
+                lives(databases, service)
+            signs_are_no_events(databases)
+            age = 'conduit_sign_of_life_age_seconds{sender="partners",service="grants"}'
+            assert 0 <= host.metric(age) < 15
+
+
 class TestStopping:
     def test_finishes_what_is_in_flight(self, databases: Databases, tmp_path: Path) -> None:
         with Host(tmp_path, databases) as host:
@@ -123,7 +155,7 @@ class TestStopping:
             assert databases.effects("survivor") == ["survivor"]
 
     def test_a_container_that_dies_ends_the_process(self, databases: Databases, tmp_path: Path) -> None:
-        with Host(tmp_path, databases, GRANTS, PARTNERS) as host:
+        with Host(tmp_path, databases, GRANTS, "doomed") as host:
             assert host.process.wait(timeout=10) == 1
             assert '"event": "container_died"' in host.log
 

@@ -2,27 +2,29 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from chassis import failpoints
+from chassis import failpoints, metrics
+from chassis.clock import real_now
 from chassis.database import Database, Transaction
-from chassis.errors import NotYetKnown
+from chassis.errors import DatabaseAway, NotYetKnown
 from chassis.failpoints import FailPoint
 from chassis.inbox import Inbox, copy, reaction
 from chassis.outbox import QUERIES, announce
 from chassis.relay import Relay
-from chassis.transports import Delivery, InProcess, Outgoing
+from chassis.transports import Delivery, InProcess, Outgoing, sign_of_life
 from contracts.catalogue import sample
 from contracts.envelope import Event, InvalidFact, encode
 from contracts.grants import RegistrationsCounted
 from contracts.notifications import CampaignSent
-from contracts.topology import GRANTS, NOTIFICATIONS
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from tests.conftest import MakeDatabase, announced
 
 
@@ -377,3 +379,159 @@ class TestInbox:
         await inbox.take([recent])
         async with database.reading() as tx:
             assert await tx.fetchval("SELECT count(*) FROM inbox") == 1
+
+
+async def heard_at(database: Database) -> datetime | None:
+    """When the newest sign of life of partners was sent, as far as a service has heard."""
+    async with database.reading() as tx:
+        return {row["service"]: row["sent_at"] async for row in QUERIES.signs_of_life(tx)}.get(PARTNERS)
+
+
+def sign(sent_at: datetime | str, of: str = PARTNERS) -> Delivery:
+    body = sent_at if isinstance(sent_at, str) else sent_at.isoformat()
+    return Delivery(body=body.encode(), life_of=of)
+
+
+class TestSignsOfLife:
+    """They are no events: noted in their place among them, and nowhere else."""
+
+    @pytest.fixture
+    async def deaf(self, database: Database) -> Database:
+        """A service that has heard of nobody yet."""
+        async with database.transaction() as tx:
+            await tx.execute("DELETE FROM signs_of_life")
+        return database
+
+    async def test_one_that_is_published_in_the_process_reaches_those_who_hear_it_and_nobody_else(
+        self, make_bare: MakeDatabase
+    ) -> None:
+        port, databases = InProcess(), {service: await make_bare(service) for service in SERVICES}
+        for service, database in databases.items():
+            async with database.transaction() as tx:
+                await tx.execute("DELETE FROM signs_of_life")
+            port.register(service, Inbox(database, []).take)
+        before = real_now()
+        for service in SERVICES:
+            assert await port.publish([sign_of_life(service)]) == {}
+        for service, database in databases.items():
+            moment = await heard_at(database)
+            assert (moment is None) is (service == PARTNERS)
+            assert moment is None or before <= moment <= real_now()
+            async with database.reading() as tx:
+                for table in ("inbox", "parked", "outbox"):
+                    assert await tx.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+    async def test_one_that_somebody_missed_is_said_to_be_refused(self, database: Database) -> None:
+        port = InProcess()
+        port.register(NOTIFICATIONS, Inbox(database, []).take)
+        assert list((await port.publish([sign_of_life(PARTNERS)])).values()) == ["subscriber_away"]
+
+    async def test_it_is_counted_as_no_event(self, database: Database, inbox: Inbox) -> None:
+        def counted() -> list[tuple[str, float]]:
+            families = (metrics.HANDLED.collect(), metrics.HANDLING.collect())
+            return [
+                (each.name + str(each.labels), each.value)
+                for family in families
+                for metric in family
+                for each in metric.samples
+                if not each.name.endswith("_created")
+            ]
+
+        before = counted()
+        await inbox.take([sign(real_now()), sign("broken")])
+        assert counted() == before
+
+    async def test_the_newest_counts_in_whatever_order_they_come(self, deaf: Database, inbox: Inbox) -> None:
+        now = real_now()
+        moments = [now - timedelta(seconds=seconds) for seconds in (30, 10, 50)]
+        await inbox.take([sign(moment) for moment in moments])
+        assert await heard_at(deaf) == moments[1]
+        await inbox.take([sign(moments[0])])
+        assert await heard_at(deaf) == moments[1]
+
+    async def test_a_clock_that_runs_ahead_gives_no_credit(self, deaf: Database, inbox: Inbox) -> None:
+        await inbox.take([sign(real_now() + timedelta(hours=5))])
+        moment = await heard_at(deaf)
+        assert moment is not None
+        assert abs(real_now() - moment) < timedelta(seconds=5)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "",
+            "soon",
+            "2026-11-25",
+            "2026-11-25T12:00:00",
+            "9999-12-31T23:59:59-23:59",
+            "0001-01-01T00:00:00+23:59",
+            "\x00",
+            "é",
+            "9" * 100_000,
+        ],
+    )
+    async def test_a_broken_one_is_ignored_and_its_neighbours_are_handled(
+        self, deaf: Database, inbox: Inbox, body: str
+    ) -> None:
+        await inbox.take([message("before"), sign(body), message("behind")])
+        assert [subject for subject, _ in await effects(deaf)] == ["before", "behind"]
+        assert (await heard_at(deaf), await parked(deaf)) == (None, [])
+        good = real_now()
+        await inbox.take([sign(body), sign(good)])
+        assert await heard_at(deaf) == good
+
+    async def test_one_of_somebody_whom_nobody_goes_by_is_ignored(self, deaf: Database, inbox: Inbox) -> None:
+        await inbox.take([sign(real_now(), of=GRANTS), message("here")])
+        async with deaf.reading() as tx:
+            assert await tx.fetchval("SELECT count(*) FROM signs_of_life") == 0
+        assert await effects(deaf) == [("here", 1)]
+
+    async def test_it_comes_last_when_its_batch_was_taken_one_by_one(
+        self, deaf: Database, inbox: Inbox
+    ) -> None:
+        failpoints.arm("inbox.before_commit=raise")
+        await inbox.take([message("a"), sign(real_now()), message("b")])
+        # The batch was taken back, its messages were taken one by one, and the sign came after all of them.
+        assert await effects(deaf) == [("a", 1), ("b", 1)]
+        assert await heard_at(deaf) is not None
+
+    @pytest.mark.parametrize("neighbours", [[], ["fine"]])
+    async def test_what_is_parked_does_not_hold_it_up(self, deaf: Database, neighbours: list[str]) -> None:
+        noted_before: list[bool] = []
+
+        async def refuse(tx: Transaction, event: Event) -> None:
+            noted_before.append(await tx.fetchval("SELECT count(*) FROM signs_of_life") > 0)
+            if event.subject == "bad":
+                raise LookupError
+
+        inbox = Inbox(deaf, [reaction(RegistrationsCounted, refuse)])
+        await inbox.take([sign(real_now()), message("bad"), *map(message, neighbours)])
+        assert [row["subject"] for row in await parked(deaf)] == ["bad"]
+        assert await heard_at(deaf) is not None
+        assert not any(noted_before)
+
+    async def test_with_the_database_away_it_is_offered_again(self, database: Database, inbox: Inbox) -> None:
+        await database.close()
+        with pytest.raises(DatabaseAway):
+            await inbox.take([sign(real_now())])
+
+    async def test_replicas_note_one_each_at_the_same_time(self, deaf: Database, inbox: Inbox) -> None:
+        now = real_now()
+        moments = [now - timedelta(seconds=seconds) for seconds in range(20)]
+        batches = [
+            [message(f"{n} {m}") for m in range(5)] + [sign(moment)] for n, moment in enumerate(moments)
+        ]
+        await asyncio.gather(*map(inbox.take, batches))
+        assert await heard_at(deaf) == now
+        assert len(await effects(deaf)) == 100
+        assert await parked(deaf) == []
+
+    async def test_a_gauge_says_how_long_ago_it_was_sent(self, deaf: Database, inbox: Inbox) -> None:
+        def shown() -> float:
+            labels = {"service": NOTIFICATIONS, "sender": PARTNERS}
+            return metrics.REGISTRY.get_sample_value("conduit_sign_of_life_age_seconds", labels) or 0.0
+
+        await inbox.observe()
+        assert shown() == math.inf
+        await inbox.take([sign(real_now() - timedelta(seconds=30))])
+        await inbox.observe()
+        assert 30 <= shown() < 35

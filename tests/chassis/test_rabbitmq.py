@@ -6,6 +6,7 @@ The hosts use a user as weak as the services' own: it may declare nothing.
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,13 +14,33 @@ from uuid import UUID
 import amqp
 import pytest
 
+from chassis.clock import real_now
 from chassis.declare import QueueDiffers, declare, verify, waiting
-from chassis.testing import LOOPBACK, PrivateRabbitMQ, RawProxy
+from chassis.testing import LOOPBACK, PrivateRabbitMQ, RawProxy, eventually
+from chassis.transports import sign_of_life
 from contracts.catalogue import sample
 from contracts.envelope import CONTENT_TYPE, Event, encode
 from contracts.grants import RegistrationsCounted
-from contracts.topology import DEAD_LETTERS, EXCHANGES, GRANTS, INBOXES, NOTIFICATIONS, canary_key
-from tests.chassis.conftest import HOSTED, Databases, Host, MakeDatabases, becomes, heard
+from contracts.topology import (
+    DEAD_LETTERS,
+    EXCHANGES,
+    GRANTS,
+    INBOXES,
+    NOTIFICATIONS,
+    PARTNERS,
+    SERVICES,
+    canary_key,
+)
+from tests.chassis.conftest import (
+    HOSTED,
+    Databases,
+    Host,
+    MakeDatabases,
+    becomes,
+    heard,
+    lives,
+    signs_are_no_events,
+)
 
 INBOX = INBOXES[NOTIFICATIONS]
 COUNTED = RegistrationsCounted.type()
@@ -33,8 +54,8 @@ def user(broker: PrivateRabbitMQ) -> str:
         "set_permissions",
         "hosted",
         "^$",
-        r"^(grants|notifications)\.events$",
-        r"^(grants|notifications)\.(inbox|dead)$",
+        r"^(partners|grants|notifications)\.events$",
+        r"^(partners|grants|notifications)\.(inbox|dead)$",
     )
     return broker.url_for("hosted", "secret")
 
@@ -234,6 +255,100 @@ class TestConsuming:
         heard(databases, "one", "two", "three", within=10)
         gone(databases)
         drained(broker)
+
+
+class TestSignsOfLife:
+    """One of partners takes the way of its events, into the queues of those who go by what it signs."""
+
+    def send(self, broker: PrivateRabbitMQ, body: bytes | str = "") -> None:
+        """Publish one as partners does: of this moment, or with another body."""
+        sign = sign_of_life(PARTNERS)
+        with channel_of(broker) as channel:
+            message = amqp.Message(body or sign.body, content_type=CONTENT_TYPE, type=sign.type)
+            channel.basic_publish(message, exchange=EXCHANGES[PARTNERS], routing_key=sign.type)
+
+    def test_they_reach_those_who_hear_them_again_and_again(
+        self,
+        broker: PrivateRabbitMQ,
+        user: str,
+        host: Host,
+        make_databases: MakeDatabases,
+        tmp_path: Path,
+    ) -> None:
+        databases = make_databases()
+        host.stop()
+        with Host(tmp_path, databases, *SERVICES, amqp_url=user, silence=3) as everybody:
+            for service in HOSTED:
+                lives(databases, service)
+                lives(databases, service)
+            signs_are_no_events(databases)
+            assert databases.heard_at(PARTNERS) == []
+            assert "publishing_failed" not in everybody.log
+            assert not everybody.metric('conduit_timer_failures_total{name="canary",service="partners"}')
+        host.start()
+        drained(broker)
+
+    def test_one_that_could_not_be_sent_is_soon_sent_again(
+        self, broker: PrivateRabbitMQ, user: str, host: Host, databases: Databases, tmp_path: Path
+    ) -> None:
+        """Its next turn would come after 20 seconds."""
+        host.stop()
+        broker.stop()
+        with Host(tmp_path, databases, *SERVICES, amqp_url=user, silence=60, heartbeat=20) as early:
+            eventually(lambda: "publishing_failed" in early.log, within=5, otherwise="it was not tried")
+            broker.start()
+            lives(databases, GRANTS, within=10)
+        host.start()
+        drained(broker)
+
+    def test_what_was_said_before_it_is_in_before_it(
+        self, broker: PrivateRabbitMQ, databases: Databases
+    ) -> None:
+        put(broker, INBOX, event(time.monotonic_ns(), "slow 1.5 said before"))
+        self.send(broker)
+        both = "SELECT ARRAY[(SELECT count(*) FROM effects), (SELECT count(*) FROM signs_of_life)]"
+        seen: list[list[int]] = []
+        while [1, 1] not in seen and len(seen) < 100:
+            seen += databases.fetch(NOTIFICATIONS, both)
+            time.sleep(0.1)
+        assert [0, 0] in seen, "it was not slow"
+        assert [0, 1] not in seen
+        assert seen[-1] == [1, 1]
+
+    def test_what_a_service_finds_when_it_comes_back_is_as_old_as_it_was_sent(
+        self, broker: PrivateRabbitMQ, host: Host, databases: Databases
+    ) -> None:
+        host.stop()
+        old = real_now() - timedelta(minutes=10)
+        self.send(broker, old.isoformat())
+        host.start()
+        becomes(databases.heard_at, [old])
+        drained(broker)
+
+    def test_a_broken_one_is_let_go_of_and_its_neighbours_are_handled(
+        self, broker: PrivateRabbitMQ, host: Host, databases: Databases
+    ) -> None:
+        put(broker, INBOX, event(time.monotonic_ns(), "before"))
+        for body in (b"Jane Doe", b"Jane Doe \xff", "2026-11-25T12:00:00"):
+            self.send(broker, body)
+        put(broker, INBOX, event(time.monotonic_ns(), "behind"))
+        heard(databases, "before", "behind")
+        drained(broker)
+        assert (databases.heard_at(), databases.parked()) == ([], [])
+        assert "Jane Doe" not in host.log
+
+    def test_where_it_was_declared_before_there_were_any_it_is_declared_again(
+        self, broker: PrivateRabbitMQ, databases: Databases
+    ) -> None:
+        with channel_of(broker) as channel:
+            channel.queue_unbind(INBOX, EXCHANGES[PARTNERS], canary_key(PARTNERS))
+        self.send(broker)
+        becomes(lambda: len(databases.heard_at(GRANTS)), 1)
+        assert databases.heard_at(NOTIFICATIONS) == []
+        declare(broker.url)
+        declare(broker.url)
+        self.send(broker)
+        becomes(lambda: len(databases.heard_at(NOTIFICATIONS)), 1)
 
 
 class TestTrouble:

@@ -9,26 +9,31 @@ import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
 
+from chassis.access import LIFETIME, Person
 from chassis.config import Settings
 from chassis.testing import PrivatePostgres, RecordingMailServer
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.installation import Installation
-from tests.access import form_key
+from tests.access import EVERYTHING, cookies, form_key
 from tests.conftest import EXAMPLES
 from tests.journeys.running import Running, conduit, last_line_as_json
 
 #: What others may come to read.
 _LOOKED_AT = ("outbox", "inbox", "parked", "audit", "idempotency")
+
+#: Seconds without a sign of life of partners after which nothing is done that weighs.
+SILENCE = 8
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -51,6 +56,24 @@ class World:
     def get(self, service: str, path: str) -> httpx.Response:
         running = self.running[service]
         return httpx.get(running.url + path, timeout=20, follow_redirects=True, cookies=running.cookies)
+
+    def get_as(self, service: str, path: str, person: Person, ago: timedelta) -> httpx.Response:
+        """With a token that was made so long ago, and no way to another one."""
+        held = cookies(self.home / "keys", person, now=datetime.now(UTC) - ago)
+        return httpx.get(self.running[service].url + path, timeout=20, cookies=held)
+
+    def select(self, service: str, query: str) -> list[asyncpg.Record]:
+        """Look into the database of a service."""
+        settings = Settings.load({"CONDUIT_HOME": str(self.home), **self.variables})
+
+        async def ask() -> list[asyncpg.Record]:
+            connection = await asyncpg.connect(Installation(settings).urls()[service])
+            try:
+                return list(await connection.fetch(query))
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
 
     def post_json(self, path: str, document: Any) -> httpx.Response:
         once = {"idempotency-key": str(uuid4())}
@@ -88,6 +111,7 @@ def world(
             "CONDUIT_AMQP_URL": module_broker,
             "CONDUIT_SMTP_URL": f"smtp://{mail.host}:{mail.port}",
             "CONDUIT_MAIL_RATE": "500",
+            "CONDUIT_SILENCE": str(SILENCE),
         }
         prepared = conduit("migrate", home=home, **variables)
         assert prepared.returncode == 0, prepared.stderr
@@ -424,3 +448,74 @@ def test_a_copy_is_rebuilt_from_its_owner_and_no_letter_goes_twice(world: World)
     eventually(lambda: no_outbox_waits(world))
     assert len(world.mail.messages) == before
     assert last_line_as_json(world.command("events", "parked", "--json")) == []
+
+
+def test_while_partners_is_away_people_read_on_and_money_waits(world: World) -> None:
+    """Beyond the end of their sessions. Nobody is let in who was barred, and what waited is done later."""
+    pledge = somebody_pledges(world)
+    late = LIFETIME * 2
+    assert world.get_as(NOTIFICATIONS, "/letters/", EVERYTHING, late).status_code == 303
+    world.running[PARTNERS].stop()
+
+    eventually(lambda: world.get_as(NOTIFICATIONS, "/letters/", EVERYTHING, late).status_code == 200)
+    for service, path in ((NOTIFICATIONS, "/letters/"), (GRANTS, "/grants/")):
+        for ago in (timedelta(0), late):
+            page = eventually(lambda: is_told(world.get_as(service, path, EVERYTHING, ago)))  # noqa: B023
+            assert "you can read; what concerns money or decisions waits." in page
+    assert world.get_as(GRANTS, "/grants/api/v1/registrations/counts", EVERYTHING, late).status_code == 200
+    refused = world.post(f"/letters/pledges/{pledge}/confirm", data={"key": form_key()})
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+    assert "Partners, which says who may still act, has not been heard from since" in refused.text
+    assert "Nothing was changed." in refused.text
+    assert heard(world) == {GRANTS: False, NOTIFICATIONS: False}
+    a_copy_that_is_rebuilt_meanwhile_forgets_nobody(world)
+
+    world.running[PARTNERS].start()
+    world.running[PARTNERS].wait_until_ready()
+    eventually(lambda: heard(world) == {GRANTS: True, NOTIFICATIONS: True})
+    done = eventually(lambda: confirmed(world, pledge))
+    assert done.headers["location"].endswith("?done=confirmed")
+    assert world.get_as(NOTIFICATIONS, "/letters/", EVERYTHING, late).status_code == 303
+    assert 'class="hush"' not in world.get(GRANTS, "/grants/").text
+
+
+def somebody_pledges(world: World) -> str:
+    """The id of a pledge that waits to be confirmed."""
+    fields = {"answer": "pledge", "amount": "3,400", "name": "Jo Bloggs", "position": "Finance"}
+    answer(world, "chief.executive@barnet-pct.example", fields)
+    [row] = world.select(NOTIFICATIONS, "SELECT id FROM answers WHERE kind = 'pledge'")
+    return str(row["id"])
+
+
+def is_told(page: httpx.Response) -> str:
+    """The page, once its frame says that partners is silent."""
+    return page.text if page.status_code == 200 and 'class="hush"' in page.text else ""
+
+
+def confirmed(world: World, pledge: str) -> httpx.Response | None:
+    response = world.post(f"/letters/pledges/{pledge}/confirm", data={"key": form_key()})
+    return response if response.status_code == 303 else None
+
+
+def heard(world: World) -> dict[str, bool]:
+    """Who hears partners, as ``conduit check`` says it."""
+    said = {finding["what"]: finding["good"] for finding in findings_of(world)}
+    return {service: said[f"partners heard by {service}"] for service in (GRANTS, NOTIFICATIONS)}
+
+
+def a_copy_that_is_rebuilt_meanwhile_forgets_nobody(world: World) -> None:
+    """The snapshots wait in partners' outbox; meanwhile grants goes by what it has, and starts anew."""
+    rows = [json.loads(line) for line in world.command("audit", "export", PARTNERS).splitlines()]
+    [barred] = [UUID(row["object"]) for row in rows if row["action"] == "barred"]
+    amina = replace(EVERYTHING, id=barred)
+    statement = "SELECT epoch, version, roles, barred FROM standings ORDER BY person_id"
+    before = world.select(GRANTS, statement)
+    assert world.command("events", "replay", "--rebuild", "grants.people").startswith("2 announced again")
+    assert world.command("events", "replay", "--rebuild", "grants.tokens").startswith("0 announced again")
+    assert world.select(GRANTS, statement) == before
+    world.running[GRANTS].stop()
+    world.running[GRANTS].start()
+    world.running[GRANTS].wait_until_ready()
+    for ago in (timedelta(0), LIFETIME * 2):
+        assert world.get_as(GRANTS, "/grants/", amina, ago).status_code == 303
+    assert world.get_as(GRANTS, "/grants/", EVERYTHING, LIFETIME * 2).status_code == 200

@@ -1,0 +1,23 @@
+"""The names on the broker, and who hears whose sign of life."""
+
+from contracts.access import RULES, SIGNED_BY, Action
+from contracts.topology import CANARIES, EXCHANGES, HEARD_BY, SERVICES, canary_key, signs_heard_by
+
+
+def test_everybody_hears_whoever_signs_their_sessions() -> None:
+    assert set(HEARD_BY[SIGNED_BY]) == set(SERVICES) - {SIGNED_BY}
+    for service in SERVICES:
+        assert signs_heard_by(service) == (() if service == SIGNED_BY else (SIGNED_BY,))
+
+
+def test_a_sign_of_life_is_told_by_its_type() -> None:
+    assert {canary_key(service): service for service in SERVICES} == CANARIES
+    assert set(EXCHANGES) == set(CANARIES.values())
+
+
+def test_what_concerns_money_or_decisions_weighs() -> None:
+    assert {action for action, rule in RULES.items() if rule.weighs} == {
+        Action.CONFIRM_PLEDGES,
+        Action.ADMINISTER_PEOPLE,
+    }
+    assert all(rule.weighs for rule in RULES.values() if rule.proof)
