@@ -19,5 +19,6 @@ def test_what_concerns_money_or_decisions_weighs() -> None:
     assert {action for action, rule in RULES.items() if rule.weighs} == {
         Action.CONFIRM_PLEDGES,
         Action.ADMINISTER_PEOPLE,
+        Action.ANSWER_RIGHTS,
     }
     assert all(rule.weighs for rule in RULES.values() if rule.proof)
