@@ -1,6 +1,7 @@
 """The gate in front of every page: known hosts, no other site's requests, and the headers of every answer."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,13 +14,16 @@ from chassis.web.errors import problem, wants_json
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+
+#: The policy of a file that somebody made: nothing in it runs, loads, sends or is framed.
+FILE_POLICY = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 #: Browsers come back over HTTPS only, for two years.
 _OVER_TLS = {"strict-transport-security": "max-age=63072000; includeSubDomains"}
@@ -30,6 +34,25 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<name>[0-9A-Za-z.-]+))(?::[0-9]{1,5})?")
 
 
+class Protected:
+    """Adds the headers that every answer carries, where the answer itself says nothing else."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = SECURITY_HEADERS) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message.setdefault("headers", [])
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, protected)
+
+
 class Gate:
     """Answers known hosts only, refuses cross-site requests, adds the headers that every answer carries."""
 
@@ -37,15 +60,15 @@ class Gate:
         self._app = app
         self._hosts = settings.known_hosts
         self._origin = settings.origin.lower()
-        self._headers = {**SECURITY_HEADERS, **(_OVER_TLS if settings.over_tls else {})}
+        headers = {**SECURITY_HEADERS, **(_OVER_TLS if settings.over_tls else {})}
+        self._answer = Protected(self._admit, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif refusal := self._refusal(scope):
-            await refusal(scope, receive, self._protecting(send))
-        else:
-            await self._app(scope, receive, self._protecting(send))
+        await self._answer(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -74,17 +97,6 @@ class Gate:
             return False
         mode, target = headers.get("sec-fetch-mode", "navigate"), headers.get("sec-fetch-dest", "document")
         return not (safe and mode == "navigate" and target == "document")
-
-    def _protecting(self, send: Send) -> Send:
-        async def protected(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message.setdefault("headers", [])
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        return protected
 
     def _is_ours(self, origin: str, host: str) -> bool:
         try:

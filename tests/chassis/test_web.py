@@ -1,6 +1,7 @@
 """Pages and API, attacked: hosts, other sites, bodies, keys, errors, streams, and the server under them."""
 
 import asyncio
+import html
 import json
 import logging
 import re
@@ -80,6 +81,7 @@ class Pages:
         return [
             Route("/", self.show),
             Route("/key", self.key),
+            Route("/source", self.source),
             Route("/fail", self.fail),
             Route("/fail-late", self.fail_late),
             Route("/raise/{name}", self.refuse),
@@ -100,6 +102,9 @@ class Pages:
 
     async def key(self, request: Request) -> Response:
         return PlainTextResponse(new_key(request))
+
+    async def source(self, request: Request) -> Response:
+        return PlainTextResponse(request.client.host if request.client else "")
 
     async def show(self, request: Request) -> Response:
         return site_of(request).page(request, "page.html", text=request.query_params.get("text", "hello"))
@@ -334,6 +339,17 @@ class TestOtherSites:
         assert await self.get(browser, site="cross-site", mode=mode, dest=dest) == 403
         assert await self.get(browser, site="same-origin", mode=mode, dest=dest) == 200
 
+    async def test_none_of_them_is_let_read_an_answer(self, browser: httpx.AsyncClient) -> None:
+        theirs = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+        asked = [
+            await browser.options(MOUNT + "/api/v1/json", headers=theirs),
+            await browser.options(MOUNT + "/form", headers=theirs),
+            await browser.get(MOUNT + "/", headers={"origin": "http://evil.example"}),
+        ]
+        assert [answer.status_code for answer in asked] == [405, 405, 200]
+        for answer in asked:
+            assert not [name for name in answer.headers if name.startswith("access-control-")]
+
     async def test_a_proxy_may_have_a_public_name(
         self, pages: Pages, unconnected: Database, quick: Settings, tmp_path: Path
     ) -> None:
@@ -372,6 +388,10 @@ class TestHeaders:
             answer = await browser.get("/", headers=headers)
             assert answer.headers.items() >= SECURITY_HEADERS.items()
 
+    async def test_no_page_may_be_framed(self, browser: httpx.AsyncClient) -> None:
+        for path in ("/", f"{MOUNT}/", f"{MOUNT}/nowhere"):
+            assert "frame-ancestors 'none'" in (await browser.get(path)).headers["content-security-policy"]
+
     async def test_over_https_browsers_are_told_to_stay_there(
         self, browser: httpx.AsyncClient, quick: Settings
     ) -> None:
@@ -383,12 +403,14 @@ class TestHeaders:
 
         async with client(Gate(answer, over_tls)) as visitor:
             said = (await visitor.get("/")).headers["strict-transport-security"]
-        assert int(said.partition("max-age=")[2].partition(";")[0]) > 31_000_000
+        assert int(said.partition("max-age=")[2].partition(";")[0]) > 31_536_000
+        assert "includeSubDomains" in said
 
     async def test_no_script_of_a_page_may_run(self) -> None:
         policy = SECURITY_HEADERS["content-security-policy"]
         assert "unsafe" not in policy
-        assert "default-src 'self'" in policy
+        for directive in ("default-src 'self'", "object-src 'none'", "base-uri 'none'"):
+            assert directive in policy
 
 
 class TestStatic:
@@ -423,9 +445,16 @@ class TestStatic:
         assert (await browser.get(f"/static/{digest}/{path}")).status_code in (404, 307)
         assert (await browser.get(f"/static/{path}")).status_code in (404, 307)
 
+    @pytest.mark.parametrize(
+        "path", ["/.git/config", "/.env", "/pyproject.toml", "/chassis/web/gate.py", "/static/", "/static"]
+    )
+    async def test_nor_anything_of_the_project(self, browser: httpx.AsyncClient, path: str) -> None:
+        for place in (path, MOUNT + path):
+            assert (await browser.get(place)).status_code in (404, 307)
+
     async def test_what_programs_ask_for_at_the_top(self, browser: httpx.AsyncClient) -> None:
         icon = await browser.get("/favicon.ico", follow_redirects=True)
-        assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+        assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml; charset=utf-8")
         assert (await browser.get("/robots.txt")).text == "User-agent: *\nDisallow: /\n"
 
     async def test_a_page_names_only_assets_that_are_there(self, browser: httpx.AsyncClient) -> None:
@@ -499,6 +528,12 @@ class TestErrors:
         answer = await browser.request("DELETE", MOUNT + "/form")
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
         assert "cannot be used that way" in answer.text
+
+    @pytest.mark.parametrize("path", ["/", f"{MOUNT}/", f"{MOUNT}/form", asset("conduit.css")])
+    async def test_a_request_is_never_sent_back(self, browser: httpx.AsyncClient, path: str) -> None:
+        answer = await browser.request("TRACE", path, headers={"x-secret": SECRET.encode()})
+        assert answer.status_code == 405
+        assert SECRET not in answer.text
 
     async def test_a_problem_for_programs(self, browser: httpx.AsyncClient) -> None:
         answer = await browser.get(MOUNT + "/raise/refused", headers={"accept": "application/json"})
@@ -604,6 +639,13 @@ class TestPages:
         assert '"><img src=x' not in shown
         assert "' onmouseover" not in shown
         assert "49" not in re.findall(r"<p title=[^>]*>([^<]*)</p>", shown)
+
+    async def test_what_was_written_is_read_once(self, browser: httpx.AsyncClient) -> None:
+        """An encoding within an encoding is text, and stays it."""
+        for text in ("%3Cscript%3E", "&lt;b&gt;", "\\u003cb", "%2e%2e%2f", "=?utf-8?q?=3C?="):
+            shown = (await browser.get(MOUNT + "/", params={"text": text})).text
+            assert f">{html.escape(text)}</p>" in shown
+            assert (await browser.post(MOUNT + "/form", data={"a": text})).json() == {"a": text}
 
     async def test_a_confirmation_is_named_by_its_code_only(self, browser: httpx.AsyncClient) -> None:
         assert "Recorded." in (await browser.get(MOUNT + "/?done=recorded")).text
@@ -1182,6 +1224,21 @@ class TestServer:
                 + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef"
             )
             assert (await speak(port, smuggled)).startswith(b"HTTP/1.1 400")
+            # Where both say how long the body is, the chunks decide, and what follows them is no request.
+            both = (
+                b"POST /things/form HTTP/1.1\r\n"
+                + end
+                + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"
+                + b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+                + b"3\r\na=b\r\n0\r\n\r\nGET /things/ HTTP/1.1\r\n"
+                + end
+                + b"\r\n"
+            )
+            answered = await speak(port, both)
+            assert (answered.count(b"HTTP/1.1 "), b"connection: close" in answered.lower()) == (1, True)
+            assert answered.startswith(b"HTTP/1.1 400") or answered.endswith(b'{"a":"b"}')
+            unknown = both.replace(b"Transfer-Encoding: chunked", b"Transfer-Encoding: x, chunked")
+            assert (await speak(port, unknown)).startswith((b"HTTP/1.1 400", b"HTTP/1.1 501"))
             head = await speak(port, b"HEAD / HTTP/1.1\r\n" + end + b"\r\n")
             assert head.startswith(b"HTTP/1.1 200")
             assert head.endswith(b"\r\n\r\n")
@@ -1255,11 +1312,56 @@ class TestServer:
                 assert scraped.headers["content-type"].startswith("text/plain; version=")
                 assert "# TYPE conduit_http_requests_total counter" in scraped.text
                 assert 'conduit_build_info{version="' in scraped.text
+                assert scraped.headers.items() >= SECURITY_HEADERS.items()
                 assert (await ops.get("/")).status_code == 404
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.ports[0]}") as browser:
                 assert (await browser.get("/metrics")).status_code == 404
         finally:
             await server.stop()
+
+    async def test_metrics_stay_on_this_computer_wherever_pages_are_served(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        assert Settings(host="0.0.0.0").metrics_host == "127.0.0.1"
+        port = free_port()
+        async with (
+            serving(pages, unconnected, tmp_path, host="127.0.0.2", metrics_port=port),
+            httpx.AsyncClient() as ops,
+        ):
+            assert (await ops.get(f"http://127.0.0.1:{port}/metrics")).status_code == 200
+            with pytest.raises(httpx.ConnectError):
+                await ops.get(f"http://127.0.0.2:{port}/metrics")
+
+    @pytest.mark.parametrize(
+        ("changed", "said", "source"),
+        [
+            ({}, "198.51.100.7", "127.0.0.1"),
+            ({"public_url": "https://forum.example"}, "198.51.100.7", "198.51.100.7"),
+            ({"public_url": "https://forum.example"}, "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+            ({"public_url": "https://forum.example"}, "", "127.0.0.1"),
+            (
+                {"public_url": "https://forum.example", "proxies": ("10.0.0.5",)},
+                "198.51.100.7",
+                "127.0.0.1",
+            ),
+        ],
+        ids=["no proxy", "a proxy", "what was made up before it", "nothing said", "somebody else"],
+    )
+    async def test_who_asks_is_whom_a_known_proxy_names(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        changed: dict[str, Any],
+        said: str,
+        source: str,
+    ) -> None:
+        async with (
+            serving(pages, unconnected, tmp_path, **changed) as (_, url),
+            httpx.AsyncClient(base_url=url) as browser,
+        ):
+            answer = await browser.get(MOUNT + "/source", headers={"x-forwarded-for": said})
+        assert answer.text == source
 
     async def test_stopping_lets_what_is_being_answered_end(
         self, pages: Pages, unconnected: Database, tmp_path: Path

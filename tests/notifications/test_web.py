@@ -450,6 +450,7 @@ async def test_looking_is_no_answer(browser: httpx.AsyncClient, book: Database, 
         page = await browser.get(address)
         assert page.status_code == 200
         assert page.headers["referrer-policy"] == "no-referrer"
+        assert 'name="referrer"' not in page.text
     assert (await browser.head(address)).status_code == 200
     assert (await browser.get(f"{address}/pdf")).content[:5] == b"%PDF-"
     done = await browser.get(f"{address}/done?answer=pledge")

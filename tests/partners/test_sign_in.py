@@ -370,6 +370,7 @@ async def test_a_page_whose_address_is_secret_is_told_to_nobody(
     await asks(browser)
     page = await browser.get(path_of(await mailed(register)))
     assert page.headers["referrer-policy"] == "no-referrer"
+    assert 'name="referrer"' not in page.text, "a word in the page would beat the header"
 
 
 # Sessions

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import FILE_POLICY, new_key, once, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
 from services.notifications.answers import confirm_pledge, settle_answer
 from services.notifications.domain import LETTER_STAGES, AnswerKind, LetterState, and_words
@@ -28,8 +28,10 @@ from services.notifications.rendering import render_html, render_pdf
 from services.notifications.sending import SEND_LETTERS
 
 #: A letter has styles of its own and nothing else: no script, no form, nothing fetched.
-LETTER_POLICY = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
-FILE_POLICY = "sandbox; default-src 'none'"
+LETTER_POLICY = (
+    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 _KINDS = {
     AnswerKind.ACKNOWLEDGE: "Acknowledged",
