@@ -531,7 +531,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("path", ["/", f"{MOUNT}/", f"{MOUNT}/form", asset("conduit.css")])
     async def test_a_request_is_never_sent_back(self, browser: httpx.AsyncClient, path: str) -> None:
-        answer = await browser.request("TRACE", path, headers={"x-secret": SECRET.encode()})
+        answer = await browser.request("TRACE", path, headers=[(b"x-secret", SECRET.encode())])
         assert answer.status_code == 405
         assert SECRET not in answer.text
 

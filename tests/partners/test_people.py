@@ -114,6 +114,7 @@ async def test_our_own_people_belong_to_our_own_body(register: Database, bring: 
         ({"email": "a@b"}, "email"),
         ({"email": "a@b.example\nbcc: c@d.example"}, "email"),
         ({"email": '"a b"@c.example'}, "email"),
+        ({"email": "a\x01b@c.example"}, "email"),
         ({"roles": []}, "roles"),
         ({"roles": ["king"]}, "roles"),
         ({"organisation": "GB-NHS-NONE"}, "organisation"),

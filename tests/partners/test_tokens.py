@@ -11,9 +11,10 @@ from starlette.types import ASGIApp
 
 from chassis.access import token_digest
 from chassis.database import Database
-from contracts.access import ACCOUNT, PROVE
+from contracts.access import ACCOUNT, PROVE, SIGN_IN
 from contracts.partners import TokenIssued, TokenRevoked
 from services.partners import people, tokens
+from services.partners.signing_in import LATELY
 from services.partners.snapshots import SNAPSHOTS
 from services.partners.tokens import MOST
 from services.partners.web import build
@@ -202,6 +203,21 @@ async def test_what_cannot_be_made_is_said(
     assert answer.status_code == 422
     assert said in answer.text
     assert await rows(register, "SELECT * FROM issued_tokens") == []
+
+
+async def test_a_session_that_was_left_open_makes_none_and_loses_nothing(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    later(register, seconds=LATELY.total_seconds() + 1)
+    await browser.get("/partners/renew")
+    answer = await post(browser, TOKENS, name="Marker figures", role="staff", days="30")
+    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, SIGN_IN)
+    assert await rows(register, "SELECT * FROM issued_tokens") == []
+    answer = await signs_in(browser, register, next=f"{MOUNT}/kept")
+    kept = await browser.get(answer.headers["location"])
+    assert "Marker figures" in kept.text
+    form = {"key": key_in(kept), "name": "Marker figures", "role": "staff", "days": "30"}
+    assert "conduit_" in (await browser.post(TOKENS, data=form)).text
 
 
 async def test_nobody_has_hundreds(browser: httpx.AsyncClient, register: Database, amina: UUID) -> None:

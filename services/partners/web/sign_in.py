@@ -11,15 +11,14 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from chassis.access import Person
 from chassis.audit import acting, note
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import new_key, read_form, see, site_of
+from chassis.web import new_key, read_form, see, signed_in, site_of
 from chassis.web.access import actor_of, check_key, read_cookie, set_session
 from contracts.access import RENEW, SIGN_IN
 from services.partners import signing_in
-from services.partners.signing_in import Asked, Began, NotGood
+from services.partners.signing_in import Asked, Began, NotGood, Visitor
 
 KEPT = "/partners/kept"
 
@@ -30,9 +29,16 @@ _PATH = "/partners"
 _SECRET = {"referrer-policy": "no-referrer"}
 
 
+#: For whoever has signed in before, and is to show once more that it is they.
+_ONCE_MORE = Refused(
+    "Sign in once more, please.",
+    "What you want to change decides who can sign in as you, so we make sure that it is you.",
+)
+
+
 async def show(request: Request) -> Response:
     """The form: one's address, and nothing else."""
-    return _form(request, "", {})
+    return _form(request, "", {}, refused=_ONCE_MORE if "again" in request.query_params else None)
 
 
 def _form(
@@ -87,9 +93,8 @@ async def by_code(request: Request) -> Response:
     """Sign in by the six digits, in the browser that asked for them."""
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
-    agent = request.headers.get("user-agent", "")
     async with acting(site_of(request).database) as tx:
-        began = await signing_in.sign_in_by_code(tx, str(form.get("code", "")), browser_of(request), agent)
+        began = await signing_in.sign_in_by_code(tx, str(form.get("code", "")), _visitor(request))
         _note(request, tx, began)
     if began is None:
         cure = "Copy all six digits from the newest mail. After five wrong tries, ask for a new one."
@@ -115,16 +120,18 @@ async def by_link(request: Request) -> Response:
     """Sign in."""
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
-    agent = request.headers.get("user-agent", "")
     try:
         async with acting(site_of(request).database) as tx:
-            began = await signing_in.sign_in_by_link(
-                tx, request.path_params["link"], browser_of(request), agent
-            )
+            began = await signing_in.sign_in_by_link(tx, request.path_params["link"], _visitor(request))
             _note(request, tx, began)
     except NotGood as refused:
         return _form(request, "", {}, refused=refused, status=refused.status)
     return _signed_in(request, began)
+
+
+def _visitor(request: Request) -> Visitor:
+    agent, renewal = request.headers.get("user-agent", ""), read_cookie(request, _renewal_name(request))
+    return Visitor(browser=browser_of(request), agent=agent, renewal=renewal)
 
 
 def _note(request: Request, tx: Transaction, began: Began | None) -> None:
@@ -134,24 +141,29 @@ def _note(request: Request, tx: Transaction, began: Began | None) -> None:
 
 
 def _signed_in(request: Request, began: Began) -> Response:
-    site = site_of(request)
     response = see(safe_path(began.next))
-    set_session(response, site.context.settings, site.sessions.sign(began.person))
-    hours = site.context.settings.session_longest
-    _set(request, response, _renewal_name(request), began.renewal, seconds=int(hours * 3600))
+    give_session(request, response, began)
     return response
 
 
-async def renewed(request: Request, tx: Transaction) -> Person | None:
-    """Whoever this browser's session is of, as they are now; nothing when it has ended."""
-    return await signing_in.renew(tx, read_cookie(request, _renewal_name(request)))
+def give_session(request: Request, response: Response, began: Began) -> None:
+    """Let the browser have a session, and what it renews that with."""
+    site = site_of(request)
+    set_session(response, site.context.settings, site.sessions.sign(began.person))
+    hours = site.context.settings.session_longest
+    _set(request, response, _renewal_name(request), began.renewal, seconds=int(hours * 3600))
+
+
+async def go_on_anew(request: Request, tx: Transaction) -> Began | None:
+    """This browser's session under a new secret; nothing when it has ended."""
+    return await signing_in.go_on_anew(tx, read_cookie(request, _renewal_name(request)))
 
 
 async def renew(request: Request) -> Response:
     """Give the browser a new token and send it back with what it was sending; or to sign in, keeping that."""
     site, next = site_of(request), safe_path(request.query_params.get("next", "/"))
     async with site.database.transaction() as tx:
-        person = await renewed(request, tx)
+        person = await signing_in.renew(tx, read_cookie(request, _renewal_name(request)))
     if person is not None:
         response = RedirectResponse(next, 303 if request.method == "GET" else 307)
         set_session(response, site.context.settings, site.sessions.sign(person))
@@ -159,19 +171,30 @@ async def renew(request: Request) -> Response:
     return await by_way_of(request, SIGN_IN, next)
 
 
-async def by_way_of(request: Request, place: str, path: str) -> Response:
+async def again_first(request: Request, path: str) -> Response | None:
+    """Where to go first, for whoever has not signed in lately; nothing for whoever has.
+
+    A session that was left open is not enough to change how one signs in.
+    """
+    async with site_of(request).database.reading() as tx:
+        if await signing_in.began_lately(tx, signed_in(request).session):
+            return None
+    return await by_way_of(request, SIGN_IN, path, again="yes")
+
+
+async def by_way_of(request: Request, place: str, path: str, **said: str) -> Response:
     """Go to a place first and come back; what was being sent to ``path`` is kept until then."""
     if request.method == "GET":
-        return see(f"{place}?{urlencode({'next': path})}")
+        return see(f"{place}?{urlencode({'next': path, **said})}")
     try:
         form = await read_form(request)
     except Refused:
-        return see(f"{place}?{urlencode({'next': '/'})}")
+        return see(f"{place}?{urlencode({'next': '/', **said})}")
     fields = [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]
     browser = browser_of(request) or signing_in.new_browser()
     async with site_of(request).database.transaction() as tx:
-        await signing_in.keep_form(tx, browser, path, fields)
-    response = see(f"{place}?{urlencode({'next': KEPT})}")
+        await signing_in.keep_form(tx, browser, _source(request), path, fields)
+    response = see(f"{place}?{urlencode({'next': KEPT, **said})}")
     keep_browser(request, response, browser)
     return response
 
