@@ -5,17 +5,22 @@ milliseconds and leaves nothing behind for the next one.
 """
 
 import asyncio
+import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+import structlog
 from starlette.types import ASGIApp
 
 import chassis
+from chassis import log
 from chassis.access import Person, create_session_key
 from chassis.config import Settings
 from chassis.context import Context
@@ -162,6 +167,17 @@ async def _databases(
     for database, name in made:
         await database.close()
         await _administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What is logged from now on."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    log.configure("info", json=True)
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    structlog.reset_defaults()
+    root.handlers, root.level = before, level
 
 
 async def take(database: Database, subscriptions: Sequence[Subscription], *events: Event) -> None:

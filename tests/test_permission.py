@@ -1,8 +1,9 @@
 """Every route of every service with every role and with none, beside the table of permission."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -12,9 +13,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from chassis.web.access import session_name
 from contracts.access import RENEW, ROLES, RULES, Action, Role, may
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
-from tests.access import EVERYTHING
+from tests.access import EVERYTHING, token
 from tests.conftest import MakeDatabase, client
 
 MOUNTS = {PARTNERS: "/partners", GRANTS: "/grants", NOTIFICATIONS: "/letters"}
@@ -103,6 +105,26 @@ async def test_whom_we_have_barred_is_as_good_as_nobody(
         for way in ways(app, mount):
             if not RULES[way.action].public:
                 assert (await ask(browser, way)).status_code in (303, 307, 401), way
+
+
+async def test_whoever_tries_what_is_not_for_them_is_written_down(
+    built: tuple[Starlette, str], logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    app, mount = built
+    [way, *_] = [way for way in ways(app, mount) if RULES[way.action].roles and way.method == "GET"]
+    async with client(app, mount, NOBODY) as browser:
+        assert (await ask(browser, way)).status_code == 403
+    [line] = logged()
+    assert (line["event"], line["reason"], line["id"]) == ("request_refused", "Forbidden", str(NOBODY.id))
+    assert line["route"] in {route.path for route in app.routes if isinstance(route, Route)}
+    settings, now = app.state.settings, datetime.now(UTC)
+    old = token(settings.keys_folder, EVERYTHING, now=now - timedelta(hours=1))
+    async with client(app, mount, None) as browser:
+        for cookie, reason in (("", None), (old, None), (old[:-8], "invalid"), ("x", "invalid")):
+            await browser.get(way.path, headers={"cookie": f"{session_name(settings)}={cookie}"})
+            assert [line.get("reason") for line in logged()] == ([reason] if reason else []), cookie
+        await browser.get(f"{mount}/api/v1/x/{uuid4()}", headers={"authorization": "Bearer conduit_x"})
+        assert logged() == [], "there is no such address"
 
 
 @pytest.fixture

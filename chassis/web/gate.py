@@ -10,7 +10,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.config import Settings
+from chassis.log import logger
 from chassis.web.errors import problem, wants_json
+
+_log = logger(__name__)
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; "
@@ -73,19 +76,14 @@ class Gate:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if _host(headers.get("host", "")) not in self._hosts:
-            return _no(
-                scope,
-                421,
-                "This server does not answer to that name.",
-                "Use the address that you were given.",
-            )
+            what = "This server does not answer to that name."
+            return _no(scope, 421, "unknown_host", what, "Use the address that you were given.")
         if self._from_elsewhere(scope, headers):
             cure = "Open the page here and use it from there."
-            return _no(scope, 403, "Other sites may link to this one, but not use it.", cure)
+            return _no(scope, 403, "other_site", "Other sites may link to this one, but not use it.", cure)
         if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
-            return _no(
-                scope, 400, "The address contains a character that cannot be used.", "Check the address."
-            )
+            what = "The address contains a character that cannot be used."
+            return _no(scope, 400, "bad_address", what, "Check the address.")
         return None
 
     def _from_elsewhere(self, scope: Scope, headers: Headers) -> bool:
@@ -110,7 +108,8 @@ def _host(header: str) -> str:
     return (found["address"] or found["name"]).lower() if found else ""
 
 
-def _no(scope: Scope, status: int, what: str, cure: str) -> Response:
+def _no(scope: Scope, status: int, reason: str, what: str, cure: str) -> Response:
+    _log.warning("request_refused", reason=reason, status=status)
     if wants_json(Request(scope)):
         return problem(status, what, cure)
     return Response(f"{what} {cure}\n", status, media_type="text/plain; charset=utf-8")

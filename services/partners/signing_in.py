@@ -52,9 +52,16 @@ LATELY = timedelta(minutes=15)
 
 
 class NotGood(Refused):
-    """A link or a code opens nothing: it is wrong, was used, is too old, or belongs to another browser."""
+    """A link or a code opens nothing: it is wrong, was used, is too old, or belongs to another browser.
+
+    ``reason`` is one of a few words, safe for logs.
+    """
 
     status = 422
+
+    def __init__(self, reason: str, what: str, cure: str) -> None:
+        super().__init__(what, cure)
+        self.reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +191,7 @@ async def _by_link(tx: Transaction, link: str, browser: str) -> Any:
         raise _spent()
     if found["browser"] is not None and not hmac.compare_digest(bytes(found["browser"]), digest(browser)):
         cure = "Open it in the browser in which you asked, or type the six digits from the same mail there."
-        raise NotGood("This link was asked for in another browser.", cure)
+        raise NotGood("another_browser", "This link was asked for in another browser.", cure)
     return found
 
 
@@ -207,9 +214,8 @@ async def sign_in_by_code(tx: Transaction, code: str, visitor: Visitor) -> Began
 
 
 def _spent() -> NotGood:
-    return NotGood(
-        "This link opens nothing any more.", "It may have been used, or is too old. Ask for a new one."
-    )
+    cure = "It may have been used, or is too old. Ask for a new one."
+    return NotGood("spent", "This link opens nothing any more.", cure)
 
 
 def _open(tx: Transaction, found: Mapping[str, Any]) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import html
-import json
 import logging
 import re
 import socket
@@ -19,12 +18,11 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from chassis import log, metrics
+from chassis import metrics
 from chassis.config import Settings
 from chassis.context import Context, current_cause
 from chassis.database import Database, Transaction
@@ -229,20 +227,15 @@ async def visiting(pages: Pages, database: Database, folder: Path) -> AsyncItera
 
 
 @pytest.fixture
-def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def lines(logged: Callable[[], list[dict[str, Any]]]) -> Callable[[], list[dict[str, Any]]]:
     """What is logged from now on."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    log.configure("info", json=True)
 
     def read() -> list[dict[str, Any]]:
-        said = capsys.readouterr().err
-        assert SECRET not in said
-        return [json.loads(line) for line in said.splitlines()]
+        said = logged()
+        assert SECRET not in str(said)
+        return said
 
-    yield read
-    structlog.reset_defaults()
-    root.handlers, root.level = before, level
+    return read
 
 
 class TestHosts:
@@ -625,6 +618,42 @@ class TestErrors:
     async def test_a_database_that_is_really_away(self, browser: httpx.AsyncClient) -> None:
         answer = await browser.post(MOUNT + "/act", data={"key": await a_key(browser)})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+class TestRefusals:
+    """Who tries to get round something is written down, without what they sent."""
+
+    @pytest.mark.parametrize(
+        ("method", "path", "sent", "reason"),
+        [
+            ("GET", "/", {"headers": {"host": "evil.example"}}, "unknown_host"),
+            ("POST", f"{MOUNT}/form", {"headers": {"origin": "http://evil.example"}}, "other_site"),
+            ("GET", f"{MOUNT}/?text=%00", {}, "bad_address"),
+            ("POST", f"{MOUNT}/form", {"data": {"words": SECRET * LIMIT}}, "TooLarge"),
+            ("POST", f"{MOUNT}/act", {"data": {"key": "made elsewhere", "w": SECRET}}, "OfAnotherSession"),
+        ],
+    )
+    async def test_are_logged(
+        self,
+        browser: httpx.AsyncClient,
+        lines: Callable[[], list[dict[str, Any]]],
+        method: str,
+        path: str,
+        sent: dict[str, Any],
+        reason: str,
+    ) -> None:
+        answer = await browser.request(method, path, **sent)
+        assert answer.status_code in (400, 403, 409, 413, 421)
+        [line] = lines()
+        assert (line["event"], line["reason"]) == ("request_refused", reason)
+        assert "evil" not in str(line)
+
+    async def test_what_happens_to_everybody_is_not(
+        self, browser: httpx.AsyncClient, lines: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        for path in ("/nowhere", "/raise/refused", "/raise/missing", "/raise/conflict", "/form"):
+            assert (await browser.get(MOUNT + path)).status_code in (404, 405, 409, 422)
+        assert lines() == []
 
 
 class TestPages:

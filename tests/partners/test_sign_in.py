@@ -2,14 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import httpx
 import jwt
 import pytest
 
+from chassis.audit import every_row
 from chassis.database import Database
 from contracts.access import ACCOUNT, RENEW, SIGN_IN
 from contracts.partners import SignInRequested
@@ -324,6 +326,36 @@ async def test_a_source_may_ask_so_and_so_often(browser: httpx.AsyncClient) -> N
     for number in range(ASKS_OF_SOURCE):
         assert (await asks(browser, f"a{number}@forum.example")).status_code == 303
     assert (await asks(browser, "one.more@forum.example")).status_code == 429
+
+
+@pytest.mark.usefixtures("amina")
+async def test_what_was_tried_in_vain_is_logged_and_names_nobody(
+    browser: httpx.AsyncClient,
+    register: Database,
+    open_browser: OpenBrowser,
+    logged: Callable[[], list[dict[str, Any]]],
+) -> None:
+    await asks(browser)
+    keys = await mailed(register)
+    await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code="1")
+    async with open_browser() as other:
+        await other.get(path_of(keys))
+    form = {"key": key_in(await browser.get(path_of(keys)))}
+    for _ in range(2):
+        await browser.post(path_of(keys), data=form)
+    for _ in range(ASKS):
+        await asks(browser)
+    said = logged()
+    assert [(line["event"], line["reason"]) for line in said] == [
+        ("sign_in_refused", "wrong_code"),
+        ("sign_in_refused", "another_browser"),
+        ("sign_in_refused", "spent"),
+        ("request_refused", "TooMany"),
+    ]
+    assert not re.search(f"@|Amina|{path_of(keys).rpartition('/')[2]}", str(said))
+    async with register.reading() as tx:
+        (row,) = [row async for row in every_row(tx)]
+    assert (row["action"], row["after"]) == ("signed_in", {"by": "link"})
 
 
 # Where one comes to, and what another site may try

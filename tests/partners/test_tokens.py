@@ -1,8 +1,9 @@
 """Tokens for programs: shown once, good for one role, over when revoked, old or not trusted any more."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -124,11 +125,15 @@ async def test_it_does_what_its_one_role_may_and_no_more(register: Database, ami
         "Bearer " + "a" * 5_000,
     ],
 )
-async def test_what_is_no_token_opens_nothing(program: httpx.AsyncClient, header: str) -> None:
+async def test_what_is_no_token_opens_nothing(
+    program: httpx.AsyncClient, header: str, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
     answer = await program.get(API, headers={b"authorization": header.encode("latin-1")})
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"] == "Bearer"
+    tried = header.startswith("Bearer")
+    assert [line["reason"] for line in logged()] == ["invalid"] * tried
 
 
 async def test_a_token_in_the_wrong_case_or_cut_opens_nothing(register: Database, amina: UUID) -> None:

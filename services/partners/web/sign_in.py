@@ -12,13 +12,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from chassis.audit import acting, note
+from chassis.context import current_cause
 from chassis.database import Transaction
 from chassis.errors import Refused
+from chassis.log import logger
 from chassis.web import new_key, read_form, see, signed_in, site_of
 from chassis.web.access import actor_of, check_key, read_cookie, set_session
 from contracts.access import RENEW, SIGN_IN
+from contracts.topology import PARTNERS
 from services.partners import signing_in
 from services.partners.signing_in import Asked, Began, NotGood, Visitor
+
+_log = logger(__name__)
 
 KEPT = "/partners/kept"
 
@@ -95,8 +100,9 @@ async def by_code(request: Request) -> Response:
     check_key(request, str(form.get("key", "")))
     async with acting(site_of(request).database) as tx:
         began = await signing_in.sign_in_by_code(tx, str(form.get("code", "")), _visitor(request))
-        _note(request, tx, began)
+        _note(request, tx, began, "code")
     if began is None:
+        _log_refusal("wrong_code")
         cure = "Copy all six digits from the newest mail. After five wrong tries, ask for a new one."
         return _sent(
             request, {"code": {"fault": "This is not the code, or it is too old.", "cure": cure}}, 422
@@ -110,6 +116,7 @@ async def show_link(request: Request) -> Response:
         async with site_of(request).database.reading() as tx:
             await signing_in.look_at_link(tx, request.path_params["link"], browser_of(request))
     except NotGood as refused:
+        _log_refusal(refused.reason)
         return _form(request, "", {}, refused=refused, status=refused.status)
     response = site_of(request).page(request, "sign_in_link.html", key=new_key(request))
     response.headers.update(_SECRET)
@@ -123,8 +130,9 @@ async def by_link(request: Request) -> Response:
     try:
         async with acting(site_of(request).database) as tx:
             began = await signing_in.sign_in_by_link(tx, request.path_params["link"], _visitor(request))
-            _note(request, tx, began)
+            _note(request, tx, began, "link")
     except NotGood as refused:
+        _log_refusal(refused.reason)
         return _form(request, "", {}, refused=refused, status=refused.status)
     return _signed_in(request, began)
 
@@ -134,10 +142,17 @@ def _visitor(request: Request) -> Visitor:
     return Visitor(browser=browser_of(request), agent=agent, renewal=renewal)
 
 
-def _note(request: Request, tx: Transaction, began: Began | None) -> None:
+def _note(request: Request, tx: Transaction, began: Began | None, by: str) -> None:
     if began is not None:
         tx.actor = actor_of(request, began.person)
-        note(tx, "signed_in", "session", began.person.session)
+        note(tx, "signed_in", "session", began.person.session, after={"by": by})
+
+
+def _log_refusal(reason: str) -> None:
+    """Nobody has acted, so it stands in the log and not in the audit."""
+    _log.warning(
+        "sign_in_refused", service=PARTNERS, reason=reason, correlationid=current_cause().correlationid
+    )
 
 
 def _signed_in(request: Request, began: Began) -> Response:
