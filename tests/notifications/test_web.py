@@ -6,11 +6,13 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import httpx
 import pytest
+from pypdf import PdfReader
 
 from chassis.audit import every_row, verify
 from chassis.database import Database
@@ -457,6 +459,22 @@ async def test_looking_is_no_answer(browser: httpx.AsyncClient, book: Database, 
     assert (done.status_code, done.headers["location"]) == (303, address)
     assert await letters(book) == before
     assert await rows(book, "SELECT FROM answers") == []
+
+
+@pytest.mark.parametrize(("role", "has_it"), [("staff", True), ("grants_officer", True), ("auditor", False)])
+async def test_whoever_only_reads_cannot_answer_in_the_recipients_place(
+    book: Database, sent: UUID, role: str, has_it: bool
+) -> None:
+    token = (await response_page(book, sent)).rpartition("/")[2]
+    page = f"/letters/letters/{await a_letter(book, sent)}"
+    async with client(web.build(book), "/letters", replace(EVERYTHING, roles=frozenset({role}))) as reader:
+        shown, mailed, printed = [await reader.get(page + part) for part in ("", "/html", "/pdf")]
+    for answer in (shown, mailed):
+        assert (token in answer.text) is has_it
+        assert "/letters/r/" in answer.text, "the letter is shown all the same"
+    assert ("recipient’s response page" in shown.text) is has_it
+    words = "".join(each.extract_text() for each in PdfReader(io.BytesIO(printed.content)).pages)
+    assert (token in words.replace("\n", "")) is has_it
 
 
 async def test_one_press_acknowledges_however_often_it_arrives(
