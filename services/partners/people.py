@@ -53,7 +53,7 @@ async def invite(
     known = await PEOPLE.person_by_email(tx, email_key=email.casefold())
     if known is not None and known["barred_at"] is None:
         cure = "Open their page to change what they may do."
-        raise Conflict("Somebody with this address may sign in already.", cure)
+        raise Conflict("Somebody with this address may sign in already.", cure, field="email")
     if known is None:
         id = uuid_utils.compat.uuid7()
         belongs = await _organisation(tx, organisation)
