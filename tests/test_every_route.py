@@ -21,7 +21,7 @@ from chassis.audit import BY_COMMAND, acting, note
 from chassis.config import Settings
 from chassis.database import Database
 from chassis.web import Gate
-from contracts.access import RENEW, Role
+from contracts.access import ACCOUNT, RENEW, RULES, Action, Role
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
@@ -172,6 +172,7 @@ async def test_looking_at_everything_changes_nothing(opened: Opened) -> None:
             statuses.add(answer.status_code if answer is not None else 200)
             if answer is not None:
                 says_what_it_is(answer)
+                leads_to_signing_out(route, answer)
         assert statuses & {200, 303}, f"{route.path}: nothing of the kind is there to be looked at"
         assert statuses <= {200, 303, 404, 422}, f"{route.path}: {statuses}"
         now = await contents(opened.database, but=SEEN)
@@ -188,6 +189,14 @@ def says_what_it_is(answer: httpx.Response) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert "max-age=63072000" in answer.headers["strict-transport-security"]
+
+
+def leads_to_signing_out(route: Route, answer: httpx.Response) -> None:
+    is_page = answer.headers.get("content-type", "").startswith("text/html")
+    sandboxed = "sandbox" in answer.headers["content-security-policy"]
+    action: Action = route.endpoint.action  # type: ignore[attr-defined]
+    if is_page and not sandboxed and not RULES[action].public:
+        assert f'href="{ACCOUNT}"' in answer.text, answer.request.url
 
 
 @pytest.mark.timeout(180)

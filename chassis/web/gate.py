@@ -12,6 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis.config import Settings
 from chassis.log import logger
 from chassis.web.errors import problem, wants_json
+from chassis.web.pace import Pace
+
+#: Of a page whose address is a secret: no page learns that one came from there, ours neither. With
+#: "no-referrer" browsers would hide the origin of its forms as well, and the gate would refuse them.
+SECRET_ADDRESS = {"referrer-policy": "strict-origin"}
 
 _log = logger(__name__)
 
@@ -63,6 +68,7 @@ class Gate:
         self._app = app
         self._hosts = settings.known_hosts
         self._origin = settings.origin.lower()
+        self._pace = Pace(settings.pace)
         headers = {**SECURITY_HEADERS, **(_OVER_TLS if settings.over_tls else {})}
         self._answer = Protected(self._admit, headers)
 
@@ -75,6 +81,11 @@ class Gate:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        if not self._pace.admits((scope.get("client") or ("",))[0]):
+            cure = "Wait a few seconds, then reload the page. Nothing was changed."
+            refusal = _no(scope, 429, "too_fast", "So many requests from one place are too many.", cure)
+            refusal.headers["retry-after"] = "10"
+            return refusal
         if _host(headers.get("host", "")) not in self._hosts:
             what = "This server does not answer to that name."
             return _no(scope, 421, "unknown_host", what, "Use the address that you were given.")

@@ -52,6 +52,7 @@ from chassis.web import (
     site_of,
     when,
 )
+from chassis.web.pace import Pace
 from contracts.access import Action
 from contracts.topology import GRANTS
 from tests.access import token
@@ -352,6 +353,55 @@ class TestOtherSites:
             assert await self.post(browser, origin="https://evil.example") == 403
             answer = await browser.get(MOUNT + "/", headers={"host": "forum.example"})
             assert answer.status_code == 200
+
+
+class TestPace:
+    def test_a_bucket_is_emptied_at_once_and_filled_in_a_minute(self) -> None:
+        clock = [0.0]
+        pace = Pace(60, lambda: clock[0])
+        assert [pace.admits("192.0.2.1") for _ in range(62)] == [True] * 60 + [False] * 2
+        assert pace.admits("192.0.2.2"), "the others are not held up"
+        for later, admitted in ((1, [True, False]), (2, [True, True, False]), (999, [True] * 60 + [False])):
+            clock[0] += later
+            assert [pace.admits("192.0.2.1") for _ in admitted] == admitted
+
+    def test_this_computer_is_let_through(self) -> None:
+        pace = Pace(60, lambda: 0.0)
+        assert all(pace.admits(host) for host in ("127.0.0.1", "::1") for _ in range(100))
+
+    def test_one_network_of_version_6_is_one_computer(self) -> None:
+        pace = Pace(60, lambda: 0.0)
+        assert [pace.admits(f"2001:db8::{n:x}") for n in range(61)] == [True] * 60 + [False]
+        assert pace.admits("2001:db8:0:1::1")
+
+    def test_it_remembers_so_many_and_no_more(self) -> None:
+        pace = Pace(60, lambda: 0.0)
+        for number in range(30_000):
+            pace.admits(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        assert len(pace._buckets) == 10_000
+
+    async def test_whoever_sends_too_much_is_told_when_to_come_back(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        lines: Callable[[], list[dict[str, Any]]],
+    ) -> None:
+        settings = replace(unconnected.context.settings, pace=60)
+        server = WebServer(settings, unconnected.context.house, SECTIONS)
+        await server.mount(MOUNT, site(pages, unconnected, tmp_path).app)
+        gate = Gate(server, settings)
+        far, near = (httpx.ASGITransport(gate, client=(host, 1)) for host in ("192.0.2.1", "192.0.2.2"))
+        async with (
+            httpx.AsyncClient(transport=far, base_url="http://127.0.0.1") as hasty,
+            httpx.AsyncClient(transport=near, base_url="http://127.0.0.1") as other,
+        ):
+            answers = [await hasty.get("/robots.txt") for _ in range(61)]
+            assert [answer.status_code for answer in answers] == [200] * 60 + [429]
+            assert answers[-1].headers["retry-after"] == "10"
+            assert answers[-1].headers.items() >= SECURITY_HEADERS.items()
+            assert (await other.get("/robots.txt")).status_code == 200
+        assert [line["reason"] for line in lines()] == ["too_fast"]
 
 
 class TestHeaders:

@@ -451,7 +451,7 @@ async def test_looking_is_no_answer(browser: httpx.AsyncClient, book: Database, 
     for _ in range(3):
         page = await browser.get(address)
         assert page.status_code == 200
-        assert page.headers["referrer-policy"] == "no-referrer"
+        assert page.headers["referrer-policy"] == "strict-origin"
         assert 'name="referrer"' not in page.text
     assert (await browser.head(address)).status_code == 200
     assert (await browser.get(f"{address}/pdf")).content[:5] == b"%PDF-"
@@ -523,7 +523,7 @@ async def test_an_amount_that_cannot_be_used_is_shown_with_its_cure(
     form = {"answer": "pledge", "amount": amount, "name": "Sam Okafor", "position": "", "key": key}
     page = await browser.post(address, data=form)
     assert page.status_code == 422
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] == "strict-origin"
     assert 'id="amount-fault"' in page.text
     assert 'id="position-fault"' in page.text
     assert 'value="Sam Okafor"' in page.text

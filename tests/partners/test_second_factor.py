@@ -69,6 +69,7 @@ async def test_whoever_has_none_is_led_to_setting_it_up_and_back(
     page = await sets_up(browser, register)
     assert page.status_code == 200
     assert len(set(codes_on(page))) == RECOVERY_CODES
+    assert "end your other sessions too" in page.text
     assert await may_act(browser)
     assert not codes_on(await browser.get(ACCOUNT))
 

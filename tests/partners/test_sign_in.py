@@ -523,7 +523,7 @@ async def test_a_page_whose_address_is_secret_is_told_to_nobody(
 ) -> None:
     await asks(browser)
     page = await browser.get(path_of(await mailed(register)))
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] == "strict-origin"
     assert 'name="referrer"' not in page.text, "a word in the page would beat the header"
 
 

@@ -3,7 +3,6 @@
 Opening a page signs nobody in: mail programs open links by themselves. A button does.
 """
 
-from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -16,8 +15,9 @@ from chassis.context import current_cause
 from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.log import logger
-from chassis.web import new_key, read_form, see, signed_in, site_of
+from chassis.web import SECRET_ADDRESS, new_key, read_form, see, signed_in, site_of
 from chassis.web.access import actor_of, check_key, read_cookie, set_session
+from chassis.web.pace import source_of
 from contracts.access import RENEW, SIGN_IN
 from contracts.topology import PARTNERS
 from services.partners import signing_in
@@ -29,9 +29,6 @@ KEPT = "/partners/kept"
 
 #: Both cookies go to the pages of partners alone.
 _PATH = "/partners"
-
-#: A page whose address is a secret tells no other site where one came from.
-_SECRET = {"referrer-policy": "no-referrer"}
 
 
 #: For whoever has signed in before, and is to show once more that it is they.
@@ -59,7 +56,7 @@ def _form(
         next=safe_path(request.query_params.get("next", "/")),
         key=new_key(request),
     )
-    response.headers.update(_SECRET)
+    response.headers.update(SECRET_ADDRESS)
     return response
 
 
@@ -119,7 +116,7 @@ async def show_link(request: Request) -> Response:
         _log_refusal(refused.reason)
         return _form(request, "", {}, refused=refused, status=refused.status)
     response = site_of(request).page(request, "sign_in_link.html", key=new_key(request))
-    response.headers.update(_SECRET)
+    response.headers.update(SECRET_ADDRESS)
     return response
 
 
@@ -231,13 +228,7 @@ def safe_path(text: str) -> str:
 
 
 def _source(request: Request) -> str:
-    """The computer that asks; of version 6 addresses the network, because each computer has many."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    return str(ip_network(f"{address}/64", strict=False)) if address.version == 6 else host
+    return source_of(request.client.host if request.client else "")
 
 
 # Cookies
