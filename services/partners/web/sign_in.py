@@ -31,16 +31,9 @@ KEPT = "/partners/kept"
 _PATH = "/partners"
 
 
-#: For whoever has signed in before, and is to show once more that it is they.
-_ONCE_MORE = Refused(
-    "Sign in once more, please.",
-    "What you want to change decides who can sign in as you, so we make sure that it is you.",
-)
-
-
 async def show(request: Request) -> Response:
     """The form: one's address, and nothing else."""
-    return _form(request, "", {}, refused=_ONCE_MORE if "again" in request.query_params else None)
+    return _form(request, "", {})
 
 
 def _form(
@@ -53,6 +46,7 @@ def _form(
         values={"email": email},
         faults=faults,
         refused=refused,
+        again="again" in request.query_params,
         next=safe_path(request.query_params.get("next", "/")),
         key=new_key(request),
     )
