@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -75,9 +75,15 @@ class Settings:
     mail_from: str = _setting("", "the sender's address; the house's when empty", "address")
     host: str = _setting("127.0.0.1", "where pages are served", "address")
     port: int = _setting(8000, "where pages are served", "port", 0, 65535)
+    metrics_host: str = _setting("127.0.0.1", "where metrics and health are served", "address")
     metrics_port: int = _setting(9108, "where metrics and health are served; 0 for none", "port", 0, 65535)
     public_url: str = _setting("", "the address in links; http://<host>:<port> when empty", "http(s)://…")
     hosts: tuple[str, ...] = _setting((), "further Host names that are answered", "names, comma between")
+    proxies: tuple[str, ...] = _setting(
+        ("127.0.0.1", "::1"),
+        "the proxies before us: who asks is whoever they say (X-Forwarded-For), once PUBLIC_URL is https",
+        "addresses or networks, comma between",
+    )
 
     pool_size: int = _setting(10, "database connections per service", "connections", 2)
     database_timeout: float = _setting(10.0, "the longest that a statement may take", "seconds", 0.1)
@@ -105,6 +111,9 @@ class Settings:
     )
     grace: float = _setting(8.0, "the longest that stopping may take", "seconds", 0.5)
     request_timeout: float = _setting(20.0, "the longest that a page may take", "seconds", 0.5)
+    pace: int = _setting(
+        1200, "requests that one other computer may send", "requests a minute", 60, 1_000_000
+    )
     body_limit: int = _setting(1_048_576, "the largest request body", "bytes", 1024)
     session_idle: float = _setting(12.0, "hours without a page after which one signs in again", "hours", 0.01)
     session_longest: float = _setting(168.0, "hours after which everybody signs in again", "hours", 0.01)
@@ -211,9 +220,14 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}DATABASE_PREFIX must be a short name of lower-case a to z, digits and _."
             )
-        if not all(_HOST.fullmatch(name) for name in (self.host, *self.hosts)):
+        if not all(_HOST.fullmatch(name) for name in (self.host, self.metrics_host, *self.hosts)):
             raise SettingsError(
-                f"{PREFIX}HOST and {PREFIX}HOSTS must hold names or addresses, without a port."
+                f"{PREFIX}HOST, {PREFIX}METRICS_HOST and {PREFIX}HOSTS must hold names or addresses, "
+                "without a port."
+            )
+        if not all(map(_is_network, self.proxies)):
+            raise SettingsError(
+                f"{PREFIX}PROXIES must hold addresses or networks, such as 10.0.0.5 or 10.0.0.0/24."
             )
         if not all(_TERM.fullmatch(each) for each in self.retain):
             raise SettingsError(
@@ -273,6 +287,14 @@ def is_loopback(host: str) -> bool:
     """Whether a name or an address is of this computer alone."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_network(text: str) -> bool:
+    """Whether this is an address or a network, and not everybody: whom we believe cannot be all the world."""
+    try:
+        return ip_network(text).prefixlen > 0
     except ValueError:
         return False
 

@@ -7,6 +7,7 @@ and bindings. Plain kombu, in a process without the services' loop.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import kombu
 from kombu.exceptions import OperationalError
@@ -32,6 +33,16 @@ class QueueDiffers(ChassisError):
     """A queue exists with other arguments than it should have."""
 
 
+def address_of(url: str, **options: Any) -> kombu.Connection:
+    """Where a broker is and how to speak with it. Over TLS its certificate must bear its name.
+
+    py-amqp by itself asks only whether somebody known has signed the certificate, whoever it is of.
+    """
+    parts = urlsplit(url)
+    ssl = {"server_hostname": parts.hostname} if parts.scheme == "amqps" else False
+    return kombu.Connection(url, ssl=ssl, **options)
+
+
 @contextmanager
 def administrator(url: str) -> Iterator[Any]:
     """A channel of a user who may declare.
@@ -40,7 +51,7 @@ def administrator(url: str) -> Iterator[Any]:
         BrokerAway: when there is no connection to be had. Never repeats the address.
     """
     limits = {"read_timeout": 10, "write_timeout": 10}
-    address = kombu.Connection(url, connect_timeout=5, transport_options=limits)
+    address = address_of(url, connect_timeout=5, transport_options=limits)
     try:
         connection = address.transport.establish_connection()
     except (OSError, OperationalError, *address.connection_errors) as error:

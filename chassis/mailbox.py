@@ -34,7 +34,7 @@ from chassis.config import Settings
 from chassis.errors import NotFound
 from chassis.house import House
 from chassis.log import describe, logger
-from chassis.web import Section, application, environment, render
+from chassis.web import FILE_POLICY, Section, application, environment, render
 
 _log = logger(__name__)
 
@@ -53,9 +53,9 @@ _ID = re.compile(r"[0-9]{20}-[0-9a-f]{12}")
 #: What somebody else wrote: no scripts, no forms, nothing fetched. A link opens in a tab of its own.
 HTML_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; "
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-FILE_POLICY = "sandbox; default-src 'none'"
 
 #: File types that are announced as what they are; all others are bytes to a browser.
 _NAMED_TYPES = frozenset({"application/pdf"})

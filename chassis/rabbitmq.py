@@ -13,10 +13,10 @@ from typing import Any
 from uuid import UUID
 
 import amqp
-import kombu
 
 from chassis import metrics
 from chassis.config import Settings
+from chassis.declare import address_of
 from chassis.log import describe, logger
 from chassis.loop import Event, GreenletExit, Queue, Timeout, green, sleep, spawn
 from chassis.transports import Delivery, Outgoing
@@ -41,7 +41,7 @@ def connect(settings: Settings, name: str, **options: Any) -> amqp.Connection:
     """
     options["client_properties"] = {"connection_name": name}
     with Timeout(settings.acquire_timeout, TimeoutError()):
-        address = kombu.Connection(settings.amqp_url, heartbeat=settings.heartbeat, transport_options=options)
+        address = address_of(settings.amqp_url, heartbeat=settings.heartbeat, transport_options=options)
         connection = address.transport.establish_connection()
     read_ahead(connection)
     return connection

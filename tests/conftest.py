@@ -5,19 +5,24 @@ milliseconds and leaves nothing behind for the next one.
 """
 
 import asyncio
+import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+import structlog
 from starlette.types import ASGIApp
 
 import chassis
+from chassis import log
 from chassis.access import Person, create_session_key
 from chassis.audit import BY_COMMAND, acting, note
 from chassis.clock import real_now
@@ -199,6 +204,17 @@ async def hear(database: Database, sender: str, ago: float = 0) -> datetime:
         await tx.execute("DELETE FROM signs_of_life WHERE service = $1", sender)
         await MESSAGES.note_life(tx, services=[sender], moments=[sent_at])
     return sent_at
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What is logged from now on."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    log.configure("info", json=True)
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    structlog.reset_defaults()
+    root.handlers, root.level = before, level
 
 
 async def take(database: Database, subscriptions: Sequence[Subscription], *events: Event) -> None:

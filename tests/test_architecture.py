@@ -175,6 +175,73 @@ def test_services_know_nothing_of_green_threads() -> None:
     )
 
 
+# what is not there
+
+#: What would read more than data, ask elsewhere or speak to what we have not. Names as they are imported.
+UNWANTED: tuple[str, ...] = (
+    "pickle",
+    "shelve",
+    "marshal",
+    "yaml",
+    "xml",
+    "lxml",
+    "defusedxml",
+    "ldap3",
+    "pymemcache",
+)
+UNWANTED += ("urllib.request", "http.client", "ftplib", "requests", "httpx", "aiohttp", "websockets")
+
+
+def test_nothing_is_imported_that_builds_objects_or_asks_elsewhere() -> None:
+    none_of(
+        (
+            f"{named(path, line)} imports {name}"
+            for path in walk(*PACKAGES)
+            for name, line in imports(path)
+            if any(within(name, each) for each in UNWANTED)
+        ),
+        "Data is JSON, TOML or CSV; services speak with PostgreSQL, RabbitMQ and the mail server alone. "
+        "If it must be otherwise, say so in docs/security.md first (1.3.6, 1.5.1, 1.5.2, 13.2.4).",
+    )
+
+
+def test_nothing_that_was_text_is_run() -> None:
+    runs = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput"}
+    runs |= {"asyncio.create_subprocess_shell", "builtins.eval", "builtins.exec"}
+
+    def faults(path: Path) -> Iterator[str]:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                shell = any(each.arg == "shell" for each in node.keywords)
+                if called in runs or shell:
+                    yield f"{named(path, node.lineno)}: {called}"
+
+    none_of(
+        (fault for path in walk(*PACKAGES) for fault in faults(path)),
+        "Programs are started with a list of arguments; what a text means is decided by code that is there.",
+    )
+
+
+#: Patterns that are made of something: of what, and that it is a choice of ours.
+PATTERNS_MADE_OF = {"chassis/sheets.py": {"separator", "label"}}
+
+
+def test_no_pattern_is_made_of_what_somebody_typed() -> None:
+    def faults(path: Path) -> Iterator[str]:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Call) and re.fullmatch(r"re\.\w+", ast.unparse(node.func)):
+                pattern = node.args[0]
+                made_of = {each.id for each in ast.walk(pattern) if isinstance(each, ast.Name)}
+                if made_of - PATTERNS_MADE_OF.get(named(path), set()) - {"re"}:
+                    yield f"{named(path, node.lineno)}: {ast.unparse(pattern)[:60]}"
+
+    none_of(
+        (fault for path in walk(*PACKAGES) for fault in faults(path)),
+        "Compare texts with ==, in or startswith; a pattern that was typed may mean anything, or never end.",
+    )
+
+
 # words
 
 

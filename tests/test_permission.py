@@ -1,23 +1,26 @@
 """Every route of every service with every role and with none, beside the table of permission."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from chassis.access import LIFETIME
+from chassis.access import LIFETIME, token_digest
+from chassis.web.access import session_name
 from contracts.access import RENEW, ROLES, RULES, SIGNED_BY, Action, Role, may
+from contracts.envelope import Event, Fact
+from contracts.partners import PersonAdmitted, RolesChanged, TokenIssued
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES, signs_heard_by
-from tests.access import EVERYTHING
-from tests.conftest import MakeDatabase, client, hear
+from tests.access import EVERYTHING, token
+from tests.conftest import MakeDatabase, client, hear, take
 
 MOUNTS = {PARTNERS: "/partners", GRANTS: "/grants", NOTIFICATIONS: "/letters"}
 NOBODY = replace(EVERYTHING, roles=frozenset())
@@ -153,6 +156,26 @@ async def test_then_reading_goes_on_beyond_the_end_of_a_session_and_nothing_else
             assert (await ask(browser, way)).status_code in (303, 307, 401), way
 
 
+async def test_whoever_tries_what_is_not_for_them_is_written_down(
+    built: tuple[Starlette, str], logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    app, mount = built
+    [way, *_] = [way for way in ways(app, mount) if RULES[way.action].roles and way.method == "GET"]
+    async with client(app, mount, NOBODY) as browser:
+        assert (await ask(browser, way)).status_code == 403
+    [line] = logged()
+    assert (line["event"], line["reason"], line["id"]) == ("request_refused", "Forbidden", str(NOBODY.id))
+    assert line["route"] in {route.path for route in app.routes if isinstance(route, Route)}
+    settings, now = app.state.settings, datetime.now(UTC)
+    old = token(settings.keys_folder, EVERYTHING, now=now - timedelta(hours=1))
+    async with client(app, mount, None) as browser:
+        for cookie, reason in (("", None), (old, None), (old[:-8], "invalid"), ("x", "invalid")):
+            await browser.get(way.path, headers={"cookie": f"{session_name(settings)}={cookie}"})
+            assert [line.get("reason") for line in logged()] == ([reason] if reason else []), cookie
+        await browser.get(f"{mount}/api/v1/x/{uuid4()}", headers={"authorization": "Bearer conduit_x"})
+        assert logged() == [], "there is no such address"
+
+
 @pytest.fixture
 async def letters(make_database: MakeDatabase) -> AsyncIterator[httpx.AsyncClient]:
     app = import_module("services.notifications.web").build(await make_database(NOTIFICATIONS))
@@ -174,6 +197,87 @@ def test_the_table_speaks_of_everything_once() -> None:
         assert not (rule.roles and (rule.public or rule.signed_in))
         everybody |= rule.roles
     assert everybody == set(Role), "a role that may do nothing is none"
+
+
+def test_what_a_panel_member_may() -> None:
+    """Written out once more, so that a cross in the wrong place of the table is seen."""
+    theirs = {action for action in Action if may(action, {Role.PANEL_MEMBER})}
+    assert theirs == {Action.READ_EVIDENCE, Action.KEEP_ACCOUNT, Action.PROVE, Action.BE_PUBLIC}
+
+
+PANEL_MEMBER = replace(EVERYTHING, roles=frozenset({Role.PANEL_MEMBER}), version=(1, 2))
+#: Rooms of staff, by page and by program.
+OF_STAFF = {
+    NOTIFICATIONS: (
+        "/letters/",
+        "/letters/campaigns/new",
+        "/letters/audit",
+        f"/letters/api/v1/campaigns/{UUID(int=1)}",
+    ),
+    GRANTS: ("/grants/audit",),
+}
+
+
+@pytest.mark.parametrize("service", OF_STAFF)
+async def test_a_panel_member_who_was_staff_comes_nowhere_by_address_program_or_an_old_event(
+    make_database: MakeDatabase, service: str
+) -> None:
+    database = await make_database(service)
+    build = import_module(f"services.{service}.web").build
+    was_staff, old_program = replace(EVERYTHING, roles=frozenset({Role.STAFF})), "conduit_" + "a" * 32
+    admitted = said(PersonAdmitted, 1, roles=["staff"])
+    subscriptions = import_module(f"services.{service}.handlers").SUBSCRIPTIONS
+    await take(database, subscriptions, admitted, the_token(old_program))
+    await take(database, subscriptions, said(RolesChanged, 2, roles=["panel_member"]))
+    replayed = (
+        None,
+        admitted,
+        said(PersonAdmitted, 1, roles=["staff"]),
+        said(PersonAdmitted, 1, roles=["staff"], snapshot=True),
+        said(RolesChanged, 1, roles=["ops", "auditor"]),
+        the_token(old_program),
+    )
+    for event in replayed:
+        await take(database, subscriptions, *([event] if event else []))
+        for path in OF_STAFF[service]:
+            async with client(build(database), MOUNTS[service], PANEL_MEMBER) as browser:
+                assert (await browser.get(path)).status_code == 403, f"{path} after {event}"
+            async with client(build(database), MOUNTS[service], was_staff) as browser:
+                assert (await browser.get(path)).status_code in (303, 401), f"{path} after {event}"
+            async with client(build(database), MOUNTS[service], None) as program:
+                headers = {"authorization": f"Bearer {old_program}", "accept": "application/json"}
+                assert (await program.get(path, headers=headers)).status_code == 401, f"{path} after {event}"
+
+
+def said(fact: type[Fact], version: int, *, roles: list[str], snapshot: bool = False) -> Event:
+    data = {"person_id": EVERYTHING.id, "organisation_id": UUID(int=2), "roles": roles, "barred": False}
+    return of(fact, EVERYTHING.id, data, version, snapshot)
+
+
+def the_token(token: str) -> Event:
+    """A program of theirs, from when they were staff."""
+    data = {
+        "token_id": UUID(int=3),
+        "person_id": EVERYTHING.id,
+        "digest": token_digest(token),
+        "role": "staff",
+        "writes": True,
+        "expires_at": datetime.now(UTC) + timedelta(days=30),
+        "revoked": False,
+    }
+    return of(TokenIssued, UUID(int=3), data, 1, False)
+
+
+def of(fact: type[Fact], subject: UUID, data: dict[str, Any], version: int, snapshot: bool) -> Event:
+    return Event(
+        fact=fact,
+        id=uuid4(),
+        subject=str(subject),
+        time=datetime.now(UTC),
+        data=data,
+        sequence=version,
+        snapshot=snapshot,
+    )
 
 
 def test_who_only_reads_changes_nothing() -> None:

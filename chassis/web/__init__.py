@@ -16,7 +16,7 @@ from chassis.web.access import (
 )
 from chassis.web.api import give, operation, read_document
 from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
-from chassis.web.gate import SECURITY_HEADERS, Gate
+from chassis.web.gate import FILE_POLICY, SECRET_ADDRESS, SECURITY_HEADERS, Gate
 from chassis.web.idempotency import once, see
 from chassis.web.pages import Site, application, site_of
 from chassis.web.reading import read_form, read_id, read_json, read_pounds
@@ -27,6 +27,8 @@ from chassis.web.templates import environment, render
 from chassis.web.words import day, pounds, when
 
 __all__ = [
+    "FILE_POLICY",
+    "SECRET_ADDRESS",
     "SECURITY_HEADERS",
     "BadRequest",
     "Forbidden",

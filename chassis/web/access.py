@@ -49,6 +49,14 @@ class ProofNeeded(Exception):
     """Somebody has signed in, and must show their second factor first."""
 
 
+class OfAnotherSession(Conflict):
+    """A form was made for another session, or by another site."""
+
+    def __init__(self) -> None:
+        cure = "Reload the page and send it again. Nothing was changed."
+        super().__init__("This form was made for another session.", cure)
+
+
 class Forbidden(Refused):
     """Somebody has signed in, and this is not for them."""
 
@@ -95,10 +103,10 @@ async def _admit(request: Request, action: Action) -> None:
     ended = person.expired_by(_now(request))
     if ended and silence is None:  # whoever signs is there, and renews it
         raise SignInNeeded
+    request.scope[_PERSON] = person
     changes = request.method not in ("GET", "HEAD")
     if not may(action, person.roles) or (person.reads_only and changes):
         raise Forbidden
-    request.scope[_PERSON] = person
     request.scope[_SILENCE] = silence
     if silence is not None and changes:
         _refuse_in_silence(silence, weighs=rule.weighs, ended=ended)
@@ -170,9 +178,11 @@ async def _who(request: Request) -> Person:
     if is_api(request) and scheme.lower() == "bearer":
         holder: Person = await site.standings.of_token(token.strip(), now)
         return holder
-    settings: Settings = site.context.settings
-    longest = max(LIFETIME, timedelta(hours=settings.session_idle))
-    person: Person = site.sessions.verify(session_cookie(request, settings), now, longest)
+    cookie = session_cookie(request, site.context.settings)
+    if not cookie:
+        raise NoSession("absent")
+    longest = max(LIFETIME, timedelta(hours=site.context.settings.session_idle))
+    person: Person = site.sessions.verify(cookie, now, longest)
     await site.standings.check(person)
     return person
 
@@ -207,6 +217,12 @@ def at_a_glance(request: Request) -> Person | None:
     return person
 
 
+def id_of(request: Request) -> str:
+    """Whoever asks, as a log says it; nothing when that is not known."""
+    person: Person | None = request.scope.get(_PERSON)
+    return str(person.id) if person is not None else ""
+
+
 def actor_of(request: Request, person: Person | None = None) -> Actor | None:
     """Whoever asks, as the audit says it; nothing on pages for everybody, unless it came out who it is."""
     person = person or request.scope.get(_PERSON)
@@ -238,12 +254,11 @@ def check_key(request: Request, given: str) -> None:
     """Refuse a form that was not made for this session: another site cannot know its mark.
 
     Raises:
-        Conflict: says to reload the page.
+        OfAnotherSession: says to reload the page.
     """
     key, _, rest = given.partition(".")
     if not hmac.compare_digest(rest[:32].encode(), _mark(request, key).encode()):
-        cure = "Reload the page and send it again. Nothing was changed."
-        raise Conflict("This form was made for another session.", cure)
+        raise OfAnotherSession
 
 
 def _mark(request: Request, key: str) -> str:

@@ -9,14 +9,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from chassis.access import NoSession
 from chassis.context import current_cause
 from chassis.errors import Refused
 from chassis.log import describe, logger
-from chassis.web.access import is_api, to_prove, to_sign_in
+from chassis.web.access import OfAnotherSession, id_of, is_api, to_prove, to_sign_in
 from chassis.web.templates import render
 from contracts.access import PROVE
 
 _log = logger(__name__)
+
+#: Refusals that are logged: of what one may not, and of what would get round a limit.
+_NOTED = frozenset({403, 413, 429})
 
 _WORDS = {
     404: ("This page does not exist.", "Check the address, or start again."),
@@ -76,11 +80,16 @@ class Errors:
 
     async def refused(self, request: Request, error: Refused) -> Response:
         """A person can do something about it; the error says what."""
+        if error.status in _NOTED or isinstance(error, OfAnotherSession):
+            self._note_refusal(request, type(error).__name__)
         headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else None
         return self._answer(request, error.status, error.what, error.cure, field=error.field, headers=headers)
 
     async def sign_in_needed(self, request: Request, error: Exception) -> Response:
         """A browser is sent to sign in and comes back; a program is told."""
+        reason = error.__cause__.reason if isinstance(error.__cause__, NoSession) else "absent"
+        if reason not in ("absent", "expired"):  # which happens to everybody
+            self._note_refusal(request, reason)
         if not wants_json(request):
             return to_sign_in(request)
         cure = (
@@ -127,6 +136,16 @@ class Errors:
             "Try again: what was done already is not done twice. If it happens again, tell us the reference."
         )
         return self._answer(request, 500, what, cure)
+
+    def _note_refusal(self, request: Request, reason: str) -> None:
+        _log.warning(
+            "request_refused",
+            service=self._service,
+            route=route_of(request),
+            reason=reason,
+            id=id_of(request),
+            correlationid=current_cause().correlationid,
+        )
 
     def note(self, request: Request, error: Exception) -> None:
         """Log a fault of ours, without its text, which may quote data."""

@@ -1,6 +1,7 @@
 """The gate in front of every page: known hosts, no other site's requests, and the headers of every answer."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -9,17 +10,28 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.config import Settings
+from chassis.log import logger
 from chassis.web.errors import problem, wants_json
+from chassis.web.pace import Pace
+
+#: Of a page whose address is a secret: no page learns that one came from there, ours neither. With
+#: "no-referrer" browsers would hide the origin of its forms as well, and the gate would refuse them.
+SECRET_ADDRESS = {"referrer-policy": "strict-origin"}
+
+_log = logger(__name__)
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+
+#: The policy of a file that somebody made: nothing in it runs, loads, sends or is framed.
+FILE_POLICY = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 #: Browsers come back over HTTPS only, for two years.
 _OVER_TLS = {"strict-transport-security": "max-age=63072000; includeSubDomains"}
@@ -30,6 +42,25 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<name>[0-9A-Za-z.-]+))(?::[0-9]{1,5})?")
 
 
+class Protected:
+    """Adds the headers that every answer carries, where the answer itself says nothing else."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = SECURITY_HEADERS) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message.setdefault("headers", [])
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, protected)
+
+
 class Gate:
     """Answers known hosts only, refuses cross-site requests, adds the headers that every answer carries."""
 
@@ -37,32 +68,33 @@ class Gate:
         self._app = app
         self._hosts = settings.known_hosts
         self._origin = settings.origin.lower()
-        self._headers = {**SECURITY_HEADERS, **(_OVER_TLS if settings.over_tls else {})}
+        self._pace = Pace(settings.pace)
+        headers = {**SECURITY_HEADERS, **(_OVER_TLS if settings.over_tls else {})}
+        self._answer = Protected(self._admit, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif refusal := self._refusal(scope):
-            await refusal(scope, receive, self._protecting(send))
-        else:
-            await self._app(scope, receive, self._protecting(send))
+        await self._answer(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        if not self._pace.admits((scope.get("client") or ("",))[0]):
+            cure = "Wait a few seconds, then reload the page. Nothing was changed."
+            refusal = _no(scope, 429, "too_fast", "So many requests from one place are too many.", cure)
+            refusal.headers["retry-after"] = "10"
+            return refusal
         if _host(headers.get("host", "")) not in self._hosts:
-            return _no(
-                scope,
-                421,
-                "This server does not answer to that name.",
-                "Use the address that you were given.",
-            )
+            what = "This server does not answer to that name."
+            return _no(scope, 421, "unknown_host", what, "Use the address that you were given.")
         if self._from_elsewhere(scope, headers):
             cure = "Open the page here and use it from there."
-            return _no(scope, 403, "Other sites may link to this one, but not use it.", cure)
+            return _no(scope, 403, "other_site", "Other sites may link to this one, but not use it.", cure)
         if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
-            return _no(
-                scope, 400, "The address contains a character that cannot be used.", "Check the address."
-            )
+            what = "The address contains a character that cannot be used."
+            return _no(scope, 400, "bad_address", what, "Check the address.")
         return None
 
     def _from_elsewhere(self, scope: Scope, headers: Headers) -> bool:
@@ -74,17 +106,6 @@ class Gate:
             return False
         mode, target = headers.get("sec-fetch-mode", "navigate"), headers.get("sec-fetch-dest", "document")
         return not (safe and mode == "navigate" and target == "document")
-
-    def _protecting(self, send: Send) -> Send:
-        async def protected(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message.setdefault("headers", [])
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        return protected
 
     def _is_ours(self, origin: str, host: str) -> bool:
         try:
@@ -98,7 +119,8 @@ def _host(header: str) -> str:
     return (found["address"] or found["name"]).lower() if found else ""
 
 
-def _no(scope: Scope, status: int, what: str, cure: str) -> Response:
+def _no(scope: Scope, status: int, reason: str, what: str, cure: str) -> Response:
+    _log.warning("request_refused", reason=reason, status=status)
     if wants_json(Request(scope)):
         return problem(status, what, cure)
     return Response(f"{what} {cure}\n", status, media_type="text/plain; charset=utf-8")

@@ -16,7 +16,7 @@ from chassis.config import Settings
 from chassis.context import Section
 from chassis.house import House
 from chassis.web.errors import Absent
-from chassis.web.gate import Gate
+from chassis.web.gate import Gate, Protected
 from chassis.web.operations import operations
 from chassis.web.pages import application
 from chassis.web.static import STATIC
@@ -73,10 +73,11 @@ class WebServer:
         settings = self._settings
         serving: list[tuple[ASGIApp, socket.socket]] = []
         try:
-            serving.append((Gate(self, settings), _listen(settings.host, settings.port, "PORT")))
+            serving.append((Gate(self, settings), _listen(settings.host, settings.port, "CONDUIT")))
             if settings.metrics_port:
-                health = operations(self._alive, self._ready)
-                serving.append((health, _listen(settings.host, settings.metrics_port, "METRICS_PORT")))
+                health = Protected(operations(self._alive, self._ready))
+                listening = _listen(settings.metrics_host, settings.metrics_port, "CONDUIT_METRICS")
+                serving.append((health, listening))
         except PortTaken:
             for _, listening in serving:
                 listening.close()
@@ -141,6 +142,9 @@ class WebServer:
             timeout_graceful_shutdown=3,
             timeout_keep_alive=15,
             limit_concurrency=500,
+            # Whom a request is from is said by a proxy that we know, or it is whoever sends it.
+            proxy_headers=self._settings.over_tls,
+            forwarded_allow_ips=list(self._settings.proxies),
         )
         server = uvicorn.Server(config)
         server.capture_signals = nullcontext  # type: ignore[method-assign,assignment]
@@ -155,10 +159,10 @@ def _is_under(mount: str, path: str) -> bool:
     return path == mount or path.startswith(mount + "/")
 
 
-def _listen(host: str, port: int, setting: str) -> socket.socket:
+def _listen(host: str, port: int, settings: str) -> socket.socket:
     """A listening socket: who connects before the server runs waits a moment instead of being refused."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    cure = f"Choose another one: CONDUIT_{setting}={port + 1}"
+    cure = f"Choose another one: {settings}_PORT={port + 1}"
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
@@ -166,5 +170,5 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
             raise PortTaken(f"Port {port} is taken. {cure}") from None
         if error.errno == errno.EACCES:
             raise PortTaken(f"Port {port} needs rights that this user does not have. {cure}") from None
-        message = f"Nothing can be served at {host}: this computer has no such address. Set CONDUIT_HOST."
+        message = f"Nothing can be served at {host}: this computer has no such address. Set {settings}_HOST."
         raise PortTaken(message) from None

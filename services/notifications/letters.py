@@ -27,26 +27,30 @@ def token_of(context: Context, letter_id: UUID) -> str:
     return response_token(context.keys.derive(TOKENS), letter_id)
 
 
-def values_of(context: Context, letter: Any) -> dict[str, str]:
+def values_of(context: Context, letter: Any, token: str = "") -> dict[str, str]:
     """What each merge field becomes in this letter."""
     frozen = letter["frozen"]
-    url = frozen["origin"] + response_href(token_of(context, letter["id"]))
+    url = frozen["origin"] + response_href(token or token_of(context, letter["id"]))
     return {**frozen["values"], "response_url": url}
 
 
-def subject_of(context: Context, letter: Any) -> str:
+def subject_of(context: Context, letter: Any, token: str = "") -> str:
     """The merged subject; `letter` has the template of its campaign."""
-    return merge(letter["subject"], values_of(context, letter))
+    return merge(letter["subject"], values_of(context, letter, token))
 
 
-def body_of(context: Context, letter: Any) -> str:
+def body_of(context: Context, letter: Any, token: str = "") -> str:
     """The merged text between salutation and signature."""
-    return merge(letter["body"], values_of(context, letter))
+    return merge(letter["body"], values_of(context, letter, token))
 
 
-def content_of(context: Context, letter: Any) -> LetterContent:
-    """The whole letter, ready to be rendered; a draft bears today's date."""
-    frozen, values = letter["frozen"], values_of(context, letter)
+def content_of(context: Context, letter: Any, token: str = "") -> LetterContent:
+    """The whole letter, ready to be rendered; a draft bears today's date.
+
+    Args:
+        token: what stands in its link instead of its own, for a reader who is not to have that.
+    """
+    frozen, values = letter["frozen"], values_of(context, letter, token)
     return LetterContent(
         subject=merge(letter["subject"], values),
         body=merge(letter["body"], values),

@@ -48,12 +48,12 @@ async def invite(
         raise Refused(
             "Their name is missing.", "Write their name as letters to them should say it.", field="name"
         )
-    if len(email) > 254 or not _EMAIL.fullmatch(email):
+    if len(email) > 254 or not email.isprintable() or not _EMAIL.fullmatch(email):
         raise Refused("This is not an e-mail address.", "Write one such as name@body.example.", field="email")
     known = await PEOPLE.person_by_email(tx, email_key=email.casefold())
     if known is not None and known["barred_at"] is None:
         cure = "Open their page to change what they may do."
-        raise Conflict("Somebody with this address may sign in already.", cure)
+        raise Conflict("Somebody with this address may sign in already.", cure, field="email")
     if known is None:
         id = uuid_utils.compat.uuid7()
         belongs = await _organisation(tx, organisation)

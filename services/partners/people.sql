@@ -82,6 +82,14 @@ FOR UPDATE OF s;
 -- A session is in use.
 UPDATE sessions SET renewed_at = :now WHERE id = :id;
 
+-- name: replace_renewal!
+-- A session goes on under a new secret; the one before opens nothing any more.
+UPDATE sessions SET renewal = :renewal, renewed_at = :now WHERE id = :id;
+
+-- name: session_begun_since$
+-- Whether a session has begun after this.
+SELECT began_at > :since FROM sessions WHERE id = :id;
+
 -- name: sessions_of
 -- The sessions of one person that are still good, the one in use last first.
 SELECT id, agent, began_at, renewed_at FROM sessions

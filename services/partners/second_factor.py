@@ -133,13 +133,13 @@ def _step_of(tx: Transaction, secret: str, code: str, *, after: int) -> int | No
 
 
 def _new_code() -> str:
-    """Fifty bits in two groups that can be read aloud."""
-    signs = base64.b32encode(secrets.token_bytes(7)).decode().lower()[:10]
-    return f"{signs[:5]}-{signs[5:]}"
+    """A hundred and twenty bits, which nobody can try out who has the digest, in groups to be read aloud."""
+    signs = base64.b32encode(secrets.token_bytes(15)).decode().lower()
+    return "-".join(signs[place : place + 6] for place in range(0, len(signs), 6))
 
 
 def _digest(tx: Transaction, code: str) -> bytes:
-    plain = re.sub(r"[^a-z2-7]", "", code.lower())[:20]
+    plain = re.sub(r"[^a-z2-7]", "", code.lower())[:40]
     return hmac.new(tx.context.keys.derive("recovery codes"), plain.encode(), hashlib.sha256).digest()
 
 

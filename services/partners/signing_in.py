@@ -30,7 +30,7 @@ from chassis.outbox import Announcement, announce_many
 from chassis.sealed import seal
 from contracts.access import SIGN_IN
 from contracts.partners import SignInRequested
-from services.partners import attempts
+from services.partners import attempts, people
 from services.partners.queries import PEOPLE
 
 #: How long a link and its code are good.
@@ -42,14 +42,26 @@ KEPT_FOR = timedelta(hours=1)
 
 #: Wrong codes after which a sign-in is over, and over all sign-ins of one person in an hour.
 GUESSES, GUESSES_AN_HOUR = 5, 15
-#: How often one address, and one source, may ask in a quarter of an hour.
-ASKS, ASKS_OF_SOURCE, ASKS_WITHIN = 5, 40, timedelta(minutes=15)
+#: How often one source may ask for one address, everybody for one address, and one source for any address, in
+#: a quarter of an hour. So nobody keeps somebody else out by asking in their place.
+ASKS, ASKS_FOR_ADDRESS, ASKS_OF_SOURCE, ASKS_WITHIN = 5, 20, 40, timedelta(minutes=15)
+#: Forms of one source that are kept in the same time: whoever sends them need not have signed in.
+KEPT_OF_SOURCE = 40
+#: How long ago somebody may have signed in who changes how one signs in as them.
+LATELY = timedelta(minutes=15)
 
 
 class NotGood(Refused):
-    """A link or a code opens nothing: it is wrong, was used, is too old, or belongs to another browser."""
+    """A link or a code opens nothing: it is wrong, was used, is too old, or belongs to another browser.
+
+    ``reason`` is one of a few words, safe for logs.
+    """
 
     status = 422
+
+    def __init__(self, reason: str, what: str, cure: str) -> None:
+        super().__init__(what, cure)
+        self.reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +78,20 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """The browser that signs in."""
+
+    #: The secret that it has kept since it asked.
+    browser: str
+    #: What it says it is.
+    agent: str
+    #: What it has renewed a session with until now, if any: that session is over.
+    renewal: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Began:
-    """A session has begun."""
+    """A session has begun, or goes on under a new secret."""
 
     person: Person
     #: What the browser renews its session with.
@@ -82,9 +106,12 @@ async def ask(tx: Transaction, asked: Asked) -> None:
         TooMany: the same for every address, known or not.
     """
     email_key = asked.email.strip().casefold()
-    await attempts.count(tx, "ask", attempts.who(tx, email_key), ASKS, ASKS_WITHIN)
-    source = attempts.who(tx, asked.source)
-    await attempts.count(tx, "ask from", source, ASKS_OF_SOURCE, ASKS_WITHIN)
+    for kind, name, most in (
+        ("ask", f"{email_key} {asked.source}", ASKS),
+        ("ask for", email_key, ASKS_FOR_ADDRESS),
+        ("ask from", asked.source, ASKS_OF_SOURCE),
+    ):
+        await attempts.count(tx, kind, attempts.who(tx, name), most, ASKS_WITHIN)
     person = await PEOPLE.person_by_email(tx, email_key=email_key)
     known = person is not None and person["barred_at"] is None
     link, code = _new_secret(), f"{secrets.randbelow(1_000_000):06}"
@@ -149,13 +176,13 @@ async def look_at_link(tx: Transaction, link: str, browser: str) -> None:
     await _by_link(tx, link, browser)
 
 
-async def sign_in_by_link(tx: Transaction, link: str, browser: str, agent: str) -> Began:
+async def sign_in_by_link(tx: Transaction, link: str, visitor: Visitor) -> Began:
     """Use a link up.
 
     Raises:
         NotGood: says what to do instead.
     """
-    return await _sign_in(tx, await _by_link(tx, link, browser), agent)
+    return await _sign_in(tx, await _by_link(tx, link, visitor.browser), visitor)
 
 
 async def _by_link(tx: Transaction, link: str, browser: str) -> Any:
@@ -164,47 +191,49 @@ async def _by_link(tx: Transaction, link: str, browser: str) -> Any:
         raise _spent()
     if found["browser"] is not None and not hmac.compare_digest(bytes(found["browser"]), digest(browser)):
         cure = "Open it in the browser in which you asked, or type the six digits from the same mail there."
-        raise NotGood("This link was asked for in another browser.", cure)
+        raise NotGood("another_browser", "This link was asked for in another browser.", cure)
     return found
 
 
-async def sign_in_by_code(tx: Transaction, code: str, browser: str, agent: str) -> Began | None:
+async def sign_in_by_code(tx: Transaction, code: str, visitor: Visitor) -> Began | None:
     """Use up the sign-in that this browser has asked for, by its code. A wrong code counts.
 
     Raises:
         TooMany: when there were too many wrong ones.
     """
-    found = await PEOPLE.sign_in_of_browser(tx, browser=digest(browser))
+    found = await PEOPLE.sign_in_of_browser(tx, browser=digest(visitor.browser))
     if found is None:
         return None
     await attempts.refuse_more(tx, "guess", bytes(found["asker"]), GUESSES_AN_HOUR, timedelta(hours=1))
     right = hmac.compare_digest(bytes(found["code"]), _code_digest(tx.context, found["id"], _digits(code)))
     if found["person_id"] is not None and right and found["guesses"] < GUESSES and _open(tx, found):
-        return await _sign_in(tx, found, agent)
+        return await _sign_in(tx, found, visitor)
     await PEOPLE.count_guess(tx, id=found["id"])
     await attempts.note(tx, "guess", bytes(found["asker"]))
     return None
 
 
 def _spent() -> NotGood:
-    return NotGood(
-        "This link opens nothing any more.", "It may have been used, or is too old. Ask for a new one."
-    )
+    cure = "It may have been used, or is too old. Ask for a new one."
+    return NotGood("spent", "This link opens nothing any more.", cure)
 
 
 def _open(tx: Transaction, found: Mapping[str, Any]) -> bool:
     return found["used_at"] is None and found["expires_at"] > tx.now and found["barred_at"] is None
 
 
-async def _sign_in(tx: Transaction, found: Mapping[str, Any], agent: str) -> Began:
-    """Begin a session, with secrets that nobody has seen before."""
+async def _sign_in(tx: Transaction, found: Mapping[str, Any], visitor: Visitor) -> Began:
+    """Begin a session, with secrets that nobody has seen before. The one before it in this browser ends."""
     used = [row["id"] async for row in PEOPLE.use_sign_ins(tx, person_id=found["person_id"], now=tx.now)]
     if found["id"] not in used:  # somebody else was faster by a moment
         raise _spent()
+    before = await _session(tx, visitor.renewal)
+    if before is not None:
+        await people.sign_out(tx, before["person_id"], before["id"])
     person = await PEOPLE.lock_person(tx, id=found["person_id"])
-    id, renewal = uuid_utils.compat.uuid7(), _new_secret()
+    id, renewal, agent = uuid_utils.compat.uuid7(), _new_secret(), agent_words(visitor.agent)
     await PEOPLE.begin_session(
-        tx, id=id, person_id=person["id"], renewal=digest(renewal), agent=agent_words(agent), now=tx.now
+        tx, id=id, person_id=person["id"], renewal=digest(renewal), agent=agent, now=tx.now
     )
     return Began(person=await _person(tx, id, person["id"], person), renewal=renewal, next=found["next"])
 
@@ -216,6 +245,24 @@ async def renew(tx: Transaction, renewal: str) -> Person | None:
         return None
     await PEOPLE.note_renewal(tx, id=found["id"], now=tx.now)
     return await _person(tx, found["id"], found["person_id"], found)
+
+
+async def go_on_anew(tx: Transaction, renewal: str) -> Began | None:
+    """The same session under a new secret, as when a second factor was shown; nothing when it has ended.
+
+    Whoever has come to know the secret before has nothing of it.
+    """
+    found = await _session(tx, renewal)
+    if found is None:
+        return None
+    new = _new_secret()
+    await PEOPLE.replace_renewal(tx, id=found["id"], renewal=digest(new), now=tx.now)
+    return Began(person=await _person(tx, found["id"], found["person_id"], found), renewal=new, next="/")
+
+
+async def began_lately(tx: Transaction, session: UUID) -> bool:
+    """Whether somebody has signed in for this session a few minutes ago, and not only kept it open."""
+    return bool(await PEOPLE.session_begun_since(tx, id=session, since=tx.now - LATELY))
 
 
 async def _session(tx: Transaction, renewal: str) -> Any:
@@ -252,8 +299,15 @@ async def _person(tx: Transaction, session: UUID, id: UUID, known: Mapping[str, 
 # Forms that were posted too late
 
 
-async def keep_form(tx: Transaction, browser: str, path: str, fields: list[tuple[str, str]]) -> None:
-    """Keep what was posted after the session had ended. Only this browser can read it."""
+async def keep_form(
+    tx: Transaction, browser: str, source: str, path: str, fields: list[tuple[str, str]]
+) -> None:
+    """Keep what was posted after the session had ended. Only this browser can read it.
+
+    Raises:
+        TooMany: when so many were kept for the same source.
+    """
+    await attempts.count(tx, "keep", attempts.who(tx, source), KEPT_OF_SOURCE, ASKS_WITHIN)
     content = json.dumps({"path": path, "fields": fields}).encode()
     sealed = SecretBox(_form_key(browser)).encrypt(content)
     await PEOPLE.keep_form(

@@ -54,6 +54,9 @@ def test_nothing_needs_to_be_set() -> None:
         ("smtp_url", f"{SECRET}@smtp.example"),
         ("public_url", "forum.example"),
         ("public_url", "https://forum.example/conduit"),
+        ("proxies", "proxy.example"),
+        ("proxies", "10.0.0.0/24, *"),
+        ("proxies", "0.0.0.0/0"),
         ("database_prefix", 'x"; DROP TABLE'),
         ("database_prefix", "Conduit"),
     ],
@@ -105,6 +108,7 @@ def other(f: "dataclasses.Field[object]") -> object:
         "host": "localhost",
         "hosts": ("a.example", "b.example"),
         "retain": ("sign-ins=6", "people = 12"),
+        "proxies": ("10.0.0.0/24", "::1"),
     }
     default = f.default
     if f.name in written:

@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: started, adopted, recovered and refused, with the wheel's real programs."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -10,12 +11,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from chassis import embedded
 from chassis.embedded import AlreadyRunning, EmbeddedError, EmbeddedPostgres, alive, claim, installed_programs
+from chassis.migrations import prepare_server
 from chassis.testing import Guardian, eventually
 
 
@@ -76,6 +79,19 @@ async def test_a_wrong_password_is_refused(home: Path) -> None:
     server.start()
     with pytest.raises(asyncpg.InvalidPasswordError):
         await ask(server.url(password="guessed"), "SELECT 1")
+
+
+async def test_a_service_comes_into_its_own_database_and_no_other(home: Path) -> None:
+    admin = EmbeddedPostgres(home).start()
+    urls = await asyncio.to_thread(prepare_server, admin, "own", {"one": "first", "two": "second"})
+    assert await ask(urls["one"], "SELECT current_user") == "own_one"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await ask(urlsplit(urls["one"])._replace(path="/own_two").geturl(), "SELECT 1")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await ask(urls["one"].replace(":first@", ":second@"), "SELECT 1")
+    for forbidden in ("CREATE ROLE x", "CREATE DATABASE x", "COPY (SELECT 1) TO PROGRAM 'true'"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await ask(urls["one"], forbidden)
 
 
 def test_nobody_else_may_read_the_password_or_enter_the_socket_directory(home: Path) -> None:

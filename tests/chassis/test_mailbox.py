@@ -19,7 +19,7 @@ from chassis.config import Settings
 from chassis.errors import NotFound
 from chassis.house import House
 from chassis.mailbox import Mail, MailBox, pages
-from chassis.web import Section
+from chassis.web import FILE_POLICY, Section
 from contracts.access import Action
 from tests.conftest import client
 
@@ -229,7 +229,7 @@ async def test_a_message_is_shown_with_its_text_and_its_file(send: Send, browser
     assert file.content == b"%PDF-1.7 not really"
     assert file.headers["content-type"] == "application/pdf"
     assert file.headers["x-content-type-options"] == "nosniff"
-    assert file.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert file.headers["content-security-policy"] == FILE_POLICY
     assert file.headers["content-disposition"] == (
         "attachment; filename=\"Lettre _ la mairie.pdf\"; filename*=UTF-8''Lettre%20%C3%A0%20la%20mairie.pdf"
     )
@@ -255,6 +255,8 @@ async def test_hostile_html_stays_in_the_sandbox(send: Send, browser: httpx.Asyn
         "default-src": ["'none'"],
         "style-src": ["'unsafe-inline'"],
         "img-src": ["data:"],
+        "base-uri": ["'none'"],
+        "form-action": ["'none'"],
         "frame-ancestors": ["'self'"],
     }
     assert page.headers["x-content-type-options"] == "nosniff"

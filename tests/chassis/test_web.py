@@ -1,7 +1,7 @@
 """Pages and API, attacked: hosts, other sites, bodies, keys, errors, streams, and the server under them."""
 
 import asyncio
-import json
+import html
 import logging
 import re
 import socket
@@ -18,12 +18,11 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from chassis import log, metrics
+from chassis import metrics
 from chassis.config import Settings
 from chassis.context import Context, current_cause
 from chassis.database import Database, Transaction
@@ -53,6 +52,7 @@ from chassis.web import (
     site_of,
     when,
 )
+from chassis.web.pace import Pace
 from contracts.access import Action
 from contracts.topology import GRANTS
 from tests.access import token
@@ -80,6 +80,7 @@ class Pages:
         return [
             Route("/", self.show),
             Route("/key", self.key),
+            Route("/source", self.source),
             Route("/fail", self.fail),
             Route("/fail-late", self.fail_late),
             Route("/raise/{name}", self.refuse),
@@ -100,6 +101,9 @@ class Pages:
 
     async def key(self, request: Request) -> Response:
         return PlainTextResponse(new_key(request))
+
+    async def source(self, request: Request) -> Response:
+        return PlainTextResponse(request.client.host if request.client else "")
 
     async def show(self, request: Request) -> Response:
         return site_of(request).page(request, "page.html", text=request.query_params.get("text", "hello"))
@@ -224,20 +228,15 @@ async def visiting(pages: Pages, database: Database, folder: Path) -> AsyncItera
 
 
 @pytest.fixture
-def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def lines(logged: Callable[[], list[dict[str, Any]]]) -> Callable[[], list[dict[str, Any]]]:
     """What is logged from now on."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    log.configure("info", json=True)
 
     def read() -> list[dict[str, Any]]:
-        said = capsys.readouterr().err
-        assert SECRET not in said
-        return [json.loads(line) for line in said.splitlines()]
+        said = logged()
+        assert SECRET not in str(said)
+        return said
 
-    yield read
-    structlog.reset_defaults()
-    root.handlers, root.level = before, level
+    return read
 
 
 class TestHosts:
@@ -334,6 +333,17 @@ class TestOtherSites:
         assert await self.get(browser, site="cross-site", mode=mode, dest=dest) == 403
         assert await self.get(browser, site="same-origin", mode=mode, dest=dest) == 200
 
+    async def test_none_of_them_is_let_read_an_answer(self, browser: httpx.AsyncClient) -> None:
+        theirs = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+        asked = [
+            await browser.options(MOUNT + "/api/v1/json", headers=theirs),
+            await browser.options(MOUNT + "/form", headers=theirs),
+            await browser.get(MOUNT + "/", headers={"origin": "http://evil.example"}),
+        ]
+        assert [answer.status_code for answer in asked] == [405, 405, 200]
+        for answer in asked:
+            assert not [name for name in answer.headers if name.startswith("access-control-")]
+
     async def test_a_proxy_may_have_a_public_name(
         self, pages: Pages, unconnected: Database, quick: Settings, tmp_path: Path
     ) -> None:
@@ -343,6 +353,55 @@ class TestOtherSites:
             assert await self.post(browser, origin="https://evil.example") == 403
             answer = await browser.get(MOUNT + "/", headers={"host": "forum.example"})
             assert answer.status_code == 200
+
+
+class TestPace:
+    def test_a_bucket_is_emptied_at_once_and_filled_in_a_minute(self) -> None:
+        clock = [0.0]
+        pace = Pace(60, lambda: clock[0])
+        assert [pace.admits("192.0.2.1") for _ in range(62)] == [True] * 60 + [False] * 2
+        assert pace.admits("192.0.2.2"), "the others are not held up"
+        for later, admitted in ((1, [True, False]), (2, [True, True, False]), (999, [True] * 60 + [False])):
+            clock[0] += later
+            assert [pace.admits("192.0.2.1") for _ in admitted] == admitted
+
+    def test_this_computer_is_let_through(self) -> None:
+        pace = Pace(60, lambda: 0.0)
+        assert all(pace.admits(host) for host in ("127.0.0.1", "::1") for _ in range(100))
+
+    def test_one_network_of_version_6_is_one_computer(self) -> None:
+        pace = Pace(60, lambda: 0.0)
+        assert [pace.admits(f"2001:db8::{n:x}") for n in range(61)] == [True] * 60 + [False]
+        assert pace.admits("2001:db8:0:1::1")
+
+    def test_it_remembers_so_many_and_no_more(self) -> None:
+        pace = Pace(60, lambda: 0.0)
+        for number in range(30_000):
+            pace.admits(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        assert len(pace._buckets) == 10_000
+
+    async def test_whoever_sends_too_much_is_told_when_to_come_back(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        lines: Callable[[], list[dict[str, Any]]],
+    ) -> None:
+        settings = replace(unconnected.context.settings, pace=60)
+        server = WebServer(settings, unconnected.context.house, SECTIONS)
+        await server.mount(MOUNT, site(pages, unconnected, tmp_path).app)
+        gate = Gate(server, settings)
+        far, near = (httpx.ASGITransport(gate, client=(host, 1)) for host in ("192.0.2.1", "192.0.2.2"))
+        async with (
+            httpx.AsyncClient(transport=far, base_url="http://127.0.0.1") as hasty,
+            httpx.AsyncClient(transport=near, base_url="http://127.0.0.1") as other,
+        ):
+            answers = [await hasty.get("/robots.txt") for _ in range(61)]
+            assert [answer.status_code for answer in answers] == [200] * 60 + [429]
+            assert answers[-1].headers["retry-after"] == "10"
+            assert answers[-1].headers.items() >= SECURITY_HEADERS.items()
+            assert (await other.get("/robots.txt")).status_code == 200
+        assert [line["reason"] for line in lines()] == ["too_fast"]
 
 
 class TestHeaders:
@@ -372,6 +431,10 @@ class TestHeaders:
             answer = await browser.get("/", headers=headers)
             assert answer.headers.items() >= SECURITY_HEADERS.items()
 
+    async def test_no_page_may_be_framed(self, browser: httpx.AsyncClient) -> None:
+        for path in ("/", f"{MOUNT}/", f"{MOUNT}/nowhere"):
+            assert "frame-ancestors 'none'" in (await browser.get(path)).headers["content-security-policy"]
+
     async def test_over_https_browsers_are_told_to_stay_there(
         self, browser: httpx.AsyncClient, quick: Settings
     ) -> None:
@@ -383,12 +446,14 @@ class TestHeaders:
 
         async with client(Gate(answer, over_tls)) as visitor:
             said = (await visitor.get("/")).headers["strict-transport-security"]
-        assert int(said.partition("max-age=")[2].partition(";")[0]) > 31_000_000
+        assert int(said.partition("max-age=")[2].partition(";")[0]) > 31_536_000
+        assert "includeSubDomains" in said
 
     async def test_no_script_of_a_page_may_run(self) -> None:
         policy = SECURITY_HEADERS["content-security-policy"]
         assert "unsafe" not in policy
-        assert "default-src 'self'" in policy
+        for directive in ("default-src 'self'", "object-src 'none'", "base-uri 'none'"):
+            assert directive in policy
 
 
 class TestStatic:
@@ -423,9 +488,16 @@ class TestStatic:
         assert (await browser.get(f"/static/{digest}/{path}")).status_code in (404, 307)
         assert (await browser.get(f"/static/{path}")).status_code in (404, 307)
 
+    @pytest.mark.parametrize(
+        "path", ["/.git/config", "/.env", "/pyproject.toml", "/chassis/web/gate.py", "/static/", "/static"]
+    )
+    async def test_nor_anything_of_the_project(self, browser: httpx.AsyncClient, path: str) -> None:
+        for place in (path, MOUNT + path):
+            assert (await browser.get(place)).status_code in (404, 307)
+
     async def test_what_programs_ask_for_at_the_top(self, browser: httpx.AsyncClient) -> None:
         icon = await browser.get("/favicon.ico", follow_redirects=True)
-        assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+        assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml; charset=utf-8")
         assert (await browser.get("/robots.txt")).text == "User-agent: *\nDisallow: /\n"
 
     async def test_a_page_names_only_assets_that_are_there(self, browser: httpx.AsyncClient) -> None:
@@ -499,6 +571,12 @@ class TestErrors:
         answer = await browser.request("DELETE", MOUNT + "/form")
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
         assert "cannot be used that way" in answer.text
+
+    @pytest.mark.parametrize("path", ["/", f"{MOUNT}/", f"{MOUNT}/form", asset("conduit.css")])
+    async def test_a_request_is_never_sent_back(self, browser: httpx.AsyncClient, path: str) -> None:
+        answer = await browser.request("TRACE", path, headers=[(b"x-secret", SECRET.encode())])
+        assert answer.status_code == 405
+        assert SECRET not in answer.text
 
     async def test_a_problem_for_programs(self, browser: httpx.AsyncClient) -> None:
         answer = await browser.get(MOUNT + "/raise/refused", headers={"accept": "application/json"})
@@ -592,6 +670,42 @@ class TestErrors:
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
+class TestRefusals:
+    """Who tries to get round something is written down, without what they sent."""
+
+    @pytest.mark.parametrize(
+        ("method", "path", "sent", "reason"),
+        [
+            ("GET", "/", {"headers": {"host": "evil.example"}}, "unknown_host"),
+            ("POST", f"{MOUNT}/form", {"headers": {"origin": "http://evil.example"}}, "other_site"),
+            ("GET", f"{MOUNT}/?text=%00", {}, "bad_address"),
+            ("POST", f"{MOUNT}/form", {"data": {"words": SECRET * LIMIT}}, "TooLarge"),
+            ("POST", f"{MOUNT}/act", {"data": {"key": "made elsewhere", "w": SECRET}}, "OfAnotherSession"),
+        ],
+    )
+    async def test_are_logged(
+        self,
+        browser: httpx.AsyncClient,
+        lines: Callable[[], list[dict[str, Any]]],
+        method: str,
+        path: str,
+        sent: dict[str, Any],
+        reason: str,
+    ) -> None:
+        answer = await browser.request(method, path, **sent)
+        assert answer.status_code in (400, 403, 409, 413, 421)
+        [line] = lines()
+        assert (line["event"], line["reason"]) == ("request_refused", reason)
+        assert "evil" not in str(line)
+
+    async def test_what_happens_to_everybody_is_not(
+        self, browser: httpx.AsyncClient, lines: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        for path in ("/nowhere", "/raise/refused", "/raise/missing", "/raise/conflict", "/form"):
+            assert (await browser.get(MOUNT + path)).status_code in (404, 405, 409, 422)
+        assert lines() == []
+
+
 class TestPages:
     @pytest.mark.parametrize(
         "text",
@@ -604,6 +718,13 @@ class TestPages:
         assert '"><img src=x' not in shown
         assert "' onmouseover" not in shown
         assert "49" not in re.findall(r"<p title=[^>]*>([^<]*)</p>", shown)
+
+    async def test_what_was_written_is_read_once(self, browser: httpx.AsyncClient) -> None:
+        """An encoding within an encoding is text, and stays it."""
+        for text in ("%3Cscript%3E", "&lt;b&gt;", "\\u003cb", "%2e%2e%2f", "=?utf-8?q?=3C?="):
+            shown = (await browser.get(MOUNT + "/", params={"text": text})).text
+            assert f">{html.escape(text)}</p>" in shown
+            assert (await browser.post(MOUNT + "/form", data={"a": text})).json() == {"a": text}
 
     async def test_a_confirmation_is_named_by_its_code_only(self, browser: httpx.AsyncClient) -> None:
         assert "Recorded." in (await browser.get(MOUNT + "/?done=recorded")).text
@@ -1182,6 +1303,21 @@ class TestServer:
                 + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef"
             )
             assert (await speak(port, smuggled)).startswith(b"HTTP/1.1 400")
+            # Where both say how long the body is, the chunks decide, and what follows them is no request.
+            both = (
+                b"POST /things/form HTTP/1.1\r\n"
+                + end
+                + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"
+                + b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+                + b"3\r\na=b\r\n0\r\n\r\nGET /things/ HTTP/1.1\r\n"
+                + end
+                + b"\r\n"
+            )
+            answered = await speak(port, both)
+            assert (answered.count(b"HTTP/1.1 "), b"connection: close" in answered.lower()) == (1, True)
+            assert answered.startswith(b"HTTP/1.1 400") or answered.endswith(b'{"a":"b"}')
+            unknown = both.replace(b"Transfer-Encoding: chunked", b"Transfer-Encoding: x, chunked")
+            assert (await speak(port, unknown)).startswith((b"HTTP/1.1 400", b"HTTP/1.1 501"))
             head = await speak(port, b"HEAD / HTTP/1.1\r\n" + end + b"\r\n")
             assert head.startswith(b"HTTP/1.1 200")
             assert head.endswith(b"\r\n\r\n")
@@ -1255,11 +1391,56 @@ class TestServer:
                 assert scraped.headers["content-type"].startswith("text/plain; version=")
                 assert "# TYPE conduit_http_requests_total counter" in scraped.text
                 assert 'conduit_build_info{version="' in scraped.text
+                assert scraped.headers.items() >= SECURITY_HEADERS.items()
                 assert (await ops.get("/")).status_code == 404
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.ports[0]}") as browser:
                 assert (await browser.get("/metrics")).status_code == 404
         finally:
             await server.stop()
+
+    async def test_metrics_stay_on_this_computer_wherever_pages_are_served(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        assert Settings(host="0.0.0.0").metrics_host == "127.0.0.1"
+        port = free_port()
+        async with (
+            serving(pages, unconnected, tmp_path, host="127.0.0.2", metrics_port=port),
+            httpx.AsyncClient() as ops,
+        ):
+            assert (await ops.get(f"http://127.0.0.1:{port}/metrics")).status_code == 200
+            with pytest.raises(httpx.ConnectError):
+                await ops.get(f"http://127.0.0.2:{port}/metrics")
+
+    @pytest.mark.parametrize(
+        ("changed", "said", "source"),
+        [
+            ({}, "198.51.100.7", "127.0.0.1"),
+            ({"public_url": "https://forum.example"}, "198.51.100.7", "198.51.100.7"),
+            ({"public_url": "https://forum.example"}, "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+            ({"public_url": "https://forum.example"}, "", "127.0.0.1"),
+            (
+                {"public_url": "https://forum.example", "proxies": ("10.0.0.5",)},
+                "198.51.100.7",
+                "127.0.0.1",
+            ),
+        ],
+        ids=["no proxy", "a proxy", "what was made up before it", "nothing said", "somebody else"],
+    )
+    async def test_who_asks_is_whom_a_known_proxy_names(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        changed: dict[str, Any],
+        said: str,
+        source: str,
+    ) -> None:
+        async with (
+            serving(pages, unconnected, tmp_path, **changed) as (_, url),
+            httpx.AsyncClient(base_url=url) as browser,
+        ):
+            answer = await browser.get(MOUNT + "/source", headers={"x-forwarded-for": said})
+        assert answer.text == source
 
     async def test_stopping_lets_what_is_being_answered_end(
         self, pages: Pages, unconnected: Database, tmp_path: Path

@@ -143,11 +143,16 @@ def test_a_recipient_acknowledges_and_the_board_changes_by_itself(
     open_board(page, running)
     expect(page.locator("main")).to_contain_text(re.compile(r"31\s+of\s+33"))
 
+    said: list[str] = []
+    stranger.on("request", lambda request: said.append(request.all_headers().get("referer", "")))
     stranger.goto(address)
     stranger.goto(address)
     expect(page.locator("main")).to_contain_text(re.compile(r"31\s+of\s+33"))
     stranger.get_by_role("button", name="We have received the letter").click()
     expect(stranger.locator("main")).to_contain_text(re.compile("thank you|recorded", re.IGNORECASE))
+    secret = address.rpartition("/")[2]
+    assert any(said), "the browser says from which site it asks"
+    assert [each for each in said if secret in each] == [], "and never from which page"
 
     expect(page.locator("main")).to_contain_text(re.compile(r"30\s+of\s+33"), timeout=10_000)
 
@@ -231,6 +236,22 @@ def sets_up_a_second_factor(page: Page) -> None:
     page.get_by_role("button", name="Use it from now on").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Your recovery codes")
     page.get_by_role("link", name="I have them").click()
+
+
+@pytest.mark.timeout(150)
+def test_whoever_has_signed_out_leaves_nothing_to_go_back_to(browser: Browser, running: Running) -> None:
+    for page in opened(browser, signed_in(browser, running.link("Auditor"))):
+        page.goto(running.url + "/partners/people")
+        expect(page.locator("main")).to_contain_text("Leyla Demir")
+        page.goto(running.url + "/partners/account")
+        page.get_by_role("button", name="Sign out", exact=True).click()
+        expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
+        for _ in range(2):
+            page.go_back()
+            expect(page.get_by_role("heading", level=1)).to_contain_text("Sign in")
+            assert "Leyla Demir" not in page.content()
+        kept = page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
+        assert kept == [0, 0, ""]
 
 
 @pytest.mark.timeout(150)

@@ -18,19 +18,29 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
+import pyotp
 import pytest
 
 from chassis.access import LIFETIME, Person
 from chassis.config import Settings
-from chassis.testing import PrivatePostgres, RecordingMailServer
-from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from chassis.declare import administrator
+from chassis.testing import CUT_AFTER_DOT, PrivatePostgres, RecordingMailServer, Treatment
+from contracts.topology import EXCHANGES, GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.installation import Installation
 from tests.access import EVERYTHING, cookies, form_key
 from tests.conftest import EXAMPLES
 from tests.journeys.running import Running, conduit, last_line_as_json
 
-#: What others may come to read.
-_LOOKED_AT = ("outbox", "inbox", "parked", "audit", "idempotency")
+#: What others may come to read; the last of them only partners has.
+_LOOKED_AT = ("outbox", "inbox", "parked", "audit", "idempotency", "sign_ins", "attempts", "kept_forms")
+
+#: Somebody whose name, address and words stand nowhere else.
+ZOE, ZOES_MAIL = "Zoë Markerová", "zoe.marker@hospital.example"
+ZOES_POST, ZOES_WORDS = "Head of Marker Affairs", "Does the marker know?"
+MARKED = {ZOE, ZOES_MAIL, ZOES_POST, ZOES_WORDS, "nobody.marker@hospital.example", "Marker figures"}
+
+#: Where a copy of everything goes that the broker carries.
+_TAP = "tap"
 
 #: Seconds without a sign of life of partners after which nothing is done that weighs.
 SILENCE = 8
@@ -46,6 +56,7 @@ class World:
     variables: dict[str, str]
     running: dict[str, Running]
     mail: RecordingMailServer
+    broker: str
 
     @property
     def urls(self) -> dict[str, str]:
@@ -64,10 +75,9 @@ class World:
 
     def select(self, service: str, query: str) -> list[asyncpg.Record]:
         """Look into the database of a service."""
-        settings = Settings.load({"CONDUIT_HOME": str(self.home), **self.variables})
 
         async def ask() -> list[asyncpg.Record]:
-            connection = await asyncpg.connect(Installation(settings).urls()[service])
+            connection = await asyncpg.connect(self.urls[service])
             try:
                 return list(await connection.fetch(query))
             finally:
@@ -79,8 +89,8 @@ class World:
         once = {"idempotency-key": str(uuid4())}
         return self.post(path, json=document, headers=once)
 
-    def post(self, path: str, **content: Any) -> httpx.Response:
-        running = self.running[NOTIFICATIONS]
+    def post(self, path: str, service: str = NOTIFICATIONS, **content: Any) -> httpx.Response:
+        running = self.running[service]
         return httpx.post(running.url + path, timeout=20, cookies=running.cookies, **content)
 
     def command(self, *arguments: str) -> str:
@@ -112,16 +122,19 @@ def world(
             "CONDUIT_SMTP_URL": f"smtp://{mail.host}:{mail.port}",
             "CONDUIT_MAIL_RATE": "500",
             "CONDUIT_SILENCE": str(SILENCE),
+            "CONDUIT_MAIL_RETRY": "0.2",
         }
-        prepared = conduit("migrate", home=home, **variables)
-        assert prepared.returncode == 0, prepared.stderr
+        for command in ("migrate", "declare"):
+            prepared = conduit(command, home=home, **variables)
+            assert prepared.returncode == 0, prepared.stderr
+        listen_in(module_broker)
         running = {service: Running(home, "--only", service, **variables) for service in SERVICES}
         try:
             for service in SERVICES:
                 running[service].start()
             for service in SERVICES:
                 running[service].wait_until_ready()
-            yield World(home, variables, running, mail)
+            yield World(home, variables, running, mail, module_broker)
         finally:
             codes = {service: running[service].stop() for service in SERVICES}
         assert set(codes.values()) == {0}
@@ -144,6 +157,10 @@ def test_the_campaign_goes_from_files_to_answers(world: World) -> None:
     somebody_is_invited_signs_in_and_is_barred(world)
     somebody_sees_everything_that_is_held_on_them(world)
     an_auditor_is_mailed_how_far_the_records_go(world)
+    letters_meet_every_fate(world)
+    somebody_answers_everything_there_is(world)
+    somebody_looks_after_her_account_and_makes_mistakes(world)
+    errors_quote_nobody(world)
     nothing_is_left_over(world)
     nobody_is_named_where_others_look(world)
     somebody_is_forgotten_everywhere(world)
@@ -202,14 +219,19 @@ def two_answer_from_the_link_in_their_letter(world: World) -> None:
 
 
 def answer(world: World, address: str, fields: dict[str, str]) -> None:
-    (message,) = world.mail.to(address)
+    url = response_page(world, address)
+    key = key_on(httpx.get(url))
+    assert httpx.post(url, data={**fields, "key": key}, timeout=20).status_code == 303
+
+
+def response_page(world: World, address: str) -> str:
+    """Where the first letter to this address can be answered."""
+    message = world.mail.to(address)[0]
     text = message.parsed.get_body(("plain",))
     assert text is not None
     link = re.search(r"http://\S+/letters/r/[0-9a-z]{26}", text.get_content())
     assert link
-    url = world.running[NOTIFICATIONS].url + "/letters/r/" + link.group().rpartition("/")[2]
-    key = key_on(httpx.get(url))
-    assert httpx.post(url, data={**fields, "key": key}, timeout=20).status_code == 303
+    return world.running[NOTIFICATIONS].url + "/letters/r/" + link.group().rpartition("/")[2]
 
 
 def partners_shows_it_on_the_timeline(world: World) -> None:
@@ -266,7 +288,7 @@ def an_auditor_is_mailed_how_far_the_records_go(world: World) -> None:
     assert [service for _, service in commands] == [PARTNERS, GRANTS, NOTIFICATIONS]
     for command, service in commands:
         assert world.command(*command.split()).startswith(f"{service}: row ")
-    said = asyncio.run(kept(world.urls[PARTNERS])).splitlines()
+    said = [row["type"] for row in world.select(PARTNERS, "SELECT type FROM outbox")]
     assert said.count("partners.chain_heads_reported.v1") == 1
 
 
@@ -352,6 +374,103 @@ def key_on(page: httpx.Response) -> str:
     return found.group(1)
 
 
+def letters_meet_every_fate(world: World) -> None:
+    """Some are refused, delayed or lost, by mail servers that name the recipient; a person settles them."""
+    refused, later, lost = (f"chief.executive@{area}-pct.example" for area in ("camden", "brent", "ealing"))
+    world.mail.treat(Treatment(reply=f"550 5.1.1 <{refused}> is not here", to="recipient"), refused)
+    world.mail.treat(Treatment(reply=f"451 4.3.0 <{later}> is busy"), later, times=1)
+    world.mail.treat(CUT_AFTER_DOT, lost)
+    plan = tomllib.loads((EXAMPLES / "campaign.toml").read_text(encoding="utf-8"))
+    plan |= {"name": "Once more", "recipients": {"kind": "primary_care_trust", "roles": ["chief_executive"]}}
+    campaign = str(world.post_json("/letters/api/v1/campaigns", plan).json()["id"])
+    assert world.post_json(f"/letters/api/v1/campaigns/{campaign}/send", {}).status_code == 202
+
+    def settled() -> bool:
+        states = figures_of(world, campaign)["letters"]
+        return (states["sent"], states["failed"], states["unknown"]) == (31, 1, 1)
+
+    eventually(settled)
+    world.mail.accept_everything()
+    trouble = world.select(
+        NOTIFICATIONS, "SELECT id, state FROM letters WHERE state IN ('failed', 'unknown')"
+    )
+    for letter in trouble:
+        act = "again" if letter["state"] == "failed" else "arrived"
+        told = world.post(f"/letters/letters/{letter['id']}/{act}", data={"key": form_key()})
+        assert told.status_code == 303
+    eventually(lambda: figures_of(world, campaign)["letters"]["sent"] == 33)
+
+
+def somebody_answers_everything_there_is(world: World) -> None:
+    """With her name, her position and her words; and staff see to it."""
+    who = {"name": ZOE, "position": ZOES_POST}
+    answer(world, "dental.care@camden-pct.example", {"answer": "pledge", "amount": "1,500", **who})
+    answer(world, "dental.care@ealing-pct.example", {"answer": "ask", "question": ZOES_WORDS, **who})
+    answer(world, "dental.care@brent-pct.example", {"answer": "decline", "reason": ZOES_WORDS, **who})
+    for row in world.select(NOTIFICATIONS, "SELECT id, kind FROM answers WHERE kind IN ('pledge', 'ask')"):
+        path = f"pledges/{row['id']}/confirm" if row["kind"] == "pledge" else f"answers/{row['id']}/settle"
+        assert world.post(f"/letters/{path}", data={"key": form_key()}).status_code == 303
+    eventually(lambda: world.select(GRANTS, "SELECT FROM pledges"))
+
+
+def somebody_looks_after_her_account_and_makes_mistakes(world: World) -> None:
+    """A second factor, a program, wrong codes, a form that comes too early; she is barred in the end."""
+    partners, account = world.running[PARTNERS].url + "/partners", "/account"
+    world.command("person", "invite", ZOES_MAIL, "--name", ZOE, "--role", "ops", "--role", "staff")
+    eventually(lambda: world.mail.to(ZOES_MAIL))
+    with httpx.Client(timeout=20) as browser:
+        early = {"name": ZOE, "email": ZOES_MAIL, "roles": "staff", "key": form_key()}
+        sent = browser.post(f"{partners}/people/invite", data=early)
+        kept = browser.post(partners.removesuffix("/partners") + sent.headers["location"], data=early)
+        assert kept.headers["location"].startswith("/partners/sign-in")
+        for address in ("nobody.marker@hospital.example", ZOES_MAIL):
+            form = {"key": key_on(browser.get(f"{partners}/sign-in")), "email": address}
+            browser.post(f"{partners}/sign-in", data=form)
+            wrong = {"key": key_on(browser.get(f"{partners}/sign-in/sent")), "code": "0"}
+            assert browser.post(f"{partners}/sign-in/code", data=wrong).status_code == 422
+        eventually(lambda: len(world.mail.to(ZOES_MAIL)) == 2)
+        sign_in(world, browser, ZOES_MAIL)
+        assert ZOE in browser.get(f"{partners}/kept").text
+        page = browser.get(f"{partners}{account}/second-factor")
+        found = re.search(r'class="code">([A-Z2-7 ]+)<', page.text)
+        assert found
+        totp = pyotp.TOTP(found.group(1).replace(" ", ""))
+        for code in ("000000", totp.now()):
+            browser.post(f"{partners}{account}/second-factor", data={"key": key_on(page), "code": code})
+        form = {"key": key_on(browser.get(f"{partners}{account}/tokens")), "name": "Marker figures"}
+        made = browser.post(f"{partners}{account}/tokens", data={**form, "role": "staff", "days": "3"})
+        assert "conduit_" in made.text
+        browser.post(f"{partners}{account}/sign-out", data={"key": key_on(browser.get(partners + account))})
+    world.command("person", "bar", ZOES_MAIL)
+
+
+def errors_quote_nobody(world: World) -> None:
+    """What is refused is told by what is wrong with it, and not by what it was."""
+    api, page = "/letters/api/v1/campaigns", "/partners/organisations"
+    document, once = {"name": ZOE, "purpose": ZOES_WORDS, "fund": 3}, {"idempotency-key": "zoe-12345678"}
+    token = response_page(world, "dental.care@brent-pct.example").partition("/letters/")[2]
+    pledge = {"answer": "pledge", "amount": "1", "name": ZOE, "position": ZOES_POST}
+    somebody = {"key": "12345678", "name": ZOE, "email": ZOES_MAIL, "roles": "staff"}
+    answers = [
+        (422, world.post(api, json=document, headers=once)),
+        (400, world.post(api, content=f"{{{ZOE}", headers={"content-type": "application/json"})),
+        (415, world.post(api, content=ZOES_MAIL, headers={"content-type": "text/plain"})),
+        (400, world.post(f"/letters/{token}", data=pledge)),
+        (422, world.post(f"/letters/{token}", data={"answer": ZOES_WORDS})),
+        (409, world.post("/partners/people/invite", PARTNERS, data=somebody)),
+        (405, world.post("/partners/organisations", PARTNERS, data={"name": ZOE})),
+        (404, world.get(PARTNERS, f"{page}/{ZOES_MAIL}")),
+        (404, world.get(PARTNERS, f"/partners/api/v1/organisations/{ZOES_MAIL}")),
+        (400, world.get(PARTNERS, f"{page}?after={ZOES_MAIL}")),
+        (404, world.get(NOTIFICATIONS, f"/letters/r/{ZOES_MAIL}")),
+        (404, world.get(GRANTS, f"/grants/{ZOES_MAIL}")),
+    ]
+    for status, answer in answers:
+        said = answer.text + str(answer.headers)
+        assert answer.status_code == status, answer.request.url
+        assert [word for word in MARKED if word in said] == [], answer.request.url
+
+
 def nothing_is_left_over(world: World) -> None:
     eventually(lambda: no_outbox_waits(world))
     assert last_line_as_json(world.command("events", "parked", "--json")) == []
@@ -359,7 +478,8 @@ def nothing_is_left_over(world: World) -> None:
     assert all(chain["rows"] and chain["broken_at"] is None for chain in chains.values()), chains
     said = [json.loads(line) for line in world.command("audit", "export", PARTNERS).splitlines()]
     assert [row["number"] for row in said] == list(range(1, len(said) + 1))
-    assert {"partners_imported", "admitted", "signed_in", "roles_changed", "barred"} <= {
+    theirs = {"second_factor_set_up", "recovery_codes_made", "wrong_code", "token_issued", "signed_out"}
+    assert {"partners_imported", "admitted", "signed_in", "roles_changed", "barred"} | theirs <= {
         row["action"] for row in said
     }
     assert {"export_requested", "released", "given_out"} <= {row["action"] for row in said}
@@ -381,28 +501,39 @@ def nobody_is_named_where_others_look(world: World) -> None:
     """The people of this story in no log, metric, event, reason for parking or row of the audit."""
     with (EXAMPLES / "partners.csv").open(encoding="utf-8", newline="") as file:
         contacts = [row for row in csv.DictReader(file) if row["contact_name"]]
-    people = {"Marker Person", "Jo Bloggs"}
+    people = {"Marker Person", "Jo Bloggs", *MARKED}
     people |= {f"{name}@forum.example" for name in ("amina", "marek", "ingrid")}
-    people |= {row[column] for row in contacts for column in ("contact_name", "contact_email") if row[column]}
-    assert len(people) > 100
-    for service, url in world.urls.items():
+    columns = ("contact_name", "contact_email", "contact_postcode")
+    people |= {row[column] for row in contacts for column in columns if row[column]}
+    lines = [line for row in contacts for line in row["contact_address"].split(";")]
+    people |= {line for line in lines if re.match(r"\d+ \w+ \w+", line)}
+    assert len(people) > 300
+    carried = overheard(world.broker)
+    assert len(carried) > 500
+    assert {
+        "partners.contact_listed.v1",
+        "partners.sign_in_requested.v1",
+        "notifications.letter_failed.v1",
+    } <= {json.loads(body)["type"] for body in carried if body}
+    seen = {"the broker": "\n".join(carried)}
+    for service in SERVICES:
         running = world.running[service]
-        seen = running.log.read_text()
-        seen += httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=20).text
-        seen += asyncio.run(kept(url))
-        assert "partners." in seen
-        assert [name for name in people if name in seen] == []
+        seen[f"the log of {service}"] = running.log.read_text()
+        metrics = httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=20)
+        seen[f"the metrics of {service}"] = metrics.text
+        seen[f"the tables of {service}"] = kept(world, service)
+    for place, text in seen.items():
+        assert text, place
+        assert [name for name in people if name in text or json.dumps(name)[1:-1] in text] == [], place
 
 
-async def kept(url: str) -> str:
+def kept(world: World, service: str) -> str:
     """What a service has said to others, could not use, and keeps of what people did."""
-    connection = await asyncpg.connect(url)
-    try:
-        tables = {table: await connection.fetch(f"SELECT * FROM {table}") for table in _LOOKED_AT}
-    finally:
-        await connection.close()
-    assert tables["outbox"]
-    return as_text(tables.values())
+    tables = [table for table in _LOOKED_AT if service == PARTNERS or table in _LOOKED_AT[:5]]
+    found = {table: world.select(service, f"SELECT * FROM {table}") for table in tables}
+    assert found["outbox"]
+    assert service != PARTNERS or (found["kept_forms"] and found["sign_ins"])
+    return as_text(found.values())
 
 
 def as_text(tables: Iterable[Any]) -> str:
@@ -412,6 +543,24 @@ def as_text(tables: Iterable[Any]) -> str:
         for row in rows
         for value in row.values()
     )
+
+
+def listen_in(url: str) -> None:
+    """Have the broker keep a copy of everything that it carries."""
+    with administrator(url) as channel:
+        channel.queue_declare(_TAP, durable=True, auto_delete=False)
+        for exchange in EXCHANGES.values():
+            channel.queue_bind(_TAP, exchange, "#")
+
+
+def overheard(url: str) -> list[str]:
+    """The bodies of everything that the broker has carried."""
+    carried = []
+    with administrator(url) as channel:
+        while (message := channel.basic_get(_TAP, no_ack=True)) is not None:
+            body = message.body
+            carried.append(body.decode(errors="replace") if isinstance(body, bytes) else str(body))
+    return carried
 
 
 def no_outbox_waits(world: World) -> bool:

@@ -6,11 +6,13 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import httpx
 import pytest
+from pypdf import PdfReader
 
 from chassis.audit import every_row, verify
 from chassis.database import Database
@@ -245,6 +247,7 @@ async def test_the_table_can_be_taken_away_and_runs_nothing(
     id = await drafted(book)
     download = await browser.get(f"/letters/campaigns/{id}.csv")
     assert download.headers["content-type"].startswith("text/csv")
+    assert re.fullmatch(r'attachment; filename="campaign-\d+\.csv"', download.headers["content-disposition"])
     table = list(csv.DictReader(io.StringIO(download.text.removeprefix("\ufeff"))))
     assert [row["Body"] for row in table] == ['\'=HYPERLINK("x")', "Trust E09000007", "Trust E09000033"]
     assert [row["Asked (£)"] for row in table] == ["3500.00", "5000.00", "4800.00"]
@@ -449,13 +452,30 @@ async def test_looking_is_no_answer(browser: httpx.AsyncClient, book: Database, 
     for _ in range(3):
         page = await browser.get(address)
         assert page.status_code == 200
-        assert page.headers["referrer-policy"] == "no-referrer"
+        assert page.headers["referrer-policy"] == "strict-origin"
+        assert 'name="referrer"' not in page.text
     assert (await browser.head(address)).status_code == 200
     assert (await browser.get(f"{address}/pdf")).content[:5] == b"%PDF-"
     done = await browser.get(f"{address}/done?answer=pledge")
     assert (done.status_code, done.headers["location"]) == (303, address)
     assert await letters(book) == before
     assert await rows(book, "SELECT FROM answers") == []
+
+
+@pytest.mark.parametrize(("role", "has_it"), [("staff", True), ("grants_officer", True), ("auditor", False)])
+async def test_whoever_only_reads_cannot_answer_in_the_recipients_place(
+    book: Database, sent: UUID, role: str, has_it: bool
+) -> None:
+    token = (await response_page(book, sent)).rpartition("/")[2]
+    page = f"/letters/letters/{await a_letter(book, sent)}"
+    async with client(web.build(book), "/letters", replace(EVERYTHING, roles=frozenset({role}))) as reader:
+        shown, mailed, printed = [await reader.get(page + part) for part in ("", "/html", "/pdf")]
+    for answer in (shown, mailed):
+        assert (token in answer.text) is has_it
+        assert "/letters/r/" in answer.text, "the letter is shown all the same"
+    assert ("recipient’s response page" in shown.text) is has_it
+    words = "".join(each.extract_text() for each in PdfReader(io.BytesIO(printed.content)).pages)
+    assert (token in words.replace("\n", "")) is has_it
 
 
 async def test_one_press_acknowledges_however_often_it_arrives(
@@ -504,7 +524,7 @@ async def test_an_amount_that_cannot_be_used_is_shown_with_its_cure(
     form = {"answer": "pledge", "amount": amount, "name": "Sam Okafor", "position": "", "key": key}
     page = await browser.post(address, data=form)
     assert page.status_code == 422
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] == "strict-origin"
     assert 'id="amount-fault"' in page.text
     assert 'id="position-fault"' in page.text
     assert 'value="Sam Okafor"' in page.text

@@ -93,6 +93,14 @@ async def test_an_invitation_is_sealed_for_the_one_service_that_writes(register:
     assert opened == {"name": "Amina", "email": "amina@marker.example"}
 
 
+async def test_at_the_start_there_is_nobody(register: Database) -> None:
+    """No administrator that everybody knows, and no program."""
+    async with register.reading() as tx:
+        assert await people.nobody_yet(tx)
+        for table in ("people", "sessions", "standings", "issued_tokens", "tokens"):
+            assert await tx.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+
+
 async def test_our_own_people_belong_to_our_own_body(register: Database, bring: Bring) -> None:
     await bring(line(TRUST))
     await admit(register, "Amina", "staff")
@@ -114,6 +122,7 @@ async def test_our_own_people_belong_to_our_own_body(register: Database, bring: 
         ({"email": "a@b"}, "email"),
         ({"email": "a@b.example\nbcc: c@d.example"}, "email"),
         ({"email": '"a b"@c.example'}, "email"),
+        ({"email": "a\x01b@c.example"}, "email"),
         ({"roles": []}, "roles"),
         ({"roles": ["king"]}, "roles"),
         ({"organisation": "GB-NHS-NONE"}, "organisation"),

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import unquote
 from uuid import UUID
 
 import httpx
+import pyotp
 import pytest
 
 from chassis.access import SessionKeys
@@ -12,9 +14,11 @@ from chassis.audit import every_row, verify
 from chassis.database import Database
 from chassis.keys import KeysError
 from chassis.web.access import PROOF_GOOD
-from contracts.access import ACCOUNT, PROVE, Role, needs_proof
+from contracts.access import ACCOUNT, PROVE, SIGN_IN, Role, needs_proof
 from services.partners import people, second_factor
+from services.partners.attempts import TooMany
 from services.partners.second_factor import GUESSES_AN_HOUR, RECOVERY_CODES
+from services.partners.signing_in import LATELY
 from tests.partners.browsing import (
     PEOPLE,
     OpenBrowser,
@@ -45,7 +49,7 @@ async def browser(
 
 
 def codes_on(page: httpx.Response) -> list[str]:
-    return re.findall(r'<li class="code">([a-z2-7]{5}-[a-z2-7]{5})</li>', page.text)
+    return re.findall(r'<li class="code">([a-z2-7]{6}(?:-[a-z2-7]{6}){3})</li>', page.text)
 
 
 async def may_act(browser: httpx.AsyncClient) -> bool:
@@ -65,6 +69,7 @@ async def test_whoever_has_none_is_led_to_setting_it_up_and_back(
     page = await sets_up(browser, register)
     assert page.status_code == 200
     assert len(set(codes_on(page))) == RECOVERY_CODES
+    assert "end your other sessions too" in page.text
     assert await may_act(browser)
     assert not codes_on(await browser.get(ACCOUNT))
 
@@ -160,6 +165,70 @@ async def test_each_code_counts_once(
         assert "not the code of the moment" in again.text
 
 
+async def test_each_session_is_shown_another_key(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    key = re.compile(r'class="code">([A-Z2-7 ]+)<')
+    async with open_browser() as other:
+        await signs_in(other, register)
+        pages = [await each.get(f"{ACCOUNT}/second-factor") for each in (browser, other)]
+    mine, theirs = [key.findall(page.text)[0].replace(" ", "") for page in pages]
+    assert mine != theirs
+    assert len(mine) == len(theirs) == 32, "160 bits"
+
+
+async def test_whoever_shows_it_goes_on_under_new_secrets(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    await sets_up(browser, register)
+    async with open_browser() as mine:
+        await signs_in(mine, register)
+        known_to_a_thief = dict(mine.cookies)
+        assert (await proves(mine, register)).status_code == 303
+        assert mine.cookies["conduit-renewal"] != known_to_a_thief["conduit-renewal"]
+        assert (await mine.get("/partners/renew")).headers["location"] == "/"
+        assert (await mine.get(ACCOUNT)).status_code == 200
+    async with open_browser() as thief:
+        thief.cookies.set("conduit", known_to_a_thief["conduit"], "127.0.0.1", "/")
+        assert (await thief.get(ACCOUNT)).headers["location"].startswith(PROVE)
+        secret = known_to_a_thief["conduit-renewal"]
+        thief.cookies.set("conduit-renewal", secret, "127.0.0.1", "/partners")
+        assert (await thief.get("/partners/renew")).headers["location"].startswith(SIGN_IN)
+
+
+async def test_a_session_that_was_left_open_changes_nothing_about_signing_in(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    page = await browser.get(f"{ACCOUNT}/second-factor")
+    later(register, seconds=LATELY.total_seconds() + 1)
+    await browser.get("/partners/renew")
+    key = key_in(await browser.get(ACCOUNT))
+    totp = pyotp.TOTP(re.findall(r'class="code">([A-Z2-7 ]+)<', page.text)[0].replace(" ", ""))
+    code = totp.at(register.context.clock.now())
+    asked = [
+        await browser.get(f"{ACCOUNT}/second-factor"),
+        await browser.post(f"{ACCOUNT}/second-factor", data={"key": key, "code": code}),
+        await browser.post(f"{ACCOUNT}/recovery-codes", data={"key": key}),
+    ]
+    assert {answer.headers["location"].partition("?")[0] for answer in asked[:2]} == {SIGN_IN}
+    assert asked[2].headers["location"].startswith(PROVE), "who has none to show is asked for it first"
+    assert "Sign in once more" in (await browser.get(asked[0].headers["location"])).text
+    assert await rows(register, "SELECT * FROM people WHERE second_factor IS NOT NULL") == []
+
+    next = asked[0].headers["location"].partition("next=")[2].partition("&")[0]
+    answer = await signs_in(browser, register, next=unquote(next))
+    assert answer.headers["location"].startswith(f"{ACCOUNT}/second-factor")
+    assert (await sets_up(browser, register)).status_code == 200
+
+    later(register, seconds=LATELY.total_seconds() + 1)
+    await browser.get("/partners/renew")
+    await proves(browser, register)
+    key = key_in(await browser.get(ACCOUNT))
+    for path in ("second-factor", "recovery-codes"):
+        told = await browser.post(f"{ACCOUNT}/{path}", data={"key": key, "code": await code_now(register)})
+        assert (told.status_code, told.headers["location"].partition("?")[0]) == (303, SIGN_IN), path
+
+
 @pytest.mark.parametrize(("late", "good"), [(0, True), (-29, True), (29, True), (-95, False), (95, False)])
 async def test_the_telephones_clock_may_be_a_little_wrong(
     browser: httpx.AsyncClient, register: Database, late: int, good: bool
@@ -169,6 +238,24 @@ async def test_the_telephones_clock_may_be_a_little_wrong(
     code = await code_now(register)
     later(register, seconds=late)
     assert ((await post(browser, PROVE, code=code)).status_code == 303) is good
+
+
+async def test_of_ten_thousand_guesses_ten_are_looked_at(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    """All of them sent, and the right code among them."""
+    await sets_up(browser, register)
+    person = SessionKeys(register.context.settings.keys_folder).verify(browser.cookies["conduit"], None)
+    right = await code_now(register)
+    codes = [f"{guess:06}" for guess in range(10_000) if f"{guess:06}" != right]
+    refused = 0
+    async with register.transaction() as tx:
+        for code in [*codes, right]:
+            try:
+                assert not await second_factor.prove(tx, person, code)
+            except TooMany:
+                refused += 1
+    assert refused == len(codes) + 1 - GUESSES_AN_HOUR
 
 
 async def test_ten_thousand_guesses_are_ten(browser: httpx.AsyncClient, register: Database) -> None:

@@ -1,25 +1,32 @@
 """Signing in as a browser meets it: links, codes, guesses, sessions that end, forms that come too late."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import httpx
+import jwt
 import pytest
 
+from chassis.audit import every_row
 from chassis.database import Database
 from contracts.access import ACCOUNT, RENEW, SIGN_IN
 from contracts.partners import SignInRequested
 from services.partners import people
 from services.partners.signing_in import (
     ASKS,
+    ASKS_FOR_ADDRESS,
     ASKS_OF_SOURCE,
     GOOD_FOR,
     GUESSES,
     GUESSES_AN_HOUR,
+    KEPT_OF_SOURCE,
     READY_FOR,
     agent_words,
+    new_browser,
     ready_link,
 )
 from services.partners.web import build
@@ -91,6 +98,23 @@ async def test_a_link_and_a_code_work_once(
     code = await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=keys["code"])
     assert code.status_code == 422
     assert len(await rows(register, "SELECT * FROM sessions")) == 1
+
+
+@pytest.mark.usefixtures("amina")
+async def test_a_button_pressed_many_times_at_once_begins_one_session(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await asks(browser)
+    path = path_of(await mailed(register))
+    form, headers = {"key": key_in(await browser.get(path))}, {"cookie": _all(browser)}
+    async with client(build(register), MOUNT, None) as hasty:
+        answers = await asyncio.gather(*(hasty.post(path, data=form, headers=headers) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [303] + [422] * 7
+    assert len(await rows(register, "SELECT * FROM sessions")) == 1
+
+
+def _all(browser: httpx.AsyncClient) -> str:
+    return "; ".join(f"{each.name}={each.value}" for each in browser.cookies.jar)
 
 
 @pytest.mark.usefixtures("amina")
@@ -170,6 +194,12 @@ async def test_known_and_unknown_addresses_get_the_same_answer(
     assert len(await rows(register, "SELECT * FROM sign_ins")) == 4
 
 
+async def test_the_form_asks_for_an_address_and_for_nothing_else(browser: httpx.AsyncClient) -> None:
+    """There is no password to be forgotten, and no question whose answer others know."""
+    names = re.findall(r'<(?:input|select|textarea)[^>]* name="([^"]+)"', (await browser.get(SIGN_IN)).text)
+    assert names == ["key", "next", "email"]
+
+
 async def test_what_is_no_address_is_said_so(browser: httpx.AsyncClient, register: Database) -> None:
     answer = await asks(browser, "amina")
     assert answer.status_code == 422
@@ -190,6 +220,26 @@ async def test_nothing_secret_is_kept_as_it_is(browser: httpx.AsyncClient, regis
         assert text not in kept
         assert text.encode().hex() not in kept
     assert EMAIL not in kept
+
+
+def test_what_nobody_may_guess_is_long_and_never_the_same() -> None:
+    made = {new_browser() for _ in range(1_000)}
+    assert len(made) == 1_000
+    assert all(re.fullmatch("[a-z2-7]{32}", secret) for secret in made), "32 signs of 5 bits"
+    assert len({secret[:4] for secret in made}) > 990
+
+
+@pytest.mark.usefixtures("amina")
+async def test_what_the_cookies_hold_stands_on_no_page_and_names_nobody(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await signs_in(browser, register)
+    kept = [str(each.value) for each in browser.cookies.jar]
+    claims = jwt.decode(browser.cookies["conduit"], options={"verify_signature": False})
+    assert not re.search("Amina|@|staff member", str(claims))
+    for path in (ACCOUNT, PEOPLE, f"{ACCOUNT}/tokens", f"{ACCOUNT}/second-factor", f"{MOUNT}/", SIGN_IN):
+        page = (await browser.get(path)).text
+        assert not [secret for secret in kept if secret in page], path
 
 
 # Slowing down
@@ -241,10 +291,71 @@ async def test_an_address_is_written_to_so_and_so_often_also_after_a_restart(
         assert (await asks(after_a_restart)).status_code == 303
 
 
+@pytest.mark.usefixtures("amina")
+async def test_nobody_is_kept_out_by_others_who_ask_in_their_place(register: Database) -> None:
+    statuses = []
+    for source in range(ASKS_FOR_ADDRESS // ASKS):
+        async with from_source(register, f"198.51.100.{source}") as other:
+            statuses += [(await asks(other)).status_code for _ in range(ASKS)]
+            refused = await asks(other)
+            assert refused.status_code == 429
+        async with from_source(register, "203.0.113.9") as owner:
+            # As long as one computer alone asks for her, she can ask as well.
+            if source < 2:
+                assert (await asks(owner)).status_code == 303
+    assert statuses == [303] * (ASKS_FOR_ADDRESS - 2) + [429] * 2, "and nobody's box is filled"
+
+
+def from_source(register: Database, address: str) -> httpx.AsyncClient:
+    """A browser on another computer."""
+    transport = httpx.ASGITransport(build(register), root_path=MOUNT, client=(address, 1))
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+
+
+async def test_forms_of_one_source_are_kept_so_and_so_often(register: Database) -> None:
+    """Whoever sends them has not signed in: they could fill the disk."""
+    async with from_source(register, "198.51.100.1") as stranger:
+        sent = [await stranger.post(RENEW, data={"words": "x" * 500}) for _ in range(KEPT_OF_SOURCE + 3)]
+    assert [answer.status_code for answer in sent] == [303] * KEPT_OF_SOURCE + [429] * 3
+    assert len(await rows(register, "SELECT * FROM kept_forms")) == KEPT_OF_SOURCE
+    async with from_source(register, "203.0.113.9") as other:
+        assert (await other.post(RENEW, data={"words": "x"})).status_code == 303
+
+
 async def test_a_source_may_ask_so_and_so_often(browser: httpx.AsyncClient) -> None:
     for number in range(ASKS_OF_SOURCE):
         assert (await asks(browser, f"a{number}@forum.example")).status_code == 303
     assert (await asks(browser, "one.more@forum.example")).status_code == 429
+
+
+@pytest.mark.usefixtures("amina")
+async def test_what_was_tried_in_vain_is_logged_and_names_nobody(
+    browser: httpx.AsyncClient,
+    register: Database,
+    open_browser: OpenBrowser,
+    logged: Callable[[], list[dict[str, Any]]],
+) -> None:
+    await asks(browser)
+    keys = await mailed(register)
+    await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code="1")
+    async with open_browser() as other:
+        await other.get(path_of(keys))
+    form = {"key": key_in(await browser.get(path_of(keys)))}
+    for _ in range(2):
+        await browser.post(path_of(keys), data=form)
+    for _ in range(ASKS):
+        await asks(browser)
+    said = logged()
+    assert [(line["event"], line["reason"]) for line in said] == [
+        ("sign_in_refused", "wrong_code"),
+        ("sign_in_refused", "another_browser"),
+        ("sign_in_refused", "spent"),
+        ("request_refused", "TooMany"),
+    ]
+    assert not re.search(f"@|Amina|{path_of(keys).rpartition('/')[2]}", str(said))
+    async with register.reading() as tx:
+        (row,) = [row async for row in every_row(tx)]
+    assert (row["action"], row["after"]) == ("signed_in", {"by": "link"})
 
 
 # Where one comes to, and what another site may try
@@ -304,6 +415,49 @@ async def test_signing_in_begins_a_session_of_its_own(
     await signs_in(browser, register)
     assert browser.cookies["conduit"] != planted["conduit"]
     assert browser.cookies["conduit-renewal"] != planted["conduit-renewal"]
+    await _is_over(register, planted)
+
+
+@pytest.mark.parametrize("email", [EMAIL, "bo@forum.example"])
+async def test_signing_in_again_ends_the_session_before(
+    browser: httpx.AsyncClient, register: Database, amina: UUID, email: str
+) -> None:
+    async with register.transaction() as tx:
+        await people.invite(tx, name="Bo", email="bo@forum.example", roles=["staff"])
+    await signs_in(browser, register)
+    before = dict(browser.cookies)
+    await signs_in(browser, register, email=email)
+    await _is_over(register, before)
+    again = await _after_standings_are_read(browser, register)
+    assert (await again.get(ACCOUNT)).status_code == 200
+    ended = await rows(register, "SELECT person_id FROM sessions WHERE ended_at IS NOT NULL")
+    assert ended == [{"person_id": amina}]
+
+
+async def _is_over(register: Database, cookies: dict[str, str]) -> None:
+    """Whoever has these comes nowhere with them."""
+    async with client(build(register), MOUNT, None) as thief:
+        thief.cookies.set("conduit", cookies["conduit"], "127.0.0.1", "/")
+        thief.cookies.set("conduit-renewal", cookies["conduit-renewal"], "127.0.0.1", "/partners")
+        assert str((await thief.get(ACCOUNT, follow_redirects=True)).url.path) == SIGN_IN
+
+
+@pytest.mark.usefixtures("amina")
+async def test_what_stands_in_the_address_is_no_field_of_a_form(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    page = await browser.get(SIGN_IN)
+    query = {"email": "evil@evil.example", "key": "x", "next": "/letters/"}
+    form = {"email": EMAIL, "key": key_in(page), "next": "/grants/"}
+    assert (await browser.post(SIGN_IN, params=query, data=form)).status_code == 303
+    assert (await mailed(register))["email"] == EMAIL
+    answer = await post(browser, path_of(await mailed(register)))
+    assert answer.headers["location"] == "/grants/"
+    bare = await browser.post(
+        f"{ACCOUNT}/sign-out", params={"key": key_in(await browser.get(ACCOUNT))}, data={}
+    )
+    assert bare.status_code in (400, 415), "a key in the address is none"
+    assert await is_signed_in(browser)
 
 
 @pytest.mark.usefixtures("amina")
@@ -369,7 +523,8 @@ async def test_a_page_whose_address_is_secret_is_told_to_nobody(
 ) -> None:
     await asks(browser)
     page = await browser.get(path_of(await mailed(register)))
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] == "strict-origin"
+    assert 'name="referrer"' not in page.text, "a word in the page would beat the header"
 
 
 # Sessions
@@ -488,7 +643,8 @@ async def test_signing_out_ends_the_session_and_not_only_the_cookie(
 ) -> None:
     await signs_in(browser, register)
     kept = dict(browser.cookies)
-    await post(browser, f"{ACCOUNT}/sign-out", on=ACCOUNT)
+    answer = await post(browser, f"{ACCOUNT}/sign-out", on=ACCOUNT)
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
     assert "conduit" not in browser.cookies
     thief = await _after_standings_are_read(browser, register)
     thief.cookies.update(kept)

@@ -1,8 +1,9 @@
 """Tokens for programs: shown once, good for one role, over when revoked, old or not trusted any more."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -11,9 +12,10 @@ from starlette.types import ASGIApp
 
 from chassis.access import token_digest
 from chassis.database import Database
-from contracts.access import ACCOUNT, PROVE
+from contracts.access import ACCOUNT, PROVE, SIGN_IN
 from contracts.partners import TokenIssued, TokenRevoked
 from services.partners import people, tokens
+from services.partners.signing_in import LATELY
 from services.partners.snapshots import SNAPSHOTS
 from services.partners.tokens import MOST
 from services.partners.web import build
@@ -123,11 +125,15 @@ async def test_it_does_what_its_one_role_may_and_no_more(register: Database, ami
         "Bearer " + "a" * 5_000,
     ],
 )
-async def test_what_is_no_token_opens_nothing(program: httpx.AsyncClient, header: str) -> None:
+async def test_what_is_no_token_opens_nothing(
+    program: httpx.AsyncClient, header: str, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
     answer = await program.get(API, headers={b"authorization": header.encode("latin-1")})
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"] == "Bearer"
+    tried = header.startswith("Bearer")
+    assert [line["reason"] for line in logged()] == ["invalid"] * tried
 
 
 async def test_a_token_in_the_wrong_case_or_cut_opens_nothing(register: Database, amina: UUID) -> None:
@@ -202,6 +208,21 @@ async def test_what_cannot_be_made_is_said(
     assert answer.status_code == 422
     assert said in answer.text
     assert await rows(register, "SELECT * FROM issued_tokens") == []
+
+
+async def test_a_session_that_was_left_open_makes_none_and_loses_nothing(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    later(register, seconds=LATELY.total_seconds() + 1)
+    await browser.get("/partners/renew")
+    answer = await post(browser, TOKENS, name="Marker figures", role="staff", days="30")
+    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, SIGN_IN)
+    assert await rows(register, "SELECT * FROM issued_tokens") == []
+    answer = await signs_in(browser, register, next=f"{MOUNT}/kept")
+    kept = await browser.get(answer.headers["location"])
+    assert "Marker figures" in kept.text
+    form = {"key": key_in(kept), "name": "Marker figures", "role": "staff", "days": "30"}
+    assert "conduit_" in (await browser.post(TOKENS, data=form)).text
 
 
 async def test_nobody_has_hundreds(browser: httpx.AsyncClient, register: Database, amina: UUID) -> None:

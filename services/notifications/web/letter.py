@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import FILE_POLICY, new_key, once, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
 from services.notifications.answers import confirm_pledge, settle_answer
 from services.notifications.domain import LETTER_STAGES, AnswerKind, LetterState, and_words
@@ -28,8 +28,13 @@ from services.notifications.rendering import render_html, render_pdf
 from services.notifications.sending import SEND_LETTERS
 
 #: A letter has styles of its own and nothing else: no script, no form, nothing fetched.
-LETTER_POLICY = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
-FILE_POLICY = "sandbox; default-src 'none'"
+LETTER_POLICY = (
+    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+#: What stands for the secret in a letter's link.
+HIDDEN = "…"
 
 _KINDS = {
     AnswerKind.ACKNOWLEDGE: "Acknowledged",
@@ -54,6 +59,17 @@ async def read_letter(request: Request) -> Any:
     return letter
 
 
+def _token(request: Request, letter: Any) -> str:
+    """What stands in the letter's link.
+
+    Whoever has the real one can answer in the recipient's place: it is shown to those alone who may settle
+    answers.
+    """
+    if may(Action.SETTLE_ANSWERS, signed_in(request).roles):
+        return token_of(site_of(request).context, letter["id"])
+    return HIDDEN
+
+
 async def show(request: Request) -> Response:
     """The letter's page; before sending, its preview."""
     site, letter = site_of(request), await read_letter(request)
@@ -62,19 +78,19 @@ async def show(request: Request) -> Response:
         answers = [row async for row in QUERIES.answers_of(tx, letter_id=letter["id"])]
         waiting = QUERIES.open_answers_of(tx, campaign_id=letter["campaign_id"])
         open_ids = {row["id"] async for row in waiting}
-    href = letter_href(letter["id"])
+    href, token = letter_href(letter["id"]), _token(request, letter)
     previous, following = letter["previous_id"], letter["next_id"]
     response: Response = site.page(
         request,
         "letter.html",
-        letter=_shown(site.context, letter),
+        letter=_shown(site.context, letter, token),
         campaign={"name": letter["campaign"], "href": campaign_href(letter["campaign_id"])},
         history=[{**row, "detail": ""} for row in history],
         answers=[_answer(row, is_open=row["id"] in open_ids) for row in answers],
         actions=[each for each in _actions(letter) if may(each["needs"], signed_in(request).roles)],
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html",
-        response_href=response_href(token_of(site.context, letter["id"])),
+        response_href=response_href(token) if token != HIDDEN else None,
         neighbours={
             "previous_href": letter_href(previous) if previous else None,
             "next_href": letter_href(following) if following else None,
@@ -85,7 +101,7 @@ async def show(request: Request) -> Response:
     return response
 
 
-def _shown(context: Any, letter: Any) -> dict[str, Any]:
+def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
     frozen = letter["frozen"]
     values = frozen["values"]
     areas = and_words([_area(context, code) for code in letter["areas"]])
@@ -93,8 +109,8 @@ def _shown(context: Any, letter: Any) -> dict[str, Any]:
     return {
         **{field: letter[field] for field in ("reference", "state", "body_name", "ask_pence", "sent_at")},
         "state_words": LETTER_STAGES[LetterState(letter["state"])].staff,
-        "subject": subject_of(context, letter),
-        "text": body_of(context, letter),
+        "subject": subject_of(context, letter, token),
+        "text": body_of(context, letter, token),
         "contact_name": values["contact_name"],
         "contact_role": values["contact_role"],
         "count_words": counted if letter["count"] is not None else None,
@@ -159,12 +175,13 @@ def _actions(letter: Any) -> list[dict[str, Any]]:
 
 async def as_pdf(request: Request) -> Response:
     """The letter as it is printed."""
-    return await pdf_of(request, await read_letter(request))
+    letter = await read_letter(request)
+    return await pdf_of(request, letter, _token(request, letter))
 
 
-async def pdf_of(request: Request, letter: Any) -> Response:
+async def pdf_of(request: Request, letter: Any, token: str = "") -> Response:
     """A letter as a PDF, made outside the loop."""
-    pdf = await asyncio.to_thread(render_pdf, content_of(site_of(request).context, letter))
+    pdf = await asyncio.to_thread(render_pdf, content_of(site_of(request).context, letter, token))
     name = f"letter-{letter['reference']}.pdf"
     headers = {"content-disposition": f'inline; filename="{name}"', "content-security-policy": FILE_POLICY}
     return Response(pdf, media_type="application/pdf", headers=headers)
@@ -172,7 +189,8 @@ async def pdf_of(request: Request, letter: Any) -> Response:
 
 async def as_html(request: Request) -> Response:
     """The letter as it is mailed, in a sandbox."""
-    content = content_of(site_of(request).context, await read_letter(request))
+    letter = await read_letter(request)
+    content = content_of(site_of(request).context, letter, _token(request, letter))
     return Response(
         render_html(content),
         media_type="text/html; charset=utf-8",

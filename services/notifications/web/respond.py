@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import new_key, once, pounds, read_form, read_pounds, see, site_of
+from chassis.web import SECRET_ADDRESS, new_key, once, pounds, read_form, read_pounds, see, site_of
 from services.notifications.answers import (
     MOST_PLEDGED_PENCE,
     Answer,
@@ -163,5 +163,5 @@ def _unknown(request: Request) -> Response:
 
 def _private(response: Response) -> Response:
     """The address is the key: it must not travel on as a Referer."""
-    response.headers["referrer-policy"] = "no-referrer"
+    response.headers.update(SECRET_ADDRESS)
     return response

@@ -68,6 +68,8 @@ async def _leave(request: Request, session: UUID | None) -> Response:
     response = await once(request, site.database, str(form.get("key", "")), act)
     end_session(response, site.context.settings)
     forget_renewal(request, response)
+    # Nothing may be kept anyway; this is for browsers that did. "cookies" would reach the body's other sites.
+    response.headers["clear-site-data"] = '"cache", "storage"'
     return response
 
 

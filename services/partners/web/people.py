@@ -69,10 +69,10 @@ async def invite_somebody(request: Request) -> Response:
     try:
         return await once(request, site_of(request).database, str(form.get("key", "")), act)
     except Refused as refused:
-        if not refused.field and refused.status != 409:
+        if not refused.field:
             raise
         fault = {"fault": refused.what, "cure": refused.cure}
-        return _invitation(request, values, {refused.field or "email": fault}, refused.status)
+        return _invitation(request, values, {refused.field: fault}, refused.status)
 
 
 async def show(request: Request) -> Response:

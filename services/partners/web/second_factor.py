@@ -10,11 +10,12 @@ from chassis.audit import acting
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from chassis.web import new_key, once, read_form, require_proof, see, signed_in, site_of
-from chassis.web.access import actor_of, check_key, set_session, to_sign_in
+from chassis.web.access import actor_of, check_key, to_sign_in
 from contracts.access import ACCOUNT, PROVE, needs_proof
 from services.partners import second_factor
 from services.partners.queries import PEOPLE
-from services.partners.web.sign_in import by_way_of, renewed, safe_path
+from services.partners.signing_in import Began
+from services.partners.web.sign_in import again_first, by_way_of, give_session, go_on_anew, safe_path
 
 SET_UP = f"{ACCOUNT}/second-factor"
 
@@ -50,28 +51,29 @@ async def prove(request: Request) -> Response:
     next = safe_path(str(form.get("next", "/")))
     async with acting(site_of(request).database, actor_of(request)) as tx:
         proved = await second_factor.prove(tx, person, str(form.get("code", "")))
-        now = await renewed(request, tx) if proved else None
+        began = await go_on_anew(request, tx) if proved else None
     if not proved:
         return _form(request, next, {"code": _WRONG}, 422)
-    return _go_on(request, see(next), now)
+    return _go_on(request, see(next), began)
 
 
-def _go_on(request: Request, response: Response, person: Any) -> Response:
-    if person is None:  # the session ended meanwhile
+def _go_on(request: Request, response: Response, began: Began | None) -> Response:
+    if began is None:  # the session ended meanwhile
         return to_sign_in(request)
-    site = site_of(request)
-    set_session(response, site.context.settings, site.sessions.sign(person))
+    give_session(request, response, began)
     return response
 
 
 async def show_set_up(request: Request) -> Response:
     """The picture for the app to read."""
-    return _set_up(request, await _known(request), safe_path(request.query_params.get("next", ACCOUNT)), {})
+    known, next = await _known(request), safe_path(request.query_params.get("next", ACCOUNT))
+    if known["second_factor"] is not None:
+        require_proof(request)
+    first = await again_first(request, f"{SET_UP}?{urlencode({'next': next})}")
+    return first or _set_up(request, known, next, {})
 
 
 def _set_up(request: Request, known: Any, next: str, faults: dict[str, Any], status: int = 200) -> Response:
-    if known["second_factor"] is not None:
-        require_proof(request)
     context = site_of(request).context
     secret = second_factor.new_secret(context, signed_in(request), known)
     return site_of(request).page(
@@ -95,12 +97,14 @@ async def set_up(request: Request) -> Response:
     known, next = await _known(request), safe_path(str(form.get("next", ACCOUNT)))
     if known["second_factor"] is not None:
         require_proof(request)
+    if first := await again_first(request, SET_UP):
+        return first
     async with acting(site_of(request).database, actor_of(request)) as tx:
         codes = await second_factor.take(tx, person, known, str(form.get("code", "")))
-        now = await renewed(request, tx) if codes else None
+        began = await go_on_anew(request, tx) if codes else None
     if codes is None:
         return _set_up(request, known, next, {"code": _WRONG}, 422)
-    return _go_on(request, _codes(request, codes, next), now)
+    return _go_on(request, _codes(request, codes, next), began)
 
 
 async def renew_codes(request: Request) -> Response:
@@ -108,6 +112,8 @@ async def renew_codes(request: Request) -> Response:
     require_proof(request)
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
+    if first := await again_first(request, f"{ACCOUNT}/recovery-codes"):
+        return first
     async with acting(site_of(request).database, actor_of(request)) as tx:
         codes = await second_factor.renew_recovery_codes(tx, signed_in(request).id)
     return _codes(request, codes, ACCOUNT)
@@ -124,6 +130,8 @@ async def remove(request: Request) -> Response:
     if needs_proof(known["roles"]):
         cure = "Set up another one instead."
         raise Conflict("Your roles need a second factor.", cure)
+    if first := await again_first(request, f"{SET_UP}/remove"):
+        return first
 
     async def act(tx: Transaction) -> Response:
         await second_factor.forget(tx, known["id"])

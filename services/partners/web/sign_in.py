@@ -3,7 +3,6 @@
 Opening a page signs nobody in: mail programs open links by themselves. A button does.
 """
 
-from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -11,23 +10,25 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from chassis.access import Person
 from chassis.audit import acting, note
+from chassis.context import current_cause
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import new_key, read_form, see, site_of
+from chassis.log import logger
+from chassis.web import SECRET_ADDRESS, new_key, read_form, see, signed_in, site_of
 from chassis.web.access import actor_of, check_key, read_cookie, set_session
+from chassis.web.pace import source_of
 from contracts.access import RENEW, SIGN_IN
+from contracts.topology import PARTNERS
 from services.partners import signing_in
-from services.partners.signing_in import Asked, Began, NotGood
+from services.partners.signing_in import Asked, Began, NotGood, Visitor
+
+_log = logger(__name__)
 
 KEPT = "/partners/kept"
 
 #: Both cookies go to the pages of partners alone.
 _PATH = "/partners"
-
-#: A page whose address is a secret tells no other site where one came from.
-_SECRET = {"referrer-policy": "no-referrer"}
 
 
 async def show(request: Request) -> Response:
@@ -45,10 +46,11 @@ def _form(
         values={"email": email},
         faults=faults,
         refused=refused,
+        again="again" in request.query_params,
         next=safe_path(request.query_params.get("next", "/")),
         key=new_key(request),
     )
-    response.headers.update(_SECRET)
+    response.headers.update(SECRET_ADDRESS)
     return response
 
 
@@ -87,11 +89,11 @@ async def by_code(request: Request) -> Response:
     """Sign in by the six digits, in the browser that asked for them."""
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
-    agent = request.headers.get("user-agent", "")
     async with acting(site_of(request).database) as tx:
-        began = await signing_in.sign_in_by_code(tx, str(form.get("code", "")), browser_of(request), agent)
-        _note(request, tx, began)
+        began = await signing_in.sign_in_by_code(tx, str(form.get("code", "")), _visitor(request))
+        _note(request, tx, began, "code")
     if began is None:
+        _log_refusal("wrong_code")
         cure = "Copy all six digits from the newest mail. After five wrong tries, ask for a new one."
         return _sent(
             request, {"code": {"fault": "This is not the code, or it is too old.", "cure": cure}}, 422
@@ -105,9 +107,10 @@ async def show_link(request: Request) -> Response:
         async with site_of(request).database.reading() as tx:
             await signing_in.look_at_link(tx, request.path_params["link"], browser_of(request))
     except NotGood as refused:
+        _log_refusal(refused.reason)
         return _form(request, "", {}, refused=refused, status=refused.status)
     response = site_of(request).page(request, "sign_in_link.html", key=new_key(request))
-    response.headers.update(_SECRET)
+    response.headers.update(SECRET_ADDRESS)
     return response
 
 
@@ -115,43 +118,58 @@ async def by_link(request: Request) -> Response:
     """Sign in."""
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
-    agent = request.headers.get("user-agent", "")
     try:
         async with acting(site_of(request).database) as tx:
-            began = await signing_in.sign_in_by_link(
-                tx, request.path_params["link"], browser_of(request), agent
-            )
-            _note(request, tx, began)
+            began = await signing_in.sign_in_by_link(tx, request.path_params["link"], _visitor(request))
+            _note(request, tx, began, "link")
     except NotGood as refused:
+        _log_refusal(refused.reason)
         return _form(request, "", {}, refused=refused, status=refused.status)
     return _signed_in(request, began)
 
 
-def _note(request: Request, tx: Transaction, began: Began | None) -> None:
+def _visitor(request: Request) -> Visitor:
+    agent, renewal = request.headers.get("user-agent", ""), read_cookie(request, _renewal_name(request))
+    return Visitor(browser=browser_of(request), agent=agent, renewal=renewal)
+
+
+def _note(request: Request, tx: Transaction, began: Began | None, by: str) -> None:
     if began is not None:
         tx.actor = actor_of(request, began.person)
-        note(tx, "signed_in", "session", began.person.session)
+        note(tx, "signed_in", "session", began.person.session, after={"by": by})
+
+
+def _log_refusal(reason: str) -> None:
+    """Nobody has acted, so it stands in the log and not in the audit."""
+    _log.warning(
+        "sign_in_refused", service=PARTNERS, reason=reason, correlationid=current_cause().correlationid
+    )
 
 
 def _signed_in(request: Request, began: Began) -> Response:
-    site = site_of(request)
     response = see(safe_path(began.next))
-    set_session(response, site.context.settings, site.sessions.sign(began.person))
-    hours = site.context.settings.session_longest
-    _set(request, response, _renewal_name(request), began.renewal, seconds=int(hours * 3600))
+    give_session(request, response, began)
     return response
 
 
-async def renewed(request: Request, tx: Transaction) -> Person | None:
-    """Whoever this browser's session is of, as they are now; nothing when it has ended."""
-    return await signing_in.renew(tx, read_cookie(request, _renewal_name(request)))
+def give_session(request: Request, response: Response, began: Began) -> None:
+    """Let the browser have a session, and what it renews that with."""
+    site = site_of(request)
+    set_session(response, site.context.settings, site.sessions.sign(began.person))
+    hours = site.context.settings.session_longest
+    _set(request, response, _renewal_name(request), began.renewal, seconds=int(hours * 3600))
+
+
+async def go_on_anew(request: Request, tx: Transaction) -> Began | None:
+    """This browser's session under a new secret; nothing when it has ended."""
+    return await signing_in.go_on_anew(tx, read_cookie(request, _renewal_name(request)))
 
 
 async def renew(request: Request) -> Response:
     """Give the browser a new token and send it back with what it was sending; or to sign in, keeping that."""
     site, next = site_of(request), safe_path(request.query_params.get("next", "/"))
     async with site.database.transaction() as tx:
-        person = await renewed(request, tx)
+        person = await signing_in.renew(tx, read_cookie(request, _renewal_name(request)))
     if person is not None:
         response = RedirectResponse(next, 303 if request.method == "GET" else 307)
         set_session(response, site.context.settings, site.sessions.sign(person))
@@ -159,19 +177,30 @@ async def renew(request: Request) -> Response:
     return await by_way_of(request, SIGN_IN, next)
 
 
-async def by_way_of(request: Request, place: str, path: str) -> Response:
+async def again_first(request: Request, path: str) -> Response | None:
+    """Where to go first, for whoever has not signed in lately; nothing for whoever has.
+
+    A session that was left open is not enough to change how one signs in.
+    """
+    async with site_of(request).database.reading() as tx:
+        if await signing_in.began_lately(tx, signed_in(request).session):
+            return None
+    return await by_way_of(request, SIGN_IN, path, again="yes")
+
+
+async def by_way_of(request: Request, place: str, path: str, **said: str) -> Response:
     """Go to a place first and come back; what was being sent to ``path`` is kept until then."""
     if request.method == "GET":
-        return see(f"{place}?{urlencode({'next': path})}")
+        return see(f"{place}?{urlencode({'next': path, **said})}")
     try:
         form = await read_form(request)
     except Refused:
-        return see(f"{place}?{urlencode({'next': '/'})}")
+        return see(f"{place}?{urlencode({'next': '/', **said})}")
     fields = [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]
     browser = browser_of(request) or signing_in.new_browser()
     async with site_of(request).database.transaction() as tx:
-        await signing_in.keep_form(tx, browser, path, fields)
-    response = see(f"{place}?{urlencode({'next': KEPT})}")
+        await signing_in.keep_form(tx, browser, _source(request), path, fields)
+    response = see(f"{place}?{urlencode({'next': KEPT, **said})}")
     keep_browser(request, response, browser)
     return response
 
@@ -193,13 +222,7 @@ def safe_path(text: str) -> str:
 
 
 def _source(request: Request) -> str:
-    """The computer that asks; of version 6 addresses the network, because each computer has many."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    return str(ip_network(f"{address}/64", strict=False)) if address.version == 6 else host
+    return source_of(request.client.host if request.client else "")
 
 
 # Cookies

@@ -13,6 +13,7 @@ from chassis.web.access import actor_of, check_key
 from contracts.access import ACCOUNT, ROLES, Role
 from services.partners import tokens
 from services.partners.queries import PEOPLE
+from services.partners.web.sign_in import again_first
 
 TOKENS = f"{ACCOUNT}/tokens"
 
@@ -53,6 +54,8 @@ async def issue(request: Request) -> Response:
     """Make one, and show it this once."""
     form, person = await read_form(request), signed_in(request)
     check_key(request, str(form.get("key", "")))
+    if first := await again_first(request, TOKENS):
+        return first
     values = {name: str(form.get(name, "")).strip() for name in ("name", "role", "days", "writes")}
     try:
         async with acting(site_of(request).database, actor_of(request)) as tx:

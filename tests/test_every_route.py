@@ -1,0 +1,244 @@
+"""Every route of every service, with things in it that are there: looking changes nothing, and nothing is
+changed by a request that another site could send.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from chassis.audit import BY_COMMAND, acting, note
+from chassis.config import Settings
+from chassis.database import Database
+from chassis.web import Gate
+from contracts.access import ACCOUNT, RENEW, RULES, Action, Role
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.grants.imports import import_registrations
+from services.notifications.answers import Answer, record_answer
+from services.notifications.domain import AnswerKind
+from services.notifications.letters import letter_to_area, token_of
+from services.partners import people, tokens
+from services.partners.imports import import_partners
+from tests.access import EVERYTHING, form_key, token
+from tests.conftest import EXAMPLES, MakeDatabase
+from tests.crawling import contents
+from tests.notifications.conftest import AREAS, drafted, fill, released
+from tests.partners.browsing import EMAIL, asks, key_in, mailed, path_of, sets_up, signs_in
+from tests.test_permission import MOUNTS
+
+#: A column that says when somebody was here last, and is no content.
+SEEN = "renewed_at"
+#: What goes on after a sign-in, form and all: it is kept until then, and acts by being sent once more.
+GOES_ON = {"/renew", "/prove/first"}
+
+
+@dataclass
+class Opened:
+    """A service with something of each kind in it, and a browser of somebody who may do everything."""
+
+    app: Starlette
+    mount: str
+    database: Database
+    browser: httpx.AsyncClient
+    #: The key of a form of their session.
+    key: str
+    #: What may stand in braces in an address, besides the ids in the database.
+    words: dict[str, list[str]]
+
+    def routes(self, method: str) -> Iterator[Route]:
+        yield from (r for r in self.app.routes if isinstance(r, Route) and method in (r.methods or ()))
+
+    async def addresses(self, route: Route) -> list[str]:
+        """Where the route leads, with whatever is there."""
+        names = re.findall(r"\{(\w+)\}", route.path)
+        choices = [self.words.get(name) or await ids_in(self.database) for name in names]
+        return [
+            self.mount + route.path.format(**dict(zip(names, chosen, strict=True)))
+            for chosen in product(*choices)
+        ]
+
+
+async def ids_in(database: Database) -> list[str]:
+    """Two ids of every column that holds some."""
+    async with database.reading() as tx:
+        columns = await tx.fetch(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND data_type = 'uuid' ORDER BY 1, 2"
+        )
+        found: list[UUID] = []
+        for table, column in columns:
+            rows = await tx.fetch(
+                f'SELECT DISTINCT "{column}" AS id FROM "{table}" WHERE "{column}" IS NOT NULL LIMIT 2'
+            )
+            found += [row["id"] for row in rows]
+    return [str(id) for id in dict.fromkeys(found)]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, public_url="https://forum.example", smtp_url="smtp://127.0.0.1:1")
+
+
+@pytest.fixture(params=SERVICES)
+async def opened(request: pytest.FixtureRequest, make_database: MakeDatabase) -> AsyncIterator[Opened]:
+    service: str = request.param
+    database = await make_database(service)
+    app: Starlette = import_module(f"services.{service}.web").build(database)
+    async with gated(app, database, service) as browser:
+        opened = Opened(app, MOUNTS[service], database, browser, form_key(), {})
+        await FILLING[service](opened)
+        async with acting(database, BY_COMMAND) as tx:
+            note(tx, "opened", "thing", "1")
+        yield opened
+
+
+@asynccontextmanager
+async def gated(app: Starlette, database: Database, service: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser at the gate, by the public name."""
+    settings = database.context.settings
+    transport = httpx.ASGITransport(Gate(app, settings), root_path=MOUNTS[service])
+    async with httpx.AsyncClient(transport=transport, base_url="https://forum.example") as browser:
+        browser.cookies.set("__Host-conduit", token(settings.keys_folder), "forum.example", "/")
+        yield browser
+
+
+async def a_register(opened: Opened) -> None:
+    """Partners with people in it, one of whom has signed in in two browsers and waits for another link."""
+    await import_partners(opened.database, EXAMPLES / "partners.csv", dry_run=False)
+    async with opened.database.transaction() as tx:
+        id = await people.invite(tx, name="Amina", email=EMAIL, roles=list(Role))
+        await tokens.issue(tx, id, name="figures", role="staff", writes=True, days=3)
+    opened.browser.cookies.clear()
+    for _ in range(2):
+        await signs_in(opened.browser, opened.database)
+    await sets_up(opened.browser, opened.database)
+    await asks(opened.browser)
+    link = path_of(await mailed(opened.database)).rpartition("/")[2]
+    opened.words = {"link": [link, "a" * 32]}
+    opened.key = key_in(await opened.browser.get("/partners/account"))
+
+
+async def counts(opened: Opened) -> None:
+    await import_registrations(opened.database, EXAMPLES / "registrations.csv")
+
+
+async def campaigns(opened: Opened) -> None:
+    """One draft, and one campaign whose letters go, with an answer of each kind."""
+    await fill(opened.database, AREAS)
+    await drafted(opened.database)
+    campaign = await released(opened.database)
+    who = {"name": "Sam", "position": "Head"}
+    async with opened.database.transaction() as tx:
+        for area, kind in zip(AREAS, (AnswerKind.PLEDGE, AnswerKind.DECLINE, AnswerKind.ASK), strict=True):
+            letter = await letter_to_area(tx, campaign, area)
+            said = Answer(kind=kind, detail="Why?", pledge_pence=100_000, **who)
+            await record_answer(tx, letter, said)
+    opened.words = {"token": [token_of(opened.database.context, letter), "0" * 26]}
+
+
+FILLING: dict[str, Callable[[Opened], Any]] = {
+    PARTNERS: a_register,
+    GRANTS: counts,
+    NOTIFICATIONS: campaigns,
+}
+
+
+async def opens(browser: httpx.AsyncClient, address: str) -> httpx.Response | None:
+    """The answer; nothing when it goes on for as long as somebody looks."""
+    try:
+        return await asyncio.wait_for(browser.get(address), 2)
+    except TimeoutError:
+        return None
+
+
+@pytest.mark.timeout(180)
+async def test_looking_at_everything_changes_nothing(opened: Opened) -> None:
+    before = await contents(opened.database, but=SEEN)
+    assert len(before) > 5
+    for route in opened.routes("GET"):
+        statuses = set[int]()
+        for address in await opened.addresses(route):
+            answer = await opens(opened.browser, address)
+            statuses.add(answer.status_code if answer is not None else 200)
+            if answer is not None:
+                says_what_it_is(answer)
+                leads_to_signing_out(route, answer)
+        assert statuses & {200, 303}, f"{route.path}: nothing of the kind is there to be looked at"
+        assert statuses <= {200, 303, 404, 422}, f"{route.path}: {statuses}"
+        now = await contents(opened.database, but=SEEN)
+        changed = [table for table in before if now[table] != before[table]]
+        assert not changed, f"GET {route.path} changed {changed}: let a POST do that"
+
+
+def says_what_it_is(answer: httpx.Response) -> None:
+    kind = answer.headers.get("content-type", "")
+    assert kind or not answer.content, answer.request.url
+    if kind.startswith("text/") or "xml" in kind:
+        assert kind.endswith("charset=utf-8"), answer.request.url
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "max-age=63072000" in answer.headers["strict-transport-security"]
+
+
+def leads_to_signing_out(route: Route, answer: httpx.Response) -> None:
+    is_page = answer.headers.get("content-type", "").startswith("text/html")
+    sandboxed = "sandbox" in answer.headers["content-security-policy"]
+    action: Action = route.endpoint.action  # type: ignore[attr-defined]
+    if is_page and not sandboxed and not RULES[action].public:
+        assert f'href="{ACCOUNT}"' in answer.text, answer.request.url
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("by", ["another site", "text/plain", "no key", "a key of another session"])
+async def test_what_another_site_could_send_changes_nothing(opened: Opened, by: str) -> None:
+    """Signed in, at the right address, with everything but what only our own pages have."""
+    before = await contents(opened.database, but=SEEN)
+    sent = 0
+    for route in opened.routes("POST"):
+        for address in await opened.addresses(route):
+            if route.path in GOES_ON and by != "another site":
+                continue
+            answer = await opened.browser.post(address, **content(opened, by, "/api/" in address))
+            sent += 1
+            refused = {403} if by == "another site" else {400, 404, 409, 415, 422}
+            assert answer.status_code in refused, f"{route.path}: {answer.status_code}"
+        now = await contents(opened.database, but=SEEN)
+        changed = [table for table in before if now[table] != before[table]]
+        assert not changed, f"POST {route.path} changed {changed}: act through once(), or call check_key()"
+    assert sent or opened.mount == MOUNTS[GRANTS], "grants has nothing to send yet"
+
+
+def content(opened: Opened, by: str, is_api: bool) -> dict[str, Any]:
+    """A form or a document that would do something, but for one thing."""
+    fields = {"confirm": "yes", "answer": "acknowledge", "email": EMAIL, "roles": "staff", "code": "000000"}
+    if by == "another site":
+        good = {"idempotency-key": "12345678", "origin": "https://evil.example"}
+        return {"json": {}, "headers": good} if is_api else {
+            "data": {**fields, "key": opened.key},
+            "headers": {"origin": "https://evil.example"},
+        }  # fmt: skip
+    if by == "text/plain":
+        return {"content": b'{"key": "x"}', "headers": {"content-type": "text/plain"}}
+    if is_api:
+        return {"json": {}}
+    other = form_key(replace(EVERYTHING, forms="another secret"))
+    return {"data": fields if by == "no key" else {**fields, "key": other}}
+
+
+async def test_there_is_no_way_round_the_sign_in(opened: Opened) -> None:
+    """The renewal of a session is the only public route that gives a cookie for one that there was."""
+    opened.browser.cookies.clear()
+    answer = await opened.browser.get(RENEW if opened.mount == MOUNTS[PARTNERS] else f"{opened.mount}/")
+    assert answer.status_code == 303
+    assert "set-cookie" not in answer.headers
