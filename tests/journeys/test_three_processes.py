@@ -345,10 +345,11 @@ def somebody_is_forgotten_everywhere(world: World) -> None:
     refused = conduit("person", "erase", "marek@forum.example", "--yes", home=world.home, **world.variables)
     assert refused.returncode == 1
     assert "Nobody would be left who may admit people" in refused.stderr
+    letters = len(world.mail.to(CEO))
     said = world.command("person", "erase", CEO, "--yes")
     assert "They are forgotten." in said
     assert "Stays: That letters went to their organisation" in said
-    [told] = eventually(lambda: world.mail.to(CEO)[1:])
+    [told] = eventually(lambda: world.mail.to(CEO)[letters:])
     assert "you have asked us to forget you" in str(told.parsed.get_body(("plain",)))
     for service, url in world.urls.items():
         whole = asyncio.run(everything_in(url))
@@ -514,7 +515,9 @@ def nobody_is_named_where_others_look(world: World) -> None:
         "partners.contact_listed.v1",
         "partners.sign_in_requested.v1",
         "notifications.letter_failed.v1",
-    } <= {json.loads(body)["type"] for body in carried if body}
+    } <= {
+        json.loads(body)["type"] for body in carried if body.startswith("{")
+    }  # the others are signs of life
     seen = {"the broker": "\n".join(carried)}
     for service in SERVICES:
         running = world.running[service]
@@ -632,7 +635,9 @@ def somebody_pledges(world: World) -> str:
     """The id of a pledge that waits to be confirmed."""
     fields = {"answer": "pledge", "amount": "3,400", "name": "Jo Bloggs", "position": "Finance"}
     answer(world, "chief.executive@barnet-pct.example", fields)
-    [row] = world.select(NOTIFICATIONS, "SELECT id FROM answers WHERE kind = 'pledge'")
+    [row] = world.select(
+        NOTIFICATIONS, "SELECT id FROM answers WHERE kind = 'pledge' AND confirmed_at IS NULL"
+    )
     return str(row["id"])
 
 
@@ -655,12 +660,12 @@ def heard(world: World) -> dict[str, bool]:
 def a_copy_that_is_rebuilt_meanwhile_forgets_nobody(world: World) -> None:
     """The snapshots wait in partners' outbox; meanwhile grants goes by what it has, and starts anew."""
     rows = [json.loads(line) for line in world.command("audit", "export", PARTNERS).splitlines()]
-    [barred] = [UUID(row["object"]) for row in rows if row["action"] == "barred"]
+    barred, *_ = [UUID(row["object"]) for row in rows if row["action"] == "barred"]
     amina = replace(EVERYTHING, id=barred)
     statement = "SELECT epoch, version, roles, barred FROM standings ORDER BY person_id"
     before = world.select(GRANTS, statement)
-    assert world.command("events", "replay", "--rebuild", "grants.people").startswith("3 announced again")
-    assert world.command("events", "replay", "--rebuild", "grants.tokens").startswith("0 announced again")
+    assert world.command("events", "replay", "--rebuild", "grants.people").startswith("4 announced again")
+    assert world.command("events", "replay", "--rebuild", "grants.tokens").startswith("1 announced again")
     assert world.select(GRANTS, statement) == before
     world.running[GRANTS].stop()
     world.running[GRANTS].start()
