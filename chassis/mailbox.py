@@ -21,7 +21,6 @@ from email.policy import compat32
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
-from urllib.parse import quote
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.requests import Request
@@ -34,7 +33,7 @@ from chassis.config import Settings
 from chassis.errors import NotFound
 from chassis.house import House
 from chassis.log import describe, logger
-from chassis.web import FILE_POLICY, Section, application, environment, render
+from chassis.web import FILE_POLICY, Section, application, environment, render, saved_as
 
 _log = logger(__name__)
 
@@ -442,7 +441,7 @@ class _Pages:
         if not re.fullmatch("[1-9][0-9]{0,3}", number) or int(number) > len(mail.attachments):
             raise NotFound
         found = mail.attachments[int(number) - 1]
-        headers = _guarded(FILE_POLICY) | {"content-disposition": _saved_as(found.name)}
+        headers = _guarded(FILE_POLICY) | {"content-disposition": f"attachment; {saved_as(found.name)}"}
         kind = found.type if found.type in _NAMED_TYPES else "application/octet-stream"
         return Response(found.content, headers=headers, media_type=kind)
 
@@ -470,8 +469,3 @@ def _links_outside(page: str) -> str:
     start = re.match(r"\s*<!doctype[^>]*>", page, re.IGNORECASE)
     at = start.end() if start else 0
     return f'{page[:at]}<base target="_blank">{page[at:]}'
-
-
-def _saved_as(name: str) -> str:
-    plain = re.sub(r"[^ !#-\[\]-~]", "_", name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -155,3 +155,28 @@ DELETE FROM idempotency WHERE given_at < :before;
 -- name: lock_key^
 -- Two sendings of one form wait for each other.
 SELECT pg_advisory_xact_lock(hashtextextended(:key, 0));
+
+-- name: enter_file!
+-- A file whose content is still to come.
+INSERT INTO files (id, name, media_type, size, digest, received_at)
+VALUES (:id, :name, :media_type, 0, '', :now);
+
+-- name: enter_file_part!
+-- The next part of a file.
+INSERT INTO file_parts (file_id, number, content) VALUES (:file_id, :number, :content);
+
+-- name: complete_file!
+-- All of a file is there.
+UPDATE files SET size = :size, digest = :digest WHERE id = :id;
+
+-- name: file_by_id^
+-- What is known of a file.
+SELECT id, name, media_type, size, digest FROM files WHERE id = :id;
+
+-- name: file_part$
+-- One part of a file.
+SELECT content FROM file_parts WHERE file_id = :file_id AND number = :number;
+
+-- name: drop_files!
+-- Let go of files and their parts.
+DELETE FROM files WHERE id = ANY(:ids::uuid[]);

@@ -51,6 +51,7 @@ class Action(StrEnum):
     #: To show one's second factor.
     PROVE = "prove"
     READ_PARTNERS = "read_partners"
+    WRITE_PARTNERS = "write_partners"
     READ_PEOPLE = "read_people"
     READ_AUDIT = "read_audit"
     ADMINISTER_PEOPLE = "administer_people"
@@ -113,6 +114,7 @@ def _row(marks: str, of_object: str = "") -> Rule:
 RULES: Mapping[Action, Rule] = {
     #                             staff  outreach  grants_officer  payer  panel_member  trustee  ops  auditor
     Action.READ_PARTNERS:     _row("x        x            x          .          .           .      .     x"),
+    Action.WRITE_PARTNERS:    _row("x        x            .          .          .           .      .     ."),
     Action.READ_PEOPLE:       _row(".        .            .          .          .           .      x     x"),
     Action.READ_AUDIT:        _row(".        .            .          .          .           .      .     x"),
     Action.ADMINISTER_PEOPLE: _row(".        .            .          .          .           .      2     ."),

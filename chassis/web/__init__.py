@@ -15,7 +15,22 @@ from chassis.web.access import (
     signed_in,
 )
 from chassis.web.api import give, operation, read_document
+from chassis.web.editing import Difference, differences, read_revision
 from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
+from chassis.web.files import (
+    CSV,
+    DOCX,
+    JPEG,
+    JSON,
+    LARGEST_FILE,
+    PDF,
+    PNG,
+    Kind,
+    Upload,
+    give_file,
+    read_upload,
+    saved_as,
+)
 from chassis.web.gate import FILE_POLICY, SECRET_ADDRESS, SECURITY_HEADERS, Gate
 from chassis.web.idempotency import once, see
 from chassis.web.pages import Site, application, site_of
@@ -24,27 +39,39 @@ from chassis.web.server import PortTaken, WebServer
 from chassis.web.static import asset
 from chassis.web.stream import live
 from chassis.web.templates import environment, render
-from chassis.web.words import day, pounds, when
+from chassis.web.words import day, pounds, size_in_words, when
 
 __all__ = [
+    "CSV",
+    "DOCX",
     "FILE_POLICY",
+    "JPEG",
+    "JSON",
+    "LARGEST_FILE",
+    "PDF",
+    "PNG",
     "SECRET_ADDRESS",
     "SECURITY_HEADERS",
     "BadRequest",
+    "Difference",
     "Forbidden",
     "Gate",
+    "Kind",
     "PortTaken",
     "Section",
     "SignInNeeded",
     "Site",
     "TooLarge",
+    "Upload",
     "WebServer",
     "WrongMediaType",
     "application",
     "asset",
     "day",
+    "differences",
     "environment",
     "give",
+    "give_file",
     "has_proved",
     "live",
     "new_key",
@@ -57,10 +84,14 @@ __all__ = [
     "read_id",
     "read_json",
     "read_pounds",
+    "read_revision",
+    "read_upload",
     "render",
     "require_proof",
+    "saved_as",
     "see",
     "signed_in",
     "site_of",
+    "size_in_words",
     "when",
 ]

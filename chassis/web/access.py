@@ -73,8 +73,19 @@ class Silent(Refused):
     retry_after = 30
 
 
-def page(path: str, endpoint: Endpoint, action: Action, *, methods: Iterable[str] = ("GET",)) -> Route:
-    """A route that only those reach who may do the action."""
+def page(
+    path: str,
+    endpoint: Endpoint,
+    action: Action,
+    *,
+    methods: Iterable[str] = ("GET",),
+    largest: int | None = None,
+) -> Route:
+    """A route that only those reach who may do the action.
+
+    Args:
+        largest: bytes that a request may bring, where files are taken; elsewhere the setting decides.
+    """
 
     @wraps(endpoint)
     async def guarded(request: Request) -> Response:
@@ -83,6 +94,7 @@ def page(path: str, endpoint: Endpoint, action: Action, *, methods: Iterable[str
         return await endpoint(request)
 
     guarded.action = action  # type: ignore[attr-defined]
+    guarded.largest = largest  # type: ignore[attr-defined]
     return Route(path, guarded, methods=list(methods))
 
 

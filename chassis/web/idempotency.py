@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -14,6 +13,7 @@ from chassis.errors import Conflict
 from chassis.outbox import QUERIES
 from chassis.web.access import actor_of, check_key, is_api
 from chassis.web.errors import BadRequest
+from chassis.web.reading import CONTENT
 
 
 class _Undone(Exception):
@@ -52,7 +52,7 @@ async def once(
         check_key(request, key)
     # A path may carry a token: it is not kept as it is.
     scoped = hashlib.sha256(f"{request.scope['path']} {key}".encode()).hexdigest()
-    digest = hashlib.sha256(await _content(request)).digest()
+    digest = await _digest(request)
     try:
         async with acting(database, actor_of(request)) as tx:
             await QUERIES.lock_key(tx, key=scoped)
@@ -85,12 +85,10 @@ def _taken(by_program: bool) -> Conflict:
     return Conflict("This form was sent before with other content.", cure)
 
 
-async def _content(request: Request) -> bytes:
-    """What was sent, without the boundary that a browser draws anew for every sending of a file."""
-    body = await request.body()
-    _, options = parse_options_header(request.headers.get("content-type"))
-    boundary = options.get(b"boundary", b"")
-    return body.replace(boundary, b"") if boundary else body
+async def _digest(request: Request) -> bytes:
+    """What tells one content from another, whether it came as a form or as JSON."""
+    of_form: bytes | None = request.scope.get(CONTENT)
+    return of_form or hashlib.sha256(await request.body()).digest()
 
 
 async def _keep(tx: Transaction, key: str, digest: bytes, response: Response) -> None:

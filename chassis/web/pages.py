@@ -91,7 +91,7 @@ def application(
         routes=list(routes),
         middleware=[
             Middleware(Measured, service=service, errors=errors),
-            Middleware(Bounded, settings=settings, errors=errors),
+            Middleware(Bounded, settings=settings, errors=errors, routes=list(routes)),
         ],
         exception_handlers=handlers,
     )

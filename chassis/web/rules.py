@@ -2,10 +2,12 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from time import monotonic
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import metrics
@@ -13,6 +15,7 @@ from chassis.config import Settings
 from chassis.context import Cause, because_of
 from chassis.web.errors import Errors, Late, TooLarge, route_of
 from chassis.web.reading import FORMS
+from chassis.web.words import size_in_words
 
 #: A method is whatever word a client sends: the others are one label, or the metric would be endless.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -78,9 +81,14 @@ class Bounded:
     transaction with it.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, errors: Errors) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, errors: Errors, routes: Sequence[BaseRoute]) -> None:
         self._app = app
         self._limit = settings.body_limit
+        self._larger = [
+            (route, limit)
+            for route in routes
+            if (limit := getattr(getattr(route, "endpoint", None), "largest", None))
+        ]
         self._timeout = settings.request_timeout
         self._errors = errors
 
@@ -88,7 +96,8 @@ class Bounded:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         try:
-            self._refuse_declared(scope)
+            limit = self._limit_of(scope)
+            self._refuse_declared(scope, limit)
             async with asyncio.timeout(self._timeout) as time:
 
                 async def note(message: Message) -> None:
@@ -96,7 +105,7 @@ class Bounded:
                         time.reschedule(None)
                     await send(message)
 
-                await self._app(scope, self._counting(receive), note)
+                await self._app(scope, self._counting(receive, limit), note)
         except (TooLarge, TimeoutError) as error:
             if isinstance(error, TimeoutError) and not time.expired():
                 raise
@@ -104,24 +113,30 @@ class Bounded:
             response = await self._errors.refused(Request(scope, receive), refusal)
             await response(scope, receive, send)
 
-    def _refuse_declared(self, scope: Scope) -> None:
+    def _limit_of(self, scope: Scope) -> int:
+        """Bytes that a request to this route may bring."""
+        matching = (limit for route, limit in self._larger if route.matches(scope)[0] is Match.FULL)
+        return max(self._limit, next(matching, 0))
+
+    def _refuse_declared(self, scope: Scope, limit: int) -> None:
         declared = Headers(scope=scope).get("content-length", "0")
         # Python refuses to read a number of thousands of digits.
-        if declared.isdecimal() and (len(declared) > 15 or int(declared) > self._limit):
-            raise self._too_large()
+        if declared.isdecimal() and (len(declared) > 15 or int(declared) > limit):
+            raise _too_large(limit)
 
-    def _counting(self, receive: Receive) -> Receive:
+    def _counting(self, receive: Receive, limit: int) -> Receive:
         received = 0
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._limit:
-                raise self._too_large()
+            if received > limit:
+                raise _too_large(limit)
             return message
 
         return counted
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"What was sent is larger than {self._limit:,} bytes.", "Send less at once.")
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"What was sent is larger than {size_in_words(limit)}.", "Send less at once.")

@@ -13,6 +13,15 @@ def pounds(pence: int | None) -> str:
     return f"{'−' if pence < 0 else ''}£{whole:,}" + (f".{rest:02}" if rest else "")
 
 
+def size_in_words(size: int) -> str:
+    """How large something is, from its bytes: ``740 bytes``, ``38 kB`` or ``2.4 MB``."""
+    if size < 1_000:
+        return f"{size} bytes"
+    if size < 1_000_000:
+        return f"{round(size / 1_000)} kB"
+    return f"{size / 1_000_000:.1f} MB"
+
+
 def when(moment: datetime | None) -> str:
     """A moment in the users' own time: ``3 February 2012, 14:05``."""
     if moment is None:

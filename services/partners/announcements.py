@@ -47,6 +47,8 @@ def _state_of(organisation: Organisation, fact: type[Fact], *, snapshot: bool) -
             "opened_on": organisation.opened_on,
             "closed_on": organisation.closed_on,
             "successor_id": organisation.successor_id,
+            "handed_over": list(organisation.handed_over),
+            "merged_into": organisation.merged_into,
         },
     )
 

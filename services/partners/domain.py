@@ -12,6 +12,14 @@ from typing import Any, Self
 from uuid import UUID
 
 
+class HandedOver(StrEnum):
+    """What may go from a closed body to its successor."""
+
+    LETTERS = "letters"
+    REFERRALS = "referrals"
+    AGREEMENTS = "agreements"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Organisation:
     """A body that we work with, wrote to, or know."""
@@ -30,15 +38,29 @@ class Organisation:
     closed_on: date | None
     #: The body that took over from a closed one.
     successor_id: UUID | None
+    #: The lines of its postal address, without the postcode.
+    postal_address: tuple[str, ...] = ()
+    postcode: str | None = None
+    telephone: str | None = None
+    #: An address that begins with https:// or http://.
+    website: str | None = None
+    #: What the successor took over, as codes of ``HandedOver``; what is not named here has ended.
+    handed_over: tuple[str, ...] = ()
+    #: The entry that this one was merged into; everything that was here is there.
+    merged_into: UUID | None = None
     #: Counted from 1, one more with every change.
     version: int = 1
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """The organisation in a row of the table."""
-        names = ("id", "identifier", "name", "closeness", "opened_on", "closed_on", "successor_id", "version")
-        kinds, areas = tuple(row["kinds"]), tuple(row["areas"])
-        return cls(**{name: row[name] for name in names}, kinds=kinds, areas=areas)
+        names = (
+            *("id", "identifier", "name", "closeness", "opened_on", "closed_on", "successor_id"),
+            *("postcode", "telephone", "website", "merged_into", "version"),
+        )
+        lists = ("kinds", "areas", "postal_address", "handed_over")
+        said = {name: row[name] for name in names} | {name: tuple(row[name]) for name in lists}
+        return cls(**said)
 
     @property
     def listed_as(self) -> str:

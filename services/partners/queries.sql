@@ -4,7 +4,8 @@ LOCK TABLE organisations, contacts IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: organisations_by_id
 -- These organisations of the register.
-SELECT id, identifier, name, kinds, areas, closeness, opened_on, closed_on, successor_id, version
+SELECT id, identifier, name, kinds, areas, closeness, opened_on, closed_on, successor_id, postal_address, postcode,
+       telephone, website, handed_over, merged_into, version
 FROM organisations WHERE id = ANY(:ids::uuid[]);
 
 -- name: contacts_of
@@ -105,8 +106,10 @@ ORDER BY l.line LIMIT :most;
 -- name: staged_organisations_after
 -- The next organisations of the file, as it says they are.
 SELECT o.line, o.id, l.identifier, l.name, l.kinds, l.areas, l.closeness, l.opened_on, l.closed_on,
-       s.id AS successor_id, 1 AS version
+       s.id AS successor_id, coalesce(k.postal_address, '{}') AS postal_address, k.postcode, k.telephone, k.website,
+       coalesce(k.handed_over, '{}') AS handed_over, k.merged_into, 1 AS version
 FROM staged_organisations AS o JOIN staged_lines AS l ON l.line = o.line
+LEFT JOIN organisations AS k ON k.id = o.id
 LEFT JOIN LATERAL (
     SELECT r.id FROM organisations AS r WHERE r.identifier = l.successor
     UNION SELECT f.id FROM staged_organisations AS f WHERE f.identifier = l.successor
@@ -139,17 +142,25 @@ WHERE NOT EXISTS (
 -- name: write_organisations!
 -- Enter organisations, or bring those that are there up to date. Lists come as lines of one text.
 INSERT INTO organisations AS known
-    (id, identifier, name, listed_as, kinds, areas, closeness, opened_on, closed_on, successor_id, version, changed_at)
+    (id, identifier, name, listed_as, kinds, areas, closeness, opened_on, closed_on, successor_id, postal_address,
+     postcode, telephone, website, handed_over, merged_into, version, changed_at)
 SELECT said.id, said.identifier, said.name, said.listed_as, string_to_array(said.kinds, E'\n'),
        string_to_array(said.areas, E'\n'), said.closeness, said.opened_on, said.closed_on, said.successor_id,
-       said.version, :now
+       string_to_array(said.postal_address, E'\n'), said.postcode, said.telephone, said.website,
+       string_to_array(said.handed_over, E'\n'), said.merged_into, said.version, :now
 FROM unnest(:ids::uuid[], :identifiers::text[], :names::text[], :listed_as::text[], :kinds::text[], :areas::text[],
-            :closeness::text[], :opened_on::date[], :closed_on::date[], :successors::uuid[], :versions::integer[])
-     AS said (id, identifier, name, listed_as, kinds, areas, closeness, opened_on, closed_on, successor_id, version)
+            :closeness::text[], :opened_on::date[], :closed_on::date[], :successors::uuid[],
+            :postal_addresses::text[], :postcodes::text[], :telephones::text[], :websites::text[],
+            :handed_over::text[], :merged_into::uuid[], :versions::integer[])
+     AS said (id, identifier, name, listed_as, kinds, areas, closeness, opened_on, closed_on, successor_id,
+              postal_address, postcode, telephone, website, handed_over, merged_into, version)
 ON CONFLICT (id) DO UPDATE SET
-    name = excluded.name, listed_as = excluded.listed_as, kinds = excluded.kinds, areas = excluded.areas,
-    closeness = excluded.closeness, opened_on = excluded.opened_on, closed_on = excluded.closed_on,
-    successor_id = excluded.successor_id, version = known.version + 1, changed_at = excluded.changed_at;
+    identifier = excluded.identifier, name = excluded.name, listed_as = excluded.listed_as, kinds = excluded.kinds,
+    areas = excluded.areas, closeness = excluded.closeness, opened_on = excluded.opened_on,
+    closed_on = excluded.closed_on, successor_id = excluded.successor_id, postal_address = excluded.postal_address,
+    postcode = excluded.postcode, telephone = excluded.telephone, website = excluded.website,
+    handed_over = excluded.handed_over, merged_into = excluded.merged_into, version = known.version + 1,
+    changed_at = excluded.changed_at;
 
 -- name: write_contacts!
 -- Enter contacts, or bring those that are there up to date. The lines of an address come as one text.
@@ -171,7 +182,8 @@ ON CONFLICT (id) DO UPDATE SET
 
 -- name: organisations_after
 -- The next organisations in the order of their ids.
-SELECT id, identifier, name, kinds, areas, closeness, opened_on, closed_on, successor_id, version
+SELECT id, identifier, name, kinds, areas, closeness, opened_on, closed_on, successor_id, postal_address, postcode,
+       telephone, website, handed_over, merged_into, version
 FROM organisations WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
 
 -- name: contacts_after
@@ -193,7 +205,8 @@ SELECT id FROM known;
 
 -- name: organisations_listed
 -- A page of the register by name, after the given organisation, with how many contacts may be written to.
-SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o.closed_on, o.successor_id, o.version,
+SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o.closed_on, o.successor_id,
+       o.postal_address, o.postcode, o.telephone, o.website, o.handed_over, o.merged_into, o.version,
        (SELECT count(*) FROM contacts AS c WHERE c.organisation_id = o.id AND c.withdrawn_on IS NULL) AS contacts
 FROM organisations AS o
 WHERE o.listed_as || ' ' || lower(o.identifier) LIKE ALL(:patterns::text[])
@@ -214,7 +227,8 @@ WHERE o.listed_as || ' ' || lower(o.identifier) LIKE ALL(:patterns::text[])
 
 -- name: organisation_by_id^
 -- One organisation with the name of its successor.
-SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o.closed_on, o.successor_id, o.version,
+SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o.closed_on, o.successor_id,
+       o.postal_address, o.postcode, o.telephone, o.website, o.handed_over, o.merged_into, o.version,
        s.name AS successor_name
 FROM organisations AS o LEFT JOIN organisations AS s ON s.id = o.successor_id
 WHERE o.id = :id;

@@ -22,6 +22,12 @@ async def write_organisations(tx: Transaction, organisations: Sequence[Organisat
         opened_on=_each(organisations, "opened_on"),
         closed_on=_each(organisations, "closed_on"),
         successors=_each(organisations, "successor_id"),
+        postal_addresses=["\n".join(each.postal_address) for each in organisations],
+        postcodes=_each(organisations, "postcode"),
+        telephones=_each(organisations, "telephone"),
+        websites=_each(organisations, "website"),
+        handed_over=["\n".join(each.handed_over) for each in organisations],
+        merged_into=_each(organisations, "merged_into"),
         versions=_each(organisations, "version"),
         now=tx.now,
     )

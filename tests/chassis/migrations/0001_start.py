@@ -10,6 +10,7 @@ def upgrade() -> None:
     run_chassis_schema("0001")
     run_chassis_schema("0004")
     run_chassis_schema("0006")
+    run_chassis_schema("0007")
     run("CREATE TABLE effects (id serial PRIMARY KEY, subject text NOT NULL, sequence integer NOT NULL)")
 
 
