@@ -98,7 +98,7 @@ class Guardian:
     def close(self) -> None:
         """End everything in the directory, and the directory."""
         self._requests.close()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)
         self._answers.close()
 
 
