@@ -1,4 +1,4 @@
-"""What people ask about what is held on them: taking it down, looking through what was found, giving it out.
+"""What people ask about what is held on them: recording it, looking through what was found, giving it out.
 
 Whoever opens something that was gathered is noted in the audit, because it is everything about somebody.
 """
@@ -103,7 +103,7 @@ def _term(request: Request, term: Any) -> dict[str, Any]:
     }
 
 
-# Taking it down
+# Recording it
 
 
 async def show_form(request: Request) -> Response:
@@ -150,7 +150,7 @@ def _form(
 
 
 async def begin(request: Request) -> Response:
-    """Take a request down, or show the form again with what is wrong."""
+    """Record a request, or show the form again with what is wrong."""
     form = await read_form(request)
     entries = _ids(form)
 
@@ -219,6 +219,7 @@ async def show(request: Request) -> Response:
         "rights_request.html",
         known=_listed(request, row, _today(request)),
         is_export=row["kind"] == Kind.EXPORT,
+        nothing_known=state is State.ERASED and rights.nothing_known(answers),
         state=state,
         answers=[_answer(answer) for answer in _telling(answers)],
         waiting=_waiting(state, answers),
