@@ -12,7 +12,7 @@ from chassis.audit import acting
 from chassis.database import Database, Transaction
 from chassis.errors import Conflict
 from chassis.outbox import QUERIES
-from chassis.web.access import actor_of, check_key, is_api
+from chassis.web.access import actor_of, check_key, check_still_good, is_api
 from chassis.web.errors import BadRequest
 
 
@@ -44,6 +44,7 @@ async def once(
     Raises:
         BadRequest: without a usable key.
         Conflict: when the key came with another body before, or the form was made for another session.
+        SignInNeeded: when whoever asks may no longer act.
     """
     by_program = is_api(request) or request.headers.get("idempotency-key") == key
     if not 8 <= len(key) <= 100 or not key.isascii():
@@ -62,6 +63,7 @@ async def once(
                     raise _taken(by_program)
                 tx.actor = None  # nothing is done this time
                 return _given_again(given)
+            await check_still_good(request, tx)
             response = await act(tx)
             if response.status_code >= 400:
                 raise _Undone(response)

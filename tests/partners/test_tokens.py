@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from chassis.access import token_digest
+from chassis.access import NoSession, Standings, check_now, token_digest
 from chassis.database import Database
 from contracts.access import ACCOUNT, PROVE, SIGN_IN
 from contracts.partners import TokenIssued, TokenRevoked
@@ -243,3 +243,24 @@ async def test_whoever_has_a_second_factor_shows_it_first(
     answer = await browser.post(TOKENS, data=form)
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (307, f"{PROVE}/first")
     assert await rows(register, "SELECT * FROM issued_tokens") == []
+
+
+async def test_a_program_does_nothing_with_a_token_that_was_revoked_a_moment_ago(
+    register: Database, amina: UUID
+) -> None:
+    """In the transaction of an act, which waits for nothing that was read before."""
+    secret = await issue(register, amina, writes=True)
+    person = await Standings(register).of_token(secret, register.context.clock.now())
+    async with register.transaction() as tx:
+        await check_now(tx, person)
+        await people.change_roles(tx, amina, ["staff", "ops", "outreach"])
+        await check_now(tx, person)
+    for change in (
+        lambda tx: people.change_roles(tx, amina, ["outreach", "ops"]),
+        lambda tx: tokens.revoke(tx, amina, person.session),
+    ):
+        async with register.transaction() as tx:
+            await people.change_roles(tx, amina, ["staff", "ops"])
+            await change(tx)
+            with pytest.raises(NoSession, match="revoked"):
+                await check_now(tx, person)

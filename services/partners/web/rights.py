@@ -12,12 +12,12 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from chassis.audit import acting, note
+from chassis.audit import note
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
-from chassis.web.access import actor_of
+from chassis.web.access import acts
 from contracts.access import ACCOUNT, RIGHTS, Action, may
 from contracts.topology import SERVICES
 from services.partners import rights
@@ -263,7 +263,7 @@ def _file(id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
 async def show_file(request: Request) -> Response:
     """One file of what was gathered, as people read it. That somebody looked is noted."""
     id, service, number = read_id(request), request.path_params["service"], _number(request)
-    async with acting(site_of(request).database, actor_of(request)) as tx:
+    async with acts(request) as tx:
         found = await rights.read_file(tx, id, service, number)
         [file] = [
             each
@@ -341,7 +341,7 @@ async def cancel(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """The archive, once it was looked through. That it was taken is noted."""
     id = read_id(request)
-    async with acting(site_of(request).database, actor_of(request)) as tx:
+    async with acts(request) as tx:
         archive = await archive_of(tx, id)
         note(tx, "given_out", "request", id)
     headers = {"content-disposition": f'attachment; filename="what-we-hold-{str(id)[-8:]}.zip"'}

@@ -6,11 +6,10 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.audit import acting
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from chassis.web import new_key, once, read_form, require_proof, see, signed_in, site_of
-from chassis.web.access import actor_of, check_key, to_sign_in
+from chassis.web.access import acts, check_key, to_sign_in
 from contracts.access import ACCOUNT, PROVE, needs_proof
 from services.partners import second_factor
 from services.partners.queries import PEOPLE
@@ -49,7 +48,7 @@ async def prove(request: Request) -> Response:
     form, person = await read_form(request), signed_in(request)
     check_key(request, str(form.get("key", "")))
     next = safe_path(str(form.get("next", "/")))
-    async with acting(site_of(request).database, actor_of(request)) as tx:
+    async with acts(request) as tx:
         proved = await second_factor.prove(tx, person, str(form.get("code", "")))
         began = await go_on_anew(request, tx) if proved else None
     if not proved:
@@ -99,7 +98,7 @@ async def set_up(request: Request) -> Response:
         require_proof(request)
     if first := await again_first(request, SET_UP):
         return first
-    async with acting(site_of(request).database, actor_of(request)) as tx:
+    async with acts(request) as tx:
         codes = await second_factor.take(tx, person, known, str(form.get("code", "")))
         began = await go_on_anew(request, tx) if codes else None
     if codes is None:
@@ -114,7 +113,7 @@ async def renew_codes(request: Request) -> Response:
     check_key(request, str(form.get("key", "")))
     if first := await again_first(request, f"{ACCOUNT}/recovery-codes"):
         return first
-    async with acting(site_of(request).database, actor_of(request)) as tx:
+    async with acts(request) as tx:
         codes = await second_factor.renew_recovery_codes(tx, signed_in(request).id)
     return _codes(request, codes, ACCOUNT)
 

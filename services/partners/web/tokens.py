@@ -5,11 +5,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.audit import acting
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
 from chassis.web import new_key, once, read_form, read_id, require_proof, see, signed_in, site_of
-from chassis.web.access import actor_of, check_key
+from chassis.web.access import acts, check_key
 from contracts.access import ACCOUNT, ROLES, Role
 from services.partners import tokens
 from services.partners.queries import PEOPLE
@@ -58,7 +57,7 @@ async def issue(request: Request) -> Response:
         return first
     values = {name: str(form.get(name, "")).strip() for name in ("name", "role", "days", "writes")}
     try:
-        async with acting(site_of(request).database, actor_of(request)) as tx:
+        async with acts(request) as tx:
             known = await PEOPLE.person_by_id(tx, id=person.id)
             if known is not None and known["second_factor"] is not None:
                 require_proof(request)
