@@ -231,6 +231,7 @@ async def _sign_in(tx: Transaction, found: Mapping[str, Any], visitor: Visitor) 
     if before is not None:
         await people.sign_out(tx, before["person_id"], before["id"])
     person = await PEOPLE.lock_person(tx, id=found["person_id"])
+    await PEOPLE.forget_unreached(tx, person_id=found["person_id"])
     id, renewal, agent = uuid_utils.compat.uuid7(), _new_secret(), agent_words(visitor.agent)
     await PEOPLE.begin_session(
         tx, id=id, person_id=person["id"], renewal=digest(renewal), agent=agent, now=tx.now

@@ -64,6 +64,7 @@ def build(database: Database) -> ASGIApp:
         page("/people/invite", people.invite_somebody, administer, methods=post),
         page("/people/{id}", people.show, see_people),
         page("/people/{id}/roles", people.give_roles, administer, methods=post),
+        page("/people/{id}/address", people.put_address_right, administer, methods=post),
         page("/people/{id}/bar", people.bar_somebody, administer, methods=post),
         page("/people/{id}/forget-second-factor", people.forget_second_factor, administer, methods=post),
         page("/people/{id}/admit", people.admit_again, administer, methods=post),

@@ -163,7 +163,7 @@ async def begin(request: Request) -> Response:
     try:
         return await once(request, site_of(request).database, str(form.get("key", "")), act)
     except Refused as refused:
-        if not refused.field and not isinstance(refused, Conflict):
+        if not refused.field and type(refused) is not Conflict:
             raise
         fault = {refused.field or "kind": {"fault": refused.what, "cure": refused.cure}}
         typed = {name: str(form.get(name, "")) for name in ("who", "reference", "kind", "confirm")}

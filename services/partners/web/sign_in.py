@@ -18,6 +18,7 @@ from chassis.log import logger
 from chassis.web import SECRET_ADDRESS, new_key, read_form, see, signed_in, site_of
 from chassis.web.access import actor_of, check_key, read_cookie, set_session
 from chassis.web.pace import source_of
+from chassis.writing import mailable
 from contracts.access import RENEW, SIGN_IN
 from contracts.topology import PARTNERS
 from services.partners import signing_in
@@ -59,8 +60,9 @@ async def ask(request: Request) -> Response:
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
     email = str(form.get("email", "")).strip()[:254]
-    if "@" not in email:
-        fault = {"fault": "This is not an e-mail address.", "cure": "Write one such as name@body.example."}
+    if not mailable(email):
+        cure = "Write one such as name@body.example."
+        fault = {"fault": "No mail can be sent to this address.", "cure": cure}
         return _form(request, email, {"email": fault}, status=422)
     browser = browser_of(request) or signing_in.new_browser()
     asked = Asked(
