@@ -98,7 +98,7 @@ class Person:
 
     def form_mark(self, key: str) -> str:
         """What makes a form's key one of this session's."""
-        return hmac.new(self.forms.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
+        return form_mark(self.forms, key)
 
 
 class SessionKeys:
@@ -374,6 +374,11 @@ async def remember_tokens(tx: Transaction, events: Sequence[Event]) -> None:
 
 def _state(event: Event) -> dict[str, Any]:
     return {**event.data, "epoch": event.epoch, "version": event.sequence}
+
+
+def form_mark(forms: str, key: str) -> str:
+    """What makes a form's key one of the session with this secret."""
+    return hmac.new(forms.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def new_forms_secret() -> str:

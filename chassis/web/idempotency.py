@@ -15,6 +15,9 @@ from chassis.outbox import QUERIES
 from chassis.web.access import actor_of, check_key, check_still_good, is_api
 from chassis.web.errors import BadRequest
 
+#: Stands in a kept answer for the address that was asked, which may be a secret.
+_HERE = "."
+
 
 class _Undone(Exception):
     """Carries an answer that says no out of the transaction, which is then undone."""
@@ -62,12 +65,12 @@ async def once(
                 if bytes(given["digest"]) != digest:
                     raise _taken(by_program)
                 tx.actor = None  # nothing is done this time
-                return _given_again(given)
+                return _given_again(request, given)
             await check_still_good(request, tx)
             response = await act(tx)
             if response.status_code >= 400:
                 raise _Undone(response)
-            await _keep(tx, scoped, digest, response)
+            await _keep(tx, request, scoped, digest, response)
             return response
     except _Undone as undone:
         return undone.response
@@ -95,21 +98,28 @@ async def _content(request: Request) -> bytes:
     return body.replace(boundary, b"") if boundary else body
 
 
-async def _keep(tx: Transaction, key: str, digest: bytes, response: Response) -> None:
+async def _keep(tx: Transaction, request: Request, key: str, digest: bytes, response: Response) -> None:
+    location, path = response.headers.get("location"), request.scope["path"]
+    if location and location.startswith(path):
+        location = f"{_HERE}{location.removeprefix(path)}"
     await QUERIES.keep_answer(
         tx,
         key=key,
         digest=digest,
         status=response.status_code,
-        location=response.headers.get("location"),
+        location=location,
         body=bytes(response.body),
         media_type=response.media_type,
         now=tx.now,
     )
 
 
-def _given_again(given: Any) -> Response:
+def _given_again(request: Request, given: Any) -> Response:
     repeated = Response(bytes(given["body"]), given["status"], media_type=given["media_type"])
-    if given["location"]:
-        repeated.headers["location"] = given["location"]
+    location: str = given["location"] or ""
+    if location:
+        below = location.startswith(_HERE)
+        repeated.headers["location"] = (
+            request.scope["path"] + location.removeprefix(_HERE) if below else location
+        )
     return repeated

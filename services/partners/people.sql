@@ -200,6 +200,14 @@ INSERT INTO kept_forms (id, browser, sealed, kept_at) VALUES (:id, :browser, :se
 -- The form that a browser has posted last.
 SELECT sealed FROM kept_forms WHERE browser = :browser AND kept_at > :since ORDER BY kept_at DESC, id LIMIT 1;
 
+-- name: last_sessions_of
+-- The newest sessions of one person, those that have ended as well.
+SELECT id FROM sessions WHERE person_id = :person_id ORDER BY began_at DESC, id LIMIT :most;
+
+-- name: forget_kept_forms!
+-- Whatever a browser has posted too late was given back, or is somebody else's.
+DELETE FROM kept_forms WHERE browser = :browser;
+
 -- name: purge_sign_ins$
 -- Forget how people asked to sign in longer ago than this. How many.
 WITH old AS (

@@ -20,7 +20,7 @@ import uuid_utils.compat
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
-from chassis.access import Person
+from chassis.access import Person, form_mark
 from chassis.config import Settings
 from chassis.context import Context
 from chassis.database import Transaction
@@ -47,6 +47,8 @@ GUESSES, GUESSES_AN_HOUR = 5, 15
 ASKS, ASKS_FOR_ADDRESS, ASKS_OF_SOURCE, ASKS_WITHIN = 5, 20, 40, timedelta(minutes=15)
 #: Forms of one source that are kept in the same time: whoever sends them need not have signed in.
 KEPT_OF_SOURCE = 40
+#: Sessions of one person that are looked through for the one in which a form was made.
+_SESSIONS = 200
 #: How long ago somebody may have signed in who changes how one signs in as them.
 LATELY = timedelta(minutes=15)
 
@@ -236,6 +238,8 @@ async def _sign_in(tx: Transaction, found: Mapping[str, Any], visitor: Visitor) 
     await PEOPLE.begin_session(
         tx, id=id, person_id=person["id"], renewal=digest(renewal), agent=agent, now=tx.now
     )
+    if await kept_form(tx, visitor.browser, person["id"]) is None:  # what is kept is somebody else's
+        await forget_kept_forms(tx, visitor.browser)
     return Began(person=await _person(tx, id, person["id"], person), renewal=renewal, next=found["next"])
 
 
@@ -284,17 +288,21 @@ def good_since(tx: Transaction) -> dict[str, Any]:
 async def _person(tx: Transaction, session: UUID, id: UUID, known: Mapping[str, Any]) -> Person:
     epoch = await MESSAGES.present_epoch(tx)
     proved_at = known.get("proved_at")
-    secret = hmac.new(tx.context.keys.derive("forms"), str(session).encode(), hashlib.sha256).hexdigest()
     return Person(
         id=id,
         session=session,
         roles=frozenset(known["roles"]),
         version=(epoch, known["version"]),
         seen_at=tx.now,
-        forms=secret,
+        forms=_forms_secret(tx.context, session),
         proved_at=proved_at,
         owes_proof=known["second_factor"] is not None and proved_at is None,
     )
+
+
+def _forms_secret(context: Context, session: UUID) -> str:
+    """What signs the keys of a session's forms."""
+    return hmac.new(context.keys.derive("forms"), str(session).encode(), hashlib.sha256).hexdigest()
 
 
 # Forms that were posted too late
@@ -303,7 +311,7 @@ async def _person(tx: Transaction, session: UUID, id: UUID, known: Mapping[str, 
 async def keep_form(
     tx: Transaction, browser: str, source: str, path: str, fields: list[tuple[str, str]]
 ) -> None:
-    """Keep what was posted after the session had ended. Only this browser can read it.
+    """Keep what was posted after the session had ended. Only this browser and its person can read it.
 
     Raises:
         TooMany: when so many were kept for the same source.
@@ -316,8 +324,11 @@ async def keep_form(
     )
 
 
-async def kept_form(tx: Transaction, browser: str) -> tuple[str, list[tuple[str, str]]] | None:
-    """The form that this browser posted too late: its address and its fields."""
+async def kept_form(tx: Transaction, browser: str, person: UUID) -> tuple[str, list[tuple[str, str]]] | None:
+    """The form that this person posted too late in this browser: its address and its fields.
+
+    Whose it is, its key says, which bears the mark of the session in which it was made.
+    """
     found = await PEOPLE.kept_form(tx, browser=digest(browser), since=tx.now - KEPT_FOR)
     if found is None:
         return None
@@ -325,7 +336,22 @@ async def kept_form(tx: Transaction, browser: str) -> tuple[str, list[tuple[str,
         content = json.loads(SecretBox(_form_key(browser)).decrypt(bytes(found["sealed"])))
     except CryptoError:
         return None
-    return content["path"], [(name, value) for name, value in content["fields"]]
+    fields = [(name, value) for name, value in content["fields"]]
+    if not await _is_theirs(tx, dict(fields).get("key", ""), person):
+        return None
+    return content["path"], fields
+
+
+async def _is_theirs(tx: Transaction, key: str, person: UUID) -> bool:
+    bare, _, rest = key.partition(".")
+    sessions = [row["id"] async for row in PEOPLE.last_sessions_of(tx, person_id=person, most=_SESSIONS)]
+    marks = (form_mark(_forms_secret(tx.context, session), bare) for session in sessions)
+    return any(hmac.compare_digest(rest[:32].encode(), mark.encode()) for mark in marks)
+
+
+async def forget_kept_forms(tx: Transaction, browser: str) -> None:
+    """Keep nothing any more of what this browser has posted too late."""
+    await PEOPLE.forget_kept_forms(tx, browser=digest(browser))
 
 
 async def tidy(tx: Transaction) -> None:

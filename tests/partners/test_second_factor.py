@@ -33,6 +33,7 @@ from tests.partners.browsing import (
     proves,
     rows,
     sets_up,
+    shown_after,
     signs_in,
 )
 
@@ -281,7 +282,8 @@ async def test_a_recovery_code_does_as_well_once_however_it_is_typed(
     assert (await post(browser, PROVE, code=first.upper().replace("-", " "))).status_code == 303
     assert (await post(browser, PROVE, code=first)).status_code == 422
     assert f"{RECOVERY_CODES - 1} recovery codes are left" in (await browser.get(ACCOUNT)).text
-    new = codes_on(await post(browser, f"{ACCOUNT}/recovery-codes", on=ACCOUNT))
+    made = await post(browser, f"{ACCOUNT}/recovery-codes", on=ACCOUNT)
+    new = codes_on(await shown_after(browser, made))
     assert len(new) == RECOVERY_CODES
     assert (await post(browser, PROVE, code=second)).status_code == 422
     assert (await post(browser, PROVE, code=new[0])).status_code == 303
@@ -407,6 +409,33 @@ async def test_all_of_it_is_in_the_audit_and_names_nobody(
     assert {row["person_id"] for row in said} == {str(amina)}
     assert (said[6]["before"], said[6]["after"]) == ({"roles": ["staff"]}, {"roles": ["auditor"]})
     assert not re.search("Marker|Amina|@", str(said))
+
+
+async def test_new_codes_are_shown_once_and_a_reload_makes_none(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    await sets_up(browser, register)
+    fields = {"key": key_in(await browser.get(ACCOUNT)) + "-codes"}
+    made = await browser.post(f"{ACCOUNT}/recovery-codes", data=fields)
+    page = made.headers["location"]
+    kept = dict(browser.cookies)
+    assert len(codes_on(await browser.get(page))) == RECOVERY_CODES
+    digests = await rows(register, "SELECT * FROM recovery_codes ORDER BY code")
+    reloaded = await browser.get(page)
+    assert "They were shown already" in reloaded.text
+    assert not codes_on(reloaded)
+    again = await browser.post(f"{ACCOUNT}/recovery-codes", data=fields)
+    assert again.headers["location"] == page
+    assert await rows(register, "SELECT * FROM recovery_codes ORDER BY code") == digests
+    async with open_browser() as other:  # of the same person, and what travelled in the first one's
+        await signs_in(other, register)
+        other.cookies.set("conduit-shown", kept["conduit-shown"], "127.0.0.1", ACCOUNT)
+        await proves(other, register)
+        assert not codes_on(await other.get(page))
+    for stolen in (kept["conduit-shown"], "x", "a" * 3_000):
+        browser.cookies.set("conduit-shown", stolen, "127.0.0.1", ACCOUNT)
+        later(register, minutes=3)
+        assert not codes_on(await browser.get(page)), stolen[:20]
 
 
 # Somebody whose standing changes

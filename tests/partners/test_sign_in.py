@@ -600,9 +600,52 @@ async def test_a_form_that_comes_after_the_end_is_kept_until_one_has_signed_in(
         await signs_in(other, register)
         await proves(other, register)
         assert "Noor" not in (await other.get(f"{MOUNT}/kept")).text
-    sent = await browser.post(f"{PEOPLE}/invite", data={**form, "key": key_in(kept)})
+    form |= {"key": key_in(kept)}
+    for _ in range(2):
+        passed_on = await browser.post(f"{MOUNT}/kept/send", data=form)
+        assert (passed_on.status_code, passed_on.headers["location"]) == (307, f"{PEOPLE}/invite")
+    sent = await browser.post(passed_on.headers["location"], data=form)
     assert sent.status_code == 303, sent.text
     assert len(await rows(register, "SELECT * FROM people")) == 2
+    assert await rows(register, "SELECT * FROM kept_forms") == []
+    assert "Nothing is kept here" in (await browser.get(f"{MOUNT}/kept")).text
+
+
+@pytest.fixture
+async def late_form(browser: httpx.AsyncClient, register: Database) -> dict[str, str]:
+    """Something that Amina sent in this browser after her session had ended."""
+    async with register.transaction() as tx:
+        await people.invite(tx, name="Other", email="other@forum.example", roles=["staff"])
+    await signs_in(browser, register)
+    form = {"key": key_in(await browser.get(ACCOUNT)), "words": "Noor O’Marker"}
+    later(register, hours=register.context.settings.session_idle + 0.1)
+    answer = await browser.post(f"{ACCOUNT}/tokens", data=form, follow_redirects=True)
+    assert str(answer.url.path) == SIGN_IN
+    return form
+
+
+@pytest.mark.usefixtures("amina", "late_form")
+async def test_a_form_that_was_kept_is_shown_to_nobody_else_who_signs_in_there(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    answer = await signs_in(browser, register, email="other@forum.example", next=f"{MOUNT}/kept")
+    kept = await browser.get(answer.headers["location"])
+    assert "Nothing is kept here" in kept.text
+    assert "Noor" not in kept.text
+    assert await rows(register, "SELECT * FROM kept_forms") == []
+
+
+@pytest.mark.usefixtures("amina")
+async def test_a_form_that_nobody_wants_any_more_is_gone(
+    browser: httpx.AsyncClient, register: Database, late_form: dict[str, str]
+) -> None:
+    answer = await signs_in(browser, register, next=f"{MOUNT}/kept")
+    form = {**late_form, "key": key_in(await browser.get(answer.headers["location"]))}
+    answer = await browser.post(f"{MOUNT}/kept/discard", data=form)
+    page = await browser.get(answer.headers["location"])
+    assert "Your form is not sent" in page.text
+    assert "Noor" not in page.text
+    assert await rows(register, "SELECT * FROM kept_forms") == []
 
 
 async def test_roles_that_are_taken_away_are_gone_at_once(

@@ -28,6 +28,7 @@ from tests.partners.browsing import (
     post,
     rows,
     sets_up,
+    shown_after,
     signs_in,
 )
 
@@ -72,10 +73,15 @@ async def test_a_token_is_made_on_the_page_shown_once_and_used(
     browser: httpx.AsyncClient, register: Database
 ) -> None:
     answer = await post(browser, TOKENS, name="Marker figures", role="staff", days="30")
-    assert answer.status_code == 200
-    found = re.search(r'id="token">(conduit_[a-z2-7]{32})<', answer.text)
+    shown = await shown_after(browser, answer)
+    found = re.search(r'id="token">(conduit_[a-z2-7]{32})<', shown.text)
     assert found
     token = found.group(1)
+    reloaded = await browser.get(answer.headers["location"])
+    assert token not in reloaded.text
+    assert "revoke it and make another one" in reloaded.text
+    assert len(await rows(register, "SELECT * FROM issued_tokens")) == 1
+    assert token not in str(await rows(register, "SELECT * FROM idempotency"))
     assert await asks_anew(register, token) == 200
     page = await browser.get(TOKENS)
     assert "Marker figures" in page.text
@@ -222,7 +228,7 @@ async def test_a_session_that_was_left_open_makes_none_and_loses_nothing(
     kept = await browser.get(answer.headers["location"])
     assert "Marker figures" in kept.text
     form = {"key": key_in(kept), "name": "Marker figures", "role": "staff", "days": "30"}
-    assert "conduit_" in (await browser.post(TOKENS, data=form)).text
+    assert "conduit_" in (await shown_after(browser, await browser.post(TOKENS, data=form))).text
 
 
 async def test_nobody_has_hundreds(browser: httpx.AsyncClient, register: Database, amina: UUID) -> None:

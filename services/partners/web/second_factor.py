@@ -14,9 +14,11 @@ from contracts.access import ACCOUNT, PROVE, needs_proof
 from services.partners import second_factor
 from services.partners.queries import PEOPLE
 from services.partners.signing_in import Began
+from services.partners.web.shown_once import brought, page_once, show_once
 from services.partners.web.sign_in import again_first, by_way_of, give_session, go_on_anew, safe_path
 
 SET_UP = f"{ACCOUNT}/second-factor"
+CODES = f"{ACCOUNT}/recovery-codes"
 
 _WRONG = {
     "fault": "This is not the code of the moment.",
@@ -106,20 +108,27 @@ async def set_up(request: Request) -> Response:
     return _go_on(request, _codes(request, codes, next), began)
 
 
+async def show_codes(request: Request) -> Response:
+    """Recovery codes that were just made; that they were shown, when the page is opened again."""
+    made = brought(request) or {"codes": [], "next": ACCOUNT}
+    return page_once(request, "recovery_codes.html", **made)
+
+
 async def renew_codes(request: Request) -> Response:
     """New recovery codes, shown this once."""
     require_proof(request)
     form = await read_form(request)
-    check_key(request, str(form.get("key", "")))
-    if first := await again_first(request, f"{ACCOUNT}/recovery-codes"):
+    if first := await again_first(request, CODES):
         return first
-    async with acts(request) as tx:
-        codes = await second_factor.renew_recovery_codes(tx, signed_in(request).id)
-    return _codes(request, codes, ACCOUNT)
+
+    async def act(tx: Transaction) -> Response:
+        return _codes(request, await second_factor.renew_recovery_codes(tx, signed_in(request).id), ACCOUNT)
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
 
 
 def _codes(request: Request, codes: list[str], next: str) -> Response:
-    return site_of(request).page(request, "recovery_codes.html", codes=codes, next=next)
+    return show_once(request, CODES, codes=codes, next=next)
 
 
 async def remove(request: Request) -> Response:
