@@ -12,6 +12,7 @@ from chassis.database import Database, Transaction
 from chassis.errors import ChassisError
 from chassis.keys import create_file
 from chassis.rights import Subject
+from contracts.access import ROLES
 from contracts.topology import PARTNERS
 from services.installation import Installation
 from services.messages import opened
@@ -78,7 +79,8 @@ def invite(
     """
 
     async def act(tx: Transaction) -> None:
-        await people.invite(tx, name=name, email=email, roles=roles, organisation=organisation)
+        wanted = [role_code(role) for role in roles]
+        await people.invite(tx, name=name, email=email, roles=wanted, organisation=organisation)
 
     _change(installation, act)
 
@@ -91,7 +93,7 @@ def change_roles(installation: Installation, email: str, roles: Sequence[str]) -
     """
 
     async def act(tx: Transaction) -> None:
-        await people.change_roles(tx, await _id(tx, email), roles)
+        await people.change_roles(tx, await _id(tx, email), [role_code(role) for role in roles])
 
     _change(installation, act)
 
@@ -134,10 +136,17 @@ def issue_token(
 
     async def act(tx: Transaction) -> None:
         id = await _id(tx, email)
-        made.append(await tokens.issue(tx, id, name=name, role=role, writes=writes, days=days))
+        made.append(await tokens.issue(tx, id, name=name, role=role_code(role), writes=writes, days=days))
 
     _change(installation, act)
     return made[0]
+
+
+def role_code(typed: str) -> str:
+    """A role as it is kept, from its code or its name however it is written."""
+    plain = typed.strip().casefold()
+    names = {name.casefold(): code.value for code, (name, _) in ROLES.items()}
+    return names.get(plain, plain.replace(" ", "_"))
 
 
 def everybody(installation: Installation) -> list[dict[str, Any]]:

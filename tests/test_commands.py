@@ -94,6 +94,17 @@ def test_where_no_file_can_be_written_is_said_without_a_trace(
             admission.write_archive(installation, "", ["reference"], file)
 
 
+@pytest.mark.parametrize(
+    "typed", ["staff", "STAFF", " Staff ", "Grants officer", "GRANTS_OFFICER", "panel member"]
+)
+def test_roles_are_typed_as_one_likes(typed: str) -> None:
+    assert admission.role_code(typed) in {"staff", "grants_officer", "panel_member"}
+
+
+def test_a_role_that_there_is_not_stays_what_was_typed() -> None:
+    assert admission.role_code("King") == "king"
+
+
 def test_whoever_is_not_known_is_said_before_one_is_asked_whether_one_means_it(home: Path) -> None:
     assert conduit(*BEGIN, home=home).returncode == 0
     said = conduit("person", "erase", "nobody@harbour.example", home=home)

@@ -324,6 +324,23 @@ async def test_the_form_finds_them_and_says_what_is_missing(world: World, story:
         assert re.fullmatch(rf"{RIGHTS}/[0-9a-f-]+\?done=export", done.headers["location"])
 
 
+async def test_what_is_missing_is_said_where_it_is_missing(world: World, story: dict[str, UUID]) -> None:
+    id = await ask(world, story[NAME])
+    async with member_of_staff(world) as browser:
+        page = f"{RIGHTS}/{id}"
+        early = await post(browser, f"{page}/release", on=page)
+        assert early.status_code == 422
+        assert "You have not said that you have looked through it." in early.text
+        assert "What was gathered" in early.text
+        link = re.findall(rf'href="({page}/files/[^"]+)"', early.text)[0]
+        for reason in ("x", "y" * 301):
+            short = await post(browser, f"{link}/leave-out", on=link, reason=reason)
+            assert short.status_code == 422
+            assert "Say why in 3 to 300 characters." in short.text
+            assert f'value="{reason}"' in short.text
+    assert await state_of(world, id) == "gathered"
+
+
 async def test_whoever_does_not_answer_requests_sees_that_there_is_one_and_not_whose(
     world: World, story: dict[str, UUID]
 ) -> None:

@@ -56,14 +56,15 @@ LATELY = timedelta(minutes=15)
 class NotGood(Refused):
     """A link or a code opens nothing: it is wrong, was used, is too old, or belongs to another browser.
 
-    ``reason`` is one of a few words, safe for logs.
+    ``reason`` is one of a few words, safe for logs; ``next`` is where whoever asked for it wanted to go.
     """
 
     status = 422
 
-    def __init__(self, reason: str, what: str, cure: str) -> None:
+    def __init__(self, reason: str, what: str, cure: str, *, next: str = "/") -> None:
         super().__init__(what, cure)
         self.reason = reason
+        self.next = next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,35 +190,46 @@ async def sign_in_by_link(tx: Transaction, link: str, visitor: Visitor) -> Began
 
 async def _by_link(tx: Transaction, link: str, browser: str) -> Any:
     found = await PEOPLE.sign_in_by_link(tx, link=digest(link)) if _SECRET.fullmatch(link) else None
-    if found is None or not _open(tx, found):
+    if found is None:
         raise _spent()
-    if found["browser"] is not None and not hmac.compare_digest(bytes(found["browser"]), digest(browser)):
+    ours = found["browser"] is not None and hmac.compare_digest(bytes(found["browser"]), digest(browser))
+    if not _open(tx, found):
+        raise _spent(found["next"] if ours else "/")
+    if found["browser"] is not None and not ours:
         cure = "Open it in the browser in which you asked, or type the six digits from the same mail there."
         raise NotGood("another_browser", "This link was asked for in another browser.", cure)
     return found
 
 
-async def sign_in_by_code(tx: Transaction, code: str, visitor: Visitor) -> Began | None:
-    """Use up the sign-in that this browser has asked for, by its code. A wrong code counts.
+async def sign_in_by_code(tx: Transaction, code: str, visitor: Visitor) -> Began | NotGood:
+    """Use up the sign-in that this browser has asked for, by its code. A wrong code counts; it is not raised.
 
     Raises:
         TooMany: when there were too many wrong ones.
     """
     found = await PEOPLE.sign_in_of_browser(tx, browser=digest(visitor.browser))
     if found is None:
-        return None
+        return _wrong_code()
     await attempts.refuse_more(tx, "guess", bytes(found["asker"]), GUESSES_AN_HOUR, timedelta(hours=1))
     right = hmac.compare_digest(bytes(found["code"]), _code_digest(tx.context, found["id"], _digits(code)))
     if found["person_id"] is not None and right and found["guesses"] < GUESSES and _open(tx, found):
         return await _sign_in(tx, found, visitor)
     await PEOPLE.count_guess(tx, id=found["id"])
     await attempts.note(tx, "guess", bytes(found["asker"]))
-    return None
+    if found["guesses"] < GUESSES:
+        return _wrong_code()
+    cure = "Open the link in the mail, which still works, or ask for a new mail."
+    return NotGood("codes_spent", "Five wrong codes were typed, so the code works no more.", cure)
 
 
-def _spent() -> NotGood:
+def _wrong_code() -> NotGood:
+    cure = "Copy all six digits from the newest mail. After five wrong tries, ask for a new one."
+    return NotGood("wrong_code", "This is not the code, or it is too old.", cure)
+
+
+def _spent(next: str = "/") -> NotGood:
     cure = "It may have been used, or is too old. Ask for a new one."
-    return NotGood("spent", "This link opens nothing any more.", cure)
+    return NotGood("spent", "This link opens nothing any more.", cure, next=next)
 
 
 def _open(tx: Transaction, found: Mapping[str, Any]) -> bool:

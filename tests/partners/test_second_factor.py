@@ -349,6 +349,19 @@ async def test_whoever_lost_it_is_helped_by_somebody_else(
     assert await rows(register, f"SELECT * FROM recovery_codes WHERE person_id = '{bo}'") == []
 
 
+async def test_where_there_is_none_nothing_is_forgotten(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await sets_up(browser, register)
+    async with register.transaction() as tx:
+        bo = await people.invite(tx, name="Bo", email="bo@forum.example", roles=["staff"])
+    page = f"{PEOPLE}/{bo}"
+    answer = await post(browser, f"{page}/forget-second-factor", on=page)
+    assert answer.status_code == 409
+    assert "They have no second factor." in answer.text
+    assert "<h1>Bo</h1>" in answer.text
+
+
 async def test_a_proof_is_of_one_session(
     browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
 ) -> None:

@@ -251,6 +251,36 @@ async def test_whoever_has_a_second_factor_shows_it_first(
     assert await rows(register, "SELECT * FROM issued_tokens") == []
 
 
+async def test_a_parameter_that_nobody_knows_is_named(
+    program: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    """A slip must not look like an answer to what was asked."""
+    token = await issue(register, amina)
+    answer = await program.get(f"{API}?q=trust&colour=red", headers=bearer(token))
+    assert (answer.status_code, answer.json()["title"], answer.json()["detail"]) == (
+        400,
+        "There is no parameter 'colour' here.",
+        "Use one of: after, area, closeness, kind, q.",
+    )
+    assert (await program.get(f"{API}?colour=red")).status_code == 401
+    assert (await program.get(f"{API}?q=trust", headers=bearer(token))).status_code == 200
+
+
+async def test_a_way_that_is_not_known_is_said_in_words(program: httpx.AsyncClient) -> None:
+    answer = await program.delete(API)
+    assert (answer.status_code, answer.json()["title"], answer.headers["allow"]) == (
+        405,
+        "DELETE is not known at this address.",
+        "GET, HEAD",
+    )
+    assert answer.json()["detail"] == "Use GET or HEAD."
+
+
+async def test_the_page_says_what_each_section_offers_to_programs(browser: httpx.AsyncClient) -> None:
+    page = await browser.get(TOKENS)
+    assert f'href="{MOUNT}/api/v1/openapi.json"' in page.text
+
+
 async def test_a_program_does_nothing_with_a_token_that_was_revoked_a_moment_ago(
     register: Database, amina: UUID
 ) -> None:

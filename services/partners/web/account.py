@@ -64,7 +64,7 @@ async def _leave(request: Request, session: UUID | None) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await people.sign_out(tx, person.id, session)
-        return see("/")
+        return see("/?done=signed_out")
 
     response = await once(request, site.database, str(form.get("key", "")), act)
     end_session(response, site.context.settings)

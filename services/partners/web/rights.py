@@ -206,6 +206,10 @@ async def ask_for_oneself(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """Where a request stands, who has answered, and what was gathered."""
+    return await _request(request)
+
+
+async def _request(request: Request, refused: Refused | None = None) -> Response:
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
         row = await QUERIES.request(tx, id=id)
@@ -217,6 +221,8 @@ async def show(request: Request) -> Response:
     return site.page(
         request,
         "rights_request.html",
+        status=refused.status if refused else 200,
+        faults=_faults(refused),
         known=_listed(request, row, _today(request)),
         is_export=row["kind"] == Kind.EXPORT,
         nothing_known=state is State.ERASED and rights.nothing_known(answers),
@@ -229,6 +235,10 @@ async def show(request: Request) -> Response:
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _faults(refused: Refused | None) -> dict[str, Any]:
+    return {refused.field: {"fault": refused.what, "cure": refused.cure}} if refused else {}
 
 
 def _telling(answers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -262,6 +272,10 @@ def _file(id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def show_file(request: Request) -> Response:
     """One file of what was gathered, as people read it. That somebody looked is noted."""
+    return await _file_page(request)
+
+
+async def _file_page(request: Request, reason: str = "", refused: Refused | None = None) -> Response:
     id, service, number = read_id(request), request.path_params["service"], _number(request)
     async with acts(request) as tx:
         found = await rights.read_file(tx, id, service, number)
@@ -281,6 +295,9 @@ async def show_file(request: Request) -> Response:
     return site_of(request).page(
         request,
         "rights_file.html",
+        status=refused.status if refused else 200,
+        faults=_faults(refused),
+        values={"reason": reason},
         title=found.title,
         section=SECTIONS[service],
         content=content,
@@ -307,15 +324,21 @@ async def leave_out(request: Request) -> Response:
         await rights.leave_out(tx, id, request.path_params["service"], _number(request), reason)
         return see(f"{RIGHTS}/{id}?done={'in' if reason is None else 'out'}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    try:
+        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    except Refused as refused:
+        if not refused.field:
+            raise
+        return await _file_page(request, reason or "", refused)
 
 
 async def release(request: Request) -> Response:
     """A member of staff has looked through it."""
     form, id = await read_form(request), read_id(request)
     if form.get("confirm") != "yes":
-        cure = "Go back, look at every file and tick the box."
-        raise Refused("You have not said that you have looked through it.", cure, field="confirm")
+        cure = "Look at every file and tick the box."
+        what = "You have not said that you have looked through it."
+        return await _request(request, Refused(what, cure, field="confirm"))
 
     async def act(tx: Transaction) -> Response:
         await rights.release(tx, id)

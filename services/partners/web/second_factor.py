@@ -12,6 +12,7 @@ from chassis.web import new_key, once, read_form, require_proof, see, signed_in,
 from chassis.web.access import acts, check_key, to_sign_in
 from contracts.access import ACCOUNT, PROVE, needs_proof
 from services.partners import second_factor
+from services.partners.attempts import TooMany
 from services.partners.queries import PEOPLE
 from services.partners.signing_in import Began
 from services.partners.web.shown_once import brought, page_once, show_once
@@ -50,12 +51,19 @@ async def prove(request: Request) -> Response:
     form, person = await read_form(request), signed_in(request)
     check_key(request, str(form.get("key", "")))
     next = safe_path(str(form.get("next", "/")))
-    async with acts(request) as tx:
-        proved = await second_factor.prove(tx, person, str(form.get("code", "")))
-        began = await go_on_anew(request, tx) if proved else None
+    try:
+        async with acts(request) as tx:
+            proved = await second_factor.prove(tx, person, str(form.get("code", "")))
+            began = await go_on_anew(request, tx) if proved else None
+    except TooMany as refused:
+        return _form(request, next, _too_many(refused), refused.status)
     if not proved:
         return _form(request, next, {"code": _WRONG}, 422)
     return _go_on(request, see(next), began)
+
+
+def _too_many(refused: TooMany) -> dict[str, Any]:
+    return {"code": {"fault": refused.what, "cure": "Wait an hour, then type the code of that moment."}}
 
 
 def _go_on(request: Request, response: Response, began: Began | None) -> Response:
@@ -100,9 +108,12 @@ async def set_up(request: Request) -> Response:
         require_proof(request)
     if first := await again_first(request, SET_UP):
         return first
-    async with acts(request) as tx:
-        codes = await second_factor.take(tx, person, known, str(form.get("code", "")))
-        began = await go_on_anew(request, tx) if codes else None
+    try:
+        async with acts(request) as tx:
+            codes = await second_factor.take(tx, person, known, str(form.get("code", "")))
+            began = await go_on_anew(request, tx) if codes else None
+    except TooMany as refused:
+        return _set_up(request, known, next, _too_many(refused), refused.status)
     if codes is None:
         return _set_up(request, known, next, {"code": _WRONG}, 422)
     return _go_on(request, _codes(request, codes, next), began)

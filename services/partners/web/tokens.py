@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import Transaction
-from chassis.errors import NotFound, Refused
+from chassis.errors import Conflict, NotFound, Refused
 from chassis.web import new_key, once, read_form, read_id, require_proof, see, signed_in, site_of
 from contracts.access import ACCOUNT, ROLES, Role
 from services.partners import tokens
@@ -73,10 +73,10 @@ async def issue(request: Request) -> Response:
     try:
         return await once(request, site_of(request).database, str(form.get("key", "")), act)
     except Refused as refused:
-        if not refused.field:
+        if not refused.field and type(refused) is not Conflict:
             raise
         fault = {"fault": refused.what, "cure": refused.cure}
-        return await _page(request, values, {refused.field: fault}, refused.status)
+        return await _page(request, values, {refused.field or "name": fault}, refused.status)
 
 
 async def show_new(request: Request) -> Response:
