@@ -31,6 +31,9 @@ from services.partners.people import unreached_count
 #: Older than this many seconds, an unpublished event is a fault and no longer a queue.
 _STUCK = 120
 
+#: Older than this many seconds, mail that waits is held up, and no longer one of many of a campaign.
+_MAIL_LATE = 900
+
 
 #: Why an event is not published, where waiting alone does not help, and what does.
 _CURES = {
@@ -251,18 +254,20 @@ def _mail(installation: Installation) -> str:
     if not installation.settings.smtp_url:
         return "letters go to the built-in mail box"
     try:
-        return asyncio.run(greet(installation.settings))
+        return asyncio.run(_greet(installation))
     except ServerAway as away:
         raise ChassisError(f"the mail server at {away}") from None
 
 
-async def greet(settings: Settings) -> str:
+async def _greet(installation: Installation) -> str:
     """Say hello to the mail server and goodbye. What may be said of it.
 
     Raises:
         ServerAway: says why it is of no use.
     """
-    connection = Connection(settings.smtp_url, greeting="localhost", timeout=min(settings.mail_timeout, 10))
+    settings = installation.settings
+    ours = (settings.mail_from or installation.house().email).rpartition("@")[2]
+    connection = Connection(settings.smtp_url, greeting=ours, timeout=min(settings.mail_timeout, 10))
     try:
         await connection.open()
         how = "over TLS" if connection.encrypted else "without TLS"
@@ -276,7 +281,7 @@ def _waiting(count: int, seconds: float) -> Finding:
     if not count:
         return Finding("waiting mail", True, "none")
     words = f"{count:,}, the oldest for {round(seconds):,} s"
-    return Finding("waiting mail", seconds < _STUCK, words)
+    return Finding("waiting mail", seconds < _MAIL_LATE, words)
 
 
 def _unreached(count: int, origin: str) -> Finding:

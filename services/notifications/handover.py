@@ -228,7 +228,7 @@ def _why(error: BaseException) -> str:
     if isinstance(cause, ssl.SSLError):
         return "does not speak TLS there: smtps:// is for port 465, smtp:// for port 587"
     if isinstance(error, SMTPResponseException):
-        return f"refuses us: {error.code} {_shown(error.message)}"
+        return f"refuses us with {error.code}: see its log"
     if isinstance(cause, socket.gaierror):
         return "has a name that nobody knows: correct CONDUIT_SMTP_URL"
     if isinstance(cause, ConnectionRefusedError):
