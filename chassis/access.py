@@ -83,7 +83,9 @@ class Person:
     proved_at: datetime | None = None
     #: They have a second factor, and must show it before anything else.
     owes_proof: bool = False
-    #: A program acts for them that may change nothing.
+    #: A program acts for them, by a token of its own: its id stands for the session.
+    by_token: bool = False
+    #: And it may change nothing.
     reads_only: bool = False
 
     def expired_by(self, now: datetime) -> bool:
@@ -96,7 +98,7 @@ class Person:
 
     def form_mark(self, key: str) -> str:
         """What makes a form's key one of this session's."""
-        return hmac.new(self.forms.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
+        return form_mark(self.forms, key)
 
 
 class SessionKeys:
@@ -307,6 +309,7 @@ class Standings:
             version=known.version,
             seen_at=now,
             forms="",
+            by_token=True,
             reads_only=not found["writes"],
         )
 
@@ -333,6 +336,27 @@ class Standings:
         self._read_at = monotonic()
 
 
+async def check_now(tx: Transaction, person: Person) -> None:
+    """Refuse an act of somebody whose standing has changed since anybody looked.
+
+    Looked up in the transaction of the act itself: whoever changes their standing at the same moment waits
+    for the act, or the act for them.
+
+    Raises:
+        NoSession: ``revoked``.
+    """
+    known = await QUERIES.lock_standing(tx, person_id=person.id)
+    if known is None:
+        return
+    if person.by_token:
+        revoked = await QUERIES.token_revoked(tx, token_id=person.session)
+        good = not revoked and not known["barred"] and person.roles <= set(known["roles"])
+    else:
+        good = person.version >= (known["epoch"], known["version"])
+    if not good:
+        raise NoSession("revoked")
+
+
 def token_digest(token: str) -> str:
     """What is kept of a program's token, which nobody could guess."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -350,6 +374,11 @@ async def remember_tokens(tx: Transaction, events: Sequence[Event]) -> None:
 
 def _state(event: Event) -> dict[str, Any]:
     return {**event.data, "epoch": event.epoch, "version": event.sequence}
+
+
+def form_mark(forms: str, key: str) -> str:
+    """What makes a form's key one of the session with this secret."""
+    return hmac.new(forms.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def new_forms_secret() -> str:

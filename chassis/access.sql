@@ -2,6 +2,14 @@
 -- How everybody stands who was ever admitted.
 SELECT person_id, epoch, version, roles, barred FROM standings;
 
+-- name: lock_standing^
+-- How one person stands, held until the end of what they do.
+SELECT epoch, version, roles, barred FROM standings WHERE person_id = :person_id FOR NO KEY UPDATE;
+
+-- name: token_revoked$
+-- Whether a token is good for nothing any more.
+SELECT revoked FROM tokens WHERE token_id = :token_id;
+
 -- name: remember_standings!
 -- Versions move forward, or stay. One that comes again as a snapshot mends what was damaged: so nothing need be
 -- forgotten before the copy is rebuilt, and nobody who was signed out comes in meanwhile.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.errors import ChassisError
+from chassis.writing import can_be_seen, mailable
 
 UNFINISHED = "TO DO"
 
@@ -208,18 +209,13 @@ def _line(key: str, value: object) -> str:
         raise HouseError(key, f"is {_kind(value)} and must be text", "Put it between double quotes")
     if not value.strip():
         raise HouseError(key, "is empty", "Write a text of at least one word")
-    if not value.isprintable():
+    if not can_be_seen(value):
         raise HouseError(key, "holds a line break or another control character", "Write it as one plain line")
     return value
 
 
 def _address(key: str, value: str) -> None:
-    before, at, after = value.partition("@")
-    if (
-        not (before and at and after)
-        or "@" in after
-        or any(sign.isspace() or sign in "<>," for sign in value)
-    ):
+    if not mailable(value):
         raise HouseError(key, f'is "{value}"', "Write one e-mail address, such as office@example.org")
 
 

@@ -23,6 +23,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from chassis.writing import UNSEEN, mailable
+
 __all__ = [
     "Column",
     "Fault",
@@ -646,20 +648,13 @@ def _without_trailing_empty(cells: list[str]) -> list[str]:
 #: Spaces of every width, which would make two equal names differ.
 _WIDE_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 
-#: Characters that cannot be seen: control characters could break out of a mail header, direction marks
-#: make text read as what it is not, the rest is left over from pasting.  Joiners (U+200C, U+200D) stay,
-#: because names in Persian and several Indian scripts need them.
-_REFUSED = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff\ufffd-\uffff]"
-)
-
 
 def _cleaned(cell: str, multiline: bool = False) -> str:
     """The cell in NFC, without space around it; refuses characters that cannot be seen."""
     if cell.isascii() and cell.isprintable():
         return cell.strip(" ")
     cell = unicodedata.normalize("NFC", _WIDE_SPACES.sub(" ", cell)).strip(" \t\n")
-    refused = _REFUSED.search(cell.replace("\n", "") if multiline else cell)
+    refused = UNSEEN.search(cell.replace("\n", "") if multiline else cell)
     if refused is None:
         return cell
     match refused[0]:
@@ -843,12 +838,6 @@ def email_address(cell: str) -> str:
             f"Write one address and nothing else, {example}.",
         )
     local, _, domain = cell.rpartition("@")
-    label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-    if not local or not re.fullmatch(rf"{label}(?:\.{label})+", domain):
-        raise Unreadable(
-            f"{_quoted(cell)} is not an e-mail address.",
-            f"Write a name, one @ and a domain with a dot, {example}.",
-        )
     if len(cell) > 254 or len(local) > 64:
         raise Unreadable(
             "The e-mail address is too long.", "Check it: 254 characters at most, 64 before the @."
@@ -857,6 +846,11 @@ def email_address(cell: str) -> str:
         raise Unreadable(
             f"{_quoted(cell)} has characters that not every mail server takes.",
             "Write it without accents; a domain with accents has a spelling that begins with xn--.",
+        )
+    if not mailable(cell):
+        raise Unreadable(
+            f"{_quoted(cell)} is not an e-mail address.",
+            f"Write a name, one @ and a domain with a dot, {example}.",
         )
     return f"{_no_formula(local)}@{domain.lower()}"
 

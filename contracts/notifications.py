@@ -96,6 +96,19 @@ class CampaignSent(Fact):
     letters = WholeNumber(required=True, validate=validate.Range(min=0))
 
 
+class NoticeFailed(Fact):
+    """A message to somebody who may sign in did not arrive, and is not sent again."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "notice_failed"
+    SUBSCRIBERS = (PARTNERS,)
+
+    person_id = fields.UUID(required=True)
+    #: What it was: ``invitation``, ``sign_in`` or ``chain_heads``.
+    kind = fields.String(required=True, validate=validate.Length(min=1, max=60))
+    failed_at = fields.AwareDateTime(required=True)
+
+
 class PersonDataGathered(Gathered):
     """One thing that is held here on somebody who has asked for it."""
 
@@ -135,6 +148,7 @@ FACTS: tuple[type[Fact], ...] = (
     LetterAnswered,
     ContributionPledged,
     CampaignSent,
+    NoticeFailed,
     PersonDataGathered,
     ErasureAnswered,
     PersonScrubbed,

@@ -7,6 +7,7 @@ The work is done in the modules beside this one; here stand the words, the optio
 import dataclasses
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,8 +105,8 @@ def up(
 def migrate(home: Home = None, database_url: DatabaseUrl = None) -> None:
     """Bring the databases to the version of this code."""
     installation = _installation(home=home, database_url=database_url)
-    installation.make_keys()
     with installation.database():
+        installation.make_keys()
         for service in installation.migrate():
             typer.echo(f"{service}: up to date")
 
@@ -191,9 +192,7 @@ def invite(
 
     installation = _installation(home=home, database_url=database_url)
     admission.invite(installation, email=email, name=name, roles=role, organisation=organisation)
-    typer.echo(
-        f"They may sign in at {installation.settings.origin}/partners/sign-in and get a mail that says so."
-    )
+    typer.echo(f"They may sign in at {installation.origin}/partners/sign-in and get a mail that says so.")
 
 
 @people.command("roles")
@@ -244,15 +243,18 @@ def export_person(
 
     installation = _installation(home=home, database_url=database_url)
     if to is not None:
-        admission.write_archive(installation, who, to)
+        admission.write_archive(installation, who, reference or [], to)
         typer.echo(f"Written to {to}. Give it to them in a way that only they can open.")
         return
     request = admission.ask_for_everything(installation, who, reference or [])
     progress = _follow(installation, request, wait)
-    page = f"{installation.settings.origin}{RIGHTS}/{request}"
+    page = f"{installation.origin}{RIGHTS}/{request}"
     if not progress.over:
         typer.echo("Not all have answered yet: they do while they run.")
-    typer.echo(f"Look through it at {page}, then write it: conduit person export {who} --to FILE")
+    again = " ".join(
+        [*filter(None, [who]), *(f"--reference {shlex.quote(each)}" for each in reference or [])]
+    )
+    typer.echo(f"Look through it at {page}, then write it: conduit person export {again} --to FILE")
 
 
 @people.command("erase")
@@ -268,6 +270,7 @@ def erase_person(
     from services import admission
 
     installation = _installation(home=home, database_url=database_url)
+    admission.look_up(installation, who, reference or [])
     if not yes:
         typer.confirm(
             "Everything that names them goes, in every section, for good. Is it they who ask?", abort=True
@@ -276,6 +279,9 @@ def erase_person(
     if not progress.over:
         typer.echo("Not all have answered yet: they do while they run, and then it is done.")
         return
+    if progress.found_nobody:
+        typer.echo("Nothing is known by that in any section, so nothing was forgotten.", err=True)
+        raise typer.Exit(1)
     objections = [f"{each['service']}: {each['objection']}" for each in progress.answers if each["objection"]]
     for sentence in objections or ["They are forgotten."]:
         typer.echo(sentence, err=bool(objections))
@@ -424,6 +430,7 @@ def rotate(home: Home = None) -> None:
     from chassis.access import rotate_session_key
 
     installation = _installation(home=home)
+    installation.check_begun()
     installation.make_keys()
     typer.echo(
         f"Sessions are signed with {rotate_session_key(installation.settings.keys_folder)} from now on."

@@ -12,6 +12,7 @@ from chassis.database import Database, Transaction
 from chassis.errors import ChassisError
 from chassis.keys import create_file
 from chassis.rights import Subject
+from contracts.access import ROLES
 from contracts.topology import PARTNERS
 from services.installation import Installation
 from services.messages import opened
@@ -42,6 +43,10 @@ class FileThere(ChassisError):
     """There is such a file already."""
 
 
+class CannotWrite(ChassisError):
+    """The file cannot be written there."""
+
+
 class NothingReleased(ChassisError):
     """Nothing on them has been looked through. Ask for it without --to, and look through it on its page."""
 
@@ -58,6 +63,11 @@ class Progress:
         """Whether nothing more happens by itself."""
         return self.state not in (State.GATHERING, State.ASKING, State.ERASING)
 
+    @property
+    def found_nobody(self) -> bool:
+        """Whether they were to be forgotten, and nothing was known of them anywhere."""
+        return self.state is State.ERASED and rights.nothing_known(self.answers)
+
 
 def invite(
     installation: Installation, *, email: str, name: str, roles: Sequence[str], organisation: str
@@ -69,7 +79,8 @@ def invite(
     """
 
     async def act(tx: Transaction) -> None:
-        await people.invite(tx, name=name, email=email, roles=roles, organisation=organisation)
+        wanted = [role_code(role) for role in roles]
+        await people.invite(tx, name=name, email=email, roles=wanted, organisation=organisation)
 
     _change(installation, act)
 
@@ -82,7 +93,7 @@ def change_roles(installation: Installation, email: str, roles: Sequence[str]) -
     """
 
     async def act(tx: Transaction) -> None:
-        await people.change_roles(tx, await _id(tx, email), roles)
+        await people.change_roles(tx, await _id(tx, email), [role_code(role) for role in roles])
 
     _change(installation, act)
 
@@ -125,10 +136,17 @@ def issue_token(
 
     async def act(tx: Transaction) -> None:
         id = await _id(tx, email)
-        made.append(await tokens.issue(tx, id, name=name, role=role, writes=writes, days=days))
+        made.append(await tokens.issue(tx, id, name=name, role=role_code(role), writes=writes, days=days))
 
     _change(installation, act)
     return made[0]
+
+
+def role_code(typed: str) -> str:
+    """A role as it is kept, from its code or its name however it is written."""
+    plain = typed.strip().casefold()
+    names = {name.casefold(): code.value for code, (name, _) in ROLES.items()}
+    return names.get(plain, plain.replace(" ", "_"))
 
 
 def everybody(installation: Installation) -> list[dict[str, Any]]:
@@ -170,21 +188,25 @@ def _ask(
     made = []
 
     async def act(tx: Transaction) -> None:
-        entries = await _entries(tx, who)
-        if not entries and not references:
-            raise Nobody
+        entries = await _meant(tx, who, references)
         made.append(await ask(tx, await rights.subject_of(tx, entries, references)))
 
     _change(installation, act)
     return made[0]
 
 
-async def _entries(tx: Transaction, who: str) -> list[UUID]:
-    """Everything by which one person is known; an address may be that of several."""
+async def _meant(tx: Transaction, who: str, references: Sequence[str]) -> list[UUID]:
+    """Everything by which one person is known; an address may be that of several.
+
+    Raises:
+        Nobody, Several: when it is not clear who is meant.
+    """
     found = await rights.find(tx, who) if who else []
     if len({known.name.casefold() for known in found}) > 1:
         listed = "; ".join(f"{known.id} ({known.kind} at {known.where})" for known in found)
         raise Several(f"Several people have this address. Give one of their ids: {listed}")
+    if not found and (who or not references):
+        raise Nobody
     return [known.id for known in found]
 
 
@@ -200,28 +222,53 @@ def progress_of(installation: Installation, request: UUID) -> Progress:
     return _on(installation, look)
 
 
-def write_archive(installation: Installation, who: str, file: Path) -> None:
+def look_up(installation: Installation, who: str, references: Sequence[str]) -> None:
+    """See whether it is clear who is meant.
+
+    Raises:
+        Nobody, Several: says what to type instead.
+    """
+
+    async def look(database: Database) -> None:
+        async with database.reading() as tx:
+            await _meant(tx, who, references)
+
+    _on(installation, look)
+
+
+def write_archive(installation: Installation, who: str, references: Sequence[str], file: Path) -> None:
     """Write what was gathered on somebody, once it was looked through, for the file's owner alone to read.
 
     Raises:
-        FileThere: when there is such a file.
+        FileThere, CannotWrite: when there is such a file, or there can be none.
+        Nobody, Several: says what to type instead.
         NothingReleased: when nobody has looked through anything about them.
     """
     if file.exists():
         raise FileThere(f"{file} exists already. Give the name of a file that does not.")
+    if not file.absolute().parent.is_dir():
+        raise CannotWrite(f"There is no folder {file.absolute().parent}. Make it first, or name another one.")
 
     async def act(tx: Transaction) -> None:
-        about = set(await _entries(tx, who))
+        about = {*await _meant(tx, who, references), *references}
         async for row in RIGHTS.requests(tx, most=1000):
             released = row["state"] == State.RELEASED and row["subject"] is not None
-            if released and about & set(rights.opened(tx.context, row).ids):
+            subject = rights.opened(tx.context, row)
+            if released and about & {*subject.ids, *subject.references}:
                 with await archive_of(tx, row["id"]) as archive:
-                    create_file(file, archive.read)
+                    _write(file, archive.read)
                 note(tx, "given_out", "request", row["id"])
                 return
         raise NothingReleased
 
     _change(installation, act)
+
+
+def _write(file: Path, read: Callable[[], bytes]) -> None:
+    try:
+        create_file(file, read)
+    except OSError as error:
+        raise CannotWrite(f"{file} cannot be written ({error.strerror}). Name another file.") from None
 
 
 async def _id(tx: Transaction, email: str) -> UUID:

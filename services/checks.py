@@ -13,19 +13,26 @@ from chassis.access import SessionKeys, silence_after
 from chassis.audit import Chain, verify
 from chassis.clock import real_now
 from chassis.config import PREFIX, Settings, is_loopback
+from chassis.database import Transaction
 from chassis.embedded import EmbeddedPostgres
 from chassis.errors import ChassisError
 from chassis.keys import read_keys
 from chassis.migrations import newest, version_of
 from chassis.outbox import QUERIES
-from contracts.access import Role
-from contracts.topology import SERVICES, signs_heard_by
+from contracts.access import PEOPLE, Role
+from contracts.topology import NOTIFICATIONS, PARTNERS, SERVICES, signs_heard_by
 from services.admission import NOBODY_YET, everybody
 from services.installation import Installation, migrations_of
 from services.messages import opened
+from services.notifications.handover import Connection, ServerAway
+from services.notifications.notices import waiting_mail
+from services.partners.people import unreached_count
 
 #: Older than this many seconds, an unpublished event is a fault and no longer a queue.
 _STUCK = 120
+
+#: Older than this many seconds, mail that waits is held up, and no longer one of many of a campaign.
+_MAIL_LATE = 900
 
 
 #: Why an event is not published, where waiting alone does not help, and what does.
@@ -87,8 +94,7 @@ def _all(installation: Installation) -> Iterator[Finding]:
         yield from _broker(settings)
     else:
         yield Finding("broker", True, "none: events stay inside the process")
-    where = "the built-in mail box" if not settings.smtp_url else "a mail server"
-    yield Finding("mail", True, f"letters go to {where}")
+    yield _try("mail", partial(_mail, installation))
 
 
 def _try(what: str, look: Callable[[], str]) -> Finding:
@@ -179,6 +185,10 @@ def _service(installation: Installation, service: str) -> Iterator[Finding]:
         words = "nothing parked" if not parked else f"{parked} parked. Look at: conduit events parked"
         yield Finding(f"parked by {service}", not parked, words)
         yield _audit(service, state["audit"])
+        if "waiting" in state:
+            yield _waiting(*state["waiting"])
+        if "unreached" in state:
+            yield _unreached(state["unreached"], installation.origin)
         for sender in signs_heard_by(service):
             yield _life(installation.settings, service, sender, state["heard_at"].get(sender))
 
@@ -196,9 +206,19 @@ async def _look(installation: Installation, service: str) -> dict[str, Any]:
                     "age": (tx.now - outbox["oldest"]).total_seconds() if outbox["oldest"] else 0,
                     "parked": sum([row["count"] async for row in QUERIES.parked_by_reason(tx)]),
                     "audit": await verify(tx),
+                    **await _of_service(tx, service),
                     "heard_at": {row["service"]: row["sent_at"] async for row in QUERIES.signs_of_life(tx)},
                 }
         return state
+
+
+async def _of_service(tx: Transaction, service: str) -> dict[str, Any]:
+    """What is looked at in one service alone."""
+    if service == NOTIFICATIONS:
+        return {"waiting": await waiting_mail(tx)}
+    if service == PARTNERS:
+        return {"unreached": await unreached_count(tx)}
+    return {}
 
 
 def _audit(service: str, chain: Chain) -> Finding:
@@ -227,6 +247,49 @@ def _outbox(service: str, state: dict[str, Any]) -> Finding:
         words += f"; the last try said: {state['failure']}"
     good = state["age"] < _STUCK and state["failure"] not in _CURES
     return Finding(what, good, words + _CURES.get(state["failure"], ""))
+
+
+def _mail(installation: Installation) -> str:
+    """Whether the mail server takes connections as they will be made, its TLS and our password included."""
+    if not installation.settings.smtp_url:
+        return "letters go to the built-in mail box"
+    try:
+        return asyncio.run(_greet(installation))
+    except ServerAway as away:
+        raise ChassisError(f"the mail server at {away}") from None
+
+
+async def _greet(installation: Installation) -> str:
+    """Say hello to the mail server and goodbye. What may be said of it.
+
+    Raises:
+        ServerAway: says why it is of no use.
+    """
+    settings = installation.settings
+    ours = (settings.mail_from or installation.house().email).rpartition("@")[2]
+    connection = Connection(settings.smtp_url, greeting=ours, timeout=min(settings.mail_timeout, 10))
+    try:
+        await connection.open()
+        how = "over TLS" if connection.encrypted else "without TLS"
+        return f"the mail server at {connection.where} answers, {how}"
+    finally:
+        await connection.close()
+
+
+def _waiting(count: int, seconds: float) -> Finding:
+    """How long what is to be mailed has been waiting."""
+    if not count:
+        return Finding("waiting mail", True, "none")
+    words = f"{count:,}, the oldest for {round(seconds):,} s"
+    return Finding("waiting mail", seconds < _MAIL_LATE, words)
+
+
+def _unreached(count: int, origin: str) -> Finding:
+    """People to whom a message did not arrive."""
+    if not count:
+        return Finding("messages to people", True, "none has failed")
+    cure = f"Put their addresses right on their pages: {origin}{PEOPLE}"
+    return Finding("messages to people", False, f"did not arrive at {count:,}. {cure}")
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:

@@ -31,6 +31,10 @@ class NotInitialised(ChassisError):
     """There is no house file yet. Start your own: conduit init, or see the example: conduit up --example"""
 
 
+class NothingBegun(ChassisError):
+    """Nobody has begun an installation in this folder."""
+
+
 class NotAnExample(ChassisError):
     """The example is not loaded into somebody's own installation."""
 
@@ -102,12 +106,46 @@ class Installation:
 
     @contextmanager
     def database(self) -> Iterator[None]:
-        """Reach the databases for a moment: beside services that run already, or without any."""
+        """Reach the databases for a moment: beside services that run already, or without any.
+
+        Without any, the embedded ones are made and brought to this code first, as a start would do.
+
+        Raises:
+            NothingBegun: when there is no installation here: a slip in the folder's name makes no second one.
+        """
+        self.check_begun()
         if not self.settings.embedded_database or EmbeddedPostgres(self.settings.home).running:
             yield
             return
         with self.in_use():
+            self.make_keys()
+            for _ in self.migrate():
+                pass
             yield
+
+    def check_begun(self) -> None:
+        """Refuse to act where nobody has begun anything.
+
+        Raises:
+            NothingBegun: names the folder, and what to type.
+        """
+        if self.settings.embedded_database and not self.settings.house_path.exists():
+            raise NothingBegun(
+                f"There is no installation in {self.settings.home.absolute()}. Name the folder of yours with "
+                "--home or CONDUIT_HOME, or begin one there: conduit init"
+            )
+
+    def note_origin(self) -> None:
+        """Note where the pages are served, for commands that say an address later."""
+        (self.settings.home / "origin").write_text(self.settings.origin, encoding="utf-8")
+
+    @property
+    def origin(self) -> str:
+        """Where the pages are: as the settings say, or else as they were served last."""
+        noted = self.settings.home / "origin"
+        if self.settings.public_url or not noted.exists():
+            return self.settings.origin
+        return noted.read_text(encoding="utf-8")
 
     def make_keys(self) -> None:
         """Make the keys that are missing; existing ones stay."""

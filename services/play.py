@@ -46,6 +46,7 @@ from services.notifications.letters import letter_to_area
 from services.notifications.sending import SEND_LETTERS
 from services.partners import people
 from services.partners.figures import figures as partners_of
+from services.partners.held import was_erased
 from services.partners.imports import import_partners
 from services.partners.queries import PEOPLE
 from services.partners.signing_in import ready_link
@@ -114,14 +115,19 @@ async def _play(process: Process, console: Console) -> None:
 
 
 async def _admit(process: Process) -> None:
-    """One person for each role, so that everything can be seen with their eyes."""
     async with process.database(PARTNERS).transaction() as tx:
-        for person in _people():
-            if await PEOPLE.person_by_email(tx, email_key=person["email"].casefold()) is None:
-                await people.invite(tx, **person)
+        await admit_example(tx)
 
 
-def _people() -> list[dict[str, Any]]:
+async def admit_example(tx: Transaction) -> None:
+    """One person for each role, so that everything can be seen with their eyes; nobody who was forgotten."""
+    for person in example_people():
+        known = await PEOPLE.person_by_email(tx, email_key=person["email"].casefold())
+        if known is None and not await was_erased(tx, person["email"]):
+            await people.invite(tx, **person)
+
+
+def example_people() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = tomllib.loads((EXAMPLES / "people.toml").read_text("utf-8"))["people"]
     return found
 
@@ -130,7 +136,7 @@ async def ready_links(process: Process) -> list[tuple[str, str, str]]:
     """Role, name and a link that signs in as them, once, for each of the example's people who may sign in."""
     links = []
     async with process.database(PARTNERS).transaction() as tx:
-        for person in _people():
+        for person in example_people():
             known = await PEOPLE.person_by_email(tx, email_key=person["email"].casefold())
             if known is not None and known["barred_at"] is None:
                 roles = ", ".join(ROLES[Role(role)][0] for role in known["roles"])
@@ -295,12 +301,12 @@ def _table(outcome: dict[str, Any]) -> Table:
 
 
 def say_ready(
-    settings: Settings, *, links: Sequence[tuple[str, str, str]] = (), nobody: bool = False
+    settings: Settings, *, mailbox: bool, links: Sequence[tuple[str, str, str]] = (), nobody: bool = False
 ) -> None:
     """Where to look now, and how to get in."""
     console = Console(stderr=True)
     console.print(f"\nConduit is at {settings.origin}/  (ctrl-C stops it)", highlight=False)
-    if settings.smtp_url.startswith("smtp://127.0.0.1"):
+    if mailbox:
         console.print(f"The letters it sent are at {settings.origin}/mail", highlight=False)
     if links:
         console.print("\nSign in as one of these; each link works once, on this computer:", highlight=False)
@@ -308,8 +314,7 @@ def say_ready(
         for role, name, link in links:
             # Printed whole: a link that is broken into two lines cannot be clicked.
             console.print(f"  {f'{role}: {name}':<{wide}}  {link}", highlight=False, soft_wrap=True)
-        console.print(
-            "Later: ask for a link at the sign-in page, and read it in the mail box.", highlight=False
-        )
+        where = "in the mail box" if mailbox else "in your mail"
+        console.print(f"Later: ask for a link at the sign-in page, and read it {where}.", highlight=False)
     if nobody:
         console.print(NOBODY_YET, highlight=False, soft_wrap=True)

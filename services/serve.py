@@ -76,7 +76,11 @@ def _serve(settings: Settings, names: Sequence[str], playing: str) -> int:
     if mailbox:
         loop.wait(web.mount("/mail", mail_pages(mailbox, settings, house, SECTIONS)))
     try:
-        return run(process, [CLASSES[name] for name in names], ready=partial(_ready, process, names, playing))
+        return run(
+            process,
+            [CLASSES[name] for name in names],
+            ready=partial(_ready, process, names, playing, mailbox),
+        )
     finally:
         if mailbox:
             loop.wait(mailbox.stop())
@@ -86,15 +90,15 @@ def _carrier(settings: Settings, service: str) -> RabbitPublisher:
     return RabbitPublisher(service, settings)
 
 
-def _ready(process: Process, names: Sequence[str], playing: str) -> None:
+def _ready(process: Process, names: Sequence[str], playing: str, mailbox: MailBox | None) -> None:
     if playing:
-        loop.spawn(_play, process, playing)
+        loop.spawn(_play, process, playing, mailbox)
     else:
         nobody = PARTNERS in names and loop.wait(play.nobody_yet(process))
-        play.say_ready(process.settings, nobody=nobody)
+        play.say_ready(process.settings, mailbox=mailbox is not None, nobody=nobody)
 
 
-def _play(process: Process, what: str) -> None:
+def _play(process: Process, what: str, mailbox: MailBox | None) -> None:
     """Play in the background of the running services; the story ends the process when it is told."""
     try:
         loop.wait(play.PLAYS[what](process))
@@ -104,7 +108,8 @@ def _play(process: Process, what: str) -> None:
         os._exit(GIVE_UP)
     if what == "example":
         shown = signing_in.may_be_shown(process.settings)
-        play.say_ready(process.settings, links=loop.wait(play.ready_links(process)) if shown else ())
+        links = loop.wait(play.ready_links(process)) if shown else ()
+        play.say_ready(process.settings, mailbox=mailbox is not None, links=links)
     else:
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -16,7 +16,7 @@ from chassis.house import house_of
 from chassis.migrations import drop_databases
 from chassis.supervisor import supervise
 from chassis.testing import free_port
-from contracts.topology import SERVICES
+from contracts.topology import PARTNERS, SERVICES
 from services.installation import LISTS, Installation
 from services.keeping import check_terms
 
@@ -82,6 +82,8 @@ def serve(installation: Installation, *, only: Sequence[str], example: bool, pro
         _migrate(installation, progress)
         if settings.amqp_url:
             _declare(settings)
+        if not only or PARTNERS in only:
+            installation.note_origin()
         arguments = [*(only or SERVICES), *(["--play=example"] if example else [])]
         return supervise("services.serve", arguments, settings.environment(), settings.grace + 4, tend)
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from chassis.config import Settings
-from chassis.testing import PrivatePostgres
+from chassis.testing import PrivatePostgres, RecordingMailServer, free_port
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services import admission
 from services.checks import Finding, run_checks
@@ -143,3 +143,49 @@ def test_a_database_that_is_behind_is_said_whatever_it_lacks(migrated: Settings)
     behind = finding(migrated, "database of partners")
     assert (behind.good, "Run: conduit migrate" in behind.says) == (False, True)
     assert finding(migrated, "database of grants").good
+
+
+def test_the_mail_server_is_greeted_and_not_only_named(migrated: Settings) -> None:
+    with RecordingMailServer() as mail:
+        _greeted(migrated, f"{mail.host}:{mail.port}")
+
+
+def _greeted(migrated: Settings, where: str) -> None:
+    reached = finding(replace(migrated, smtp_url=f"smtp://{where}"), "mail")
+    assert (reached.good, reached.says) == (True, f"the mail server at {where} answers, without TLS")
+    assert finding(migrated, "mail").says == "letters go to the built-in mail box"
+    port = free_port()
+    for url, words in (
+        (f"smtp://127.0.0.1:{port}", f"127.0.0.1:{port} takes no connections: is it running"),
+        (f"smtp://user:Ohkai7ae@{where}", "takes no password"),
+        (f"smtps://{where}", "does not speak TLS there"),
+        ("smtp://nobody.invalid:25", "nobody.invalid:25 has a name that nobody knows"),
+    ):
+        away = finding(replace(migrated, smtp_url=url, mail_timeout=5), "mail")
+        assert not away.good, url
+        assert words in away.says
+        assert "Ohkai7ae" not in away.says
+
+
+def test_it_is_said_how_long_mail_has_been_waiting(migrated: Settings) -> None:
+    assert finding(migrated, "waiting mail").says == "none"
+    tell(
+        migrated,
+        NOTIFICATIONS,
+        "INSERT INTO notices (id, kind, state, email, subject, body, not_after, next_try, made_at) VALUES ("
+        "gen_random_uuid(), 'invitation', 'ready', 'a@b.example', 's', 'b', now() + interval '1 day', now(),"
+        " now() - interval '2 hours')",
+    )
+    said = finding(migrated, "waiting mail")
+    assert not said.good
+    assert said.says.startswith("1, the oldest for 7,2")
+
+
+def test_it_is_said_how_many_get_nothing_of_what_is_sent_to_them(installation: Installation) -> None:
+    assert finding(installation.settings, "messages to people").good
+    admission.invite(installation, email="a@b.example", name="A", roles=["ops"], organisation="")
+    unreached = "INSERT INTO people_unreached SELECT id, 'invitation', now() FROM people"
+    tell(installation.settings, PARTNERS, unreached)
+    said = finding(installation.settings, "messages to people")
+    assert not said.good
+    assert said.says.startswith("did not arrive at 1. Put their addresses right")

@@ -16,7 +16,6 @@ import pytest
 
 from chassis.audit import acting, verify
 from chassis.database import Database
-from chassis.errors import Conflict
 from chassis.inbox import Inbox
 from chassis.relay import Relay
 from chassis.rights import PIECE, Held, Subject, in_pieces
@@ -28,6 +27,7 @@ from contracts.envelope import encode
 from contracts.grants import ErasureAnswered, PersonScrubbed
 from contracts.partners import ErasureCompleted, PersonDataRequested
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services import play
 from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
 from services.notifications.campaigns import create_campaign, prepare_letters, send_campaign
@@ -123,6 +123,11 @@ async def ask(
     if carry:
         await world.carry()
     return id
+
+
+async def bar(world: World, id: UUID) -> None:
+    async with acting(world[PARTNERS]) as tx:
+        await people.bar(tx, id)
 
 
 async def state_of(world: World, id: UUID) -> str:
@@ -287,7 +292,7 @@ async def test_a_file_of_any_size_travels_in_pieces() -> None:
         assert {piece["pieces"] for piece in pieces} == {len(pieces)}
 
 
-# Taking it down
+# Recording it
 
 
 async def test_the_form_finds_them_and_says_what_is_missing(world: World, story: dict[str, UUID]) -> None:
@@ -319,6 +324,23 @@ async def test_the_form_finds_them_and_says_what_is_missing(world: World, story:
         assert re.fullmatch(rf"{RIGHTS}/[0-9a-f-]+\?done=export", done.headers["location"])
 
 
+async def test_what_is_missing_is_said_where_it_is_missing(world: World, story: dict[str, UUID]) -> None:
+    id = await ask(world, story[NAME])
+    async with member_of_staff(world) as browser:
+        page = f"{RIGHTS}/{id}"
+        early = await post(browser, f"{page}/release", on=page)
+        assert early.status_code == 422
+        assert "You have not said that you have looked through it." in early.text
+        assert "What was gathered" in early.text
+        link = re.findall(rf'href="({page}/files/[^"]+)"', early.text)[0]
+        for reason in ("x", "y" * 301):
+            short = await post(browser, f"{link}/leave-out", on=link, reason=reason)
+            assert short.status_code == 422
+            assert "Say why in 3 to 300 characters." in short.text
+            assert f'value="{reason}"' in short.text
+    assert await state_of(world, id) == "gathered"
+
+
 async def test_whoever_does_not_answer_requests_sees_that_there_is_one_and_not_whose(
     world: World, story: dict[str, UUID]
 ) -> None:
@@ -344,6 +366,7 @@ async def test_addresses_that_are_wrong_are_not_there(world: World, story: dict[
 async def test_nothing_anywhere_names_whoever_was_forgotten(world: World, story: dict[str, UUID]) -> None:
     before = await everything_in(world)
     assert any(NAME in text for text in before.values())
+    await bar(world, story["account"])
     id = await ask(world, story["account"], story[NAME], references=(REFERENCE,), kind="erasure")
     assert await state_of(world, id) == "erased"
     last_words = await rows_of(world[NOTIFICATIONS], "SELECT * FROM notices WHERE kind = 'forgotten'")
@@ -373,6 +396,7 @@ async def rows_of(database: Database, query: str) -> list[dict[str, Any]]:
 
 
 async def test_the_page_says_what_was_done_and_what_stays(world: World, story: dict[str, UUID]) -> None:
+    await bar(world, story["account"])
     id = await ask(world, story["account"], story[NAME], references=(REFERENCE,), kind="erasure")
     async with member_of_staff(world) as browser:
         page = await seen(browser, id)
@@ -385,6 +409,7 @@ async def test_the_page_says_what_was_done_and_what_stays(world: World, story: d
 
 
 async def test_they_can_no_longer_sign_in_or_be_written_to(world: World, story: dict[str, UUID]) -> None:
+    await bar(world, story["account"])
     await ask(world, story["account"], story[NAME], kind="erasure")
     async with world[NOTIFICATIONS].reading() as tx:
         [book] = await tx.fetch("SELECT * FROM contacts WHERE id = $1", story[NAME])
@@ -407,14 +432,56 @@ async def test_no_list_brings_them_back(world: World, story: dict[str, UUID]) ->
     assert "asked to be forgotten" in report.faults[0].fault
 
 
-async def test_the_last_who_admits_people_is_not_forgotten(world: World, story: dict[str, UUID]) -> None:
-    async with world[PARTNERS].transaction() as tx:
-        ops = await tx.fetchval("SELECT id FROM people WHERE 'ops' = ANY(roles)")
-    with pytest.raises(Conflict, match="cannot be erased yet"):
-        await ask(world, ops, kind="erasure")
-    async with world[PARTNERS].transaction() as tx:
+async def test_whoever_may_still_sign_in_is_barred_first_by_somebody_else(
+    world: World, story: dict[str, UUID]
+) -> None:
+    async with member_of_staff(world) as browser:
+        form = f"{RIGHTS}/new"
+        key = re.findall(r'name="key" value="([^"]+)"', (await browser.get(f"{form}?who=x")).text)[-1]
+        wanted = {"who": EMAIL, "entries": str(story["account"]), "kind": "erasure", "confirm": "yes"}
+        refused = await browser.post(form, data={"key": key, **wanted})
+        assert refused.status_code == 409
+        assert "They may still sign in." in refused.text
+        assert "Operations bar them first" in refused.text
+    await bar(world, story["account"])
+    assert await state_of(world, await ask(world, story["account"], kind="erasure")) == "erased"
+
+
+async def test_whoever_comes_back_meanwhile_is_not_forgotten(world: World, story: dict[str, UUID]) -> None:
+    await bar(world, story["account"])
+    id = await ask(world, story["account"], kind="erasure", carry=False)
+    async with acting(world[PARTNERS]) as tx:
+        await people.invite(tx, name=NAME, email=EMAIL, roles=["staff"])
+    await world.carry()
+    assert await state_of(world, id) == "objected"
+
+
+async def test_where_nothing_was_known_nothing_is_said_to_be_forgotten(
+    world: World, story: dict[str, UUID]
+) -> None:
+    id = await ask(world, references=("nobody-has-this",), kind="erasure")
+    assert await state_of(world, id) == "erased"
+    async with member_of_staff(world) as browser:
+        page = await seen(browser, id)
+    assert "No section knows anything by what was given, so nothing was forgotten." in page
+    known = await ask(world, references=(REFERENCE,), kind="erasure")
+    async with member_of_staff(world) as browser:
+        assert "Nothing was known" not in await seen(browser, known)
+
+
+async def test_loading_the_example_again_brings_nobody_back(world: World) -> None:
+    """Whoever was forgotten stays so; whoever was never there comes."""
+    [first, *others] = play.example_people()
+    async with acting(world[PARTNERS]) as tx:
+        id = await people.invite(tx, **first)
         await people.invite(tx, name="Another", email="another@forum.example", roles=["ops"])
-    assert await state_of(world, await ask(world, ops, kind="erasure")) == "erased"
+    await bar(world, id)
+    await ask(world, id, kind="erasure")
+    async with world[PARTNERS].transaction() as tx:
+        await play.admit_example(tx)
+    emails = {row["email"] for row in await rows_of(world[PARTNERS], "SELECT email FROM people")}
+    assert first["email"] not in emails
+    assert {each["email"] for each in others} <= emails
 
 
 async def test_when_a_section_has_something_against_it_nothing_is_forgotten(

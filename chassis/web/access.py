@@ -6,7 +6,8 @@ there and back with its content. Programs are told with a status.
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import wraps
 from urllib.parse import urlencode
@@ -16,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis.access import LIFETIME, NoSession, Person, Silence
-from chassis.audit import Actor
+from chassis.access import LIFETIME, NoSession, Person, Silence, check_now
+from chassis.audit import Actor, acting
 from chassis.clock import real_now
 from chassis.config import Settings
+from chassis.database import Transaction
 from chassis.errors import Conflict, Refused
 from chassis.keys import Keyring
 from chassis.web.words import lately
@@ -247,6 +249,33 @@ def actor_of(request: Request, person: Person | None = None) -> Actor | None:
         action=request.scope[_ACTION],
         object=str(request.path_params.get("id", ""))[:100],
     )
+
+
+@asynccontextmanager
+async def acts(request: Request) -> AsyncIterator[Transaction]:
+    """A transaction of whoever asks, if they may still act at this moment. What they did is noted in it.
+
+    Raises:
+        SignInNeeded: if they may not, or only with a newer session token.
+    """
+    async with acting(request.app.state.site.database, actor_of(request)) as tx:
+        await check_still_good(request, tx)
+        yield tx
+
+
+async def check_still_good(request: Request, tx: Transaction) -> None:
+    """Refuse the act of somebody who was barred a moment ago, or signed out, or has other roles by now.
+
+    Raises:
+        SignInNeeded: nothing was done yet; a browser fetches another token and sends the same again.
+    """
+    person: Person | None = request.scope.get(_PERSON)
+    if person is None:
+        return
+    try:
+        await check_now(tx, person)
+    except NoSession as none:
+        raise SignInNeeded from none
 
 
 # Forms

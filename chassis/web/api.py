@@ -4,6 +4,7 @@ writes it, and is what the service's OpenAPI document is made of.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from marshmallow import Schema
@@ -13,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from chassis.documents import load
 from chassis.web.access import Endpoint, page, session_name
+from chassis.web.errors import BadRequest
 from chassis.web.reading import read_json
 from contracts.access import RULES, Action
 from contracts.shapes import fields_of, json_schema
@@ -45,12 +47,35 @@ def operation(
     status: int = 200,
 ) -> Route:
     """A route for programs, below ``/api/v1``."""
-    route = page(BASE + path, endpoint, action, methods=(method,))
+    known = frozenset(asks or ())
+
+    @wraps(endpoint)
+    async def checked(request: Request) -> Response:
+        _refuse_unknown(request, known)
+        return await endpoint(request)
+
+    route = page(BASE + path, checked, action, methods=(method,))
     summary = (endpoint.__doc__ or "").strip().partition("\n")[0]
     route.endpoint.operation = Operation(  # type: ignore[attr-defined]
         gives=gives, takes=takes, asks=asks or {}, status=status, action=action, summary=summary
     )
     return route
+
+
+def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
+    """A slip in the name of a parameter must not look like an answer to what was asked.
+
+    Raises:
+        BadRequest: names the first that nobody knows.
+    """
+    for name in request.query_params:
+        if name not in known:
+            said = (
+                f"Use one of: {', '.join(sorted(known))}."
+                if known
+                else "Leave it out: this address has none."
+            )
+            raise BadRequest(f"There is no parameter {name[:40]!r} here.", said)
 
 
 async def read_document(request: Request, takes: Callable[[], Schema]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The page of what people have done in one service: the same in every service, for whoever may read it."""
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -24,7 +25,7 @@ async def show(request: Request) -> Response:
     asked = {name: request.query_params.get(name, "").strip()[:100] for name in _FILTERS}
     faults: dict[str, Any] = {}
     chosen = {
-        "person": _read(asked, "person", UUID, "An id, as it stands in this table.", faults),
+        "person": _read(asked, "person", _person, "Copy it from this table, or the whole id.", faults),
         "action": asked["action"] or None,
         "object": asked["object"] or None,
         "since": _read(asked, "since", _day, "A day, such as 2026-11-25.", faults),
@@ -67,6 +68,13 @@ def _read(asked: dict[str, str], name: str, read: Any, cure: str, faults: dict[s
     except ValueError:
         faults[name] = {"fault": "This cannot be looked for.", "cure": cure}
         return None
+
+
+def _person(text: str) -> str:
+    """A whole id, or its end as it stands in the table."""
+    if re.fullmatch("[0-9a-f]{12}", text.lower()):
+        return text.lower()
+    return str(UUID(text))
 
 
 def _day(text: str) -> datetime:

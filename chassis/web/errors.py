@@ -112,6 +112,9 @@ class Errors:
         what, cure = _WORDS.get(
             error.status_code, ("The request could not be used.", "Go back and try again.")
         )
+        if error.status_code == 405 and is_api(request):
+            ways = sorted((error.headers or {}).get("Allow", "").split(", "))
+            what, cure = f"{request.method} is not known at this address.", f"Use {' or '.join(ways)}."
         return self._answer(request, error.status_code, what, cure, headers=error.headers)
 
     async def away(self, request: Request, error: Exception) -> Response:

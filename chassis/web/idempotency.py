@@ -11,9 +11,12 @@ from chassis.audit import acting
 from chassis.database import Database, Transaction
 from chassis.errors import Conflict
 from chassis.outbox import QUERIES
-from chassis.web.access import actor_of, check_key, is_api
+from chassis.web.access import actor_of, check_key, check_still_good, is_api
 from chassis.web.errors import BadRequest
 from chassis.web.reading import CONTENT
+
+#: Stands in a kept answer for the address that was asked, which may be a secret.
+_HERE = "."
 
 
 class _Undone(Exception):
@@ -44,6 +47,7 @@ async def once(
     Raises:
         BadRequest: without a usable key.
         Conflict: when the key came with another body before, or the form was made for another session.
+        SignInNeeded: when whoever asks may no longer act.
     """
     by_program = is_api(request) or request.headers.get("idempotency-key") == key
     if not 8 <= len(key) <= 100 or not key.isascii():
@@ -61,11 +65,12 @@ async def once(
                 if bytes(given["digest"]) != digest:
                     raise _taken(by_program)
                 tx.actor = None  # nothing is done this time
-                return _given_again(given)
+                return _given_again(request, given)
+            await check_still_good(request, tx)
             response = await act(tx)
             if response.status_code >= 400:
                 raise _Undone(response)
-            await _keep(tx, scoped, digest, response)
+            await _keep(tx, request, scoped, digest, response)
             return response
     except _Undone as undone:
         return undone.response
@@ -91,21 +96,28 @@ async def _digest(request: Request) -> bytes:
     return of_form or hashlib.sha256(await request.body()).digest()
 
 
-async def _keep(tx: Transaction, key: str, digest: bytes, response: Response) -> None:
+async def _keep(tx: Transaction, request: Request, key: str, digest: bytes, response: Response) -> None:
+    location, path = response.headers.get("location"), request.scope["path"]
+    if location and location.startswith(path):
+        location = f"{_HERE}{location.removeprefix(path)}"
     await QUERIES.keep_answer(
         tx,
         key=key,
         digest=digest,
         status=response.status_code,
-        location=response.headers.get("location"),
+        location=location,
         body=bytes(response.body),
         media_type=response.media_type,
         now=tx.now,
     )
 
 
-def _given_again(given: Any) -> Response:
+def _given_again(request: Request, given: Any) -> Response:
     repeated = Response(bytes(given["body"]), given["status"], media_type=given["media_type"])
-    if given["location"]:
-        repeated.headers["location"] = given["location"]
+    location: str = given["location"] or ""
+    if location:
+        below = location.startswith(_HERE)
+        repeated.headers["location"] = (
+            request.scope["path"] + location.removeprefix(_HERE) if below else location
+        )
     return repeated

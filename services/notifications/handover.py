@@ -10,6 +10,8 @@ whole, and then the dot goes alone.
 import asyncio
 import contextlib
 import re
+import socket
+import ssl
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,8 +19,24 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib.errors import SMTPException, SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib.errors import (
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
 from aiosmtplib.protocol import SMTPProtocol
+
+from chassis.log import describe, logger
+from contracts.topology import NOTIFICATIONS
+
+_log = logger(__name__)
+
+#: Servers of which it was said that they are away, until they are back.
+_AWAY: set[str] = set()
+
+#: Where a server is when its address does not say.
+_PORTS = {"smtp": 25, "smtps": 465}
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -53,7 +71,10 @@ class Outcome:
 
 
 class ServerAway(Exception):
-    """The mail server cannot be reached or does not let us in, which is no fault of any message."""
+    """The mail server cannot be reached or does not let us in, which is no fault of any message.
+
+    Says which server and why, in words for whoever looks after the installation.
+    """
 
 
 class Connection:
@@ -67,6 +88,8 @@ class Connection:
 
     def __init__(self, url: str, *, greeting: str, timeout: float) -> None:
         parts = urlsplit(url)
+        #: The server, as people are told of it.
+        self.where = f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
         user = unquote(parts.username) if parts.username else None
         over_tls = parts.scheme == "smtps"
         # A password leaves this machine under TLS only. Without one, TLS is used where the server offers it.
@@ -83,6 +106,11 @@ class Connection:
         )
         self._timeout = timeout
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection that stands is."""
+        return self._smtp.get_transport_info("sslcontext") is not None
+
     async def open(self) -> None:
         """Connect, unless the connection stands.
 
@@ -96,7 +124,14 @@ class Connection:
                 await self._smtp.connect()
         except (*_BROKEN, ValueError) as error:
             self._drop()
-            raise ServerAway from error
+            away = ServerAway(f"{self.where} {_why(error)}")
+            if self.where not in _AWAY:  # once, until it is back
+                _AWAY.add(self.where)
+                _log.warning("mail_server_away", service=NOTIFICATIONS, reason=str(away), **describe(error))
+            raise away from error
+        if self.where in _AWAY:
+            _AWAY.discard(self.where)
+            _log.info("mail_server_back", service=NOTIFICATIONS, address=self.where)
 
     async def close(self) -> None:
         """Say goodbye, briefly."""
@@ -181,6 +216,30 @@ class Connection:
         if isinstance(transport, asyncio.Transport):
             transport.abort()
         self._smtp.close()
+
+
+def _why(error: BaseException) -> str:
+    """What is wrong with a mail server, and what to look at."""
+    cause = error.__cause__ if isinstance(error, SMTPException) and error.__cause__ else error
+    if isinstance(error, SMTPAuthenticationError):
+        return "does not let us in: correct user and password in CONDUIT_SMTP_URL"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return "shows a certificate that does not bear its name or that nobody here knows"
+    if isinstance(cause, ssl.SSLError):
+        return "does not speak TLS there: smtps:// is for port 465, smtp:// for port 587"
+    if isinstance(error, SMTPResponseException):
+        return f"refuses us with {error.code}: see its log"
+    if isinstance(cause, socket.gaierror):
+        return "has a name that nobody knows: correct CONDUIT_SMTP_URL"
+    if isinstance(cause, ConnectionRefusedError):
+        return "takes no connections: is it running, and is the port right?"
+    if isinstance(cause, TimeoutError):
+        return "does not answer in time"
+    if isinstance(error, SMTPException) and "AUTH" in str(error):
+        return "takes no password: take user and password out of CONDUIT_SMTP_URL"
+    if isinstance(error, SMTPException) and "TLS" in str(error):
+        return "offers no TLS, and without it no password is sent"
+    return "hangs up or cannot be reached"
 
 
 def _dotted(message: bytes) -> bytes:

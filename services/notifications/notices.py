@@ -14,9 +14,11 @@ from typing import Any
 from chassis.clock import LOCAL
 from chassis.database import Database, Transaction
 from chassis.log import describe, logger
+from chassis.outbox import Announcement, announce_many
 from chassis.sealed import unseal
 from contracts.access import SIGN_IN
 from contracts.envelope import Event
+from contracts.notifications import NoticeFailed
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 from services.notifications import metrics
 from services.notifications.campaigns import sender_of
@@ -36,6 +38,9 @@ _A_TURN = 50
 _INVITATION = timedelta(days=3)
 #: The heads of a week are worth sending until there are those of the next one.
 _HEADS = timedelta(days=7)
+
+#: Whoever waits for this one asks again by themselves: that it came too late is no news.
+_SIGN_IN = "sign_in"
 
 #: What people call the record of each service: as the section that it belongs to.
 _RECORDS = {PARTNERS: "Partners", GRANTS: "Grants", NOTIFICATIONS: "Letters"}
@@ -84,7 +89,7 @@ Both work once, until {until.astimezone(LOCAL):%H:%M}. If you have not asked for
 can sign in without this mail. Never tell anybody the code; we shall not ask you for it.
 
 {_farewell(tx)}"""
-    await _write(tx, event, "sign_in", keys["email"], "Your link and your code to sign in", body, until)
+    await _write(tx, event, _SIGN_IN, keys["email"], "Your link and your code to sign in", body, until)
 
 
 async def say_forgotten(tx: Transaction, event: Event) -> None:
@@ -183,8 +188,15 @@ async def _write(
     tx: Transaction, event: Event, kind: str, email: str, subject: str, body: str, not_after: datetime
 ) -> None:
     words = {"kind": kind, "email": email, "subject": subject, "body": body, "not_after": not_after}
-    await QUERIES.write_notice(tx, id=event.id, **words, now=tx.now)
+    whom = event.data.get("person_id")
+    await QUERIES.write_notice(tx, id=event.id, person_id=whom, **words, now=tx.now)
     tx.context.wake(SEND_NOTICES)
+
+
+async def waiting_mail(tx: Transaction) -> tuple[int, float]:
+    """How many messages and letters wait to be sent, and for how many seconds the oldest has."""
+    found = await QUERIES.waiting_since(tx)
+    return found["count"], (tx.now - found["since"]).total_seconds() if found["since"] else 0.0
 
 
 class Courier:
@@ -217,7 +229,8 @@ class Courier:
         lease = timedelta(seconds=self._settings.mail_timeout * 3 + 60)
         async with self._database.transaction() as tx:
             await QUERIES.give_up_notices(tx, before=tx.now - lease, now=tx.now)
-            await QUERIES.let_go_of_late_notices(tx, now=tx.now)
+            late = [row async for row in QUERIES.let_go_of_late_notices(tx, now=tx.now)]
+            await _say_failed(tx, [row for row in late if row["kind"] != _SIGN_IN])
 
     def _connection(self) -> Connection:
         greeting = sender_of(self._context).rpartition("@")[2] or "localhost"
@@ -261,7 +274,25 @@ class Courier:
                 pause = timedelta(seconds=min(self._settings.mail_retry, 5) * 2 ** notice["attempts"])
                 await QUERIES.put_back_notice(tx, **claim, next_try=tx.now + pause)
             else:
-                await QUERIES.settle_notice(tx, **claim, state=states.get(fate, "failed"), now=tx.now)
+                state = states.get(fate, "failed")
+                settled = await QUERIES.settle_notice(tx, **claim, state=state, now=tx.now)
+                if settled is not None and state == "failed":
+                    await _say_failed(tx, [settled])
+
+
+async def _say_failed(tx: Transaction, settled: Iterable[Any]) -> None:
+    """Let it be known for whom nothing arrived; not of those who have no account any more."""
+    facts = [
+        Announcement(
+            fact=NoticeFailed,
+            subject=row["id"],
+            sequence=1,
+            data={"person_id": row["person_id"], "kind": row["kind"], "failed_at": row["settled_at"]},
+        )
+        for row in settled
+        if row["person_id"] is not None
+    ]
+    await announce_many(tx, facts)
 
 
 def _as_html(body: str) -> str:

@@ -387,8 +387,8 @@ FROM campaigns c LEFT JOIN letters l ON l.campaign_id = c.id WHERE c.id = :campa
 
 -- name: write_notice!
 -- Note what is to be said to somebody, once for each event.
-INSERT INTO notices (id, kind, state, email, subject, body, not_after, next_try, made_at)
-VALUES (:id, :kind, 'ready', :email, :subject, :body, :not_after, :now, :now) ON CONFLICT (id) DO NOTHING;
+INSERT INTO notices (id, kind, person_id, state, email, subject, body, not_after, next_try, made_at)
+VALUES (:id, :kind, :person_id, 'ready', :email, :subject, :body, :not_after, :now, :now) ON CONFLICT (id) DO NOTHING;
 
 -- name: claim_notice^
 -- The notice that is due longest and that no other sender has taken.
@@ -405,20 +405,27 @@ WHERE n.id = due.id RETURNING n.*;
 UPDATE notices SET state = 'ready', claimed_at = NULL, next_try = :next_try
 WHERE id = :id AND claimed_at = :claimed_at;
 
--- name: settle_notice!
--- What became of it. Its words and the address are forgotten.
+-- name: settle_notice^
+-- What became of it. Its words and the address are forgotten. Nothing when somebody else has settled it.
 UPDATE notices SET state = :state, settled_at = :now, email = NULL, subject = NULL, body = NULL
-WHERE id = :id AND claimed_at = :claimed_at;
+WHERE id = :id AND claimed_at = :claimed_at RETURNING id, kind, person_id, settled_at;
 
 -- name: give_up_notices!
 -- A sender was lost with these in its hands: they may have gone, and do not go again.
 UPDATE notices SET state = 'unknown', settled_at = :now, email = NULL, subject = NULL, body = NULL
 WHERE state = 'sending' AND claimed_at < :before;
 
--- name: let_go_of_late_notices!
+-- name: let_go_of_late_notices
 -- These are of no use to anybody any more.
 UPDATE notices SET state = 'late', settled_at = :now, email = NULL, subject = NULL, body = NULL
-WHERE state = 'ready' AND not_after <= :now;
+WHERE state = 'ready' AND not_after <= :now RETURNING id, kind, person_id, settled_at;
+
+-- name: waiting_since^
+-- How many messages and letters are due, and since when the oldest waits.
+SELECT count(*) AS count, min(since) AS since FROM (
+    SELECT made_at AS since FROM notices WHERE settled_at IS NULL
+    UNION ALL SELECT m.released_at FROM letters AS l JOIN campaigns AS m ON m.id = l.campaign_id WHERE l.state = 'ready'
+) AS waiting;
 
 -- name: purge_notices$
 -- Forget that something was said. How much.

@@ -84,8 +84,8 @@ class Sender:
         first = self._connection()
         try:
             await first.open()
-        except ServerAway as away:
-            await self._wait_for_server(away)
+        except ServerAway:
+            await self._wait_for_server()
             return
         until = monotonic() + TURN
         connections = [first, *(self._connection() for _ in range(workers - 1))]
@@ -98,10 +98,9 @@ class Sender:
         greeting = self._sender.rpartition("@")[2] or "localhost"
         return Connection(self._settings.smtp_url, greeting=greeting, timeout=self._settings.mail_timeout)
 
-    async def _wait_for_server(self, error: Exception) -> None:
+    async def _wait_for_server(self) -> None:
         """Nothing was claimed, so nothing is lost: what is due waits."""
         metrics.TRIES.labels("server_away").inc()
-        _log.warning("mail_server_away", service=self._context.service, **describe(error.__cause__ or error))
         async with self._database.transaction() as tx:
             pause = timedelta(seconds=self._settings.mail_retry)
             await QUERIES.postpone_due(tx, next_try=tx.now + pause, failure=_AWAY, now=tx.now)

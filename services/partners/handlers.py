@@ -20,8 +20,9 @@ from contracts.notifications import (
     LetterAnswered,
     LetterFailed,
     LetterSent,
+    NoticeFailed,
 )
-from services.partners import heads, rights
+from services.partners import heads, people, rights
 from services.partners.queries import QUERIES
 
 #: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
@@ -111,6 +112,7 @@ SUBSCRIPTIONS = (
     reaction(LetterAcknowledged, note_letter_acknowledged),
     reaction(LetterAnswered, note_letter_answered),
     reaction(ContributionPledged, note_contribution_pledged),
+    reaction(NoticeFailed, people.note_unreached),
     reaction(grants.PersonDataGathered, rights.take_finding),
     reaction(notifications.PersonDataGathered, rights.take_finding),
     reaction(grants.ErasureAnswered, rights.take_answer),

@@ -12,7 +12,6 @@ from chassis.database import Transaction
 from chassis.outbox import announce_many
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Subject, written
-from contracts.access import Role
 from services.partners import announcements, people, tokens
 from services.partners.domain import Contact
 from services.partners.queries import PEOPLE, RIGHTS
@@ -52,14 +51,9 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def objection(tx: Transaction, subject: Subject) -> str | None:
-    """Nobody locks the door from inside."""
-    administrators = {
-        row["id"]
-        async for row in PEOPLE.people_listed(tx)
-        if Role.OPS in row["roles"] and row["barred_at"] is None
-    }
-    if administrators and administrators <= set(subject.ids):
-        return "Nobody would be left who may admit people. Give somebody else the role Operations first."
+    """Whoever may still sign in is barred first, by somebody else: nobody erases a colleague alone."""
+    if await RIGHTS.may_sign_in(tx, ids=list(subject.ids)):
+        return "They may still sign in. Let somebody with the role Operations bar them first, then ask again."
     return None
 
 
@@ -101,6 +95,11 @@ def address_digest(tx: Transaction, email: str) -> bytes:
     """By what an address is known that we are to forget."""
     key = tx.context.keys.derive("erased addresses")
     return hmac.new(key, email.strip().casefold().encode(), hashlib.sha256).digest()
+
+
+async def was_erased(tx: Transaction, email: str) -> bool:
+    """Whether whoever had this address was forgotten: nothing brings them back by itself."""
+    return bool(await RIGHTS.address_was_erased(tx, digest=address_digest(tx, email)))
 
 
 # What goes by itself

@@ -18,16 +18,14 @@ from chassis.errors import Conflict, NotFound, Refused
 from chassis.house import House
 from chassis.outbox import Announcement, announce_many
 from chassis.sealed import seal
+from chassis.writing import can_be_seen, mailable
 from contracts.access import Role
-from contracts.envelope import Fact
+from contracts.envelope import Event, Fact
 from contracts.partners import PersonAdmitted, PersonBarred, PersonInvited, PersonSignedOut, RolesChanged
 from services.partners import announcements
 from services.partners.domain import Fate, Organisation
 from services.partners.queries import PEOPLE
 from services.partners.register import write_organisations
-
-#: An address that a mail server could take; the mail that is sent to it proves the rest.
-_EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 async def invite(
@@ -42,14 +40,7 @@ async def invite(
         Refused: names the field and the cure.
         Conflict: when somebody who may sign in has the address already.
     """
-    name, email = " ".join(name.split()), email.strip()
-    wanted = read_roles(roles)
-    if not 1 <= len(name) <= 200 or not name.isprintable():
-        raise Refused(
-            "Their name is missing.", "Write their name as letters to them should say it.", field="name"
-        )
-    if len(email) > 254 or not email.isprintable() or not _EMAIL.fullmatch(email):
-        raise Refused("This is not an e-mail address.", "Write one such as name@body.example.", field="email")
+    name, email, wanted = read_name(name), read_email(email), read_roles(roles)
     known = await PEOPLE.person_by_email(tx, email_key=email.casefold())
     if known is not None and known["barred_at"] is None:
         cure = "Open their page to change what they may do."
@@ -75,11 +66,54 @@ async def invite(
         await _say(tx, PersonAdmitted, changed)
     after = {"roles": wanted, "address": digest_of(tx, email.casefold())}
     note(tx, "admitted", "person", id, after=after)
+    await _write_to(tx, id, name, email)
+    return id
+
+
+async def put_address_right(tx: Transaction, id: UUID, email: str) -> None:
+    """Invite somebody anew at another address, because nothing arrives at the one that we have.
+
+    Only then: who may change the address of somebody who uses it could sign in as them.
+
+    Raises:
+        NotFound: when there is nobody.
+        Refused: names the field and the cure.
+        Conflict: when messages to them arrive, they may not sign in, or the address is somebody else's.
+    """
+    email, known = read_email(email), await _known(tx, id)
+    if known["barred_at"] is not None or not await PEOPLE.is_unreached(tx, person_id=id):
+        raise Conflict("Their address is not known to be wrong.", "Reload the page to see how they stand.")
+    other = await PEOPLE.person_by_email(tx, email_key=email.casefold())
+    if other is not None and other["id"] != id:
+        raise Conflict("Somebody else has this address.", "Ask them for one of their own.", field="email")
+    await PEOPLE.end_sessions(tx, person_id=id, id=None, now=tx.now)
+    _ = [row async for row in PEOPLE.use_sign_ins(tx, person_id=id, now=tx.now)]
+    await PEOPLE.correct_address(tx, id=id, email=email, email_key=email.casefold())
+    changed = await PEOPLE.change_person(tx, id=id, roles=known["roles"], barred_at=None, now=tx.now)
+    before, after = (digest_of(tx, each) for each in (known["email_key"], email.casefold()))
+    note(tx, "address_put_right", "person", id, before={"address": before}, after={"address": after})
+    await _say(tx, PersonSignedOut, changed)
+    await _write_to(tx, id, known["name"], email)
+
+
+async def _write_to(tx: Transaction, id: UUID, name: str, email: str) -> None:
+    """Let somebody be told how to sign in; what could not be delivered before is forgotten."""
+    await PEOPLE.forget_unreached(tx, person_id=id)
     address = {"name": name, "email": email}
     sealed = seal(tx.context.keys, PersonInvited, "address", address)
     data = {"person_id": id, "address": sealed}
     await announce_many(tx, [Announcement(fact=PersonInvited, subject=id, sequence=1, data=data)])
-    return id
+
+
+async def unreached_count(tx: Transaction) -> int:
+    """How many do not get what is sent to them."""
+    return int(await PEOPLE.unreached_count(tx))
+
+
+async def note_unreached(tx: Transaction, event: Event) -> None:
+    """Note that a message to somebody did not arrive, for whoever can put their address right."""
+    said = {name: event.data[name] for name in ("person_id", "kind", "failed_at")}
+    await PEOPLE.note_unreached(tx, **said)
 
 
 async def change_roles(tx: Transaction, id: UUID, roles: Iterable[str]) -> None:
@@ -112,6 +146,7 @@ async def bar(tx: Transaction, id: UUID) -> None:
         return
     await _somebody_else_administers(tx, known)
     await PEOPLE.end_sessions(tx, person_id=id, id=None, now=tx.now)
+    await PEOPLE.forget_unreached(tx, person_id=id)
     changed = await PEOPLE.change_person(tx, id=id, roles=known["roles"], barred_at=tx.now, now=tx.now)
     note(tx, "barred", "person", id, before={"roles": known["roles"]})
     await _say(tx, PersonBarred, changed)
@@ -134,6 +169,37 @@ async def sign_out(tx: Transaction, id: UUID, session: UUID | None = None) -> in
 async def nobody_yet(tx: Transaction) -> bool:
     """Whether nobody may sign in."""
     return not await PEOPLE.people_count(tx)
+
+
+def read_name(name: str) -> str:
+    """A name as it is kept, with single spaces.
+
+    Raises:
+        Refused: says what is wrong with it.
+    """
+    name = " ".join(name.split())
+    if not name:
+        cure = "Write their name as letters to them should say it."
+        raise Refused("Their name is missing.", cure, field="name")
+    if not can_be_seen(name):
+        cure = "Type it anew by hand. Letters of every script may stand in it."
+        raise Refused("The name has a character that cannot be seen.", cure, field="name")
+    if len(name) > 200:
+        raise Refused("The name is too long.", "Write at most 200 characters.", field="name")
+    return name
+
+
+def read_email(email: str) -> str:
+    """An address as it is kept.
+
+    Raises:
+        Refused: when no mail server could take it.
+    """
+    email = email.strip()
+    if not mailable(email):
+        cure = "Write one such as name@body.example."
+        raise Refused("No mail can be sent to this address.", cure, field="email")
+    return email
 
 
 def read_roles(roles: Iterable[str]) -> list[str]:

@@ -1,7 +1,8 @@
 -- name: person_by_id^
 -- One person, with the name of the body that they belong to.
-SELECT p.*, o.name AS organisation FROM people AS p JOIN organisations AS o ON o.id = p.organisation_id
-WHERE p.id = :id;
+SELECT p.*, o.name AS organisation, u.kind AS unreached_by, u.failed_at AS unreached_at
+FROM people AS p JOIN organisations AS o ON o.id = p.organisation_id
+LEFT JOIN people_unreached AS u ON u.person_id = p.id WHERE p.id = :id;
 
 -- name: person_by_email^
 -- The person of this address, locked: what follows depends on them.
@@ -13,7 +14,7 @@ SELECT * FROM people WHERE id = :id FOR UPDATE;
 
 -- name: people_listed
 -- Everybody who was ever admitted, those who may sign in first, by name.
-SELECT p.*, o.name AS organisation,
+SELECT p.*, o.name AS organisation, EXISTS (SELECT 1 FROM people_unreached AS u WHERE u.person_id = p.id) AS unreached,
        (SELECT max(s.renewed_at) FROM sessions AS s WHERE s.person_id = p.id) AS seen_at
 FROM people AS p JOIN organisations AS o ON o.id = p.organisation_id
 ORDER BY p.barred_at IS NOT NULL, lower(p.name), p.id;
@@ -39,6 +40,29 @@ VALUES (:id, :organisation_id, :name, :email, :email_key, :roles, :now, 1, :now)
 -- Give somebody these roles, bar or admit them; whatever was signed for them before is void.
 UPDATE people SET roles = :roles, barred_at = :barred_at, version = version + 1, changed_at = :now
 WHERE id = :id RETURNING *;
+
+-- name: note_unreached!
+-- A message to somebody who may sign in did not arrive; of several the newest is kept.
+INSERT INTO people_unreached AS known (person_id, kind, failed_at)
+SELECT id, :kind, :failed_at FROM people WHERE id = :person_id AND barred_at IS NULL
+ON CONFLICT (person_id) DO UPDATE SET kind = excluded.kind, failed_at = excluded.failed_at
+WHERE known.failed_at < excluded.failed_at;
+
+-- name: is_unreached$
+-- Whether the last that we know is that a message to somebody did not arrive.
+SELECT EXISTS (SELECT 1 FROM people_unreached WHERE person_id = :person_id);
+
+-- name: forget_unreached!
+-- They are written to anew, or have read what was sent to them.
+DELETE FROM people_unreached WHERE person_id = :person_id;
+
+-- name: unreached_count$
+-- How many do not get what is sent to them.
+SELECT count(*) FROM people_unreached;
+
+-- name: correct_address!
+-- What somebody is written to, and signs in with.
+UPDATE people SET email = :email, email_key = :email_key WHERE id = :id;
 
 -- name: organisation_identified$
 -- The id of the body with this identifier.
@@ -175,6 +199,14 @@ INSERT INTO kept_forms (id, browser, sealed, kept_at) VALUES (:id, :browser, :se
 -- name: kept_form^
 -- The form that a browser has posted last.
 SELECT sealed FROM kept_forms WHERE browser = :browser AND kept_at > :since ORDER BY kept_at DESC, id LIMIT 1;
+
+-- name: last_sessions_of
+-- The newest sessions of one person, those that have ended as well.
+SELECT id FROM sessions WHERE person_id = :person_id ORDER BY began_at DESC, id LIMIT :most;
+
+-- name: forget_kept_forms!
+-- Whatever a browser has posted too late was given back, or is somebody else's.
+DELETE FROM kept_forms WHERE browser = :browser;
 
 -- name: purge_sign_ins$
 -- Forget how people asked to sign in longer ago than this. How many.

@@ -369,6 +369,11 @@ async def _move(tx: Transaction, request: Any, after: State, *, forget: bool = F
     await RIGHTS.move_request(tx, id=request["id"], state=after, subject=subject, now=tx.now)
 
 
+def nothing_known(answers: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether no service that has forgotten somebody had anything to forget."""
+    return not any(sum((row["scrubbed"] or {}).values()) for row in answers)
+
+
 def opened(context: Context, request: Mapping[str, Any]) -> Subject:
     """Whom a request is about; nobody once that was forgotten."""
     if request["subject"] is None:

@@ -22,6 +22,7 @@ from chassis.access import Person
 from chassis.audit import note
 from chassis.context import Context
 from chassis.database import Transaction
+from chassis.errors import Conflict, NotFound
 from chassis.keys import KeysError
 from services.partners import attempts
 from services.partners.queries import PEOPLE
@@ -110,7 +111,16 @@ async def renew_recovery_codes(tx: Transaction, person_id: UUID) -> list[str]:
 
 
 async def forget(tx: Transaction, person_id: UUID) -> None:
-    """Use no second factor any more; whoever must have one sets up another before they act."""
+    """Use no second factor any more; whoever must have one sets up another before they act.
+
+    Raises:
+        NotFound, Conflict: when there is nobody, or nothing to forget.
+    """
+    known = await PEOPLE.lock_person(tx, id=person_id)
+    if known is None:
+        raise NotFound
+    if known["second_factor"] is None:
+        raise Conflict("They have no second factor.", "So there is nothing to forget: they can set one up.")
     note(tx, "second_factor_forgotten", "person", person_id)
     await PEOPLE.forget_second_factor(tx, id=person_id)
     await PEOPLE.forget_recovery_codes(tx, person_id=person_id)

@@ -20,7 +20,7 @@ import uuid_utils.compat
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
-from chassis.access import Person
+from chassis.access import Person, form_mark
 from chassis.config import Settings
 from chassis.context import Context
 from chassis.database import Transaction
@@ -47,6 +47,8 @@ GUESSES, GUESSES_AN_HOUR = 5, 15
 ASKS, ASKS_FOR_ADDRESS, ASKS_OF_SOURCE, ASKS_WITHIN = 5, 20, 40, timedelta(minutes=15)
 #: Forms of one source that are kept in the same time: whoever sends them need not have signed in.
 KEPT_OF_SOURCE = 40
+#: Sessions of one person that are looked through for the one in which a form was made.
+_SESSIONS = 200
 #: How long ago somebody may have signed in who changes how one signs in as them.
 LATELY = timedelta(minutes=15)
 
@@ -54,14 +56,15 @@ LATELY = timedelta(minutes=15)
 class NotGood(Refused):
     """A link or a code opens nothing: it is wrong, was used, is too old, or belongs to another browser.
 
-    ``reason`` is one of a few words, safe for logs.
+    ``reason`` is one of a few words, safe for logs; ``next`` is where whoever asked for it wanted to go.
     """
 
     status = 422
 
-    def __init__(self, reason: str, what: str, cure: str) -> None:
+    def __init__(self, reason: str, what: str, cure: str, *, next: str = "/") -> None:
         super().__init__(what, cure)
         self.reason = reason
+        self.next = next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,35 +190,46 @@ async def sign_in_by_link(tx: Transaction, link: str, visitor: Visitor) -> Began
 
 async def _by_link(tx: Transaction, link: str, browser: str) -> Any:
     found = await PEOPLE.sign_in_by_link(tx, link=digest(link)) if _SECRET.fullmatch(link) else None
-    if found is None or not _open(tx, found):
+    if found is None:
         raise _spent()
-    if found["browser"] is not None and not hmac.compare_digest(bytes(found["browser"]), digest(browser)):
+    ours = found["browser"] is not None and hmac.compare_digest(bytes(found["browser"]), digest(browser))
+    if not _open(tx, found):
+        raise _spent(found["next"] if ours else "/")
+    if found["browser"] is not None and not ours:
         cure = "Open it in the browser in which you asked, or type the six digits from the same mail there."
         raise NotGood("another_browser", "This link was asked for in another browser.", cure)
     return found
 
 
-async def sign_in_by_code(tx: Transaction, code: str, visitor: Visitor) -> Began | None:
-    """Use up the sign-in that this browser has asked for, by its code. A wrong code counts.
+async def sign_in_by_code(tx: Transaction, code: str, visitor: Visitor) -> Began | NotGood:
+    """Use up the sign-in that this browser has asked for, by its code. A wrong code counts; it is not raised.
 
     Raises:
         TooMany: when there were too many wrong ones.
     """
     found = await PEOPLE.sign_in_of_browser(tx, browser=digest(visitor.browser))
     if found is None:
-        return None
+        return _wrong_code()
     await attempts.refuse_more(tx, "guess", bytes(found["asker"]), GUESSES_AN_HOUR, timedelta(hours=1))
     right = hmac.compare_digest(bytes(found["code"]), _code_digest(tx.context, found["id"], _digits(code)))
     if found["person_id"] is not None and right and found["guesses"] < GUESSES and _open(tx, found):
         return await _sign_in(tx, found, visitor)
     await PEOPLE.count_guess(tx, id=found["id"])
     await attempts.note(tx, "guess", bytes(found["asker"]))
-    return None
+    if found["guesses"] < GUESSES:
+        return _wrong_code()
+    cure = "Open the link in the mail, which still works, or ask for a new mail."
+    return NotGood("codes_spent", "Five wrong codes were typed, so the code works no more.", cure)
 
 
-def _spent() -> NotGood:
+def _wrong_code() -> NotGood:
+    cure = "Copy all six digits from the newest mail. After five wrong tries, ask for a new one."
+    return NotGood("wrong_code", "This is not the code, or it is too old.", cure)
+
+
+def _spent(next: str = "/") -> NotGood:
     cure = "It may have been used, or is too old. Ask for a new one."
-    return NotGood("spent", "This link opens nothing any more.", cure)
+    return NotGood("spent", "This link opens nothing any more.", cure, next=next)
 
 
 def _open(tx: Transaction, found: Mapping[str, Any]) -> bool:
@@ -231,10 +245,13 @@ async def _sign_in(tx: Transaction, found: Mapping[str, Any], visitor: Visitor) 
     if before is not None:
         await people.sign_out(tx, before["person_id"], before["id"])
     person = await PEOPLE.lock_person(tx, id=found["person_id"])
+    await PEOPLE.forget_unreached(tx, person_id=found["person_id"])
     id, renewal, agent = uuid_utils.compat.uuid7(), _new_secret(), agent_words(visitor.agent)
     await PEOPLE.begin_session(
         tx, id=id, person_id=person["id"], renewal=digest(renewal), agent=agent, now=tx.now
     )
+    if await kept_form(tx, visitor.browser, person["id"]) is None:  # what is kept is somebody else's
+        await forget_kept_forms(tx, visitor.browser)
     return Began(person=await _person(tx, id, person["id"], person), renewal=renewal, next=found["next"])
 
 
@@ -283,17 +300,21 @@ def good_since(tx: Transaction) -> dict[str, Any]:
 async def _person(tx: Transaction, session: UUID, id: UUID, known: Mapping[str, Any]) -> Person:
     epoch = await MESSAGES.present_epoch(tx)
     proved_at = known.get("proved_at")
-    secret = hmac.new(tx.context.keys.derive("forms"), str(session).encode(), hashlib.sha256).hexdigest()
     return Person(
         id=id,
         session=session,
         roles=frozenset(known["roles"]),
         version=(epoch, known["version"]),
         seen_at=tx.now,
-        forms=secret,
+        forms=_forms_secret(tx.context, session),
         proved_at=proved_at,
         owes_proof=known["second_factor"] is not None and proved_at is None,
     )
+
+
+def _forms_secret(context: Context, session: UUID) -> str:
+    """What signs the keys of a session's forms."""
+    return hmac.new(context.keys.derive("forms"), str(session).encode(), hashlib.sha256).hexdigest()
 
 
 # Forms that were posted too late
@@ -302,7 +323,7 @@ async def _person(tx: Transaction, session: UUID, id: UUID, known: Mapping[str, 
 async def keep_form(
     tx: Transaction, browser: str, source: str, path: str, fields: list[tuple[str, str]]
 ) -> None:
-    """Keep what was posted after the session had ended. Only this browser can read it.
+    """Keep what was posted after the session had ended. Only this browser and its person can read it.
 
     Raises:
         TooMany: when so many were kept for the same source.
@@ -315,8 +336,11 @@ async def keep_form(
     )
 
 
-async def kept_form(tx: Transaction, browser: str) -> tuple[str, list[tuple[str, str]]] | None:
-    """The form that this browser posted too late: its address and its fields."""
+async def kept_form(tx: Transaction, browser: str, person: UUID) -> tuple[str, list[tuple[str, str]]] | None:
+    """The form that this person posted too late in this browser: its address and its fields.
+
+    Whose it is, its key says, which bears the mark of the session in which it was made.
+    """
     found = await PEOPLE.kept_form(tx, browser=digest(browser), since=tx.now - KEPT_FOR)
     if found is None:
         return None
@@ -324,7 +348,22 @@ async def kept_form(tx: Transaction, browser: str) -> tuple[str, list[tuple[str,
         content = json.loads(SecretBox(_form_key(browser)).decrypt(bytes(found["sealed"])))
     except CryptoError:
         return None
-    return content["path"], [(name, value) for name, value in content["fields"]]
+    fields = [(name, value) for name, value in content["fields"]]
+    if not await _is_theirs(tx, dict(fields).get("key", ""), person):
+        return None
+    return content["path"], fields
+
+
+async def _is_theirs(tx: Transaction, key: str, person: UUID) -> bool:
+    bare, _, rest = key.partition(".")
+    sessions = [row["id"] async for row in PEOPLE.last_sessions_of(tx, person_id=person, most=_SESSIONS)]
+    marks = (form_mark(_forms_secret(tx.context, session), bare) for session in sessions)
+    return any(hmac.compare_digest(rest[:32].encode(), mark.encode()) for mark in marks)
+
+
+async def forget_kept_forms(tx: Transaction, browser: str) -> None:
+    """Keep nothing any more of what this browser has posted too late."""
+    await PEOPLE.forget_kept_forms(tx, browser=digest(browser))
 
 
 async def tidy(tx: Transaction) -> None:

@@ -17,6 +17,7 @@ from services.grants import web
 from tests.access import EVERYTHING
 from tests.conftest import MakeDatabase, client
 
+LONG = uuid4()
 AMINA = Actor(person=uuid4(), session=uuid4(), source="192.0.2.1", action="keep_account", object="7")
 
 
@@ -174,7 +175,8 @@ async def test_the_page_shows_the_newest_first_and_finds_what_one_looks_for(data
     other = Actor(person=uuid4(), source="192.0.2.9", action="x", object="")
     for number in range(102):
         await act(database, f"act_{number}")
-    await act(database, "something_else", actor=other)
+    async with acting(database, other) as tx:
+        note(tx, "something_else", "thing", LONG)
     async with client(web.build(database), "/grants") as browser:
         page = await browser.get("/grants/audit")
         shown = re.findall(r'<th scope="row">([^<]+)<', page.text)
@@ -189,9 +191,12 @@ async def test_the_page_shows_the_newest_first_and_finds_what_one_looks_for(data
         assert theirs.text.count('<th scope="row">') == 1
         for params, found in (
             ({"action": "act_5"}, 1),
-            ({"object": "1", "action": "something_else"}, 1),
+            ({"object": "1", "action": "act_7"}, 1),
             ({"since": "2001-01-01", "until": "2001-12-31"}, 0),
             ({"object": "nothing"}, 0),
+            ({"person": str(other.person)[-12:].upper()}, 1),
+            ({"object": str(LONG)[-12:]}, 1),
+            ({"object": str(LONG)}, 1),
         ):
             answer = await browser.get("/grants/audit", params=params)
             assert answer.text.count('<th scope="row">') == found, params

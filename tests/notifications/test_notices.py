@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,12 +13,14 @@ import pytest
 from chassis.database import Database
 from chassis.retention import scrub_old
 from chassis.sealed import seal
-from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
+from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer, free_port
+from contracts.catalogue import sample
 from contracts.envelope import Event
+from contracts.notifications import NoticeFailed
 from contracts.partners import ChainHeadsReported, PersonInvited, SignInRequested
 from services.notifications.held import TERMS
 from services.notifications.notices import Courier
-from tests.conftest import MakeDatabase
+from tests.conftest import MakeDatabase, announced
 from tests.notifications.conftest import hear, rows, told
 
 EMAIL = "amina.marker@forum.example"
@@ -179,6 +183,55 @@ async def test_one_that_is_refused_does_not_hold_up_the_next(
     await Courier(desk).turn()
     assert sorted(await states(desk)) == ["failed", "sent"]
     assert len(mail.to("other@forum.example")) == 1
+
+
+async def said_failed(desk: Database) -> list[tuple[str, Any]]:
+    """Of which kinds it was announced that they did not arrive, and for whom."""
+    told = [event for event in await announced(desk) if event.fact is NoticeFailed]
+    assert set(sample(NoticeFailed).data) == {name for event in told for name in event.data} or not told
+    return sorted((event.data["kind"], event.data["person_id"]) for event in told)
+
+
+async def test_that_one_did_not_arrive_is_told_to_whoever_can_put_it_right(
+    desk: Database, mail: RecordingMailServer
+) -> None:
+    mail.treat(NO_SUCH_MAILBOX, EMAIL)
+    events = [invited(desk), wanted(desk), wanted(desk, email="other@forum.example")]
+    await hear(desk, *events)
+    await Courier(desk).turn()
+    assert await said_failed(desk) == [
+        ("invitation", events[0].data["person_id"]),
+        ("sign_in", events[1].data["person_id"]),
+    ]
+    assert "@" not in "".join(str(event.data) for event in await announced(desk))
+
+
+async def test_an_invitation_that_the_mail_server_never_took_is_told_as_well(desk: Database) -> None:
+    """A link to sign in is not: whoever waited for it has asked again."""
+    event = invited(desk)
+    await hear(desk, event, wanted(desk))
+    desk.context.clock.advance(timedelta(days=3, seconds=1))
+    await Courier(desk).tidy()
+    await Courier(desk).tidy()
+    assert await states(desk) == ["late", "late"]
+    assert await said_failed(desk) == [("invitation", event.data["person_id"])]
+
+
+async def test_a_server_that_is_away_is_logged_once_and_so_is_its_return(
+    make_database: MakeDatabase, mail: RecordingMailServer, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    desk = await make_database("notifications")
+    settings = desk.context.settings
+    port = free_port()
+    desk.context = replace(desk.context, settings=replace(settings, smtp_url=f"smtp://127.0.0.1:{port}"))
+    await hear(desk, invited(desk))
+    for _ in range(3):
+        await Courier(desk).turn()
+        desk.context.clock.advance(timedelta(seconds=60))
+    words = "takes no connections: is it running, and is the port right?"
+    assert [(line["event"], line["reason"]) for line in logged() if line["event"].startswith("mail_")] == [
+        ("mail_server_away", f"127.0.0.1:{port} {words}")
+    ]
 
 
 async def test_when_it_cannot_be_known_it_does_not_go_again(

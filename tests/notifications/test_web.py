@@ -434,6 +434,21 @@ async def test_thanks_say_what_was_recorded_and_not_what_the_address_says(
     assert "pledge" not in done.text
 
 
+async def test_the_secret_of_a_link_is_kept_nowhere_after_an_answer(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    address = await response_page(book, sent)
+    form = {"answer": "acknowledge", "key": await a_key(browser, address)}
+    answers = [await browser.post(address, data=form) for _ in range(2)]
+    assert {(a.status_code, a.headers["location"]) for a in answers} == {(303, f"{address}/done")}
+    token = address.rpartition("/")[2]
+    async with book.reading() as tx:
+        for table in await tx.fetch("SELECT relname FROM pg_stat_user_tables"):
+            kept = str(await tx.fetch(f'SELECT * FROM "{table["relname"]}"'))
+            assert token not in kept, table["relname"]
+        assert await tx.fetchval("SELECT location FROM idempotency") == "./done"
+
+
 async def test_after_many_answers_the_page_asks_to_telephone(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:

@@ -78,7 +78,13 @@ async def sets_up(browser: httpx.AsyncClient, register: Database) -> httpx.Respo
     assert found, page.text[:2_000]
     totp = pyotp.TOTP(found.group(1).replace(" ", ""))
     fields = {"key": key_in(page), "code": totp.at(register.context.clock.now())}
-    return await browser.post(f"{ACCOUNT}/second-factor", data=fields)
+    return await shown_after(browser, await browser.post(f"{ACCOUNT}/second-factor", data=fields))
+
+
+async def shown_after(browser: httpx.AsyncClient, answer: httpx.Response) -> httpx.Response:
+    """The page that a browser is sent on to."""
+    assert answer.status_code == 303, answer.text
+    return await browser.get(answer.headers["location"])
 
 
 async def code_now(register: Database, email: str = EMAIL) -> str:

@@ -1,8 +1,10 @@
 """Admitting, trusting and barring people: what others hear of it, and the pages for it."""
 
+import html
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +17,7 @@ from chassis.keys import read_keys
 from chassis.sealed import unseal
 from contracts.catalogue import sample
 from contracts.envelope import Event
+from contracts.notifications import NoticeFailed
 from contracts.partners import (
     OrganisationRegistered,
     PersonAdmitted,
@@ -29,7 +32,7 @@ from services.partners.snapshots import SNAPSHOTS
 from services.partners.web import build
 from tests.access import EVERYTHING
 from tests.conftest import announced, client
-from tests.partners.conftest import TRUST, Bring, line
+from tests.partners.conftest import TRUST, Bring, hear, line
 
 LIST = "/partners/people"
 
@@ -120,6 +123,16 @@ async def test_our_own_people_belong_to_our_own_body(register: Database, bring: 
         ({"name": "a\x00b"}, "name"),
         ({"email": "amina"}, "email"),
         ({"email": "a@b"}, "email"),
+        ({"email": "a@"}, "email"),
+        ({"email": "a..b@c.example"}, "email"),
+        ({"email": ".a@c.example"}, "email"),
+        ({"email": "a@-c.example"}, "email"),
+        ({"email": "a@192.0.2.1"}, "email"),
+        ({"email": "é@c.example"}, "email"),
+        ({"email": "a" * 65 + "@c.example"}, "email"),
+        ({"name": "Amina\u202e"}, "name"),
+        ({"name": "\u2066Amina"}, "name"),
+        ({"name": "\u200c"}, "name"),
         ({"email": "a@b.example\nbcc: c@d.example"}, "email"),
         ({"email": '"a b"@c.example'}, "email"),
         ({"email": "a\x01b@c.example"}, "email"),
@@ -246,7 +259,7 @@ async def test_barring_wants_a_tick(browser: httpx.AsyncClient, register: Databa
     key = await key_on(browser, f"{LIST}/{id}")
     answer = await browser.post(f"{LIST}/{id}/bar", data={"key": key})
     assert answer.status_code == 422
-    assert "tick the box" in answer.text
+    assert "Tick the box" in answer.text
 
 
 async def test_an_auditor_reads_and_has_nothing_to_press(register: Database) -> None:
@@ -258,3 +271,106 @@ async def test_an_auditor_reads_and_has_nothing_to_press(register: Database) -> 
             assert "Amina" in page.text
             assert "<form method" not in page.text
             assert "Invite" not in page.text
+
+
+# Names and addresses
+
+
+@pytest.mark.parametrize(
+    "name", ["علی\u200cرضا نوری", "ක්\u200dරිස්", "Nguyễn Thị Ánh", "O’Neil-d'Arcy", "王小明"]
+)
+async def test_names_of_every_script_are_kept_as_they_are(
+    browser: httpx.AsyncClient, register: Database, name: str
+) -> None:
+    form = {"key": await key_on(browser, f"{LIST}/invite"), "email": "noor@marker.example", "roles": "staff"}
+    assert (await browser.post(f"{LIST}/invite", data={**form, "name": name})).status_code == 303
+    assert html.escape(name) in (await browser.get(LIST)).text.replace("&#39;", "&#x27;")
+
+
+async def test_a_character_that_cannot_be_seen_is_said_to_be_one(browser: httpx.AsyncClient) -> None:
+    form = {"key": await key_on(browser, f"{LIST}/invite"), "email": "noor@marker.example", "roles": "staff"}
+    answer = await browser.post(f"{LIST}/invite", data={**form, "name": "Noor\u202etxt"})
+    assert answer.status_code == 422
+    assert "The name has a character that cannot be seen." in answer.text
+    assert "Letters of every script may stand in it." in answer.text
+
+
+def not_arrived(id: UUID, kind: str = "invitation", hours: int = 0) -> Event:
+    golden = sample(NoticeFailed)
+    at = golden.data["failed_at"] + timedelta(hours=hours)
+    said = {"person_id": id, "kind": kind, "failed_at": at}
+    return replace(golden, id=uuid4(), subject=str(uuid4()), data={**golden.data, **said})
+
+
+async def test_an_invitation_that_does_not_arrive_is_shown_and_put_right(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    id = await admit(register, "Amina", "staff")
+    await admit(register, "Bo", "ops")
+    page = f"{LIST}/{id}"
+    assert "Nothing arrives" not in (await browser.get(page)).text
+    await hear(register, [not_arrived(id, hours=1), not_arrived(id, "sign_in"), not_arrived(uuid4())])
+    assert (await browser.get(LIST)).text.count("not reached") == 1
+    shown = (await browser.get(page)).text
+    assert "The invitation of 6 February 2012, 10:00 did not arrive." in re.sub("<[^>]+>", "", shown)
+    for wrong, words in (("amina@", "No mail can be sent"), ("bo@marker.example", "Somebody else has this")):
+        form = {"key": await key_on(browser, page) + "-address", "email": wrong}
+        answer = await browser.post(f"{page}/address", data=form)
+        assert answer.status_code in (409, 422)
+        assert words in answer.text
+        assert f'value="{wrong}"' in answer.text
+    form = {"key": await key_on(browser, page) + "-address", "email": " Amina.Right@marker.example "}
+    answer = await browser.post(f"{page}/address", data=form)
+    assert answer.headers["location"] == f"{page}?done=address"
+    after = (await browser.get(answer.headers["location"])).text
+    assert "They are written to at the new address" in after
+    assert "Nothing arrives" not in after
+    *_, event = [e for e in await announced(register) if e.fact is PersonInvited]
+    keys = read_keys(register.context.settings.keys_folder, NOTIFICATIONS)
+    opened = unseal(keys, PersonInvited, "address", event.data["address"])
+    assert opened == {"name": "Amina", "email": "Amina.Right@marker.example"}
+    async with register.reading() as tx:
+        said = str(await tx.fetch("SELECT * FROM audit"))
+    assert "address_put_right" in said
+    assert "@" not in said
+
+
+async def test_an_address_at_which_mail_arrives_is_nobodys_to_change(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    """Whoever could change it could sign in as them."""
+    id = await admit(register, "Amina", "staff")
+    form = {"key": await key_on(browser, f"{LIST}/{id}"), "email": "mine@marker.example"}
+    answer = await browser.post(f"{LIST}/{id}/address", data=form)
+    assert answer.status_code == 409
+    assert "Their address is not known to be wrong." in answer.text
+    async with register.reading() as tx:
+        assert await tx.fetchval("SELECT email FROM people WHERE id = $1", id) == "amina@marker.example"
+
+
+async def test_whoever_is_barred_is_not_missed(register: Database, browser: httpx.AsyncClient) -> None:
+    id = await admit(register, "Amina", "staff")
+    await hear(register, [not_arrived(id)])
+    await change(register, people.bar, id)
+    await hear(register, [not_arrived(id, hours=2)])
+    assert "not reached" not in (await browser.get(LIST)).text
+
+
+async def test_what_was_typed_wrongly_about_somebody_stands_on_their_page(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    id = await admit(register, "Amina", "ops", "staff")
+    page = f"{LIST}/{id}"
+    for step, fields, status, words in (
+        ("bar", {}, 422, "You have not said that they may be barred."),
+        ("bar", {"confirm": "yes"}, 409, "Nobody would be left who may admit people."),
+        ("roles", {}, 422, "No role is chosen."),
+        ("roles", {"roles": ["auditor"]}, 409, "Give somebody else the role Operations first."),
+    ):
+        answer = await browser.post(f"{page}/{step}", data={"key": await key_on(browser, page), **fields})
+        assert answer.status_code == status, answer.text
+        assert words in answer.text
+        assert "<h1>Amina</h1>" in answer.text
+        assert re.findall(r'value="(\w+)" checked', answer.text) == (
+            fields.get("roles", []) if step == "roles" else ["staff", "ops"]
+        )

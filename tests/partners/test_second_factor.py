@@ -1,5 +1,6 @@
 """The second factor: set up, asked for when it matters, guessed at in vain, lost and replaced."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from urllib.parse import unquote
@@ -32,6 +33,7 @@ from tests.partners.browsing import (
     proves,
     rows,
     sets_up,
+    shown_after,
     signs_in,
 )
 
@@ -280,7 +282,8 @@ async def test_a_recovery_code_does_as_well_once_however_it_is_typed(
     assert (await post(browser, PROVE, code=first.upper().replace("-", " "))).status_code == 303
     assert (await post(browser, PROVE, code=first)).status_code == 422
     assert f"{RECOVERY_CODES - 1} recovery codes are left" in (await browser.get(ACCOUNT)).text
-    new = codes_on(await post(browser, f"{ACCOUNT}/recovery-codes", on=ACCOUNT))
+    made = await post(browser, f"{ACCOUNT}/recovery-codes", on=ACCOUNT)
+    new = codes_on(await shown_after(browser, made))
     assert len(new) == RECOVERY_CODES
     assert (await post(browser, PROVE, code=second)).status_code == 422
     assert (await post(browser, PROVE, code=new[0])).status_code == 303
@@ -346,6 +349,19 @@ async def test_whoever_lost_it_is_helped_by_somebody_else(
     assert await rows(register, f"SELECT * FROM recovery_codes WHERE person_id = '{bo}'") == []
 
 
+async def test_where_there_is_none_nothing_is_forgotten(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    await sets_up(browser, register)
+    async with register.transaction() as tx:
+        bo = await people.invite(tx, name="Bo", email="bo@forum.example", roles=["staff"])
+    page = f"{PEOPLE}/{bo}"
+    answer = await post(browser, f"{page}/forget-second-factor", on=page)
+    assert answer.status_code == 409
+    assert "They have no second factor." in answer.text
+    assert "<h1>Bo</h1>" in answer.text
+
+
 async def test_a_proof_is_of_one_session(
     browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
 ) -> None:
@@ -406,3 +422,99 @@ async def test_all_of_it_is_in_the_audit_and_names_nobody(
     assert {row["person_id"] for row in said} == {str(amina)}
     assert (said[6]["before"], said[6]["after"]) == ({"roles": ["staff"]}, {"roles": ["auditor"]})
     assert not re.search("Marker|Amina|@", str(said))
+
+
+async def test_new_codes_are_shown_once_and_a_reload_makes_none(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    await sets_up(browser, register)
+    fields = {"key": key_in(await browser.get(ACCOUNT)) + "-codes"}
+    made = await browser.post(f"{ACCOUNT}/recovery-codes", data=fields)
+    page = made.headers["location"]
+    kept = dict(browser.cookies)
+    assert len(codes_on(await browser.get(page))) == RECOVERY_CODES
+    digests = await rows(register, "SELECT * FROM recovery_codes ORDER BY code")
+    reloaded = await browser.get(page)
+    assert "They were shown already" in reloaded.text
+    assert not codes_on(reloaded)
+    again = await browser.post(f"{ACCOUNT}/recovery-codes", data=fields)
+    assert again.headers["location"] == page
+    assert await rows(register, "SELECT * FROM recovery_codes ORDER BY code") == digests
+    async with open_browser() as other:  # of the same person, and what travelled in the first one's
+        await signs_in(other, register)
+        other.cookies.set("conduit-shown", kept["conduit-shown"], "127.0.0.1", ACCOUNT)
+        await proves(other, register)
+        assert not codes_on(await other.get(page))
+    for stolen in (kept["conduit-shown"], "x", "a" * 3_000):
+        browser.cookies.set("conduit-shown", stolen, "127.0.0.1", ACCOUNT)
+        later(register, minutes=3)
+        assert not codes_on(await browser.get(page)), stolen[:20]
+
+
+# Somebody whose standing changes
+
+
+async def test_whoever_was_barred_a_moment_ago_undoes_nothing(
+    browser: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    """What the service has read of people a few seconds ago is good for reading, and not for acts."""
+    await sets_up(browser, register)
+    page = f"{PEOPLE}/{amina}"
+    key = key_in(await browser.get(page))
+    async with register.transaction() as tx:
+        bo = await people.invite(tx, name="Bo", email="bo@forum.example", roles=["ops"])
+        await people.bar(tx, amina)
+    assert (await browser.get(page)).status_code == 200, "this is about the seconds in which one still reads"
+    for path, fields in (
+        (f"{page}/admit", {}),
+        (f"{page}/roles", {"roles": "ops"}),
+        (f"{PEOPLE}/{bo}/bar", {"confirm": "yes"}),
+        (f"{ACCOUNT}/tokens", {"name": "figures", "role": "staff", "days": "30"}),
+        (f"{ACCOUNT}/recovery-codes", {}),
+    ):
+        answer = await browser.post(path, data={"key": key, **fields})
+        assert answer.status_code == 307, path
+        after = await browser.post(answer.headers["location"], data={"key": key, **fields})
+        assert after.headers["location"].startswith(SIGN_IN), path
+    assert await rows(register, "SELECT barred_at IS NULL AS free FROM people ORDER BY free") == [
+        {"free": False},
+        {"free": True},
+    ]
+    assert await rows(register, "SELECT * FROM issued_tokens") == []
+
+
+async def test_an_act_waits_for_whoever_bars_its_person_at_the_same_moment(
+    browser: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    await sets_up(browser, register)
+    page = f"{PEOPLE}/{amina}"
+    key = key_in(await browser.get(page))
+    async with register.transaction() as tx:
+        await people.invite(tx, name="Bo", email="bo@forum.example", roles=["ops"])
+    async with register.transaction() as tx:
+        await people.bar(tx, amina)
+        sending = asyncio.create_task(browser.post(f"{page}/admit", data={"key": key}))
+        async with register.reading() as other:
+            waits = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')"
+            while True:
+                if await other.fetchval(waits):
+                    break
+                await asyncio.sleep(0.02)
+    assert (await sending).status_code == 307
+    assert await rows(register, f"SELECT barred_at IS NULL AS free FROM people WHERE id = '{amina}'") == [
+        {"free": False}
+    ]
+
+
+async def test_other_roles_are_fetched_without_a_word_in_the_middle_of_an_act(
+    browser: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    await sets_up(browser, register)
+    fields = {"key": key_in(await browser.get(ACCOUNT)), "name": "x", "role": "staff", "days": "9"}
+    async with register.transaction() as tx:
+        await people.change_roles(tx, amina, ["staff", "ops", "outreach"])
+    answer = await browser.post(f"{ACCOUNT}/tokens", data=fields)
+    while answer.status_code == 307:
+        answer = await browser.post(answer.headers["location"], data=fields)
+    assert answer.status_code in (200, 303)
+    assert len(await rows(register, "SELECT * FROM issued_tokens")) == 1

@@ -138,6 +138,18 @@ async def test_neither_works_after_ten_minutes(browser: httpx.AsyncClient, regis
 
 
 @pytest.mark.usefixtures("amina")
+async def test_after_a_link_that_came_too_late_one_still_comes_to_where_one_wanted(
+    browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
+) -> None:
+    await asks(browser, next="/letters/campaigns")
+    link = path_of(await mailed(register))
+    later(register, minutes=11)
+    assert 'name="next" value="/letters/campaigns"' in (await browser.get(link)).text
+    async with open_browser() as other:
+        assert 'name="next" value="/"' in (await other.get(link)).text
+
+
+@pytest.mark.usefixtures("amina")
 async def test_another_browser_is_told_where_to_open_it_and_uses_nothing_up(
     browser: httpx.AsyncClient, register: Database, open_browser: OpenBrowser
 ) -> None:
@@ -255,7 +267,10 @@ async def test_five_wrong_codes_end_what_was_asked_for(
     for _ in range(GUESSES):
         answer = await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=wrong)
         assert (answer.status_code, "not the code" in answer.text) == (422, True)
-    assert (await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=code)).status_code == 422
+    sixth = await post(browser, f"{SIGN_IN}/code", on=f"{SIGN_IN}/sent", code=code)
+    assert sixth.status_code == 422
+    assert "Five wrong codes were typed, so the code works no more." in sixth.text
+    assert "Open the link in the mail, which still works" in sixth.text
     # The link of the same mail is no guess: it goes on working.
     assert (await post(browser, path_of(await mailed(register)))).status_code == 303
 
@@ -325,7 +340,11 @@ async def test_forms_of_one_source_are_kept_so_and_so_often(register: Database) 
 async def test_a_source_may_ask_so_and_so_often(browser: httpx.AsyncClient) -> None:
     for number in range(ASKS_OF_SOURCE):
         assert (await asks(browser, f"a{number}@forum.example")).status_code == 303
-    assert (await asks(browser, "one.more@forum.example")).status_code == 429
+    refused = await asks(browser, "one.more@forum.example", next="/partners/organisations")
+    assert refused.status_code == 429
+    assert "This was tried too often." in refused.text
+    for kept in ('value="one.more@forum.example"', 'value="/partners/organisations"'):
+        assert kept in refused.text
 
 
 @pytest.mark.usefixtures("amina")
@@ -350,7 +369,7 @@ async def test_what_was_tried_in_vain_is_logged_and_names_nobody(
         ("sign_in_refused", "wrong_code"),
         ("sign_in_refused", "another_browser"),
         ("sign_in_refused", "spent"),
-        ("request_refused", "TooMany"),
+        ("sign_in_refused", "too_many"),
     ]
     assert not re.search(f"@|Amina|{path_of(keys).rpartition('/')[2]}", str(said))
     async with register.reading() as tx:
@@ -556,7 +575,7 @@ async def test_a_form_goes_the_same_way_with_its_content(
     answer = await browser.post(answer.headers["location"], data=form)
     assert (answer.status_code, answer.headers["location"]) == (307, f"{ACCOUNT}/sign-out-everywhere")
     answer = await browser.post(answer.headers["location"], data=form)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?done=signed_out")
     assert await rows(register, "SELECT * FROM sessions WHERE ended_at IS NULL") == []
 
 
@@ -600,9 +619,52 @@ async def test_a_form_that_comes_after_the_end_is_kept_until_one_has_signed_in(
         await signs_in(other, register)
         await proves(other, register)
         assert "Noor" not in (await other.get(f"{MOUNT}/kept")).text
-    sent = await browser.post(f"{PEOPLE}/invite", data={**form, "key": key_in(kept)})
+    form |= {"key": key_in(kept)}
+    for _ in range(2):
+        passed_on = await browser.post(f"{MOUNT}/kept/send", data=form)
+        assert (passed_on.status_code, passed_on.headers["location"]) == (307, f"{PEOPLE}/invite")
+    sent = await browser.post(passed_on.headers["location"], data=form)
     assert sent.status_code == 303, sent.text
     assert len(await rows(register, "SELECT * FROM people")) == 2
+    assert await rows(register, "SELECT * FROM kept_forms") == []
+    assert "Nothing is kept here" in (await browser.get(f"{MOUNT}/kept")).text
+
+
+@pytest.fixture
+async def late_form(browser: httpx.AsyncClient, register: Database) -> dict[str, str]:
+    """Something that Amina sent in this browser after her session had ended."""
+    async with register.transaction() as tx:
+        await people.invite(tx, name="Other", email="other@forum.example", roles=["staff"])
+    await signs_in(browser, register)
+    form = {"key": key_in(await browser.get(ACCOUNT)), "words": "Noor O’Marker"}
+    later(register, hours=register.context.settings.session_idle + 0.1)
+    answer = await browser.post(f"{ACCOUNT}/tokens", data=form, follow_redirects=True)
+    assert str(answer.url.path) == SIGN_IN
+    return form
+
+
+@pytest.mark.usefixtures("amina", "late_form")
+async def test_a_form_that_was_kept_is_shown_to_nobody_else_who_signs_in_there(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    answer = await signs_in(browser, register, email="other@forum.example", next=f"{MOUNT}/kept")
+    kept = await browser.get(answer.headers["location"])
+    assert "Nothing is kept here" in kept.text
+    assert "Noor" not in kept.text
+    assert await rows(register, "SELECT * FROM kept_forms") == []
+
+
+@pytest.mark.usefixtures("amina")
+async def test_a_form_that_nobody_wants_any_more_is_gone(
+    browser: httpx.AsyncClient, register: Database, late_form: dict[str, str]
+) -> None:
+    answer = await signs_in(browser, register, next=f"{MOUNT}/kept")
+    form = {**late_form, "key": key_in(await browser.get(answer.headers["location"]))}
+    answer = await browser.post(f"{MOUNT}/kept/discard", data=form)
+    page = await browser.get(answer.headers["location"])
+    assert "Your form is not sent" in page.text
+    assert "Noor" not in page.text
+    assert await rows(register, "SELECT * FROM kept_forms") == []
 
 
 async def test_roles_that_are_taken_away_are_gone_at_once(
@@ -681,6 +743,16 @@ async def test_one_ends_ones_own_sessions_and_nobody_elses(
 
 def _bare(text: str) -> str:
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "", text)
+
+
+@pytest.mark.usefixtures("amina")
+async def test_the_navigation_says_that_one_is_at_ones_account(
+    browser: httpx.AsyncClient, register: Database
+) -> None:
+    assert 'aria-current="true"' not in (await browser.get(SIGN_IN)).text
+    await signs_in(browser, register)
+    for path in (ACCOUNT, f"{ACCOUNT}/tokens", f"{ACCOUNT}/second-factor", f"{MOUNT}/kept"):
+        assert f'<a href="{ACCOUNT}" aria-current="true">' in (await browser.get(path)).text, path
 
 
 # A link that is printed

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from chassis.access import token_digest
+from chassis.access import NoSession, Standings, check_now, token_digest
 from chassis.database import Database
 from contracts.access import ACCOUNT, PROVE, SIGN_IN
 from contracts.partners import TokenIssued, TokenRevoked
@@ -19,6 +20,8 @@ from services.partners.signing_in import LATELY
 from services.partners.snapshots import SNAPSHOTS
 from services.partners.tokens import MOST
 from services.partners.web import build
+from services.sections import SECTIONS
+from tests.access import EVERYTHING
 from tests.conftest import announced, client
 from tests.partners.browsing import (
     MOUNT,
@@ -28,6 +31,7 @@ from tests.partners.browsing import (
     post,
     rows,
     sets_up,
+    shown_after,
     signs_in,
 )
 
@@ -72,10 +76,15 @@ async def test_a_token_is_made_on_the_page_shown_once_and_used(
     browser: httpx.AsyncClient, register: Database
 ) -> None:
     answer = await post(browser, TOKENS, name="Marker figures", role="staff", days="30")
-    assert answer.status_code == 200
-    found = re.search(r'id="token">(conduit_[a-z2-7]{32})<', answer.text)
+    shown = await shown_after(browser, answer)
+    found = re.search(r'id="token">(conduit_[a-z2-7]{32})<', shown.text)
     assert found
     token = found.group(1)
+    reloaded = await browser.get(answer.headers["location"])
+    assert token not in reloaded.text
+    assert "revoke it and make another one" in reloaded.text
+    assert len(await rows(register, "SELECT * FROM issued_tokens")) == 1
+    assert token not in str(await rows(register, "SELECT * FROM idempotency"))
     assert await asks_anew(register, token) == 200
     page = await browser.get(TOKENS)
     assert "Marker figures" in page.text
@@ -222,7 +231,7 @@ async def test_a_session_that_was_left_open_makes_none_and_loses_nothing(
     kept = await browser.get(answer.headers["location"])
     assert "Marker figures" in kept.text
     form = {"key": key_in(kept), "name": "Marker figures", "role": "staff", "days": "30"}
-    assert "conduit_" in (await browser.post(TOKENS, data=form)).text
+    assert "conduit_" in (await shown_after(browser, await browser.post(TOKENS, data=form))).text
 
 
 async def test_nobody_has_hundreds(browser: httpx.AsyncClient, register: Database, amina: UUID) -> None:
@@ -243,3 +252,51 @@ async def test_whoever_has_a_second_factor_shows_it_first(
     answer = await browser.post(TOKENS, data=form)
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (307, f"{PROVE}/first")
     assert await rows(register, "SELECT * FROM issued_tokens") == []
+
+
+async def test_a_parameter_that_nobody_knows_is_named(
+    program: httpx.AsyncClient, register: Database, amina: UUID
+) -> None:
+    """A slip must not look like an answer to what was asked."""
+    token = await issue(register, amina)
+    answer = await program.get(f"{API}?q=trust&colour=red", headers=bearer(token))
+    assert (answer.status_code, answer.json()["title"], answer.json()["detail"]) == (
+        400,
+        "There is no parameter 'colour' here.",
+        "Use one of: after, area, closeness, kind, q.",
+    )
+    assert (await program.get(f"{API}?colour=red")).status_code == 401
+    assert (await program.get(f"{API}?q=trust", headers=bearer(token))).status_code == 200
+
+
+async def test_a_way_that_is_not_known_is_said_in_words(program: httpx.AsyncClient) -> None:
+    answer = await program.delete(API)
+    assert (answer.status_code, answer.json()["title"]) == (405, "DELETE is not known at this address.")
+    assert answer.json()["detail"] == "Use GET or HEAD."
+
+
+async def test_the_page_says_what_each_section_offers_to_programs(register: Database, amina: UUID) -> None:
+    register.context = replace(register.context, sections=SECTIONS)
+    async with client(build(register), MOUNT, replace(EVERYTHING, id=amina)) as browser:
+        page = await browser.get(TOKENS)
+    for mount in ("/partners", "/grants", "/letters"):
+        assert f'href="{mount}/api/v1/openapi.json"' in page.text
+
+
+async def test_a_program_does_nothing_with_a_token_that_was_revoked_a_moment_ago(
+    register: Database, amina: UUID
+) -> None:
+    """In the transaction of an act, which waits for nothing that was read before."""
+    secret = await issue(register, amina, writes=True)
+    person = await Standings(register).of_token(secret, register.context.clock.now())
+    async with register.transaction() as tx:
+        await check_now(tx, person)
+        await people.change_roles(tx, amina, ["staff", "ops", "outreach"])
+        await check_now(tx, person)
+        await people.change_roles(tx, amina, ["outreach", "ops"])
+        with pytest.raises(NoSession, match="revoked"):
+            await check_now(tx, person)
+        await people.change_roles(tx, amina, ["staff", "ops"])
+        await tokens.revoke(tx, amina, person.session)
+        with pytest.raises(NoSession, match="revoked"):
+            await check_now(tx, person)

@@ -62,6 +62,8 @@ def _account() -> list[Route]:
     own = Action.KEEP_ACCOUNT
     return [
         page("/kept", account.kept, own),
+        page("/kept/send", account.send_kept, own, methods=_POST),
+        page("/kept/discard", account.discard_kept, own, methods=_POST),
         page("/account", account.show, own),
         page("/account/everything", rights.ask_for_oneself, own, methods=_POST),
         page("/account/sign-out", account.sign_out, own, methods=_POST),
@@ -70,9 +72,11 @@ def _account() -> list[Route]:
         page("/account/second-factor", second_factor.show_set_up, own),
         page("/account/second-factor", second_factor.set_up, own, methods=_POST),
         page("/account/second-factor/remove", second_factor.remove, own, methods=_POST),
+        page("/account/recovery-codes", second_factor.show_codes, own),
         page("/account/recovery-codes", second_factor.renew_codes, own, methods=_POST),
         page("/account/tokens", tokens.show, own),
         page("/account/tokens", tokens.issue, own, methods=_POST),
+        page("/account/tokens/new", tokens.show_new, own),
         page("/account/tokens/{id}/revoke", tokens.revoke, own, methods=_POST),
     ]
 
@@ -86,6 +90,7 @@ def _people() -> list[Route]:
         page("/people/invite", people.invite_somebody, administer, methods=_POST),
         page("/people/{id}", people.show, see),
         page("/people/{id}/roles", people.give_roles, administer, methods=_POST),
+        page("/people/{id}/address", people.put_address_right, administer, methods=_POST),
         page("/people/{id}/bar", people.bar_somebody, administer, methods=_POST),
         page("/people/{id}/forget-second-factor", people.forget_second_factor, administer, methods=_POST),
         page("/people/{id}/admit", people.admit_again, administer, methods=_POST),

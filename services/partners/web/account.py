@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
@@ -12,9 +12,10 @@ from chassis.web.access import end_session, marked
 from contracts.access import ACCOUNT, PROVE, ROLES, Role, needs_proof
 from services.partners import people, signing_in
 from services.partners.queries import PEOPLE
-from services.partners.web.sign_in import browser_of, forget_renewal
+from services.partners.web.sign_in import KEPT, browser_of, forget_renewal
 
 _DONE = {
+    "discarded": "Your form is not sent, and no longer kept.",
     "ended": "That session has ended.",
     "removed": "You have no second factor any more.",
     "asked": "We are gathering it. Somebody looks through it and gives it to you within a month.",
@@ -63,7 +64,7 @@ async def _leave(request: Request, session: UUID | None) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await people.sign_out(tx, person.id, session)
-        return see("/")
+        return see("/?done=signed_out")
 
     response = await once(request, site.database, str(form.get("key", "")), act)
     end_session(response, site.context.settings)
@@ -89,15 +90,40 @@ async def end(request: Request) -> Response:
 async def kept(request: Request) -> Response:
     """The form that was posted when the session had ended, to be sent now."""
     async with site_of(request).database.reading() as tx:
-        found = await signing_in.kept_form(tx, browser_of(request))
+        found = await signing_in.kept_form(tx, browser_of(request), signed_in(request).id)
     path, fields = found or ("", [])
     return site_of(request).page(
         request,
         "kept.html",
+        kept=KEPT,
         path=path,
         fields=[(name, _marked_anew(request, value) if name == "key" else value) for name, value in fields],
+        flash=_DONE.get(request.query_params.get("done", "")),
         shown=[(name.replace("_", " "), value) for name, value in fields if name != "key" and value.strip()],
     )
+
+
+async def send_kept(request: Request) -> Response:
+    """Send the form that was kept to where it was going, and keep it no longer."""
+    return await _let_go(request, send=True)
+
+
+async def discard_kept(request: Request) -> Response:
+    """Keep the form no longer; it is not sent."""
+    return await _let_go(request, send=False)
+
+
+async def _let_go(request: Request, *, send: bool) -> Response:
+    form, browser = await read_form(request), browser_of(request)
+
+    async def act(tx: Transaction) -> Response:
+        found = await signing_in.kept_form(tx, browser, signed_in(request).id)
+        if found is None:
+            return see(KEPT)
+        await signing_in.forget_kept_forms(tx, browser)
+        return RedirectResponse(found[0], 307) if send else see(f"{KEPT}?done=discarded")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
 
 
 def _marked_anew(request: Request, key: str) -> str:

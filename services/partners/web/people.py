@@ -1,13 +1,15 @@
 """People who may sign in: the list, inviting somebody, what each is trusted with."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import Transaction
-from chassis.errors import NotFound, Refused
+from chassis.errors import Conflict, NotFound, Refused
 from chassis.web import has_proved, new_key, once, read_form, read_id, see, site_of
 from contracts.access import PROVE, RIGHTS, ROLES, Role, needs_proof
 from services.partners import people, second_factor, signing_in
@@ -15,8 +17,16 @@ from services.partners.queries import PEOPLE
 
 LIST = "/partners/people"
 
+#: What is called by its kind where it did not arrive.
+_MESSAGES = {
+    "invitation": "The invitation",
+    "sign_in": "The link to sign in",
+    "chain_heads": "The weekly message to auditors",
+}
+
 _DONE = {
     "invited": "They were sent a message that says how to sign in.",
+    "address": "They are written to at the new address, and told how to sign in.",
     "roles": "Changed. It holds in every section within a few seconds.",
     "forgotten": "They have no second factor any more, and set up another one before they act.",
     "barred": "They are signed out everywhere and can sign in no more.",
@@ -77,7 +87,31 @@ async def invite_somebody(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """One person."""
+    return await _person(request)
+
+
+async def _once(
+    request: Request, form: FormData, act: Callable[[Transaction], Awaitable[Response]], **typed: Any
+) -> Response:
+    """Act on a form of one person's page, or show the page again with what is wrong and what was typed."""
+    try:
+        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    except Refused as refused:
+        if not refused.field and type(refused) is not Conflict:
+            raise
+        return await _person(request, refused, **typed)
+
+
+async def _person(
+    request: Request,
+    refused: Refused | None = None,
+    *,
+    address: str = "",
+    roles: Sequence[str] | None = None,
+) -> Response:
+    """The page of one person; with what is wrong, when something was sent that cannot be done."""
     site = site_of(request)
+    faults = {refused.field or "person": {"fault": refused.what, "cure": refused.cure}} if refused else {}
     async with site.database.reading() as tx:
         known = await PEOPLE.person_by_id(tx, id=read_id(request))
         if known is None:
@@ -87,6 +121,10 @@ async def show(request: Request) -> Response:
     return site.page(
         request,
         "person.html",
+        status=refused.status if refused else 200,
+        faults=faults,
+        values={"email": address or known["email"], "roles": known["roles"] if roles is None else roles},
+        unreached=_MESSAGES.get(known["unreached_by"] or "", "A message"),
         known=known,
         roles=_names(known["roles"]),
         all_roles=_all_roles(),
@@ -110,21 +148,33 @@ async def give_roles(request: Request) -> Response:
         await people.change_roles(tx, id, roles)
         return _back(id, "roles")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await _once(request, form, act, roles=roles)
+
+
+async def put_address_right(request: Request) -> Response:
+    """Invite somebody anew, at an address at which something arrives."""
+    form, id = await read_form(request), read_id(request)
+    email = str(form.get("email", ""))[:254]
+
+    async def act(tx: Transaction) -> Response:
+        await people.put_address_right(tx, id, email)
+        return _back(id, "address")
+
+    return await _once(request, form, act, address=email)
 
 
 async def bar_somebody(request: Request) -> Response:
     """Let somebody in no more."""
     form, id = await read_form(request), read_id(request)
-    if form.get("confirm") != "yes":
-        cure = "Go back and tick the box."
-        raise Refused("You have not said that they may be barred.", cure, field="confirm")
 
     async def act(tx: Transaction) -> Response:
+        if form.get("confirm") != "yes":
+            cure = "Tick the box and send it again."
+            raise Refused("You have not said that they may be barred.", cure, field="confirm")
         await people.bar(tx, id)
         return _back(id, "barred")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await _once(request, form, act)
 
 
 async def forget_second_factor(request: Request) -> Response:
@@ -132,12 +182,10 @@ async def forget_second_factor(request: Request) -> Response:
     form, id = await read_form(request), read_id(request)
 
     async def act(tx: Transaction) -> Response:
-        if await PEOPLE.lock_person(tx, id=id) is None:
-            raise NotFound
         await second_factor.forget(tx, id)
         return _back(id, "forgotten")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await _once(request, form, act)
 
 
 async def admit_again(request: Request) -> Response:
@@ -151,7 +199,7 @@ async def admit_again(request: Request) -> Response:
         await people.invite(tx, name=known["name"], email=known["email"], roles=known["roles"])
         return _back(id, "invited")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await _once(request, form, act)
 
 
 def _back(id: UUID, done: str) -> Response:

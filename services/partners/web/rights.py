@@ -1,4 +1,4 @@
-"""What people ask about what is held on them: taking it down, looking through what was found, giving it out.
+"""What people ask about what is held on them: recording it, looking through what was found, giving it out.
 
 Whoever opens something that was gathered is noted in the audit, because it is everything about somebody.
 """
@@ -12,12 +12,12 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from chassis.audit import acting, note
+from chassis.audit import note
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
-from chassis.web.access import actor_of
+from chassis.web.access import acts
 from contracts.access import ACCOUNT, RIGHTS, Action, may
 from contracts.topology import SERVICES
 from services.partners import rights
@@ -103,7 +103,7 @@ def _term(request: Request, term: Any) -> dict[str, Any]:
     }
 
 
-# Taking it down
+# Recording it
 
 
 async def show_form(request: Request) -> Response:
@@ -150,7 +150,7 @@ def _form(
 
 
 async def begin(request: Request) -> Response:
-    """Take a request down, or show the form again with what is wrong."""
+    """Record a request, or show the form again with what is wrong."""
     form = await read_form(request)
     entries = _ids(form)
 
@@ -163,7 +163,7 @@ async def begin(request: Request) -> Response:
     try:
         return await once(request, site_of(request).database, str(form.get("key", "")), act)
     except Refused as refused:
-        if not refused.field and not isinstance(refused, Conflict):
+        if not refused.field and type(refused) is not Conflict:
             raise
         fault = {refused.field or "kind": {"fault": refused.what, "cure": refused.cure}}
         typed = {name: str(form.get(name, "")) for name in ("who", "reference", "kind", "confirm")}
@@ -206,6 +206,10 @@ async def ask_for_oneself(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """Where a request stands, who has answered, and what was gathered."""
+    return await _request(request)
+
+
+async def _request(request: Request, refused: Refused | None = None) -> Response:
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
         row = await QUERIES.request(tx, id=id)
@@ -217,8 +221,11 @@ async def show(request: Request) -> Response:
     return site.page(
         request,
         "rights_request.html",
+        status=refused.status if refused else 200,
+        faults=_faults(refused),
         known=_listed(request, row, _today(request)),
         is_export=row["kind"] == Kind.EXPORT,
+        nothing_known=state is State.ERASED and rights.nothing_known(answers),
         state=state,
         answers=[_answer(answer) for answer in _telling(answers)],
         waiting=_waiting(state, answers),
@@ -228,6 +235,10 @@ async def show(request: Request) -> Response:
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _faults(refused: Refused | None) -> dict[str, Any]:
+    return {refused.field: {"fault": refused.what, "cure": refused.cure}} if refused else {}
 
 
 def _telling(answers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -261,8 +272,12 @@ def _file(id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def show_file(request: Request) -> Response:
     """One file of what was gathered, as people read it. That somebody looked is noted."""
+    return await _file_page(request)
+
+
+async def _file_page(request: Request, reason: str = "", refused: Refused | None = None) -> Response:
     id, service, number = read_id(request), request.path_params["service"], _number(request)
-    async with acting(site_of(request).database, actor_of(request)) as tx:
+    async with acts(request) as tx:
         found = await rights.read_file(tx, id, service, number)
         [file] = [
             each
@@ -280,6 +295,9 @@ async def show_file(request: Request) -> Response:
     return site_of(request).page(
         request,
         "rights_file.html",
+        status=refused.status if refused else 200,
+        faults=_faults(refused),
+        values={"reason": reason},
         title=found.title,
         section=SECTIONS[service],
         content=content,
@@ -306,15 +324,21 @@ async def leave_out(request: Request) -> Response:
         await rights.leave_out(tx, id, request.path_params["service"], _number(request), reason)
         return see(f"{RIGHTS}/{id}?done={'in' if reason is None else 'out'}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    try:
+        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    except Refused as refused:
+        if not refused.field:
+            raise
+        return await _file_page(request, reason or "", refused)
 
 
 async def release(request: Request) -> Response:
     """A member of staff has looked through it."""
     form, id = await read_form(request), read_id(request)
     if form.get("confirm") != "yes":
-        cure = "Go back, look at every file and tick the box."
-        raise Refused("You have not said that you have looked through it.", cure, field="confirm")
+        cure = "Look at every file and tick the box."
+        what = "You have not said that you have looked through it."
+        return await _request(request, Refused(what, cure, field="confirm"))
 
     async def act(tx: Transaction) -> Response:
         await rights.release(tx, id)
@@ -340,7 +364,7 @@ async def cancel(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """The archive, once it was looked through. That it was taken is noted."""
     id = read_id(request)
-    async with acting(site_of(request).database, actor_of(request)) as tx:
+    async with acts(request) as tx:
         archive = await archive_of(tx, id)
         note(tx, "given_out", "request", id)
     headers = {"content-disposition": f'attachment; filename="what-we-hold-{str(id)[-8:]}.zip"'}

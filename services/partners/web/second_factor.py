@@ -6,18 +6,20 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.audit import acting
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from chassis.web import new_key, once, read_form, require_proof, see, signed_in, site_of
-from chassis.web.access import actor_of, check_key, to_sign_in
+from chassis.web.access import acts, check_key, to_sign_in
 from contracts.access import ACCOUNT, PROVE, needs_proof
 from services.partners import second_factor
+from services.partners.attempts import TooMany
 from services.partners.queries import PEOPLE
 from services.partners.signing_in import Began
+from services.partners.web.shown_once import brought, page_once, show_once
 from services.partners.web.sign_in import again_first, by_way_of, give_session, go_on_anew, safe_path
 
 SET_UP = f"{ACCOUNT}/second-factor"
+CODES = f"{ACCOUNT}/recovery-codes"
 
 _WRONG = {
     "fault": "This is not the code of the moment.",
@@ -49,12 +51,19 @@ async def prove(request: Request) -> Response:
     form, person = await read_form(request), signed_in(request)
     check_key(request, str(form.get("key", "")))
     next = safe_path(str(form.get("next", "/")))
-    async with acting(site_of(request).database, actor_of(request)) as tx:
-        proved = await second_factor.prove(tx, person, str(form.get("code", "")))
-        began = await go_on_anew(request, tx) if proved else None
+    try:
+        async with acts(request) as tx:
+            proved = await second_factor.prove(tx, person, str(form.get("code", "")))
+            began = await go_on_anew(request, tx) if proved else None
+    except TooMany as refused:
+        return _form(request, next, _too_many(refused), refused.status)
     if not proved:
         return _form(request, next, {"code": _WRONG}, 422)
     return _go_on(request, see(next), began)
+
+
+def _too_many(refused: TooMany) -> dict[str, Any]:
+    return {"code": {"fault": refused.what, "cure": "Wait an hour, then type the code of that moment."}}
 
 
 def _go_on(request: Request, response: Response, began: Began | None) -> Response:
@@ -99,28 +108,38 @@ async def set_up(request: Request) -> Response:
         require_proof(request)
     if first := await again_first(request, SET_UP):
         return first
-    async with acting(site_of(request).database, actor_of(request)) as tx:
-        codes = await second_factor.take(tx, person, known, str(form.get("code", "")))
-        began = await go_on_anew(request, tx) if codes else None
+    try:
+        async with acts(request) as tx:
+            codes = await second_factor.take(tx, person, known, str(form.get("code", "")))
+            began = await go_on_anew(request, tx) if codes else None
+    except TooMany as refused:
+        return _set_up(request, known, next, _too_many(refused), refused.status)
     if codes is None:
         return _set_up(request, known, next, {"code": _WRONG}, 422)
     return _go_on(request, _codes(request, codes, next), began)
+
+
+async def show_codes(request: Request) -> Response:
+    """Recovery codes that were just made; that they were shown, when the page is opened again."""
+    made = brought(request) or {"codes": [], "next": ACCOUNT}
+    return page_once(request, "recovery_codes.html", **made)
 
 
 async def renew_codes(request: Request) -> Response:
     """New recovery codes, shown this once."""
     require_proof(request)
     form = await read_form(request)
-    check_key(request, str(form.get("key", "")))
-    if first := await again_first(request, f"{ACCOUNT}/recovery-codes"):
+    if first := await again_first(request, CODES):
         return first
-    async with acting(site_of(request).database, actor_of(request)) as tx:
-        codes = await second_factor.renew_recovery_codes(tx, signed_in(request).id)
-    return _codes(request, codes, ACCOUNT)
+
+    async def act(tx: Transaction) -> Response:
+        return _codes(request, await second_factor.renew_recovery_codes(tx, signed_in(request).id), ACCOUNT)
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
 
 
 def _codes(request: Request, codes: list[str], next: str) -> Response:
-    return site_of(request).page(request, "recovery_codes.html", codes=codes, next=next)
+    return show_once(request, CODES, codes=codes, next=next)
 
 
 async def remove(request: Request) -> Response:

@@ -18,9 +18,11 @@ from chassis.log import logger
 from chassis.web import SECRET_ADDRESS, new_key, read_form, see, signed_in, site_of
 from chassis.web.access import actor_of, check_key, read_cookie, set_session
 from chassis.web.pace import source_of
+from chassis.writing import mailable
 from contracts.access import RENEW, SIGN_IN
 from contracts.topology import PARTNERS
 from services.partners import signing_in
+from services.partners.attempts import TooMany
 from services.partners.signing_in import Asked, Began, NotGood, Visitor
 
 _log = logger(__name__)
@@ -37,7 +39,13 @@ async def show(request: Request) -> Response:
 
 
 def _form(
-    request: Request, email: str, faults: dict[str, Any], *, refused: Any = None, status: int = 200
+    request: Request,
+    email: str,
+    faults: dict[str, Any],
+    *,
+    refused: Any = None,
+    next: str = "",
+    status: int = 200,
 ) -> Response:
     response = site_of(request).page(
         request,
@@ -47,7 +55,7 @@ def _form(
         faults=faults,
         refused=refused,
         again="again" in request.query_params,
-        next=safe_path(request.query_params.get("next", "/")),
+        next=safe_path(next or request.query_params.get("next", "/")),
         key=new_key(request),
     )
     response.headers.update(SECRET_ADDRESS)
@@ -59,15 +67,20 @@ async def ask(request: Request) -> Response:
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
     email = str(form.get("email", "")).strip()[:254]
-    if "@" not in email:
-        fault = {"fault": "This is not an e-mail address.", "cure": "Write one such as name@body.example."}
-        return _form(request, email, {"email": fault}, status=422)
+    if not mailable(email):
+        cure = "Write one such as name@body.example."
+        fault = {"fault": "No mail can be sent to this address.", "cure": cure}
+        return _form(request, email, {"email": fault}, next=str(form.get("next", "/")), status=422)
     browser = browser_of(request) or signing_in.new_browser()
     asked = Asked(
         email=email, browser=browser, source=_source(request), next=safe_path(str(form.get("next", "/")))
     )
-    async with site_of(request).database.transaction() as tx:
-        await signing_in.ask(tx, asked)
+    try:
+        async with site_of(request).database.transaction() as tx:
+            await signing_in.ask(tx, asked)
+    except TooMany as refused:
+        _log_refusal("too_many")
+        return _form(request, email, {}, refused=refused, next=asked.next, status=refused.status)
     response = see(f"{SIGN_IN}/sent")
     keep_browser(request, response, browser)
     return response
@@ -89,16 +102,22 @@ async def by_code(request: Request) -> Response:
     """Sign in by the six digits, in the browser that asked for them."""
     form = await read_form(request)
     check_key(request, str(form.get("key", "")))
-    async with acting(site_of(request).database) as tx:
-        began = await signing_in.sign_in_by_code(tx, str(form.get("code", "")), _visitor(request))
-        _note(request, tx, began, "code")
-    if began is None:
-        _log_refusal("wrong_code")
-        cure = "Copy all six digits from the newest mail. After five wrong tries, ask for a new one."
-        return _sent(
-            request, {"code": {"fault": "This is not the code, or it is too old.", "cure": cure}}, 422
-        )
+    try:
+        async with acting(site_of(request).database) as tx:
+            began = await signing_in.sign_in_by_code(tx, str(form.get("code", "")), _visitor(request))
+            if isinstance(began, Began):
+                _note(request, tx, began, "code")
+    except TooMany as refused:
+        _log_refusal("too_many")
+        return _code_refused(request, refused)
+    if isinstance(began, NotGood):
+        _log_refusal(began.reason)
+        return _code_refused(request, began)
     return _signed_in(request, began)
+
+
+def _code_refused(request: Request, refused: Refused) -> Response:
+    return _sent(request, {"code": {"fault": refused.what, "cure": refused.cure}}, refused.status)
 
 
 async def show_link(request: Request) -> Response:
@@ -108,7 +127,7 @@ async def show_link(request: Request) -> Response:
             await signing_in.look_at_link(tx, request.path_params["link"], browser_of(request))
     except NotGood as refused:
         _log_refusal(refused.reason)
-        return _form(request, "", {}, refused=refused, status=refused.status)
+        return _form(request, "", {}, refused=refused, next=refused.next, status=refused.status)
     response = site_of(request).page(request, "sign_in_link.html", key=new_key(request))
     response.headers.update(SECRET_ADDRESS)
     return response
@@ -124,7 +143,7 @@ async def by_link(request: Request) -> Response:
             _note(request, tx, began, "link")
     except NotGood as refused:
         _log_refusal(refused.reason)
-        return _form(request, "", {}, refused=refused, status=refused.status)
+        return _form(request, "", {}, refused=refused, next=refused.next, status=refused.status)
     return _signed_in(request, began)
 
 
@@ -133,10 +152,9 @@ def _visitor(request: Request) -> Visitor:
     return Visitor(browser=browser_of(request), agent=agent, renewal=renewal)
 
 
-def _note(request: Request, tx: Transaction, began: Began | None, by: str) -> None:
-    if began is not None:
-        tx.actor = actor_of(request, began.person)
-        note(tx, "signed_in", "session", began.person.session, after={"by": by})
+def _note(request: Request, tx: Transaction, began: Began, by: str) -> None:
+    tx.actor = actor_of(request, began.person)
+    note(tx, "signed_in", "session", began.person.session, after={"by": by})
 
 
 def _log_refusal(reason: str) -> None:

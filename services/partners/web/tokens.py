@@ -5,14 +5,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.audit import acting
 from chassis.database import Transaction
-from chassis.errors import NotFound, Refused
+from chassis.errors import Conflict, NotFound, Refused
 from chassis.web import new_key, once, read_form, read_id, require_proof, see, signed_in, site_of
-from chassis.web.access import actor_of, check_key
 from contracts.access import ACCOUNT, ROLES, Role
 from services.partners import tokens
 from services.partners.queries import PEOPLE
+from services.partners.web.shown_once import brought, page_once, show_once
 from services.partners.web.sign_in import again_first
 
 TOKENS = f"{ACCOUNT}/tokens"
@@ -51,32 +50,39 @@ async def _page(
 
 
 async def issue(request: Request) -> Response:
-    """Make one, and show it this once."""
+    """Make one, and go on to where it is shown this once."""
     form, person = await read_form(request), signed_in(request)
-    check_key(request, str(form.get("key", "")))
     if first := await again_first(request, TOKENS):
         return first
     values = {name: str(form.get(name, "")).strip() for name in ("name", "role", "days", "writes")}
+    days = int(values["days"]) if values["days"].isdecimal() and len(values["days"]) < 5 else 0
+    wanted: dict[str, Any] = {
+        "name": values["name"],
+        "role": values["role"],
+        "writes": bool(values["writes"]),
+        "days": days,
+    }
+
+    async def act(tx: Transaction) -> Response:
+        known = await PEOPLE.person_by_id(tx, id=person.id)
+        if known is not None and known["second_factor"] is not None:
+            require_proof(request)
+        token = await tokens.issue(tx, person.id, **wanted)
+        return show_once(request, f"{TOKENS}/new", token=token, name=values["name"])
+
     try:
-        async with acting(site_of(request).database, actor_of(request)) as tx:
-            known = await PEOPLE.person_by_id(tx, id=person.id)
-            if known is not None and known["second_factor"] is not None:
-                require_proof(request)
-            days = int(values["days"]) if values["days"].isdecimal() and len(values["days"]) < 5 else 0
-            token = await tokens.issue(
-                tx,
-                person.id,
-                name=values["name"],
-                role=values["role"],
-                writes=bool(values["writes"]),
-                days=days,
-            )
+        return await once(request, site_of(request).database, str(form.get("key", "")), act)
     except Refused as refused:
-        if not refused.field:
+        if not refused.field and type(refused) is not Conflict:
             raise
         fault = {"fault": refused.what, "cure": refused.cure}
-        return await _page(request, values, {refused.field: fault}, refused.status)
-    return site_of(request).page(request, "token.html", token=token, name=values["name"], href=TOKENS)
+        return await _page(request, values, {refused.field or "name": fault}, refused.status)
+
+
+async def show_new(request: Request) -> Response:
+    """A token that was just made; that it was shown, when the page is opened again."""
+    made = brought(request) or {"token": "", "name": "A new one"}
+    return page_once(request, "token.html", **made, href=TOKENS)
 
 
 async def revoke(request: Request) -> Response:
