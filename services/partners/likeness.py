@@ -10,7 +10,7 @@ from typing import NamedTuple
 from services.partners.domain import Organisation, name_words
 
 #: From this likeness of the names on it may be the same body, and from this one at the same postcode.
-ALIKE, ALIKE_AT_THE_SAME_PLACE = 0.65, 0.4
+ALIKE, ALIKE_AT_THE_SAME_PLACE = 0.7, 0.3
 
 #: As many as a person looks through.
 MOST_SHOWN = 8

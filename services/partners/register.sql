@@ -64,7 +64,8 @@ UPDATE organisations AS o
 SET searched = said.searched, listed_as = said.listed_as, name_words = string_to_array(said.name_words, ' ')
 FROM unnest(:ids::uuid[], :searched::text[], :listed_as::text[], :name_words::text[])
      AS said (id, searched, listed_as, name_words)
-WHERE o.id = said.id;
+WHERE o.id = said.id AND (o.searched, o.listed_as, o.name_words)
+      IS DISTINCT FROM (said.searched, said.listed_as, string_to_array(said.name_words, ' '));
 
 -- name: words_made_of$
 -- With which lists and which way of folding all words were written.
@@ -81,33 +82,37 @@ SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o
        (SELECT count(*) FROM contacts AS c WHERE c.organisation_id = o.id AND c.withdrawn_on IS NULL) AS contacts,
        ARRAY(SELECT t.name FROM organisation_tags AS g JOIN tags AS t ON t.id = g.tag_id
              WHERE g.organisation_id = o.id ORDER BY t.key) AS tags
-FROM organisations AS o
-WHERE o.merged_into IS NULL
-  AND o.searched LIKE ALL(:patterns::text[])
-  AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
-  AND (:area::text = '' OR :area::text = ANY(o.areas))
-  AND (:closeness::text = '' OR :closeness::text = o.closeness)
-  AND (:state::text = '' OR (:state::text = 'closed') = coalesce(o.closed_on <= :today::date, false))
-  AND (:contact::text = ''
-       OR NOT EXISTS (SELECT FROM contacts AS c WHERE c.organisation_id = o.id AND c.withdrawn_on IS NULL))
-  AND (:tag::text = ''
-       OR o.id IN (SELECT g.organisation_id FROM organisation_tags AS g JOIN tags AS t ON t.id = g.tag_id
-                   WHERE t.key = :tag::text))
-  AND (:after::uuid IS NULL
-       OR (o.listed_as, o.id) > (SELECT p.listed_as, p.id FROM organisations AS p WHERE p.id = :after::uuid))
-ORDER BY o.listed_as, o.id LIMIT :most;
+FROM (
+    SELECT * FROM organisations AS o
+    WHERE o.merged_into IS NULL
+      AND (cardinality(:grams::text[]) = 0 OR grams(o.searched) @> :grams::text[])
+      AND o.searched LIKE ALL(:patterns::text[])
+      AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
+      AND (:area::text = '' OR :area::text = ANY(o.areas))
+      AND (:closeness::text = '' OR :closeness::text = o.closeness)
+      AND (:state::text = '' OR (:state::text = 'closed') = coalesce(o.closed_on <= :today::date, false))
+      AND (:contact::text = ''
+           OR o.id NOT IN (SELECT c.organisation_id FROM contacts AS c WHERE c.withdrawn_on IS NULL))
+      AND (:tag::text = ''
+           OR o.id IN (SELECT g.organisation_id FROM organisation_tags AS g JOIN tags AS t ON t.id = g.tag_id
+                       WHERE t.key = :tag::text))
+      AND (:after::uuid IS NULL
+           OR (o.listed_as, o.id) > (SELECT p.listed_as, p.id FROM organisations AS p WHERE p.id = :after::uuid))
+    ORDER BY o.listed_as, o.id LIMIT :most
+) AS o ORDER BY o.listed_as, o.id;
 
 -- name: organisations_found$
 -- How many organisations a search finds on all of its pages.
 SELECT count(*) FROM organisations AS o
 WHERE o.merged_into IS NULL
+  AND (cardinality(:grams::text[]) = 0 OR grams(o.searched) @> :grams::text[])
   AND o.searched LIKE ALL(:patterns::text[])
   AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
   AND (:area::text = '' OR :area::text = ANY(o.areas))
   AND (:closeness::text = '' OR :closeness::text = o.closeness)
   AND (:state::text = '' OR (:state::text = 'closed') = coalesce(o.closed_on <= :today::date, false))
   AND (:contact::text = ''
-       OR NOT EXISTS (SELECT FROM contacts AS c WHERE c.organisation_id = o.id AND c.withdrawn_on IS NULL))
+       OR o.id NOT IN (SELECT c.organisation_id FROM contacts AS c WHERE c.withdrawn_on IS NULL))
   AND (:tag::text = ''
        OR o.id IN (SELECT g.organisation_id FROM organisation_tags AS g JOIN tags AS t ON t.id = g.tag_id
                    WHERE t.key = :tag::text));

@@ -1,6 +1,6 @@
 """The list of organisations: what it may be asked for, as a page and for programs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +24,8 @@ from services.partners.web.wording import API_LIST, LIST, today, word, words
 PAGE = 50
 #: Tags and saved views that the page of the list offers.
 MOST_TAGS, MOST_VIEWS = 200, 50
+#: Areas of one organisation that the list names.
+FEW_AREAS = 4
 
 #: What the list may be asked for, page and API alike.
 ASKS = {
@@ -65,8 +67,14 @@ class Search:
 
     def filters(self, tx: Transaction) -> dict[str, Any]:
         """The parameters of the two statements that list and count."""
-        patterns = [f"%{_escaped(word)}%" for word in folded(self["q"]).split()]
-        return {"patterns": patterns, "today": today(tx), **{name: self[name] for name in _FILTERS}}
+        asked = folded(self["q"]).split()
+        return {
+            "patterns": [f"%{_escaped(word)}%" for word in asked],
+            # The index finds what has them all; the patterns then decide.
+            "grams": sorted({word[at : at + 3] for word in asked for at in range(len(word) - 2)}),
+            "today": today(tx),
+            **{name: self[name] for name in _FILTERS},
+        }
 
     async def page(self, tx: Transaction) -> tuple[int, list[Any], UUID | None]:
         """How many are found in all, those of this page, and after which one the next page begins."""
@@ -162,12 +170,21 @@ def _listed(row: Mapping[str, Any], house: House, today: date) -> dict[str, Any]
         "href": f"{LIST}/{found.id}",
         "name": found.name,
         "kinds": words(house.lists["kinds"], found.kinds),
-        "areas": words(house.lists["areas"], found.areas),
+        "areas": _areas(house, found.areas),
         "closeness": word(house.lists["closeness"], found.closeness),
         "contacts": row["contacts"],
         "tags": row["tags"],
         "state": "closed" if found.closed_by(today) else "open",
     }
+
+
+def _areas(house: House, codes: Sequence[str]) -> list[str]:
+    """Areas as a line of the list has room for."""
+    areas = house.lists["areas"]
+    if len(areas) > FEW_AREAS and set(codes) >= set(areas):
+        return ["All areas"]
+    named = list(words(areas, codes[:FEW_AREAS]))
+    return named if len(codes) <= FEW_AREAS else [*named, f"{len(codes) - FEW_AREAS} more"]
 
 
 async def api_organisations(request: Request) -> Response:
