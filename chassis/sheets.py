@@ -39,9 +39,11 @@ __all__ = [
     "money_pence",
     "one_of",
     "postcode",
+    "read_cell",
     "read_sheet",
     "telephone",
     "text",
+    "web_address",
     "whole_number",
 ]
 
@@ -598,7 +600,7 @@ def _row(record: _Record, header: _Header, limits: Limits) -> Iterator[Row | Fau
         if column is None:
             continue
         try:
-            cells[column.name] = _read_cell(column, cell, limits)
+            cells[column.name] = read_cell(column, cell, limits)
         except Unreadable as why:
             good = False
             yield Fault(line=record.line, column=spelt, fault=why.fault, cure=why.cure)
@@ -606,7 +608,13 @@ def _row(record: _Record, header: _Header, limits: Limits) -> Iterator[Row | Fau
         yield Row(record.line, cells)
 
 
-def _read_cell(column: Column, cell: str, limits: Limits) -> object:
+def read_cell(column: Column, cell: str, limits: Limits | None = None) -> object:
+    """What one cell says; None where it is empty.
+
+    Raises:
+        Unreadable: says why it cannot be used and what to write instead.
+    """
+    limits = limits or Limits()
     if len(cell) > limits.cell:
         raise Unreadable(*_long_cell(limits))
     cell = _cleaned(cell, column.multiline)
@@ -861,6 +869,20 @@ def telephone(cell: str) -> str:
     if not re.fullmatch(r"\+?[0-9 ().-]+(?: ?(?:x|ext\.?) ?[0-9]{1,6})?", cell) or not 3 <= digits <= 20:
         raise Unreadable(f"{_quoted(cell)} is not a telephone number.", "Write it like 020 7946 0000.")
     return re.sub(" +", " ", cell)
+
+
+def web_address(cell: str) -> str:
+    """The address of a page, with https:// put before it where nothing stands there."""
+    written = cell if "://" in cell else f"https://{cell}"
+    label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    usable = re.fullmatch(
+        rf"https?://{label}(?:\.{label})+(?::[0-9]{{1,5}})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?", written
+    )
+    if not usable or len(written) > 300:
+        raise Unreadable(
+            f"{_quoted(cell)} is not the address of a website.", "Write it like https://www.body.example."
+        )
+    return written
 
 
 def postcode(cell: str) -> str:

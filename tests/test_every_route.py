@@ -27,7 +27,7 @@ from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
-from services.partners import people, rights, tokens
+from services.partners import people, rights, tagging, tokens, views
 from services.partners.imports import import_partners
 from tests.access import EVERYTHING, form_key, token
 from tests.conftest import EXAMPLES, MakeDatabase
@@ -124,6 +124,10 @@ async def a_register(opened: Opened) -> None:
         await tokens.issue(tx, id, name="figures", role="staff", writes=True, days=3)
         request = await rights.ask_for_everything(tx, await rights.subject_of(tx, [id], []))
         await tx.execute("UPDATE rights_requests SET state = 'released' WHERE id = $1", request)
+        await views.save(tx, id, "Trusts", "kind=primary_care_trust", shared=True)
+        some = [await tx.fetchval("SELECT id FROM organisations ORDER BY id LIMIT 1")]
+        await tagging.tag(tx, some[0], "Dental network")
+        await tagging.ask(tx, id, "Dental network", some, removes=True, query="")
     opened.browser.cookies.clear()
     for _ in range(2):
         await signs_in(opened.browser, opened.database)

@@ -1,5 +1,5 @@
-/* Conveniences for pages that already work without this file: live boards, instant search in a list,
-   and a submit button that cannot be pressed twice. It knows nothing about what a page shows. */
+/* Conveniences for pages that already work without this file: live boards, instant search in a list, keys to
+   go through one, and a submit button that cannot be pressed twice. It knows nothing about what a page shows. */
 "use strict";
 
 /* Search: input[data-filter="#table"] hides the rows that lack one of the words typed. */
@@ -23,6 +23,85 @@ function filterRows(input) {
 document.addEventListener("input", (event) => {
   if (event.target.matches("input[data-filter]")) filterRows(event.target);
 });
+
+/* Instant: form[data-instant="id"] asks its own address as one types, and puts the answer where that id is. */
+
+const PAUSE_MS = 250; // after the last key
+
+function instantly(form) {
+  const region = document.getElementById(form.dataset.instant);
+  let waiting = null;
+  let asked = null; // the request on its way: an older answer never comes after a newer one
+
+  function address() {
+    const fields = [...new FormData(form)].filter(([, value]) => value);
+    const query = new URLSearchParams(fields).toString();
+    return query ? `${form.action}?${query}` : form.action;
+  }
+
+  async function ask() {
+    const here = address();
+    asked?.abort();
+    asked = new AbortController();
+    region.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(here, { headers: { Accept: "text/html" }, cache: "no-store", signal: asked.signal });
+      if (answer.redirected || !answer.ok) { location.assign(here); return; }
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(region.id);
+      if (!fresh) { location.assign(here); return; }
+      const before = remembered(region);
+      region.replaceChildren(...fresh.childNodes);
+      restore(region, before);
+      history.replaceState(null, "", here);
+    } catch (error) {
+      if (error.name !== "AbortError") location.assign(here);
+      return;
+    }
+    region.removeAttribute("aria-busy");
+  }
+
+  function soon() {
+    clearTimeout(waiting);
+    waiting = setTimeout(ask, PAUSE_MS);
+  }
+
+  form.addEventListener("input", soon);
+  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(waiting); ask(); });
+}
+
+document.querySelectorAll("form[data-instant]").forEach(instantly);
+
+/* Keys: [data-keys] says which there are and lets one turn them off; [data-rows] is the table they go through. */
+
+const help = document.querySelector("[data-keys]");
+if (help) help.hidden = false;
+
+const keysAreOn = () => help?.querySelector("input[type=checkbox]").checked;
+
+const links = () => [...document.querySelectorAll("[data-rows] tbody th a")];
+
+function step(by) {
+  const all = links();
+  const row = document.activeElement.closest?.("[data-rows] tbody tr");
+  const at = row ? all.findIndex((link) => row.contains(link)) : (by > 0 ? -1 : 0);
+  all[Math.max(0, Math.min(all.length - 1, at + by))]?.focus();
+}
+
+function press(event) {
+  if (!keysAreOn() || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  const target = event.target;
+  const search = document.querySelector("input[type=search]");
+  const ticks = target.matches("input[type=checkbox]");
+  if (target === search && event.key === "ArrowDown") { event.preventDefault(); step(1); return; }
+  if (target.matches("input, select, textarea, [contenteditable]") && !ticks) return;
+  const inside = target.closest("[data-rows]");
+  if (event.key === "/") { event.preventDefault(); search?.focus(); search?.select(); return; }
+  if (event.key === "j" || (inside && event.key === "ArrowDown")) { event.preventDefault(); step(1); return; }
+  if (event.key === "k" || (inside && event.key === "ArrowUp")) { event.preventDefault(); step(-1); return; }
+  if (event.key === "x" && inside && !ticks) target.closest("tr")?.querySelector("input[type=checkbox]")?.click();
+}
+
+document.addEventListener("keydown", press);
 
 /* Forms: form[data-once] gives its button up after one press; coming back with "back" revives it. */
 

@@ -15,8 +15,9 @@ from chassis.web.access import (
     signed_in,
 )
 from chassis.web.api import give, operation, read_document
-from chassis.web.editing import Difference, differences, read_revision
+from chassis.web.editing import Difference, differences, etag, read_if_match, read_revision, stale
 from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
+from chassis.web.fields import Faults, fault, fault_of, read_field, read_fields
 from chassis.web.files import (
     CSV,
     DOCX,
@@ -54,6 +55,7 @@ __all__ = [
     "SECURITY_HEADERS",
     "BadRequest",
     "Difference",
+    "Faults",
     "Forbidden",
     "Gate",
     "Kind",
@@ -70,6 +72,9 @@ __all__ = [
     "day",
     "differences",
     "environment",
+    "etag",
+    "fault",
+    "fault_of",
     "give",
     "give_file",
     "has_proved",
@@ -80,8 +85,11 @@ __all__ = [
     "page",
     "pounds",
     "read_document",
+    "read_field",
+    "read_fields",
     "read_form",
     "read_id",
+    "read_if_match",
     "read_json",
     "read_pounds",
     "read_revision",
@@ -93,5 +101,6 @@ __all__ = [
     "signed_in",
     "site_of",
     "size_in_words",
+    "stale",
     "when",
 ]

@@ -160,7 +160,7 @@ def _operation(service: str, route: Route, described: Operation, method: str) ->
         "parameters": [*_parameters(route, described, method)],
         "responses": {
             str(described.status): {
-                "description": "Done." if method == "post" else "Found.",
+                "description": "Found." if method == "get" else "Done.",
                 "content": {"application/json": {"schema": _schema(described.gives)}},
             },
             "default": {
@@ -189,6 +189,15 @@ def _parameters(route: Route, described: Operation, method: str) -> Iterable[dic
             "required": True,
             "description": words,
             "schema": length,
+        }
+    if method in ("put", "patch"):
+        words = "The ETag of what was read, so that nobody's change is written over unseen."
+        yield {
+            "name": "If-Match",
+            "in": "header",
+            "required": True,
+            "description": words,
+            "schema": {"type": "string"},
         }
 
 

@@ -3,6 +3,7 @@
 Pure: no database, no clock.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -141,8 +142,28 @@ def contact_after(known: Contact | None, said: Contact) -> tuple[Contact, Fate]:
     return replace(said, version=known.version + 1), Fate.WITHDRAWN if withdrawn else Fate.CHANGED
 
 
+#: Letters that NFKD does not take apart, and apostrophes, of which a keyboard has one.
+_PLAIN = str.maketrans(
+    {"đ": "d", "ð": "d", "ø": "o", "ł": "l", "ı": "i", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe"}
+    | dict.fromkeys("‘’ʼ＇´`", "'")
+)
+
+#: Words that many names have and that tell nobody apart: small words, legal forms, kinds of health bodies.
+_COMMON = frozenset(
+    "a an and at for in of on the to with"
+    " association cic cio charitable charity co company foundation inc incorporated limited llp ltd plc uk"
+    " care ccg nhs pct primary trust".split()
+)
+
+
 def folded(name: str) -> str:
-    """The name in small letters without accents, so that Željka is found by zeljka."""
-    apart = unicodedata.normalize("NFKD", name)
+    """The name in small letters without accents, so that Željka is found by zeljka and Đặng by dang."""
+    apart = unicodedata.normalize("NFKD", name.translate(_PLAIN).casefold())
     plain = "".join(character for character in apart if not unicodedata.combining(character))
-    return " ".join(plain.casefold().split())
+    return " ".join(plain.translate(_PLAIN).split())
+
+
+def name_words(name: str) -> tuple[str, ...]:
+    """The words of a name that tell it from others, folded and sorted; all of them where none does."""
+    words = set(re.findall(r"[^\W_]+", folded(name).replace("'", "")))
+    return tuple(sorted(words - _COMMON or words))

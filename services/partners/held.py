@@ -14,7 +14,8 @@ from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Subject, written
 from services.partners import announcements, people, tokens
 from services.partners.domain import Contact
-from services.partners.queries import PEOPLE, RIGHTS
+from services.partners.queries import PEOPLE, REGISTER, RIGHTS
+from services.partners.words import write_words
 
 #: Columns that say nothing about the person, or that only machines can use.
 _NOT_TOLD = ("id", "organisation_id", "person_id", "email_key", "version", "changed_at", "erased_at")
@@ -42,6 +43,7 @@ async def _account(tx: Transaction, person: Any) -> dict[str, Any]:
         "second factor": "in use" if person["second_factor"] else "none",
         "signed in": [dict(row) async for row in RIGHTS.sessions_held(tx, person_id=id)],
         "tokens": [dict(row) async for row in RIGHTS.tokens_held(tx, person_id=id)],
+        "saved views": [dict(row) async for row in REGISTER.views_held(tx, person_id=id)],
     }
 
 
@@ -77,6 +79,7 @@ async def _erase_person(tx: Transaction, id: UUID) -> int:
         await tokens.revoke(tx, id, token["id"])
     await RIGHTS.forget_token_names(tx, person_id=id)
     await RIGHTS.forget_ways_in(tx, person_id=id)
+    await REGISTER.forget_views_of(tx, person_id=id)
     await RIGHTS.erase_person(tx, id=id, now=tx.now)
     return 1
 
@@ -84,9 +87,11 @@ async def _erase_person(tx: Transaction, id: UUID) -> int:
 async def erase_contact(tx: Transaction, id: UUID) -> int:
     """Withdraw a contact for good. Whether there was one."""
     today = tx.now.astimezone(LOCAL).date()
+    await REGISTER.lock_organisation_of_contact(tx, contact_id=id)
     row = await RIGHTS.erase_contact(tx, id=id, today=today, now=tx.now)
     if row is None:
         return 0
+    await write_words(tx, [row["organisation_id"]])
     await announce_many(tx, [announcements.of_contact(tx.context.keys, Contact.of(row))])
     return 1
 
@@ -123,6 +128,10 @@ async def _old_sessions(tx: Transaction, before: datetime, most: int) -> int:
     return int(await PEOPLE.purge_sessions(tx, before=before, most=most))
 
 
+async def _old_views(tx: Transaction, before: datetime, most: int) -> int:
+    return int(await REGISTER.purge_views(tx, before=before, most=most))
+
+
 async def _old_requests(tx: Transaction, before: datetime, most: int) -> int:
     return int(await RIGHTS.purge_requests(tx, before=before, most=most))
 
@@ -132,5 +141,6 @@ TERMS = (
     Term(what="people", months=24, since="after they were barred", scrub=_old_people),
     Term(what="sign-ins", months=3, since="after somebody asked to sign in", scrub=_old_sign_ins),
     Term(what="sessions", months=3, since="after they were used last", scrub=_old_sessions),
+    Term(what="views", months=1, since="after they were deleted", scrub=_old_views),
     Term(what="requests", months=3, since="after the last step of somebody's request", scrub=_old_requests),
 )

@@ -14,7 +14,7 @@ from chassis.sheets import Column, Fault, Row, Unreadable
 def columns(house: House) -> list[Column]:
     """The columns of the file; codes are those of the house's lists."""
     lists = house.lists
-    channels = [code for code in lists["channels"] if code in _NEEDED_FOR]
+    channels = [code for code in lists["channels"] if code in NEEDED_FOR]
     return [
         Column(name="identifier", read=_identifier, required=True),
         Column(name="name", read=sheets.text(200), required=True),
@@ -42,8 +42,8 @@ CONTACT_COLUMNS = (
     *("contact_postcode", "contact_source", "contact_listed_on", "contact_withdrawn_on"),
 )
 #: What every contact has, and what a channel needs besides.
-_NEEDED = ("contact_name", "contact_role", "contact_channel", "contact_source", "contact_listed_on")
-_NEEDED_FOR = {"email": ("contact_email",), "post": ("contact_address", "contact_postcode")}
+NEEDED = ("contact_name", "contact_role", "contact_channel", "contact_source", "contact_listed_on")
+NEEDED_FOR = {"email": ("contact_email",), "post": ("contact_address", "contact_postcode")}
 
 
 def _identifier(cell: str) -> str:
@@ -86,7 +86,7 @@ def _contact_faults(row: Row) -> Iterator[Fault]:
     cells = row.cells
     if all(cells[column] is None for column in CONTACT_COLUMNS):
         return
-    for column in (*_NEEDED, *_NEEDED_FOR.get(cells["contact_channel"], ())):
+    for column in (*NEEDED, *NEEDED_FOR.get(cells["contact_channel"], ())):
         if cells[column] is None:
             yield _fault(
                 row.line,

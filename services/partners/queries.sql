@@ -176,7 +176,7 @@ FROM unnest(:ids::uuid[], :organisations::uuid[], :roles::text[], :names::text[]
      AS said (id, organisation_id, role, name, channel, email, postal_address, postcode, source, listed_on,
               withdrawn_on, version)
 ON CONFLICT (id) DO UPDATE SET
-    channel = excluded.channel, email = excluded.email, postal_address = excluded.postal_address,
+    role = excluded.role, name = excluded.name, channel = excluded.channel, email = excluded.email, postal_address = excluded.postal_address,
     postcode = excluded.postcode, source = excluded.source, listed_on = excluded.listed_on,
     withdrawn_on = excluded.withdrawn_on, version = known.version + 1, changed_at = excluded.changed_at;
 
@@ -203,28 +203,6 @@ WITH known AS (
 )
 SELECT id FROM known;
 
--- name: organisations_listed
--- A page of the register by name, after the given organisation, with how many contacts may be written to.
-SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o.closed_on, o.successor_id,
-       o.postal_address, o.postcode, o.telephone, o.website, o.handed_over, o.merged_into, o.version,
-       (SELECT count(*) FROM contacts AS c WHERE c.organisation_id = o.id AND c.withdrawn_on IS NULL) AS contacts
-FROM organisations AS o
-WHERE o.listed_as || ' ' || lower(o.identifier) LIKE ALL(:patterns::text[])
-  AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
-  AND (:area::text = '' OR :area::text = ANY(o.areas))
-  AND (:closeness::text = '' OR :closeness::text = o.closeness)
-  AND (:after::uuid IS NULL
-       OR (o.listed_as, o.id) > (SELECT p.listed_as, p.id FROM organisations AS p WHERE p.id = :after::uuid))
-ORDER BY o.listed_as, o.id LIMIT :most;
-
--- name: organisations_found$
--- How many organisations a search finds on all of its pages.
-SELECT count(*) FROM organisations AS o
-WHERE o.listed_as || ' ' || lower(o.identifier) LIKE ALL(:patterns::text[])
-  AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
-  AND (:area::text = '' OR :area::text = ANY(o.areas))
-  AND (:closeness::text = '' OR :closeness::text = o.closeness);
-
 -- name: organisation_by_id^
 -- One organisation with the name of its successor.
 SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o.closed_on, o.successor_id,
@@ -235,7 +213,7 @@ WHERE o.id = :id;
 
 -- name: organisations_count$
 -- How many organisations the register has.
-SELECT count(*) FROM organisations;
+SELECT count(*) FROM organisations WHERE merged_into IS NULL;
 
 -- name: contacts_count$
 -- How many contacts may be written to.
@@ -243,11 +221,12 @@ SELECT count(*) FROM contacts WHERE withdrawn_on IS NULL;
 
 -- name: organisations_by_kind
 -- How many organisations are of each kind; one of several kinds counts in each.
-SELECT kind AS code, count(*) AS count FROM organisations, unnest(kinds) AS kind GROUP BY kind;
+SELECT kind AS code, count(*) AS count FROM organisations, unnest(kinds) AS kind
+WHERE merged_into IS NULL GROUP BY kind;
 
 -- name: organisations_by_closeness
 -- How many organisations we work with how closely.
-SELECT closeness AS code, count(*) AS count FROM organisations GROUP BY closeness;
+SELECT closeness AS code, count(*) AS count FROM organisations WHERE merged_into IS NULL GROUP BY closeness;
 
 -- name: timeline_of
 -- What happened with an organisation, newest first.

@@ -6,6 +6,7 @@ from typing import Any
 from chassis.database import Transaction
 from services.partners.domain import Contact, Organisation
 from services.partners.queries import QUERIES
+from services.partners.words import write_words
 
 
 async def write_organisations(tx: Transaction, organisations: Sequence[Organisation]) -> None:
@@ -31,6 +32,7 @@ async def write_organisations(tx: Transaction, organisations: Sequence[Organisat
         versions=_each(organisations, "version"),
         now=tx.now,
     )
+    await write_words(tx, (each.id for each in organisations))
 
 
 async def write_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
@@ -51,6 +53,7 @@ async def write_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
         versions=_each(contacts, "version"),
         now=tx.now,
     )
+    await write_words(tx, (each.organisation_id for each in contacts))
 
 
 def _each(things: Sequence[object], name: str) -> list[Any]:

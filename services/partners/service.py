@@ -9,7 +9,7 @@ from chassis.inbox import Inbox
 from chassis.retention import nightly
 from chassis.transports import Delivery
 from contracts.topology import PARTNERS
-from services.partners import heads, signing_in, web
+from services.partners import heads, signing_in, web, words
 from services.partners.handlers import SUBSCRIPTIONS
 from services.partners.held import TERMS
 
@@ -35,6 +35,11 @@ class Partners:
     async def retain(self) -> None:
         """Once a night, let go of what has had its time."""
         await nightly(self.store, TERMS)  # nameko puts the database here
+
+    @every(seconds=600, name="words of the register", longest=600)
+    async def keep_words(self) -> None:
+        """Let the register be found by the house's lists as they are now."""
+        await words.keep_words(self.store)  # nameko puts the database here
 
     @every(seconds=LOOK, name="report heads")
     async def report_heads(self) -> None:

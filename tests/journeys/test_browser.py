@@ -28,6 +28,8 @@ PATHS = (
     "/",
     "/partners/",
     "/partners/organisations",
+    "/partners/organisations/new",
+    "/partners/views",
     "/partners/account",
     "/partners/sign-in",
     "/partners/sign-in/sent",

@@ -8,8 +8,28 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
-from services.partners.web import account, people, register, rights, second_factor, sign_in, tokens
-from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
+from services.partners.web import (
+    account,
+    contacts,
+    entries,
+    listing,
+    people,
+    register,
+    rights,
+    second_factor,
+    sign_in,
+    tagging,
+    tokens,
+    views,
+)
+from services.partners.web.documents import (
+    ChangeDocument,
+    EntryChangeDocument,
+    NewOrganisationDocument,
+    OrganisationDocument,
+    OrganisationsDocument,
+    WholeOrganisationDocument,
+)
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -24,19 +44,68 @@ def build(database: Database) -> ASGIApp:
 
 def _register() -> list[Route]:
     """Organisations and contacts."""
-    read = Action.READ_PARTNERS
+    read, write = Action.READ_PARTNERS, Action.WRITE_PARTNERS
     return [
         page("/", register.home, read),
-        page("/organisations", register.organisations, read),
+        page("/organisations", listing.organisations, read),
+        page("/organisations/new", entries.show_new, write),
+        page("/organisations/new", entries.register, write, methods=_POST),
+        *_list_keeping(),
         page("/organisations/{id}", register.organisation, read),
+        page("/organisations/{id}/edit", entries.show_edit, write),
+        page("/organisations/{id}/edit", entries.amend, write, methods=_POST),
+        page("/organisations/{id}/tags", tagging.tag_one, write, methods=_POST),
+        page("/organisations/{id}/contacts/new", contacts.show_new, write),
+        page("/organisations/{id}/contacts/new", contacts.add, write, methods=_POST),
+        page("/contacts/{id}/edit", contacts.show_edit, write),
+        page("/contacts/{id}/edit", contacts.amend, write, methods=_POST),
+        page("/contacts/{id}/withdraw", contacts.withdraw, write, methods=_POST),
+        page("/contacts/{id}/relist", contacts.relist, write, methods=_POST),
+        *_register_for_programs(),
+    ]
+
+
+def _list_keeping() -> list[Route]:
+    """What people keep of the list: tags on many, and views."""
+    write = Action.WRITE_PARTNERS
+    return [
+        page("/tagging", tagging.ask, write, methods=_POST),
+        page("/tagging/{id}", tagging.show, write),
+        page("/tagging/{id}", tagging.carry_out, write, methods=_POST),
+        page("/tagging/{id}/undo", tagging.undo, write, methods=_POST),
+        page("/views", views.show_all, write),
+        page("/views", views.save, write, methods=_POST),
+        page("/views/{id}/rename", views.rename, write, methods=_POST),
+        page("/views/{id}/delete", views.delete, write, methods=_POST),
+        page("/views/{id}/restore", views.restore, write, methods=_POST),
+    ]
+
+
+def _register_for_programs() -> list[Route]:
+    """The same for programs, without anything personal."""
+    read, write = Action.READ_PARTNERS, Action.WRITE_PARTNERS
+    one = "/organisations/{id}"
+    changed = OrganisationDocument
+    return [
         operation(
             "/organisations",
-            register.api_organisations,
+            listing.api_organisations,
             read,
             gives=OrganisationsDocument,
-            asks=register.ASKS,
+            asks=listing.ASKS,
         ),
-        operation("/organisations/{id}", register.api_organisation, read, gives=WholeOrganisationDocument),
+        operation(
+            "/organisations",
+            entries.api_register,
+            write,
+            gives=changed,
+            takes=NewOrganisationDocument,
+            method="POST",
+            status=201,
+        ),
+        operation(one, register.api_organisation, read, gives=WholeOrganisationDocument),
+        operation(one, entries.api_replace, write, gives=changed, takes=EntryChangeDocument, method="PUT"),
+        operation(one, entries.api_amend, write, gives=changed, takes=ChangeDocument, method="PATCH"),
     ]
 
 

@@ -1,7 +1,7 @@
 """The register: organisations, each with its contacts and its timeline."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -10,28 +10,44 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry, House
-from chassis.web import BadRequest, Site, give, read_id, site_of
+from chassis.web import Site, etag, give, new_key, read_id, see, site_of
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
-from services.partners.queries import QUERIES
+from services.partners.queries import QUERIES, REGISTER
 from services.partners.queries import RIGHTS as REQUESTS
-from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
-
-MOUNT = "/partners"
-LIST = f"{MOUNT}/organisations"
-API_LIST = f"{MOUNT}/api/v1/organisations"
+from services.partners.web.documents import WholeOrganisationDocument
+from services.partners.web.wording import API_LIST, LIST, MOUNT, today, word, words
 
 #: Where a letter is shown: an address of the site, used like the links in its navigation.
 LETTER = "/letters/letters"
+CONTACTS = f"{MOUNT}/contacts"
 
-#: Organisations on one page of the list.
-PAGE = 50
 #: The newest entries of a timeline that a page shows, and of the first page's.
 TIMELINE, LATELY = 200, 10
+#: The newest letters and pledges that an organisation's page shows beside its timeline.
+FEW = 5
+
+#: How a letter looks by the last that happened to it.
+_STATES = {
+    "letter_sent": "silent",
+    "letter_failed": "failed",
+    "letter_acknowledged": "acknowledged",
+    "letter_answered": "answered",
+}
+
+_DONE = {
+    "registered": "Entered in the register. Next, say whom one may write to there.",
+    "saved": "Saved.",
+    "listed": "Listed: they may be written to from now on.",
+    "contact": "The contact is changed.",
+    "withdrawn": "Nobody writes to them any more.",
+    "relisted": "They are listed again.",
+    "tagged": "The tag is put on.",
+    "untagged": "The tag is taken off.",
+}
 
 
 async def home(request: Request) -> Response:
@@ -62,7 +78,7 @@ def _counted(entries: Mapping[str, Entry], counts: Mapping[str, int], field: str
     """The counts in the order of the house's list; codes that the list no longer has come last."""
     codes = [code for code in entries if code in counts] + [code for code in counts if code not in entries]
     return [
-        {"name": _word(entries, code), "count": counts[code], "href": f"{LIST}?{urlencode({field: code})}"}
+        {"name": word(entries, code), "count": counts[code], "href": f"{LIST}?{urlencode({field: code})}"}
         for code in codes
     ]
 
@@ -73,118 +89,50 @@ def _lately(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"at": row["happened_at"], **said}
 
 
-#: What the list may be asked for, page and API alike.
-ASKS = {
-    "q": "Words of the name, or an identifier.",
-    "kind": "A code of the list of kinds.",
-    "area": "A code of the list of areas.",
-    "closeness": "A code of the list of how closely we work.",
-    "after": "Where the next page begins; follow “next” instead of making one.",
-}
-
-
-class _Search:
-    """What the list is asked for: words of the name, a kind, an area, how closely, and from where on."""
-
-    def __init__(self, request: Request) -> None:
-        asked = {name: _cleaned(request.query_params.get(name, "")) for name in ASKS if name != "after"}
-        self.asked = {name: text for name, text in asked.items() if text}
-        self.after = _after(request.query_params.get("after", ""))
-
-    def __getitem__(self, name: str) -> str:
-        return self.asked.get(name, "")
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """The parameters of the two statements that list and count."""
-        return {
-            "patterns": [f"%{_escaped(word)}%" for word in folded(self["q"]).split()],
-            "kind": self["kind"],
-            "area": self["area"],
-            "closeness": self["closeness"],
-        }
-
-    async def page(self, tx: Transaction) -> tuple[int, list[Any], UUID | None]:
-        """How many are found in all, those of this page, and after which one the next page begins."""
-        total = await QUERIES.organisations_found(tx, **self.filters)
-        listed = QUERIES.organisations_listed(tx, **self.filters, after=self.after, most=PAGE + 1)
-        rows = [row async for row in listed]
-        more = len(rows) > PAGE
-        return total, rows[:PAGE], rows[PAGE - 1]["id"] if more else None
-
-    def next_href(self, path: str, after: UUID | None) -> str | None:
-        """The address of the next page, if there is one."""
-        return f"{path}?{urlencode({**self.asked, 'after': str(after)})}" if after else None
-
-
-def _cleaned(text: str) -> str:
-    """What somebody typed into an address, without what no name contains and at a length that one has."""
-    return "".join(character for character in text[:200] if character.isprintable()).strip()
-
-
-def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _after(text: str) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise BadRequest("There is no such page of this list.", "Begin the list again.") from None
-
-
-async def organisations(request: Request) -> Response:
-    """The register, by name, as far as the search finds."""
-    site: Site = site_of(request)
-    house: House = site.context.house
-    search = _Search(request)
-    async with site.database.reading() as tx:
-        total, rows, after = await search.page(tx)
-    today = _today(tx)
-    return site.page(
-        request,
-        "organisations.html",
-        total=total,
-        rows=[_listed(row, house, today) for row in rows],
-        query=search["q"],
-        selected={name: search[name] for name in ("kind", "area", "closeness")},
-        filters={name: list(house.lists[name].values()) for name in ("kinds", "areas", "closeness")},
-        next_href=search.next_href(LIST, after),
-    )
-
-
-def _listed(row: Mapping[str, Any], house: House, today: date) -> dict[str, Any]:
-    found = Organisation.of(row)
-    return {
-        "href": f"{LIST}/{found.id}",
-        "name": found.name,
-        "kinds": _words(house.lists["kinds"], found.kinds),
-        "areas": _words(house.lists["areas"], found.areas),
-        "closeness": _word(house.lists["closeness"], found.closeness),
-        "contacts": row["contacts"],
-        "state": "closed" if found.closed_by(today) else "open",
-    }
-
-
 async def organisation(request: Request) -> Response:
     """One organisation: what it is, whom we know there, and what happened."""
     site: Site = site_of(request)
     house: House = site.context.house
     async with site.database.reading() as tx:
         row = await _found(tx, read_id(request))
+        if row["merged_into"]:
+            return see(f"{LIST}/{row['merged_into']}")
         contacts = await _contacts(tx, row["id"], house)
         entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
         letters = await QUERIES.letters_of(tx, organisation_id=row["id"])
+        lately = [each async for each in REGISTER.letters_lately_of(tx, organisation_id=row["id"], most=FEW)]
+        pledges = [each async for each in REGISTER.pledges_of(tx, organisation_id=row["id"], most=FEW)]
+        tags = [dict(each) async for each in REGISTER.tags_of(tx, organisation_id=row["id"])]
         heard_at = await QUERIES.timeline_heard_at(tx)
     return site.page(
         request,
         "organisation.html",
-        organisation=_in_words(row, house, _today(tx)),
+        organisation=_in_words(row, house, today(tx)),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
         timeline=[_entry(each) for each in entries],
         letters_figures=dict(letters),
+        letters=[{**_short(each), "status": _STATES.get(each["kind"], "unknown")} for each in lately],
+        pledges=[_short(each) for each in pledges],
+        tags=tags,
         as_of=heard_at,
+        key=new_key(request),
+        flash=_DONE.get(request.query_params.get("done", "")),
+        undo=_undo(request, contacts),
     )
+
+
+def _undo(request: Request, contacts: list[Contact]) -> str | None:
+    """Where what has just been done is taken back."""
+    asked = request.query_params
+    if asked.get("done") != "withdrawn":
+        return None
+    found = (each.id for each in contacts if str(each.id) == asked.get("contact"))
+    return next((f"{CONTACTS}/{id}/relist" for id in found), None)
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    href = f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None
+    return {"at": row["happened_at"], "what": row["what"], "href": href}
 
 
 async def _found(tx: Transaction, id: UUID) -> Any:
@@ -208,10 +156,14 @@ def _in_words(row: Mapping[str, Any], house: House, today: date) -> dict[str, An
     found = Organisation.of(row)
     successor = {"name": row["successor_name"], "href": f"{LIST}/{found.successor_id}"}
     return {
+        "href": f"{LIST}/{found.id}",
         "name": found.name,
         "identifier": found.identifier,
-        "kinds": _words(house.lists["kinds"], found.kinds),
-        "areas": _words(house.lists["areas"], found.areas),
+        "address": [*found.postal_address, *([found.postcode] if found.postcode else [])],
+        "telephone": found.telephone,
+        "website": found.website,
+        "kinds": words(house.lists["kinds"], found.kinds),
+        "areas": words(house.lists["areas"], found.areas),
         "closeness_words": _closeness(house, found.closeness),
         "opened_on": found.opened_on,
         "closed": found.closed_by(today),
@@ -231,14 +183,15 @@ def _closeness(house: House, code: str) -> str:
 def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
     return {
         "name": contact.name,
-        "role": _word(house.lists["contact_roles"], contact.role),
-        "channel": _word(house.lists["channels"], contact.channel).lower(),
+        "role": word(house.lists["contact_roles"], contact.role),
+        "channel": word(house.lists["channels"], contact.channel).lower(),
         "email": contact.email,
         "address": [*contact.postal_address, *([contact.postcode] if contact.postcode else [])],
         "source": contact.source,
         "listed_on": contact.listed_on,
         "withdrawn_on": contact.withdrawn_on,
         "rights_href": f"{RIGHTS}/new?who={contact.id}",
+        "href": f"{CONTACTS}/{contact.id}",
     }
 
 
@@ -252,42 +205,21 @@ def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def api_organisations(request: Request) -> Response:
-    """A page of the register as JSON, with the address of the next one."""
-    site: Site = site_of(request)
-    search = _Search(request)
-    async with site.database.reading() as tx:
-        total, rows, after = await search.page(tx)
-    listed = [{**_document(row), "contacts": row["contacts"]} for row in rows]
-    next = search.next_href(API_LIST, after)
-    return give(OrganisationsDocument, {"organisations": listed, "total": total, "next": next})
-
-
 async def api_organisation(request: Request) -> Response:
     """One organisation as JSON, with its contacts by role: their names and addresses are for the page."""
     site: Site = site_of(request)
     async with site.database.reading() as tx:
         row = await _found(tx, read_id(request))
+        if row["merged_into"]:
+            return see(f"{API_LIST}/{row['merged_into']}")
         contacts = await _contacts(tx, row["id"], site.context.house)
         entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
     timeline = [{**each, "at": each["happened_at"]} for each in entries]
-    whole = {**_document(row), "contacts": contacts, "timeline": timeline}
-    return give(WholeOrganisationDocument, whole)
-
-
-def _document(row: Mapping[str, Any]) -> dict[str, Any]:
     found = Organisation.of(row)
-    return {**dataclasses.asdict(found), "href": f"{API_LIST}/{found.id}"}
+    whole = {**document(found), "contacts": contacts, "timeline": timeline}
+    return give(WholeOrganisationDocument, whole, headers={"etag": etag(found.version)})
 
 
-def _today(tx: Transaction) -> date:
-    return tx.now.astimezone(LOCAL).date()
-
-
-def _word(entries: Mapping[str, Entry], code: str) -> str:
-    """A code's name for people; the code itself when the house no longer lists it."""
-    return entries[code].name if code in entries else code
-
-
-def _words(entries: Mapping[str, Entry], codes: Iterable[str]) -> Sequence[str]:
-    return [_word(entries, code) for code in codes]
+def document(organisation: Organisation) -> dict[str, Any]:
+    """An organisation as the API gives it."""
+    return {**dataclasses.asdict(organisation), "href": f"{API_LIST}/{organisation.id}"}

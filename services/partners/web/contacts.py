@@ -1,0 +1,232 @@
+"""Contacts of an organisation: entering one, changing one, withdrawing one and taking that back."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis import sheets
+from chassis.database import Transaction
+from chassis.errors import NotFound, Refused
+from chassis.house import House
+from chassis.sheets import Column
+from chassis.web import (
+    Difference,
+    Faults,
+    day,
+    differences,
+    fault,
+    fault_of,
+    new_key,
+    once,
+    read_fields,
+    read_form,
+    read_id,
+    read_revision,
+    see,
+    site_of,
+)
+from services.partners import amending
+from services.partners.domain import Contact
+from services.partners.partners_file import NEEDED, NEEDED_FOR, columns
+from services.partners.queries import REGISTER
+from services.partners.web.wording import LIST, MOUNT, today, word
+
+HERE = f"{MOUNT}/contacts"
+
+#: The fields, by the names of our file's columns: what people call each, and where a contact has it.
+_FIELDS = {
+    "contact_role": ("Role", "role"),
+    "contact_name": ("Name", "name"),
+    "contact_channel": ("How we write to them", "channel"),
+    "contact_email": ("E-mail address", "email"),
+    "contact_address": ("Address", "postal_address"),
+    "contact_postcode": ("Postcode", "postcode"),
+    "contact_source": ("Where we got this", "source"),
+    "contact_listed_on": ("Listed on", "listed_on"),
+}
+_LABELS = {field: label for field, (label, _) in _FIELDS.items()}
+
+Typed = Mapping[str, str]
+
+
+def _typed(form: FormData) -> Typed:
+    return {field: str(form.get(field, "")) for field in _FIELDS}
+
+
+def _typed_of(contact: Contact) -> Typed:
+    said = {field: getattr(contact, name) for field, (_, name) in _FIELDS.items()}
+    return {
+        **{field: str(value or "") for field, value in said.items()},
+        "contact_address": "\n".join(contact.postal_address),
+    }
+
+
+def _columns(house: House, present: Contact | None) -> list[Column]:
+    """The columns of our file. A role that somebody has may stay."""
+    roles = {*house.lists["contact_roles"], *([present.role] if present else ())}
+    own = {column.name: column for column in columns(house)}
+    own["contact_role"] = replace(own["contact_role"], read=sheets.one_of(roles))
+    return [replace(own[field], required=field in NEEDED) for field in _FIELDS]
+
+
+def _read(house: House, typed: Typed, present: Contact | None = None) -> tuple[dict[str, Any], Faults]:
+    """What was typed, by what a contact has; and what is wrong with it."""
+    said, faults = read_fields(_columns(house, present), typed)
+    for field in NEEDED_FOR.get(said.get("contact_channel") or "", ()):
+        if field not in faults and said[field] is None:
+            faults[field] = fault(f"{_LABELS[field]}: needed to write to them that way.", "Fill it in.")
+    listed, withdrawn = said.get("contact_listed_on"), present.withdrawn_on if present else None
+    if listed and withdrawn and listed > withdrawn:
+        faults["contact_listed_on"] = fault(
+            f"They were withdrawn on {day(withdrawn)}.", "Write an earlier day."
+        )
+    made = {name: said.get(field) for field, (_, name) in _FIELDS.items()}
+    return {**made, "postal_address": made["postal_address"] or ()}, faults
+
+
+async def show_new(request: Request) -> Response:
+    """The empty form."""
+    site, id = site_of(request), read_id(request)
+    async with site.database.reading() as tx:
+        organisation = await _organisation(tx, id)
+    typed = {**dict.fromkeys(_FIELDS, ""), "contact_channel": "email"}
+    typed["contact_listed_on"] = today(tx).isoformat()
+    return _form(request, organisation, typed, {})
+
+
+async def _organisation(tx: Transaction, id: UUID) -> Any:
+    row = await REGISTER.organisation_known(tx, id=id)
+    if row is None or row["merged_into"] is not None:
+        raise NotFound
+    return row
+
+
+async def add(request: Request) -> Response:
+    """Enter a contact, or show the form again with what is wrong."""
+    form, site, id = await read_form(request), site_of(request), read_id(request)
+    typed = _typed(form)
+    said, faults = _read(site.context.house, typed)
+
+    async def act(tx: Transaction) -> Response:
+        organisation = await amending.lock_organisation(tx, id)
+        place = {"id": organisation.id, "name": organisation.name}
+        if faults:
+            return _form(request, place, typed, faults, 422)
+        new = Contact(id=uuid_utils.compat.uuid7(), organisation_id=id, withdrawn_on=None, **said)
+        try:
+            await amending.list_contact(tx, new)
+        except Refused as refused:
+            return _form(request, place, typed, fault_of(refused), refused.status)
+        return see(f"{LIST}/{id}?done=listed")
+
+    return await once(request, site.database, str(form.get("key", "")), act)
+
+
+async def show_edit(request: Request) -> Response:
+    """The form with what the register says."""
+    async with site_of(request).database.reading() as tx:
+        row = await REGISTER.contact_known(tx, id=read_id(request))
+        if row is None or row["merged_into"] is not None:
+            raise NotFound
+    present = Contact.of(row)
+    place = {"id": row["organisation_id"], "name": row["organisation"]}
+    return _form(request, place, _typed_of(present), {}, present=present)
+
+
+async def amend(request: Request) -> Response:
+    """Change a contact, or show the form again with what is wrong or what somebody else has changed."""
+    form, site, id = await read_form(request), site_of(request), read_id(request)
+    house, typed, revision = site.context.house, _typed(form), read_revision(form)
+
+    async def act(tx: Transaction) -> Response:
+        present = await amending.lock_contact(tx, id)
+        place = await _organisation(tx, present.organisation_id)
+        said, faults = _read(house, typed, present)
+        if faults:
+            return _form(request, place, typed, faults, 422, present=present, revision=revision)
+        yours = replace(present, **said)
+        try:
+            await amending.amend_contact(tx, id, lambda _: yours, revision)
+        except amending.ChangedMeanwhile as changed:
+            both = differences(_LABELS, _in_words(house, present), _in_words(house, yours))
+            return _form(request, place, typed, {}, changed.status, present=present, changed=both)
+        except Refused as refused:
+            faults = fault_of(refused)
+            return _form(request, place, typed, faults, refused.status, present=present, revision=revision)
+        return see(f"{LIST}/{present.organisation_id}?done=contact")
+
+    return await once(request, site.database, str(form.get("key", "")), act)
+
+
+async def withdraw(request: Request) -> Response:
+    """From today on, nobody writes to them."""
+    form, id = await read_form(request), read_id(request)
+
+    async def act(tx: Transaction) -> Response:
+        contact = await amending.withdraw_contact(tx, id)
+        return see(f"{LIST}/{contact.organisation_id}?done=withdrawn&contact={id}")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+async def relist(request: Request) -> Response:
+    """They may be written to again."""
+    form, id = await read_form(request), read_id(request)
+
+    async def act(tx: Transaction) -> Response:
+        contact = await amending.relist_contact(tx, id)
+        return see(f"{LIST}/{contact.organisation_id}?done=relisted")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+def _form(
+    request: Request,
+    organisation: Mapping[str, Any],
+    typed: Typed,
+    faults: Faults,
+    status: int = 200,
+    *,
+    present: Contact | None = None,
+    revision: int | None = None,
+    changed: list[Difference] | None = None,
+) -> Response:
+    site = site_of(request)
+    lists = site.context.house.lists
+    roles = {code: entry.name for code, entry in lists["contact_roles"].items()}
+    if typed["contact_role"]:
+        roles.setdefault(typed["contact_role"], typed["contact_role"])
+    return site.page(
+        request,
+        "contact_form.html",
+        status=status,
+        values=typed,
+        faults=faults,
+        roles=[{"code": code, "name": name} for code, name in roles.items()],
+        channels=[{"code": code, "name": word(lists["channels"], code)} for code in NEEDED_FOR],
+        changed=changed,
+        revision=revision or (present.version if present else None),
+        title="New contact" if present is None else "Change a contact",
+        organisation={"name": organisation["name"], "href": f"{LIST}/{organisation['id']}"},
+        action=f"{LIST}/{organisation['id']}/contacts/new"
+        if present is None
+        else f"{HERE}/{present.id}/edit",
+        withdrawn_on=present.withdrawn_on if present else None,
+        key=new_key(request),
+    )
+
+
+def _in_words(house: House, contact: Contact) -> dict[str, str]:
+    return {
+        **_typed_of(contact),
+        "contact_role": word(house.lists["contact_roles"], contact.role),
+        "contact_channel": word(house.lists["channels"], contact.channel),
+        "contact_address": ", ".join(contact.postal_address),
+        "contact_listed_on": day(contact.listed_on),
+    }
