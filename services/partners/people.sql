@@ -41,8 +41,8 @@ UPDATE people SET roles = :roles, barred_at = :barred_at, version = version + 1,
 WHERE id = :id RETURNING *;
 
 -- name: organisation_identified$
--- The id of the body with this identifier.
-SELECT id FROM organisations WHERE identifier = :identifier;
+-- The id of the body with this identifier, or of the one that it was merged into.
+SELECT coalesce(merged_into, id) FROM organisations WHERE identifier = :identifier;
 
 -- name: begin_sign_in!
 -- Note that somebody wants to sign in.

@@ -2,10 +2,22 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
 
 from chassis.database import Transaction
+from chassis.errors import Conflict
 from services.partners.domain import Contact, Organisation
 from services.partners.queries import QUERIES
+
+
+class Changed(Conflict):
+    """An entry is no longer what whoever changes it has seen."""
+
+    def __init__(self) -> None:
+        what = "Somebody has changed this entry meanwhile."
+        super().__init__(what, "Look at it as it is now, then send again.")
 
 
 async def write_organisations(tx: Transaction, organisations: Sequence[Organisation]) -> None:
@@ -49,6 +61,21 @@ async def write_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
         listed_on=_each(contacts, "listed_on"),
         withdrawn_on=_each(contacts, "withdrawn_on"),
         versions=_each(contacts, "version"),
+        now=tx.now,
+    )
+
+
+async def enter_on_timeline(tx: Transaction, id: UUID, kind: str, what: str, detail: str) -> None:
+    """Note what was done here with an organisation; events of others are noted by the handlers."""
+    await QUERIES.enter_on_timeline(
+        tx,
+        id=uuid_utils.compat.uuid7(),
+        organisation_id=id,
+        happened_at=tx.now,
+        kind=kind,
+        what=what,
+        detail=detail,
+        letter_id=None,
         now=tx.now,
     )
 

@@ -14,11 +14,14 @@ from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry, House
-from chassis.web import BadRequest, Site, give, read_id, site_of
+from chassis.web import BadRequest, Site, give, new_key, read_id, see, site_of
 from contracts.access import RIGHTS
+from services.partners.closing import CLOSED, REOPENED
 from services.partners.domain import Contact, Organisation, folded
+from services.partners.merging import MERGED
 from services.partners.queries import QUERIES
 from services.partners.queries import RIGHTS as REQUESTS
+from services.partners.web import merging
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 MOUNT = "/partners"
@@ -27,6 +30,14 @@ API_LIST = f"{MOUNT}/api/v1/organisations"
 
 #: Where a letter is shown: an address of the site, used like the links in its navigation.
 LETTER = "/letters/letters"
+
+_DONE = {
+    "merged": "They are one entry now. The other sections follow within seconds.",
+    "closed": "It is closed. The other sections follow within seconds.",
+    "reopened": "It is open again.",
+}
+#: What was done here, and is not told by another section.
+_OURS = (MERGED, CLOSED, REOPENED)
 
 #: Organisations on one page of the list.
 PAGE = 50
@@ -167,15 +178,18 @@ def _listed(row: Mapping[str, Any], house: House, today: date) -> dict[str, Any]
 
 
 async def organisation(request: Request) -> Response:
-    """One organisation: what it is, whom we know there, and what happened."""
+    """One organisation: what it is, whom we know there, and what happened. One that was merged leads on."""
     site: Site = site_of(request)
     house: House = site.context.house
     async with site.database.reading() as tx:
         row = await _found(tx, read_id(request))
+        if row["merged_into"]:
+            return see(f"{LIST}/{row['merged_into']}")
         contacts = await _contacts(tx, row["id"], house)
         entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
         letters = await QUERIES.letters_of(tx, organisation_id=row["id"])
         heard_at = await QUERIES.timeline_heard_at(tx)
+        merged = await merging.of_organisation(tx, house, row["id"])
     return site.page(
         request,
         "organisation.html",
@@ -183,6 +197,10 @@ async def organisation(request: Request) -> Response:
         contacts=[_contact_in_words(contact, house) for contact in contacts],
         timeline=[_entry(each) for each in entries],
         letters_figures=dict(letters),
+        merging=merged,
+        revision=row["version"],
+        key=new_key(request),
+        flash=_DONE.get(request.query_params.get("done", "")),
         as_of=heard_at,
     )
 
@@ -247,7 +265,7 @@ def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
         "at": row["happened_at"],
         "what": row["what"],
         "detail": row["detail"],
-        "source_words": "Told us by Letters",
+        "source_words": "Noted here" if row["kind"] in _OURS else "Told us by Letters",
         "href": f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None,
     }
 
@@ -268,6 +286,8 @@ async def api_organisation(request: Request) -> Response:
     site: Site = site_of(request)
     async with site.database.reading() as tx:
         row = await _found(tx, read_id(request))
+        if row["merged_into"]:
+            return see(f"{API_LIST}/{row['merged_into']}")
         contacts = await _contacts(tx, row["id"], site.context.house)
         entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
     timeline = [{**each, "at": each["happened_at"]} for each in entries]
