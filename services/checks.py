@@ -1,7 +1,7 @@
 """``conduit check``: is everything configured, reachable, migrated, declared, and does everything move?"""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -13,6 +13,7 @@ from chassis.access import SessionKeys, silence_after
 from chassis.audit import Chain, verify
 from chassis.clock import real_now
 from chassis.config import PREFIX, Settings, is_loopback
+from chassis.copies import Difference
 from chassis.embedded import EmbeddedPostgres
 from chassis.errors import ChassisError
 from chassis.keys import read_keys
@@ -21,6 +22,7 @@ from chassis.outbox import QUERIES
 from contracts.access import Role
 from contracts.topology import SERVICES, signs_heard_by
 from services.admission import NOBODY_YET, everybody
+from services.copies import COPIES, in_words, lasting
 from services.installation import Installation, migrations_of
 from services.messages import opened
 
@@ -89,6 +91,25 @@ def _all(installation: Installation) -> Iterator[Finding]:
         yield Finding("broker", True, "none: events stay inside the process")
     where = "the built-in mail box" if not settings.smtp_url else "a mail server"
     yield Finding("mail", True, f"letters go to {where}")
+
+
+def compare_copies(installation: Installation) -> list[Finding]:
+    """Every copy beside what its owner has: one finding for each, which names what differs."""
+    with installation.database():
+        return [_try(f"copy {name}", partial(_copy, installation, name)) for name in sorted(COPIES)]
+
+
+def _copy(installation: Installation, name: str) -> str:
+    found = asyncio.run(_lasting(installation, name))
+    if found:
+        raise ChassisError(in_words(name, found))
+    return f"as {COPIES[name].owner} has it"
+
+
+async def _lasting(installation: Installation, name: str) -> Sequence[Difference]:
+    keeper = name.partition(".")[0]
+    async with opened(installation, COPIES[name].owner) as owner, opened(installation, keeper) as keeping:
+        return await lasting(name, owner, keeping)
 
 
 def _try(what: str, look: Callable[[], str]) -> Finding:
