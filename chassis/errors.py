@@ -67,3 +67,16 @@ class Conflict(Refused):
     """Somebody else, or an earlier click, was faster."""
 
     status = 409
+
+
+class ChangedMeanwhile(Conflict):
+    """What somebody changes is no longer what they have seen.
+
+    Args:
+        present: the thing as it is now, for whoever shows both side by side.
+    """
+
+    def __init__(self, present: object = None) -> None:
+        what = "Somebody else has changed this meanwhile."
+        super().__init__(what, "Look at it as it is now, then send yours again.")
+        self.present = present

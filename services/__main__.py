@@ -126,12 +126,19 @@ def declare(home: Home = None, amqp_url: AmqpUrl = None) -> None:
 
 @app.command()
 def check(
-    home: Home = None, amqp_url: AmqpUrl = None, database_url: DatabaseUrl = None, as_json: Json = False
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Compare every copy with what its owner has, and nothing else.")
+    ] = False,
+    home: Home = None,
+    amqp_url: AmqpUrl = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
 ) -> None:
     """Say whether everything is configured, reachable, declared and migrated: one line each."""
-    from services.checks import run_checks
+    from services.checks import compare_copies, run_checks
 
-    findings = run_checks(_installation(home=home, amqp_url=amqp_url, database_url=database_url))
+    look = compare_copies if copies else run_checks
+    findings = look(_installation(home=home, amqp_url=amqp_url, database_url=database_url))
     if as_json:
         typer.echo(json.dumps([finding.as_dict() for finding in findings]))
     else:
@@ -491,10 +498,11 @@ def replay(
 ) -> None:
     """Let the owner of a copy announce its present state again. No letter goes twice because of it."""
     from services import messages
+    from services.copies import COPIES
 
     installation = _installation(home=home, database_url=database_url)
     if not rebuild:
-        names = "\n".join(f"  {name}" for name in sorted(messages.COPIES))
+        names = "\n".join(f"  {name}" for name in sorted(COPIES))
         typer.echo(f"Copies that can be rebuilt:\n{names}")
         return
     with _progress(f"Announcing {rebuild}") as step:

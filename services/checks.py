@@ -1,7 +1,7 @@
 """``conduit check``: is everything configured, reachable, migrated, declared, and does everything move?"""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -13,6 +13,7 @@ from chassis.access import SessionKeys, silence_after
 from chassis.audit import Chain, verify
 from chassis.clock import real_now
 from chassis.config import PREFIX, Settings, is_loopback
+from chassis.copies import Difference
 from chassis.database import Transaction
 from chassis.embedded import EmbeddedPostgres
 from chassis.errors import ChassisError
@@ -22,6 +23,7 @@ from chassis.outbox import QUERIES
 from contracts.access import PEOPLE, Role
 from contracts.topology import NOTIFICATIONS, PARTNERS, SERVICES, signs_heard_by
 from services.admission import NOBODY_YET, everybody
+from services.copies import COPIES, in_words, lasting
 from services.installation import Installation, migrations_of
 from services.messages import opened
 from services.notifications.handover import Connection, ServerAway
@@ -95,6 +97,25 @@ def _all(installation: Installation) -> Iterator[Finding]:
     else:
         yield Finding("broker", True, "none: events stay inside the process")
     yield _try("mail", partial(_mail, installation))
+
+
+def compare_copies(installation: Installation) -> list[Finding]:
+    """Every copy beside what its owner has: one finding for each, which names what differs."""
+    with installation.database():
+        return [_try(f"copy {name}", partial(_copy, installation, name)) for name in sorted(COPIES)]
+
+
+def _copy(installation: Installation, name: str) -> str:
+    found = asyncio.run(_lasting(installation, name))
+    if found:
+        raise ChassisError(in_words(name, found))
+    return f"as {COPIES[name].owner} has it"
+
+
+async def _lasting(installation: Installation, name: str) -> Sequence[Difference]:
+    keeper = name.partition(".")[0]
+    async with opened(installation, COPIES[name].owner) as owner, opened(installation, keeper) as keeping:
+        return await lasting(name, owner, keeping)
 
 
 def _try(what: str, look: Callable[[], str]) -> Finding:

@@ -6,18 +6,19 @@ Works on the databases alone, beside services that run or without any.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 from uuid import UUID
 
 from chassis.context import Context
+from chassis.copies import drop_strangers
 from chassis.database import Database
 from chassis.errors import ChassisError
 from chassis.inbox import Forget
 from chassis.keys import read_keys
 from chassis.outbox import QUERIES, AnnouncePage
-from contracts.topology import GRANTS, PARTNERS, SERVICES
+from contracts.topology import SERVICES
+from services.copies import COPIES, kept, strangers
 from services.installation import Installation
 
 T = TypeVar("T")
@@ -29,30 +30,6 @@ _PAGE = 500
 
 #: Parked messages that are listed of one service.
 _MOST = 1000
-
-
-@dataclass(frozen=True)
-class Copy:
-    """A copy that a service keeps of what another one owns.
-
-    Where its versions are forgotten before it is rebuilt, its name stands in ``handlers.FORGETTING``.
-    """
-
-    owner: str
-    #: The owner's name for it, in its ``snapshots.SNAPSHOTS``.
-    snapshot: str
-
-
-COPIES = {
-    "grants.organisations": Copy(PARTNERS, "organisations"),
-    "grants.people": Copy(PARTNERS, "people"),
-    "grants.tokens": Copy(PARTNERS, "tokens"),
-    "notifications.people": Copy(PARTNERS, "people"),
-    "notifications.tokens": Copy(PARTNERS, "tokens"),
-    "notifications.organisations": Copy(PARTNERS, "organisations"),
-    "notifications.contacts": Copy(PARTNERS, "contacts"),
-    "notifications.registration_counts": Copy(GRANTS, "registration_counts"),
-}
 
 
 class NoSuch(ChassisError):
@@ -100,7 +77,7 @@ def replay(installation: Installation, name: str, progress: Callable[[int], None
     """Let the owner of a copy announce every present state. How many.
 
     Most copies forget their versions first, so that any state replaces what they hold. Those that say who
-    may still act never do: a state of the same version mends them.
+    may still act never do: a state of the same version mends them. What the owner never had goes.
 
     Raises:
         NoSuch: when no copy has that name; lists those there are.
@@ -127,7 +104,12 @@ def replay(installation: Installation, name: str, progress: Callable[[int], None
             if after is None:
                 return count
 
+    async def drop(keeper: Database) -> None:
+        async with opened(installation, copy.owner) as owner:
+            await drop_strangers(keeper, kept(name), await strangers(name, owner, keeper))
+
     with installation.database():
+        asyncio.run(_with(installation, consumer, drop))
         asyncio.run(_with(installation, consumer, forget))
         return asyncio.run(_with(installation, copy.owner, announce_all))
 

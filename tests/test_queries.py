@@ -9,6 +9,7 @@ import pytest
 
 from chassis.access import QUERIES as ACCESS
 from chassis.audit import QUERIES as AUDIT
+from chassis.copies import QUERIES as COPIES
 from chassis.database import read_queries
 from chassis.outbox import QUERIES as MESSAGES
 from contracts.topology import SERVICES
@@ -29,7 +30,7 @@ async def test_every_statement_can_be_prepared(make_database: MakeDatabase, serv
     database = await make_database(service)
     package = import_module(f"services.{service}").__file__ or ""
     files = [read_queries(package, path.name) for path in Path(package).parent.glob("*.sql")]
-    files += [MESSAGES, ACCESS, AUDIT]
+    files += [MESSAGES, ACCESS, AUDIT, COPIES]
     asked = {name: sql for queries in files for name, sql in statements(queries).items()}
     assert len(asked) > 20
     refused = {}

@@ -39,13 +39,13 @@ class Difference:
     yours: str
 
 
-def read_revision(form: FormData) -> int:
+def read_revision(form: FormData, field: str = "revision") -> int:
     """The version from which a form was made.
 
     Raises:
         BadRequest: when it carries none.
     """
-    text = str(form.get("revision", ""))
+    text = str(form.get(field, ""))
     if not (text.isascii() and text.isdecimal() and 0 < len(text) < 10):
         raise BadRequest("The form has lost its version.", "Go back, reload the page and send it again.")
     return int(text)

@@ -1,5 +1,6 @@
-"""The statements of ``queries.sql``, by name."""
+"""The statements of the ``.sql`` files beside this module, by name."""
 
 from chassis.database import read_queries
 
 QUERIES = read_queries(__file__)
+COPIES = read_queries(__file__, "copies.sql")

@@ -56,13 +56,14 @@ FROM registration_counts WHERE count > 0;
 
 -- name: remember_organisations!
 -- Move the copies of organisations forward, never back.
-INSERT INTO organisations AS known (id, name, closed_on, epoch, version)
-SELECT organisation_id, name, closed_on, epoch, version
+INSERT INTO organisations AS known (id, name, closed_on, merged_into, epoch, version)
+SELECT organisation_id, name, closed_on, merged_into, epoch, version
 FROM jsonb_to_recordset(:states) AS new (
-    organisation_id uuid, name text, closed_on date, epoch integer, version bigint
+    organisation_id uuid, name text, closed_on date, merged_into uuid, epoch integer, version bigint
 )
 ON CONFLICT (id) DO UPDATE SET
-    name = excluded.name, closed_on = excluded.closed_on, epoch = excluded.epoch, version = excluded.version
+    name = excluded.name, closed_on = excluded.closed_on, merged_into = excluded.merged_into, epoch = excluded.epoch,
+    version = excluded.version
 WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
 
 -- name: forget_organisations!
@@ -76,10 +77,12 @@ VALUES (:id, :organisation_id, :campaign_id, :campaign, :fund, :amount_pence, :p
 ON CONFLICT (id) DO NOTHING;
 
 -- name: pledges
--- What was pledged, newest first, with the body's name as far as it has been heard of.
-SELECT pledges.id, pledges.organisation_id, organisations.name AS body_name, campaign, fund, amount_pence,
-       pledged_on, heard_at
+-- What was pledged, newest first, with the body's name as far as it has been heard of: that of the entry that it was
+-- merged into, where it was.
+SELECT pledges.id, pledges.organisation_id, coalesce(surviving.name, organisations.name) AS body_name, campaign, fund,
+       amount_pence, pledged_on, heard_at
 FROM pledges LEFT JOIN organisations ON organisations.id = pledges.organisation_id
+LEFT JOIN organisations AS surviving ON surviving.id = organisations.merged_into
 ORDER BY pledged_on DESC, pledges.id DESC LIMIT :most;
 
 -- name: pledged_pence$

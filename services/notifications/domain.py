@@ -278,7 +278,7 @@ def block_reason(
     an ask (`asks=False`) needs none.
     """
     if closed_on is not None and closed_on <= on:
-        return _closed(closed_on, successor)
+        return closed_block(closed_on, successor)
     if channel == "email" and not (email or "").strip():
         return Block(
             BlockReason.NO_EMAIL,
@@ -294,7 +294,8 @@ def block_reason(
     return _evidence_missing(counts or {}) if asks else None
 
 
-def _closed(closed_on: date, successor: str | None) -> Block:
+def closed_block(closed_on: date, successor: str | None) -> Block:
+    """Why a letter to a closed body cannot go."""
     cure = (
         f"Write to its successor, {successor}."
         if successor

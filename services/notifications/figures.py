@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -152,7 +153,7 @@ def _body(tx: Transaction, row: Any) -> Body:
     return Body(
         organisation_id=row["organisation_id"],
         name=row["body_name"],
-        areas=row["areas"],
+        areas=list(dict.fromkeys(chain.from_iterable(row["areas"]))),
         ask_pence=row["ask_pence"],
         count=row["count"],
         status=body_status(standings, tx.context.clock.today()),

@@ -36,14 +36,16 @@ from contracts.partners import (
 from services.notifications import notices
 from services.notifications.held import KEEPER
 from services.notifications.queries import QUERIES
+from services.notifications.readdressing import follow_merges
 
 #: What remains of a contact that may no longer be written to.
 _STONE: dict[str, Any] = dict.fromkeys(("name", "email", "postal_address", "postcode", "source"))
 
 
 async def remember_organisations(tx: Transaction, events: Sequence[Event]) -> None:
-    """Keep what letters need to know of bodies."""
+    """Keep what letters need to know of bodies. Letters of one that was merged are of the surviving one."""
     await QUERIES.remember_organisations(tx, states=[event.state for event in events])
+    await follow_merges(tx)
 
 
 async def remember_contacts(tx: Transaction, events: Sequence[Event]) -> None:

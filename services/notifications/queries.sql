@@ -1,14 +1,16 @@
 -- name: remember_organisations!
 -- The copies of organisations move forward, or stay.
-INSERT INTO organisations AS known (id, name, kinds, areas, closed_on, successor_id, epoch, version)
-SELECT organisation_id, name, kinds, areas, closed_on, successor_id, epoch, version
+INSERT INTO organisations AS known
+    (id, name, kinds, areas, closed_on, successor_id, handed_over, merged_into, epoch, version)
+SELECT organisation_id, name, kinds, areas, closed_on, successor_id, handed_over, merged_into, epoch, version
 FROM jsonb_to_recordset(:states) AS new (
-    organisation_id uuid, name text, kinds text[], areas text[], closed_on date, successor_id uuid, epoch integer,
-    version bigint
+    organisation_id uuid, name text, kinds text[], areas text[], closed_on date, successor_id uuid,
+    handed_over text[], merged_into uuid, epoch integer, version bigint
 )
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, kinds = excluded.kinds, areas = excluded.areas, closed_on = excluded.closed_on,
-    successor_id = excluded.successor_id, epoch = excluded.epoch, version = excluded.version
+    successor_id = excluded.successor_id, handed_over = excluded.handed_over, merged_into = excluded.merged_into,
+    epoch = excluded.epoch, version = excluded.version
 WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
 
 -- name: remember_contacts!
@@ -90,12 +92,25 @@ GROUP BY c.id ORDER BY c.created_at DESC, c.id DESC LIMIT :most;
 SELECT area, count, counted_on FROM registration_counts WHERE profession = :profession;
 
 -- name: recipients
--- Everybody of these roles at a body of this kind who may be written to, in the order of the bodies' names.
+-- Everybody of these roles at a body of this kind who may be written to, in the order of the bodies' names. The
+-- successor of a closed body is the last of the chain.
+WITH RECURSIVE chain AS (
+    SELECT o.id AS first, o.name, o.successor_id, ARRAY[o.id] AS way FROM organisations o
+    WHERE o.closed_on <= :today AND o.successor_id IS NOT NULL AND :kind = ANY (o.kinds)
+    UNION ALL
+    SELECT c.first, n.name, n.successor_id, c.way || n.id
+    FROM chain c JOIN organisations s ON s.id = c.successor_id
+    JOIN organisations n ON n.id = coalesce(s.merged_into, s.id)
+    WHERE n.id <> ALL (c.way)
+), successors AS (
+    SELECT DISTINCT ON (first) first, name FROM chain WHERE cardinality(way) > 1 ORDER BY first, cardinality(way) DESC
+)
 SELECT c.id AS contact_id, c.role, c.channel, c.name, c.email, c.postal_address, c.postcode, c.source,
        o.id AS organisation_id, o.name AS body_name, o.areas, o.closed_on, s.name AS successor
 FROM contacts c
-JOIN organisations o ON o.id = c.organisation_id
-LEFT JOIN organisations s ON s.id = o.successor_id
+JOIN organisations k ON k.id = c.organisation_id
+JOIN organisations o ON o.id = coalesce(k.merged_into, k.id)
+LEFT JOIN successors s ON s.first = o.id
 WHERE :kind = ANY (o.kinds) AND c.role = ANY (:roles::text[])
   AND c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
 ORDER BY o.name, o.id, array_position(:roles::text[], c.role), c.id;
@@ -167,21 +182,11 @@ SELECT min(next_try) FROM letters WHERE state = 'ready' AND next_try <= :now;
 
 -- name: due_letters$
 -- How many letters could go now, counted no further than needed.
-SELECT count(*) FROM (SELECT FROM letters WHERE state = 'ready' AND next_try <= :now LIMIT :most) AS due;
-
--- name: set_aside_unsendable
--- Letters to somebody who was withdrawn, or lost the e-mail address, after the letter was made. None of them goes.
-WITH aside AS (
-    UPDATE letters l SET
-        state = 'blocked', reason = 'withdrawn', changed_at = :now, version = l.version + 1,
-        failure = 'This contact was withdrawn after the letter was written.',
-        cure = 'Write to somebody else at this body.'
-    FROM contacts c
-    WHERE c.id = l.contact_id AND l.state = 'ready' AND (c.name IS NULL OR coalesce(c.email, '') = '')
-    RETURNING l.id
-)
-INSERT INTO letter_history (letter_id, at, what, who)
-SELECT id, :now, 'Set aside: the contact was withdrawn', 'the address book' FROM aside RETURNING letter_id;
+SELECT count(*) FROM (
+    SELECT FROM letters l JOIN organisations o ON o.id = l.organisation_id
+    WHERE l.state = 'ready' AND l.next_try <= :now
+      AND o.merged_into IS NULL AND (o.closed_on IS NULL OR o.closed_on > :today) LIMIT :most
+) AS due;
 
 -- name: give_up_claims
 -- Letters that were being sent when the sender was lost: nobody knows whether they left.
@@ -198,8 +203,9 @@ SELECT id, :now, 'Perhaps sent: the sender was interrupted', 'the sender' FROM l
 -- name: claim_letter^
 -- The letter that is due longest and that no other sender has taken, with all that is needed to send it.
 WITH due AS (
-    SELECT l.id FROM letters l JOIN contacts c ON c.id = l.contact_id
+    SELECT l.id FROM letters l JOIN contacts c ON c.id = l.contact_id JOIN organisations o ON o.id = l.organisation_id
     WHERE l.state = 'ready' AND l.next_try <= :now AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
+      AND o.merged_into IS NULL AND (o.closed_on IS NULL OR o.closed_on > :today)
     ORDER BY l.next_try, l.number, l.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED
 )
 UPDATE letters l SET state = 'sending', claimed_at = :now, changed_at = :now, version = l.version + 1
@@ -345,7 +351,7 @@ UPDATE letters SET changed_at = :now, version = version + 1 WHERE id = :id;
 -- One row for each body that a campaign writes to, with where its letters stand, in the order of their numbers.
 SELECT l.organisation_id, min(l.number) AS number,
        (array_agg(l.body_name ORDER BY l.number))[1] AS body_name,
-       (array_agg(to_jsonb(l.areas) ORDER BY l.number))[1] AS areas,
+       array_agg(to_jsonb(l.areas) ORDER BY l.number) AS areas,
        max(l.ask_pence) FILTER (WHERE l.state <> 'blocked') AS ask_pence,
        max(l.count) AS count,
        array_agg(l.id ORDER BY l.number) AS ids,

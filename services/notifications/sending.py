@@ -27,6 +27,7 @@ from services.notifications.domain import LetterState, NotificationsError
 from services.notifications.handover import Connection, Fate, Outcome, ServerAway
 from services.notifications.letters import announce_failed, announce_sent, content_of
 from services.notifications.queries import QUERIES
+from services.notifications.readdressing import follow_bodies
 from services.notifications.rendering import build_message, render_pdf
 
 _log = logger(__name__)
@@ -65,7 +66,11 @@ class Sender:
             await self._send(min(due, CONNECTIONS))
         await self._finish_campaigns()
         async with self._database.reading() as tx:
-            return bool(due and await QUERIES.due_letters(tx, now=tx.now, most=1))
+            return bool(due and await self._due(tx, 1))
+
+    async def _due(self, tx: Transaction, most: int) -> int:
+        today = self._context.clock.today()
+        return int(await QUERIES.due_letters(tx, now=tx.now, today=today, most=most))
 
     async def _tidy(self) -> int:
         """Give up claims of lost senders and set aside what may not go. How many are due, up to a few."""
@@ -73,8 +78,8 @@ class Sender:
         lease = timedelta(seconds=self._settings.mail_timeout * 3 + 60)
         async with self._database.transaction() as tx:
             lost = [row async for row in QUERIES.give_up_claims(tx, before=tx.now - lease, now=tx.now)]
-            _ = [row async for row in QUERIES.set_aside_unsendable(tx, now=tx.now)]
-            due = int(await QUERIES.due_letters(tx, now=tx.now, most=CONNECTIONS))
+            await follow_bodies(tx)
+            due = await self._due(tx, CONNECTIONS)
         if lost:
             metrics.TRIES.labels("unknown").inc(len(lost))
         return due
@@ -128,7 +133,7 @@ class Sender:
 
     async def _claim(self) -> Any:
         async with self._database.transaction() as tx:
-            letter = await QUERIES.claim_letter(tx, now=tx.now)
+            letter = await QUERIES.claim_letter(tx, now=tx.now, today=self._context.clock.today())
         if letter is not None:
             reach("mail.claimed")
         return letter

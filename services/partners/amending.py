@@ -12,7 +12,7 @@ from uuid import UUID
 from chassis.audit import note
 from chassis.clock import LOCAL
 from chassis.database import Transaction
-from chassis.errors import Conflict, NotFound, Refused
+from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
 from services.partners import announcements, likeness
 from services.partners.domain import (
@@ -30,14 +30,6 @@ from services.partners.register import write_contacts, write_organisations
 
 #: As many as are looked at more closely before something is entered.
 _MOST_COMPARED = 60
-
-
-class ChangedMeanwhile(Conflict):
-    """Somebody else has changed it since it was read."""
-
-    def __init__(self, present: Organisation | Contact) -> None:
-        super().__init__("Somebody else has changed this meanwhile.", "Read it again, then send yours again.")
-        self.present = present
 
 
 class PerhapsKnown(Conflict):

@@ -239,8 +239,14 @@ def state_of(
 
 async def _say(tx: Transaction, fact: type[Fact], person: Mapping[str, Any]) -> None:
     """Announce the state of a person, and go by it here at once."""
-    [event] = await announce_many(tx, [state_of(person, fact)])
-    await remember_standings(tx, [event])
+    await remember_standings(tx, await announce_many(tx, [state_of(person, fact)]))
+
+
+async def say_where_they_belong(tx: Transaction, moved: Iterable[Mapping[str, Any]]) -> None:
+    """Announce people whose body is another entry of the register now, each at the version that it has."""
+    said = (state_of(each, PersonBarred if each["barred_at"] else PersonAdmitted) for each in moved)
+    if events := await announce_many(tx, said):
+        await remember_standings(tx, events)
 
 
 async def _known(tx: Transaction, id: UUID) -> Any:

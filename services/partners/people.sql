@@ -65,8 +65,8 @@ SELECT count(*) FROM people_unreached;
 UPDATE people SET email = :email, email_key = :email_key WHERE id = :id;
 
 -- name: organisation_identified$
--- The id of the body with this identifier.
-SELECT id FROM organisations WHERE identifier = :identifier;
+-- The id of the body with this identifier, or of the one that it was merged into.
+SELECT coalesce(merged_into, id) FROM organisations WHERE identifier = :identifier;
 
 -- name: begin_sign_in!
 -- Note that somebody wants to sign in.

@@ -104,32 +104,42 @@ WHERE l.successor IS NOT NULL
 ORDER BY l.line LIMIT :most;
 
 -- name: staged_organisations_after
--- The next organisations of the file, as it says they are.
+-- The next organisations of the file, as it says they are; what was merged into another one is left alone.
 SELECT o.line, o.id, l.identifier, l.name, l.kinds, l.areas, l.closeness, l.opened_on, l.closed_on,
        s.id AS successor_id, coalesce(k.postal_address, '{}') AS postal_address, k.postcode, k.telephone, k.website,
        coalesce(k.handed_over, '{}') AS handed_over, k.merged_into, 1 AS version
 FROM staged_organisations AS o JOIN staged_lines AS l ON l.line = o.line
 LEFT JOIN organisations AS k ON k.id = o.id
 LEFT JOIN LATERAL (
-    SELECT r.id FROM organisations AS r WHERE r.identifier = l.successor
+    SELECT coalesce(r.merged_into, r.id) AS id FROM organisations AS r WHERE r.identifier = l.successor
     UNION SELECT f.id FROM staged_organisations AS f WHERE f.identifier = l.successor
+          AND NOT EXISTS (SELECT FROM organisations AS r WHERE r.identifier = f.identifier)
 ) AS s ON true
-WHERE o.line > :after ORDER BY o.line LIMIT :most;
+WHERE o.line > :after AND k.merged_into IS NULL ORDER BY o.line LIMIT :most;
 
 -- name: staged_contacts_after
--- The next contacts of the file, as it says they are.
-SELECT l.line, coalesce(c.id, l.contact_id) AS id, o.id AS organisation_id, l.contact_role AS role,
+-- The next contacts of the file, as it says they are; those of a merged organisation are at the one that it went to,
+-- where that one's own line about the same contact comes first.
+SELECT l.line, coalesce(c.id, l.contact_id) AS id, coalesce(k.merged_into, o.id) AS organisation_id, l.contact_role AS role,
        l.contact_name AS name, l.contact_channel AS channel, l.contact_email AS email,
        l.contact_address AS postal_address, l.contact_postcode AS postcode, l.contact_source AS source,
        l.contact_listed_on AS listed_on, l.contact_withdrawn_on AS withdrawn_on, 1 AS version
 FROM staged_lines AS l JOIN staged_organisations AS o ON o.identifier = l.identifier
-LEFT JOIN contacts AS c ON c.organisation_id = o.id AND c.role = l.contact_role AND c.name = l.contact_name
-WHERE l.line > :after AND l.contact_name IS NOT NULL ORDER BY l.line LIMIT :most;
+LEFT JOIN organisations AS k ON k.id = o.id
+LEFT JOIN contacts AS c ON c.organisation_id = coalesce(k.merged_into, o.id) AND c.role = l.contact_role
+                       AND c.name = l.contact_name
+WHERE l.line > :after AND l.contact_name IS NOT NULL
+  AND (k.merged_into IS NULL OR NOT EXISTS (
+      SELECT FROM organisations AS r JOIN staged_lines AS other ON other.identifier = r.identifier
+      WHERE (r.id = k.merged_into OR r.merged_into = k.merged_into AND other.line < l.line)
+        AND other.contact_role = l.contact_role AND other.contact_name = l.contact_name
+  ))
+ORDER BY l.line LIMIT :most;
 
 -- name: organisations_unmentioned$
 -- How many organisations of the register the file does not name.
 SELECT count(*) FROM organisations AS o
-WHERE NOT EXISTS (SELECT FROM staged_organisations AS s WHERE s.id = o.id);
+WHERE o.merged_into IS NULL AND NOT EXISTS (SELECT FROM staged_organisations AS s WHERE s.id = o.id);
 
 -- name: contacts_unmentioned$
 -- How many contacts the file does not name although it names their organisation.
@@ -193,9 +203,10 @@ SELECT id, organisation_id, role, name, channel, email, postal_address, postcode
 FROM contacts WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
 
 -- name: enter_on_timeline$
--- Note what happened with an organisation, once for each event. Nothing comes back when it is not known.
+-- Note what happened with an organisation, once for each event; with a merged one, where it went. Nothing comes back
+-- when it is not known. The lock waits for whoever is just merging it.
 WITH known AS (
-    SELECT id FROM organisations WHERE id = :organisation_id
+    SELECT coalesce(merged_into, id) AS id FROM organisations WHERE id = :organisation_id FOR KEY SHARE
 ), entered AS (
     INSERT INTO timeline (id, organisation_id, happened_at, kind, what, detail, letter_id, heard_at)
     SELECT :id, known.id, :happened_at, :kind, :what, :detail, :letter_id, :now FROM known

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
 
 from chassis.database import Transaction
 from services.partners.domain import Contact, Organisation
@@ -54,6 +57,21 @@ async def write_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
         now=tx.now,
     )
     await write_words(tx, (each.organisation_id for each in contacts))
+
+
+async def enter_on_timeline(tx: Transaction, id: UUID, kind: str, what: str, detail: str) -> None:
+    """Note what was done here with an organisation; events of others are noted by the handlers."""
+    await QUERIES.enter_on_timeline(
+        tx,
+        id=uuid_utils.compat.uuid7(),
+        organisation_id=id,
+        happened_at=tx.now,
+        kind=kind,
+        what=what,
+        detail=detail,
+        letter_id=None,
+        now=tx.now,
+    )
 
 
 def _each(things: Sequence[object], name: str) -> list[Any]:

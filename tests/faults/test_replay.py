@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
-from services.messages import COPIES
+from services.copies import COPIES
 from tests.faults.world import World, eventually
 
 pytestmark = pytest.mark.timeout(120)

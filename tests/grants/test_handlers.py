@@ -80,7 +80,7 @@ async def test_the_copy_of_an_organisation_ends_the_same_in_any_order(
     await receive(grants, *(ORGANISATION[number] for number in order))
     async with grants.reading() as tx:
         [row] = await tx.fetch("SELECT * FROM organisations")
-    assert tuple(row) == (CAMDEN, "Camden Primary Care Trust", date(2013, 3, 31), 1, 3)
+    assert tuple(row) == (CAMDEN, "Camden Primary Care Trust", date(2013, 3, 31), 1, 3, None)
 
 
 async def test_a_forgotten_copy_is_rebuilt_from_snapshots(grants: Database) -> None:
@@ -107,3 +107,17 @@ async def test_a_pledge_is_entered_once_and_finds_its_body_later(grants: Databas
 async def test_a_pledge_is_no_reaction_to_a_snapshot(grants: Database) -> None:
     await receive(grants, a_pledge(snapshot=True))
     assert await pledges(grants) == []
+
+
+async def test_a_pledge_of_a_merged_body_is_shown_by_the_name_of_the_one_that_stays(grants: Database) -> None:
+    """Whatever is heard first: the pledge, the merge or the one that stays."""
+    stays = UUID(int=77)
+    data = an_organisation(OrganisationAmended, "Camden", 2).data
+    goes = an_event(OrganisationAmended, CAMDEN, {**data, "merged_into": stays}, sequence=2)
+    staying = {**data, "organisation_id": stays, "name": "The United Trust"}
+    other = an_event(OrganisationRegistered, stays, staying, sequence=1)
+    for order in permutations([a_pledge(), goes, other]):
+        async with grants.transaction() as tx:
+            await tx.execute("TRUNCATE pledges, organisations, inbox")
+        await receive(grants, *order)
+        assert [name for name, *_ in await pledges(grants)] == ["The United Trust"]

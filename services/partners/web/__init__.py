@@ -10,9 +10,11 @@ from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
 from services.partners.web import (
     account,
+    closing,
     contacts,
     entries,
     listing,
+    merging,
     people,
     register,
     rights,
@@ -38,7 +40,7 @@ _POST = ("POST",)
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
-    groups = (_register(), _signing_in(), _account(), _people(), _rights())
+    groups = (_register(), _signing_in(), _account(), _people(), _rights(), _merging())
     return Site(database, [route for group in groups for route in group], TEMPLATES).app
 
 
@@ -181,4 +183,18 @@ def _rights() -> list[Route]:
         page("/rights/{id}/archive", rights.download, answer),
         page(file, rights.show_file, answer),
         page(f"{file}/leave-out", rights.leave_out, answer, methods=_POST),
+    ]
+
+
+def _merging() -> list[Route]:
+    """Two entries of one body, and bodies that close."""
+    write, one = Action.WRITE_PARTNERS, "/organisations/{id}"
+    return [
+        page(f"{one}/merge", merging.find, write),
+        page(f"{one}/merge/compare", merging.compare, write),
+        page(f"{one}/merge/confirm", merging.confirm, write),
+        page(f"{one}/merge", merging.do, write, methods=_POST),
+        page(f"{one}/close", closing.show, write),
+        page(f"{one}/close", closing.do_close, write, methods=_POST),
+        page(f"{one}/reopen", closing.do_reopen, write, methods=_POST),
     ]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from chassis import sheets
 from chassis.database import Transaction
-from chassis.errors import NotFound, Refused
+from chassis.errors import ChangedMeanwhile, NotFound, Refused
 from chassis.house import House
 from chassis.sheets import Column
 from chassis.web import (
@@ -153,7 +153,7 @@ async def amend(request: Request) -> Response:
         yours = replace(present, **said)
         try:
             await amending.amend_contact(tx, id, lambda _: yours, revision)
-        except amending.ChangedMeanwhile as changed:
+        except ChangedMeanwhile as changed:
             both = differences(_LABELS, _in_words(house, present), _in_words(house, yours))
             return _form(request, place, typed, {}, changed.status, present=present, changed=both)
         except Refused as refused:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from chassis import sheets
 from chassis.audit import acting
 from chassis.database import Transaction
-from chassis.errors import Conflict, NotFound, Refused
+from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.house import House
 from chassis.sheets import Column
 from chassis.web import (
@@ -200,7 +200,7 @@ async def amend(request: Request) -> Response:
             return _form(request, typed, read.faults, 422, present=present, revision=revision)
         try:
             await amending.amend_organisation(tx, id, read.changed, revision)
-        except amending.ChangedMeanwhile as changed:
+        except ChangedMeanwhile as changed:
             theirs, yours = _in_words(house, present), _in_words(house, read.changed(present))
             both = differences(_LABELS, theirs, yours)
             return _form(request, typed, {}, changed.status, present=present, changed=both)
@@ -338,7 +338,7 @@ async def _api_amend(request: Request, typed: Callable[[Organisation], Typed]) -
     async with acting(site.database, actor_of(request)) as tx:
         try:
             amended = await amending.amend_organisation(tx, id, change, revision)
-        except amending.ChangedMeanwhile:
+        except ChangedMeanwhile:
             raise stale() from None
     return give(OrganisationDocument, document(amended), headers={"etag": etag(amended.version)})
 

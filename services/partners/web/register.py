@@ -15,15 +15,21 @@ from chassis.errors import NotFound
 from chassis.house import Entry, House
 from chassis.web import Site, etag, give, new_key, read_id, see, site_of
 from contracts.access import RIGHTS
+from services.partners.closing import CLOSED, REOPENED
 from services.partners.domain import Contact, Organisation, folded
+from services.partners.merging import MERGED
 from services.partners.queries import QUERIES, REGISTER
 from services.partners.queries import RIGHTS as REQUESTS
+from services.partners.web import merging
 from services.partners.web.documents import WholeOrganisationDocument
 from services.partners.web.wording import API_LIST, LIST, MOUNT, today, word, words
 
 #: Where a letter is shown: an address of the site, used like the links in its navigation.
 LETTER = "/letters/letters"
 CONTACTS = f"{MOUNT}/contacts"
+
+#: What was done here, and is not told by another section.
+_OURS = (MERGED, CLOSED, REOPENED)
 
 #: The newest entries of a timeline that a page shows, and of the first page's.
 TIMELINE, LATELY = 200, 10
@@ -47,6 +53,9 @@ _DONE = {
     "relisted": "They are listed again.",
     "tagged": "The tag is put on.",
     "untagged": "The tag is taken off.",
+    "merged": "They are one entry now. The other sections follow within seconds.",
+    "closed": "It is closed. The other sections follow within seconds.",
+    "reopened": "It is open again.",
 }
 
 
@@ -90,7 +99,7 @@ def _lately(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def organisation(request: Request) -> Response:
-    """One organisation: what it is, whom we know there, and what happened."""
+    """One organisation: what it is, whom we know there, and what happened. One that was merged leads on."""
     site: Site = site_of(request)
     house: House = site.context.house
     async with site.database.reading() as tx:
@@ -104,6 +113,7 @@ async def organisation(request: Request) -> Response:
         pledges = [each async for each in REGISTER.pledges_of(tx, organisation_id=row["id"], most=FEW)]
         tags = [dict(each) async for each in REGISTER.tags_of(tx, organisation_id=row["id"])]
         heard_at = await QUERIES.timeline_heard_at(tx)
+        merged = await merging.of_organisation(tx, house, row["id"])
     return site.page(
         request,
         "organisation.html",
@@ -114,6 +124,8 @@ async def organisation(request: Request) -> Response:
         letters=[{**_short(each), "status": _STATES.get(each["kind"], "unknown")} for each in lately],
         pledges=[_short(each) for each in pledges],
         tags=tags,
+        merging=merged,
+        revision=row["version"],
         as_of=heard_at,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
@@ -200,7 +212,7 @@ def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
         "at": row["happened_at"],
         "what": row["what"],
         "detail": row["detail"],
-        "source_words": "Told us by Letters",
+        "source_words": "Noted here" if row["kind"] in _OURS else "Told us by Letters",
         "href": f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None,
     }
 

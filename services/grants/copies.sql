@@ -1,0 +1,13 @@
+-- name: counts_owned
+-- What others keep of the next counts, in the order of their subjects.
+SELECT (area || '/' || profession) COLLATE "C" AS id, version, count, counted_on FROM registration_counts
+WHERE :after::text IS NULL OR (area || '/' || profession) COLLATE "C" > :after::text ORDER BY 1 LIMIT :most;
+
+-- name: organisations_copied
+-- The next organisations that were heard of, in the order of their ids.
+SELECT id, version, name, closed_on, merged_into FROM organisations
+WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
+
+-- name: drop_organisations!
+-- Forget organisations that were never in the register.
+DELETE FROM organisations WHERE id = ANY(:ids::uuid[]);
