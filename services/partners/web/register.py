@@ -19,6 +19,7 @@ from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES
 from services.partners.queries import RIGHTS as REQUESTS
+from services.partners.web import agreements
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 MOUNT = "/partners"
@@ -176,9 +177,11 @@ async def organisation(request: Request) -> Response:
         entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
         letters = await QUERIES.letters_of(tx, organisation_id=row["id"])
         heard_at = await QUERIES.timeline_heard_at(tx)
+        agreed = await agreements.of_organisation(tx, house, row["id"])
     return site.page(
         request,
         "organisation.html",
+        **agreed,
         organisation=_in_words(row, house, _today(tx)),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
         timeline=[_entry(each) for each in entries],
