@@ -625,6 +625,11 @@ async def enter_on_timeline(
 # Bodies that are merged, or close
 
 
+async def open_agreements(tx: Transaction, organisation_id: UUID) -> int:
+    """How many agreements with a body have not ended."""
+    return int(await AGREEMENTS.open_agreements_of(tx, organisation_id=organisation_id))
+
+
 async def hand_over_agreements(tx: Transaction, losing: UUID, surviving: UUID) -> None:
     """A successor takes over what has not ended. What was offered to the closed body is a draft again, and
     an outcome that one of its contacts owned has no owner until somebody gives it one.

@@ -1,6 +1,9 @@
 """Agreements: what is missing, versions, both signatures, what comes of them, and who is told."""
 
 import asyncio
+import html
+import re
+import tomllib
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -23,8 +26,10 @@ from contracts.partners import AgreementOffered, AgreementReviewDue, AgreementSi
 from contracts.topology import NOTIFICATIONS
 from services.partners import agreements, held, outcomes, people
 from services.partners.agreements import Incomplete, Signer
+from services.partners.examples import agree
 from services.partners.held import NAME_GONE, TERMS
-from services.partners.queries import AGREEMENTS
+from services.partners.imports import import_partners
+from services.partners.queries import AGREEMENTS, PEOPLE
 from services.partners.terms import (
     TEXTS,
     Kept,
@@ -44,7 +49,7 @@ from services.partners.terms import (
     word_by_word,
 )
 from tests.access import EVERYTHING
-from tests.conftest import announced, client
+from tests.conftest import EXAMPLES, announced, client
 from tests.partners.browsing import MOUNT, key_in, post, rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, line
 
@@ -505,9 +510,6 @@ async def test_the_second_of_two_who_write_sees_what_the_first_wrote_and_loses_n
 
 def fields_in(page: httpx.Response) -> dict[str, str]:
     """What a browser would send back of the draft's form."""
-    import html
-    import re
-
     text = page.text
     found = dict(re.findall(r'<input [^>]*name="([\w-]+)" value="([^"]*)"', text))
     found |= dict(re.findall(r'<textarea [^>]*name="([\w-]+)"[^>]*>([^<]*)</textarea>', text))
@@ -786,10 +788,10 @@ async def test_a_successor_takes_over_what_has_not_ended(
     token = await offered(register, waiting)
     successor = await id_of(register, "GB-NHS-08Y")
     async with register.transaction() as tx:
-        assert await AGREEMENTS.open_agreements_of(tx, organisation_id=trust) == 2
+        assert await agreements.open_agreements(tx, trust) == 2
         await agreements.hand_over_agreements(tx, trust, successor)
-        assert await AGREEMENTS.open_agreements_of(tx, organisation_id=trust) == 0
-        assert await AGREEMENTS.open_agreements_of(tx, organisation_id=successor) == 2
+        assert await agreements.open_agreements(tx, trust) == 0
+        assert await agreements.open_agreements(tx, successor) == 2
     assert [await state(register, id) for id in (in_force, waiting)] == ["signed", "draft"]
     async with register.transaction() as tx:
         with pytest.raises(Conflict):
@@ -824,6 +826,28 @@ async def test_when_two_bodies_are_one_everything_is_with_the_one_that_stays(
     assert {(row["organisation_id"], row["gone_on"]) for row in found} == {(surviving, None)}
 
 
+async def test_the_example_says_who_owns_what_was_agreed_with_westminster(
+    register: Database, app: ASGIApp
+) -> None:
+    await import_partners(register, EXAMPLES / "partners.csv", dry_run=False)
+    said = {
+        name: tomllib.loads((EXAMPLES / f"{name}.toml").read_text("utf-8"))[name]
+        for name in ("people", "agreements")
+    }
+    for _ in range(2):  # the second start finds everything there
+        async with register.transaction() as tx:
+            for person in said["people"]:
+                if await PEOPLE.person_by_email(tx, email_key=person["email"].casefold()) is None:
+                    leyla = await people.invite(tx, **person)
+            for each in said["agreements"]:
+                await agree(tx, each)
+    states = await rows(register, "SELECT state FROM agreements ORDER BY state")
+    assert [row["state"] for row in states] == ["draft", "offered", "signed"]
+    async with browser(app, leyla) as staff:
+        found = await staff.get(f"/partners/organisations/{await id_of(register, 'GB-NHS-5LC')}")
+        assert "Owned by <b>Ioana Țurcanu</b>, Westminster Primary Care Trust" in found.text
+
+
 # Rights and the record
 
 
@@ -851,7 +875,7 @@ async def test_what_somebody_owns_and_signed_is_told_and_forgotten(
     today = register.context.clock.today()
     async with register.reading() as tx:
         kinds = [each.kind for each in await outcomes.needed(tx, today, 10)]
-        assert "Marker" not in str([dict(row) for row in await outcomes.listed(tx, most=10)])
+        assert "Zzyzxova" not in str([dict(row) for row in await outcomes.listed(tx, most=10)])
     assert kinds == ["outcome_unowned"]
 
 

@@ -15,6 +15,7 @@ from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry, House
 from chassis.web import BadRequest, Site, give, read_id, site_of
+from contracts import notifications
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES
@@ -28,6 +29,9 @@ API_LIST = f"{MOUNT}/api/v1/organisations"
 
 #: Where a letter is shown: an address of the site, used like the links in its navigation.
 LETTER = "/letters/letters"
+
+#: What is on a timeline because the letters section said so.
+_BY_LETTERS = {fact.NAME for fact in notifications.FACTS}
 
 #: Organisations on one page of the list.
 PAGE = 50
@@ -250,7 +254,7 @@ def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
         "at": row["happened_at"],
         "what": row["what"],
         "detail": row["detail"],
-        "source_words": "Told us by Letters",
+        "source_words": "Told us by Letters" if row["kind"] in _BY_LETTERS else "",
         "href": f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None,
     }
 
