@@ -79,8 +79,11 @@ class Signer:
     position: str
 
     @classmethod
-    def typed(cls, name: str, position: str) -> "Signer":
+    def typed(cls, name: str, position: str, *, prefix: str = "") -> "Signer":
         """Whoever typed this.
+
+        Args:
+            prefix: what the names of the two fields begin with.
 
         Raises:
             Refused: names the field at fault.
@@ -88,10 +91,12 @@ class Signer:
         read = cls(name=line_of(name), position=line_of(position))
         for field, text in (("name", read.name), ("position", read.position)):
             if not text:
-                raise Refused(f"The {field} is missing.", "We need it under the agreement.", field=field)
+                raise Refused(
+                    f"The {field} is missing.", "We need it under the agreement.", field=prefix + field
+                )
             if len(text) > LONGEST_LINE:
                 cure = f"Write at most {LONGEST_LINE} characters."
-                raise Refused(f"The {field} is too long.", cure, field=field)
+                raise Refused(f"The {field} is too long.", cure, field=prefix + field)
         return read
 
 
@@ -159,7 +164,8 @@ async def begin(tx: Transaction, organisation_id: UUID, title: str, person_id: U
     organisation = await QUERIES.organisation_by_id(tx, id=organisation_id)
     if organisation is None:
         raise NotFound
-    if organisation["closed_on"] is not None and organisation["closed_on"] <= today_of(tx):
+    closed = organisation["closed_on"] is not None and organisation["closed_on"] <= today_of(tx)
+    if closed or organisation["merged_into"] is not None:
         raise Conflict("This organisation is closed.", "Make the agreement with its successor.")
     id = uuid_utils.compat.uuid7()
     terms = Terms(title=_title(title))

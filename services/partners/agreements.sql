@@ -59,9 +59,8 @@ WHERE v.agreement_id = :agreement_id ORDER BY v.number DESC LIMIT :most;
 
 -- name: version_by_link^
 -- The version that a link is for.
-SELECT v.*, a.organisation_id, a.contact_id, o.name AS organisation FROM agreement_versions AS v
-JOIN agreements AS a ON a.id = v.agreement_id JOIN organisations AS o ON o.id = a.organisation_id
-WHERE v.link = :link;
+SELECT v.*, a.organisation_id, a.ended_on FROM agreement_versions AS v
+JOIN agreements AS a ON a.id = v.agreement_id WHERE v.link = :link;
 
 -- name: sign$
 -- Somebody has signed for one side. Nothing comes back when that side had signed before.

@@ -565,7 +565,7 @@ async def test_a_copy_that_both_signed_on_paper_is_attached_and_given_back(
 
         async def attach(name: str, content: bytes) -> httpx.Response:
             key = key_in(await staff.get(of(id)))
-            data = {"key": key, "version": "1", "name": "Maia Head", "position": "Chief"}
+            data = {"key": key, "version": "1", "their_name": "Maia Head", "their_position": "Chief"}
             return await staff.post(f"{of(id)}/copy", data=data, files={"copy": (name, content)})
 
         wrong = await attach("x.pdf", b"<html>")
@@ -885,7 +885,12 @@ async def test_six_years_after_its_end_nobody_knows_who_signed(
     id = await drafted(register, trust, amina)
     await offered(register, id)
     async with browser(app, amina) as staff:
-        fields = {"key": key_in(await staff.get(of(id))), "version": "1", "name": "Maia", "position": "x"}
+        fields = {
+            "key": key_in(await staff.get(of(id))),
+            "version": "1",
+            "their_name": "Maia",
+            "their_position": "x",
+        }
         await staff.post(f"{of(id)}/copy", data=fields, files={"copy": ("a.pdf", b"%PDF-1.7")})
     async with register.transaction() as tx:
         await agreements.end(tx, id, "It is done.")

@@ -305,7 +305,8 @@ async def attach(request: Request) -> Response:
     """Attach a copy on paper that both have signed."""
 
     async def act(tx: Transaction, id: UUID, form: Any) -> None:
-        theirs = Signer.typed(str(form.get("name", "")), str(form.get("position", "")))
+        typed = (str(form.get(f"their_{field}", "")) for field in ("name", "position"))
+        theirs = Signer.typed(*typed, prefix="their_")
         upload = await read_upload(form, "copy", (PDF, PNG, JPEG))
         if upload is None:
             raise Refused(
