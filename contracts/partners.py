@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from contracts.chains import Head
-from contracts.envelope import Fact, Sealed
+from contracts.envelope import Fact, Sealed, WholeNumber
 from contracts.rights import RightsRequest
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
@@ -268,6 +268,81 @@ class ChainHeadsReported(Fact):
     address = Sealed(to=NOTIFICATIONS, part=PersonAddress)
 
 
+_NUMBER = validate.Range(min=1, max=10_000)
+
+
+class AgreementNotice(Schema):
+    """Who is to be told something of an agreement, and where they see it. Travels sealed."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+    #: The name of the agreement, and of the body that it is with.
+    title = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    organisation = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    #: The address of a page: a secret one where the reader has no account. Empty when there is none.
+    link = fields.String(required=True, validate=validate.Length(max=500))
+
+
+class AgreementOffered(Fact):
+    """A version of an agreement was offered, and somebody at the other body is told where to sign it."""
+
+    OWNER = PARTNERS
+    NAME = "agreement_offered"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    agreement_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    contact_id = fields.UUID(required=True)
+    version = WholeNumber(required=True, validate=_NUMBER)
+    notice = Sealed(to=NOTIFICATIONS, part=AgreementNotice)
+
+
+class AgreementSigned(Fact):
+    """Both sides have signed a version of an agreement."""
+
+    OWNER = PARTNERS
+    NAME = "agreement_signed"
+    SUBSCRIBERS = ()
+
+    agreement_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    version = WholeNumber(required=True, validate=_NUMBER)
+    signed_on = fields.Date(required=True)
+    #: How many outcomes were agreed on.
+    outcomes = WholeNumber(required=True, validate=_NUMBER)
+
+
+class AgreementReviewDue(Fact):
+    """The day is near on which both sides wanted to look at an agreement again; one of them is to be told.
+
+    The subject is ``<agreement>/<day>/<whoever is told>``.
+    """
+
+    OWNER = PARTNERS
+    NAME = "agreement_review_due"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    agreement_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    review_on = fields.Date(required=True)
+    #: A person of ours or a contact of theirs.
+    recipient_id = fields.UUID(required=True)
+    notice = Sealed(to=NOTIFICATIONS, part=AgreementNotice)
+
+
+class OutcomeMet(Fact):
+    """What was agreed on was achieved."""
+
+    OWNER = PARTNERS
+    NAME = "outcome_met"
+    SUBSCRIBERS = ()
+
+    outcome_id = fields.UUID(required=True)
+    agreement_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    met_on = fields.Date(required=True)
+
+
 FACTS: tuple[type[Fact], ...] = (
     OrganisationRegistered,
     OrganisationAmended,
@@ -287,4 +362,8 @@ FACTS: tuple[type[Fact], ...] = (
     PersonErased,
     ErasureCompleted,
     ChainHeadsReported,
+    AgreementOffered,
+    AgreementSigned,
+    AgreementReviewDue,
+    OutcomeMet,
 )

@@ -45,6 +45,7 @@ from services.notifications.figures import figures as letters_of
 from services.notifications.letters import letter_to_area
 from services.notifications.sending import SEND_LETTERS
 from services.partners import people
+from services.partners.examples import agree
 from services.partners.figures import figures as partners_of
 from services.partners.held import was_erased
 from services.partners.imports import import_partners
@@ -68,6 +69,7 @@ async def example(process: Process) -> None:
     """Load the Forum's year, with letters sent seven weeks ago, unless it is there already."""
     if await _finished(process):
         await _admit(process)
+        await _agree(process)
         return
     console = Console(stderr=True)
     console.print("Loading the Forum's year as an example …", highlight=False)
@@ -75,6 +77,7 @@ async def example(process: Process) -> None:
     await _play(process, console)
     process.clock.advance(timedelta(days=41))
     await _admit(process)
+    await _agree(process)
 
 
 async def story(process: Process) -> None:
@@ -125,6 +128,14 @@ async def admit_example(tx: Transaction) -> None:
         known = await PEOPLE.person_by_email(tx, email_key=person["email"].casefold())
         if known is None and not await was_erased(tx, person["email"]):
             await people.invite(tx, **person)
+
+
+async def _agree(process: Process) -> None:
+    """A signed agreement, one that waits for a signature, and a draft, each unless it is there."""
+    found = tomllib.loads((EXAMPLES / "agreements.toml").read_text("utf-8"))["agreements"]
+    async with process.database(PARTNERS).transaction() as tx:
+        for agreement in found:
+            await agree(tx, agreement)
 
 
 def example_people() -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ changed by a request that another site could send.
 
 import asyncio
 import re
+import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from starlette.routing import Route
 from chassis.audit import BY_COMMAND, acting, note
 from chassis.config import Settings
 from chassis.database import Database
+from chassis.files import keep_file
 from chassis.web import Gate
 from contracts.access import ACCOUNT, RENEW, RULES, Action, Role
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
@@ -27,7 +29,9 @@ from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
-from services.partners import people, rights, tagging, tokens, views
+from services.partners import agreements, people, rights, tagging, tokens, views
+from services.partners.agreements import Signer
+from services.partners.examples import agree
 from services.partners.imports import import_partners
 from tests.access import EVERYTHING, form_key, token
 from tests.conftest import EXAMPLES, MakeDatabase
@@ -128,14 +132,40 @@ async def a_register(opened: Opened) -> None:
         some = [await tx.fetchval("SELECT id FROM organisations ORDER BY id LIMIT 1")]
         await tagging.tag(tx, some[0], "Dental network")
         await tagging.ask(tx, id, "Dental network", some, removes=True, query="")
+    token = await some_agreements(opened.database, id)
     opened.browser.cookies.clear()
     for _ in range(2):
         await signs_in(opened.browser, opened.database)
     await sets_up(opened.browser, opened.database)
     await asks(opened.browser)
     link = path_of(await mailed(opened.database)).rpartition("/")[2]
-    opened.words = {"link": [link, "a" * 32], "service": [PARTNERS, GRANTS], "number": ["1", "99"]}
+    opened.words = {
+        "link": [link, "a" * 32],
+        "service": [PARTNERS, GRANTS],
+        "number": ["1", "99"],
+        "token": [token, "0" * 26],
+    }
     opened.key = key_in(await opened.browser.get("/partners/account"))
+
+
+async def some_agreements(database: Database, person: UUID) -> str:
+    """A draft, one that was signed on paper, and one that waits for signatures, with the link to that one."""
+    told = tomllib.loads((EXAMPLES / "agreements.toml").read_text("utf-8"))["agreements"]
+
+    async def scan() -> AsyncIterator[bytes]:
+        yield b"%PDF-1.7"
+
+    async with database.transaction() as tx:
+        for said in told:
+            owned = [{**each, "owner": "Amina"} for each in said.get("outcomes", ())]
+            signed = {"sent_to", "our_signer", "their_signer"}
+            unsigned = {name: value for name, value in said.items() if name not in signed}
+            await agree(tx, {**unsigned, "kept_by": "Amina", "outcomes": owned})
+        rows = await tx.fetch("SELECT id FROM agreements WHERE state = 'offered' ORDER BY id")
+        copy = await keep_file(tx, name="copy.pdf", media_type="application/pdf", content=scan())
+        theirs = Signer(name="Sam", position="Head")
+        await agreements.sign_on_paper(tx, rows[0]["id"], 1, person, theirs, copy)
+        return agreements.token_of(tx, rows[1]["id"], 1)
 
 
 async def counts(opened: Opened) -> None:

@@ -6,8 +6,6 @@ Money is whole pence; dates are dates of the calendar in London.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,8 @@ from typing import overload
 from uuid import UUID
 
 import holidays
+
+from chassis.links import link_token
 
 
 class NotificationsError(Exception):
@@ -483,9 +483,6 @@ def _silence(since: date, on: date) -> BodyStatus:
 
 # The link on a letter
 
-# Crockford's alphabet: no i, l, o or u, because people read codes aloud and copy them from paper.
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -494,16 +491,7 @@ def response_token(key: bytes, letter_id: UUID, number: int = 1) -> str:
 
     A new `number` makes a new token for the same letter and leaves the old one behind.
     """
-    if len(key) < 16:
-        raise ValueError("The key of the response tokens needs at least 16 bytes.")
-    told = b"conduit response token\0" + letter_id.bytes + number.to_bytes(4, "big")
-    bits = int.from_bytes(hmac.digest(key, told, "sha256")[:16], "big")
-    return "".join(_ALPHABET[bits >> shift & 31] for shift in range(125, -1, -5))
-
-
-def token_digest(token: str) -> bytes:
-    """Return the digest under which a token is stored and found, however its holder typed it."""
-    return hashlib.sha256(token.lower().translate(_MISREAD).encode("utf-8", "replace")).digest()
+    return link_token(key, "conduit response token", letter_id, number)
 
 
 def message_id(letter_id: UUID, domain: str, number: int = 1) -> str:

@@ -14,6 +14,8 @@ from chassis.sealed import unseal
 from contracts.envelope import Event
 from contracts.grants import RegistrationsCounted
 from contracts.partners import (
+    AgreementOffered,
+    AgreementReviewDue,
     ChainHeadsReported,
     ContactListed,
     ContactWithdrawn,
@@ -90,4 +92,6 @@ SUBSCRIPTIONS = (
     reaction(ErasureCompleted, notices.say_forgotten),
     *KEEPER.subscriptions(requested=PersonDataRequested, erasure=ErasureRequested, erased=PersonErased),
     reaction(ChainHeadsReported, notices.send_heads),
+    reaction(AgreementOffered, notices.offer_agreement),
+    reaction(AgreementReviewDue, notices.remind_of_review),
 )

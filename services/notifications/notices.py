@@ -36,6 +36,8 @@ SEND_NOTICES = "send notices"
 _A_TURN = 50
 #: An invitation is worth sending for so long.
 _INVITATION = timedelta(days=3)
+#: So is asking somebody to sign, or to look at what was agreed.
+_AGREEMENT = timedelta(days=3)
 #: The heads of a week are worth sending until there are those of the next one.
 _HEADS = timedelta(days=7)
 
@@ -147,6 +149,52 @@ off, and no backup was restored in the meantime, somebody has interfered with th
     not_after = tx.now + _HEADS
     subject = f"Please keep: how far the records go, week from {week}"
     await _write(tx, event, "chain_heads", address["email"], subject, body, not_after)
+
+
+async def offer_agreement(tx: Transaction, event: Event) -> None:
+    """Tell somebody at another body that an agreement is there to be read and signed, and where."""
+    told = _opened(tx, event, "notice")
+    if told is None:
+        return
+    house = tx.context.house
+    body = f"""Dear {told["name"]},
+
+{house.name} and {told["organisation"]} want to put down in writing what they do together:
+
+{told["title"]}
+
+You can read all of it here, take it away as a PDF, and sign it with your name and position. You need no
+account. Opening the page commits you to nothing.
+
+{told["link"]}
+
+Please do not pass the link on: whoever has it can sign for {told["organisation"]}. If somebody else has to
+sign, or if you want something changed, ring us or write to us.
+
+{_farewell(tx)}"""
+    subject = f"To read and sign: an agreement with {house.short_name}"
+    await _write(tx, event, "agreement", told["email"], subject, body, tx.now + _AGREEMENT)
+
+
+async def remind_of_review(tx: Transaction, event: Event) -> None:
+    """Tell somebody that the day is near on which an agreement is looked at again."""
+    told = _opened(tx, event, "notice")
+    if told is None:
+        return
+    house, on = tx.context.house, day_words(event.data["review_on"])
+    where = f"\n\nYou can read what was agreed here:\n\n{told['link']}" if told["link"] else ""
+    body = f"""Dear {told["name"]},
+
+{house.name} and {told["organisation"]} agreed to look together, on {on}, at how this is going:
+
+{told["title"]}
+
+Please agree with each other on a time: what was achieved, what was not, and whether something should
+change.{where}
+
+{_farewell(tx)}"""
+    subject = f"To look at together on {on}: our agreement"
+    await _write(tx, event, "review", told["email"], subject, body, tx.now + _AGREEMENT)
 
 
 def _as_they_were(heads: Mapping[str, Any]) -> Iterator[str]:

@@ -8,14 +8,12 @@ may be called from any thread.
 from __future__ import annotations
 
 import io
-import json
 import math
 import re
 import textwrap
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnstructuredHeader
@@ -23,16 +21,13 @@ from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import segno
-import typst
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .domain import NotificationsError, day_words
+from chassis.press import Press, printable
 
-if TYPE_CHECKING:
-    from typst import PDFStandard
+from .domain import NotificationsError, day_words
 
 _HERE = Path(__file__).parent
 
@@ -118,7 +113,7 @@ _CLOSINGS = ("yours sincerely", "yours faithfully", "with best wishes", "kind re
 def paragraphs(body: str) -> list[Paragraph]:
     """Part the body into paragraphs and lists, joining lines that were only wrapped."""
     parts: list[Paragraph] = []
-    for block in re.split(r"\n[ \t]*\n", _printable(body).strip()):
+    for block in re.split(r"\n[ \t]*\n", printable(body).strip()):
         lines = [line.strip() for line in block.split("\n") if line.strip()]
         if lines:
             parts.extend(_lists_apart(_unwrapped(lines)))
@@ -163,21 +158,21 @@ def _body_and_closing(c: LetterContent) -> tuple[list[Paragraph], str | None]:
 
 
 def _number_words(c: LetterContent) -> str:
-    return f"Registered charity {_printable(c.house_number)}"
+    return f"Registered charity {printable(c.house_number)}"
 
 
 def _contact_lines(c: LetterContent) -> list[str]:
     lines = [", ".join(c.house_address), f"Telephone {c.house_telephone}", c.house_email, c.house_website]
-    return [_printable(line) for line in lines if line.strip()]
+    return [printable(line) for line in lines if line.strip()]
 
 
 def _recipient_lines(c: LetterContent) -> list[str]:
     lines = [c.recipient_name, c.recipient_role, c.recipient_body, *c.recipient_address]
-    return [_printable(line).strip() for line in lines if line.strip()]
+    return [printable(line).strip() for line in lines if line.strip()]
 
 
 def _answer_words(c: LetterContent) -> str:
-    return ANSWER_WORDS.format(telephone=_printable(c.house_telephone))
+    return ANSWER_WORDS.format(telephone=printable(c.house_telephone))
 
 
 def _notes(c: LetterContent) -> list[str]:
@@ -190,20 +185,11 @@ def _notes(c: LetterContent) -> list[str]:
             f"We counted {e.figure}. Source: {_unstopped(e.source)}, {day_words(e.counted_on)}."
         )
     notes.append(f"Where we got your address: {_unstopped(c.address_source)}. {c.how_to_stop}")
-    return [_printable(note) for note in notes]
+    return [printable(note) for note in notes]
 
 
 def _unstopped(text: str) -> str:
     return text.strip().rstrip(".")
-
-
-# Control characters other than line breaks, and halves of characters (surrogates).
-_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def _printable(text: str) -> str:
-    """Drop what no page can show, keeping line breaks."""
-    return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
 
 
 def _check_link(c: LetterContent) -> None:
@@ -221,11 +207,11 @@ def render_text(c: LetterContent) -> str:
     blocks = [
         "\n".join([_wrapped(c.house_name), _number_words(c)]),
         "\n".join(_recipient_lines(c)),
-        f"{day_words(c.dated)}\nOur reference: {_printable(c.reference)}",
+        f"{day_words(c.dated)}\nOur reference: {printable(c.reference)}",
         _wrapped(c.subject),
         *("\n".join(_text_lines(part)) for part in parts),
         *([closing] if closing else []),
-        _printable("\n".join([c.signatory_name, c.signatory_position, c.house_name])),
+        printable("\n".join([c.signatory_name, c.signatory_position, c.house_name])),
         f"PLEASE ANSWER: IT TAKES ONE MINUTE\n{_wrapped(_answer_words(c))}\n\n{c.response_url}",
         "----------\n" + "\n\n".join(_wrapped(note) for note in _notes(c)),
         "\n".join(_wrapped(line) for line in [f"{c.house_name}. {_number_words(c)}.", *_contact_lines(c)]),
@@ -241,7 +227,7 @@ def _text_lines(part: Paragraph) -> list[str]:
 
 def _wrapped(line: str, first: str = "", rest: str = "") -> str:
     return textwrap.fill(
-        _printable(line),
+        printable(line),
         72,
         initial_indent=first,
         subsequent_indent=rest,
@@ -265,7 +251,7 @@ def render_html(c: LetterContent) -> str:
     """Return the letter as one HTML page without scripts, images or anything that is fetched."""
     _check_link(c)
     parts, closing = _body_and_closing(c)
-    return _printable(
+    return printable(
         _mail_pages()
         .get_template("letter.html")
         .render(
@@ -285,44 +271,7 @@ def render_html(c: LetterContent) -> str:
 # PDF
 
 
-class _Press(threading.local):
-    """A typst compiler for each thread: it keeps what it has read, but prints one letter at a time."""
-
-    def __init__(self) -> None:
-        self.compiler = typst.Compiler(font_paths=_fonts())
-
-    def print(self, letter: bytes, dated: date) -> bytes:
-        """Tagged by the standard; without claiming it when no installed font has one of the characters."""
-        try:
-            return self._print(letter, dated, ["ua-1"])
-        except typst.TypstError:
-            return self._print(letter, dated, [])
-
-    def _print(self, letter: bytes, dated: date, standards: list[PDFStandard]) -> bytes:
-        pdf = self.compiler.compile(
-            # Both every time: the compiler forgets bytes after one letter. The letter is a file and none of
-            # sys.inputs: they are part of everything, so what was worked out before would hold no longer.
-            input={"main.typ": _letterhead(), "letter.json": letter},  # type: ignore[type-var]
-            format="pdf",
-            timestamp=datetime.combine(dated, time(12), UTC),
-            pdf_standards=standards,
-        )
-        return cast(bytes, pdf)
-
-
-@cache
-def _letterhead() -> bytes:
-    return (_HERE / "letterhead.typ").read_bytes()
-
-
-@cache
-def _fonts() -> typst.Fonts:
-    # Libertinus Serif comes with typst (Latin, Greek, Cyrillic, Hebrew). Fonts of the system are used for
-    # other scripts alone: install fonts-noto-core and fonts-noto-cjk for names in any script.
-    return typst.Fonts(include_system_fonts=True, include_embedded_fonts=True)
-
-
-_press = _Press()
+_press = Press(_HERE / "letterhead.typ", "letter.json")
 
 
 def render_pdf(c: LetterContent) -> bytes:
@@ -334,10 +283,10 @@ def render_pdf(c: LetterContent) -> bytes:
     _check_link(c)
     values = pdf_values(c)
     for size in _worth_trying(c):
-        pdf = _press.print(_as_json(values, size), c.dated)
+        pdf = _press.print({**values, "size": size}, c.dated)
         if _pages_of(pdf) == 1:
             return pdf
-    return _press.print(_as_json(values, _SIZES[0]), c.dated)
+    return _press.print({**values, "size": _SIZES[0]}, c.dated)
 
 
 #: Sizes of the text in points, the one that we prefer first: smaller where it saves a second page.
@@ -366,10 +315,6 @@ def _fullness(c: LetterContent, size: float) -> float:
     return (lines + 0.3 * len(parts) + 0.85 * small) * size / 275
 
 
-def _as_json(values: Mapping[str, object], size: float) -> bytes:
-    return json.dumps({**values, "size": size}, ensure_ascii=False).encode()
-
-
 def _pages_of(pdf: bytes) -> int:
     """How many pages a PDF of typst's says it has."""
     found = re.search(rb"/Type\s*/Pages\s*/Count (\d+)", pdf)
@@ -382,20 +327,20 @@ def pdf_values(c: LetterContent) -> dict[str, object]:
     """Everything that is printed, as the letterhead names it."""
     parts, closing = _body_and_closing(c)
     return {
-        "subject": _printable(c.subject),
+        "subject": printable(c.subject),
         "language": c.language,
         "date": {"year": c.dated.year, "month": c.dated.month, "day": c.dated.day},
         "dated": day_words(c.dated),
-        "reference": _printable(c.reference),
+        "reference": printable(c.reference),
         "house": {
-            "name": _printable(c.house_name),
+            "name": printable(c.house_name),
             "number": _number_words(c),
-            "contact": [*map(_printable, c.house_address), *_contact_lines(c)[1:]],
+            "contact": [*map(printable, c.house_address), *_contact_lines(c)[1:]],
         },
         "recipient": _recipient_lines(c),
         "body": [{"lines": list(part.lines), "list": part.is_list} for part in parts],
         "closing": closing,
-        "signatory": {"name": _printable(c.signatory_name), "position": _printable(c.signatory_position)},
+        "signatory": {"name": printable(c.signatory_name), "position": printable(c.signatory_position)},
         "answer": _answer_words(c),
         "url": c.response_url,
         "qr": _qr_svg(c.response_url),

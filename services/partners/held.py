@@ -9,12 +9,13 @@ from uuid import UUID
 
 from chassis.clock import LOCAL
 from chassis.database import Transaction
+from chassis.files import drop_files
 from chassis.outbox import announce_many
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Subject, written
 from services.partners import announcements, people, tokens
 from services.partners.domain import Contact
-from services.partners.queries import PEOPLE, REGISTER, RIGHTS
+from services.partners.queries import AGREEMENTS, PEOPLE, REGISTER, RIGHTS
 from services.partners.words import write_words
 
 #: Columns that say nothing about the person, or that only machines can use.
@@ -23,6 +24,13 @@ _SECRETS = ("second_factor", "second_factor_step")
 
 #: What stays here when somebody was forgotten.
 KEPT = "What they did in Conduit, by a number and without their name: the record of acts must stay whole."
+KEPT_COPIES = (
+    "Signed copies of agreements on paper, for six years after the agreement has ended: they show what was "
+    "agreed on, if there is ever a dispute."
+)
+
+#: What stands under an agreement instead of the name.
+NAME_GONE = "Somebody whose name is no longer kept"
 
 
 async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
@@ -34,6 +42,21 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
     contacts = [row async for row in RIGHTS.contacts_held(tx, ids=list(subject.ids))]
     for number, row in enumerate(contacts, 1):
         yield written(f"contact-{number}.json", f"Entry {number} in the register", _told(row))
+    agreed = await _agreements(tx, list(subject.ids))
+    if any(agreed.values()):
+        yield written("agreements.json", "What they own or have signed in agreements", agreed)
+    asked = {"ids": list(subject.ids), "names": [name.lower() for name in subject.names]}
+    elsewhere = [_told(row) async for row in AGREEMENTS.signatures_by_name(tx, **asked)]
+    if elsewhere:
+        title = "Signatures that were found by the name alone: perhaps somebody else's"
+        yield written("signatures-by-name.json", title, {"signatures": elsewhere})
+
+
+async def _agreements(tx: Transaction, ids: list[UUID]) -> dict[str, Any]:
+    return {
+        "outcomes": [_told(row) async for row in AGREEMENTS.agreement_outcomes_held(tx, ids=ids)],
+        "signatures": [_told(row) async for row in AGREEMENTS.signatures_held(tx, ids=ids)],
+    }
 
 
 async def _account(tx: Transaction, person: Any) -> dict[str, Any]:
@@ -61,13 +84,18 @@ async def objection(tx: Transaction, subject: Subject) -> str | None:
 
 async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     """Bar them, withdraw them, and keep no name and no address."""
-    counts = {"accounts": 0, "entries in the register": 0}
-    for id in subject.ids:
+    ids = list(subject.ids)
+    copies = await AGREEMENTS.copies_signed_by(tx, ids=ids)
+    names = [name.lower() for name in subject.names]
+    signatures = await AGREEMENTS.forget_signatures(tx, ids=ids, names=names, name=NAME_GONE)
+    counts = {"accounts": 0, "entries in the register": 0, "signatures": signatures}
+    for id in ids:
         counts["accounts"] += await _erase_person(tx, id)
         counts["entries in the register"] += await erase_contact(tx, id)
     for email in subject.emails:
         await RIGHTS.note_erased_address(tx, digest=address_digest(tx, email), now=tx.now)
-    return Forgotten(counts=counts, kept=(KEPT,) if counts["accounts"] else ())
+    kept = [KEPT] if counts["accounts"] else []
+    return Forgotten(counts=counts, kept=[*kept, *([KEPT_COPIES] if copies else [])])
 
 
 async def _erase_person(tx: Transaction, id: UUID) -> int:
@@ -115,6 +143,14 @@ async def _old_contacts(tx: Transaction, before: datetime, most: int) -> int:
     return sum([await erase_contact(tx, id) for id in ids])
 
 
+async def _old_agreements(tx: Transaction, before: datetime, most: int) -> int:
+    asked = {"before": before.date(), "name": NAME_GONE, "most": most}
+    ids = [row["id"] async for row in AGREEMENTS.agreements_ended_until(tx, **asked)]
+    await AGREEMENTS.scrub_signatures(tx, ids=ids, name=NAME_GONE)
+    await drop_files(tx, [row["copy_id"] async for row in AGREEMENTS.let_go_of_copies(tx, ids=ids)])
+    return len(ids)
+
+
 async def _old_people(tx: Transaction, before: datetime, most: int) -> int:
     ids = [row["id"] async for row in RIGHTS.people_barred_until(tx, before=before, most=most)]
     return sum([await _erase_person(tx, id) for id in ids])
@@ -138,6 +174,12 @@ async def _old_requests(tx: Transaction, before: datetime, most: int) -> int:
 
 TERMS = (
     Term(what="contacts", months=24, since="after they were withdrawn", scrub=_old_contacts),
+    Term(
+        what="agreements",
+        months=72,
+        since="after an agreement has ended: who signed it, and the copy on paper",
+        scrub=_old_agreements,
+    ),
     Term(what="people", months=24, since="after they were barred", scrub=_old_people),
     Term(what="sign-ins", months=3, since="after somebody asked to sign in", scrub=_old_sign_ins),
     Term(what="sessions", months=3, since="after they were used last", scrub=_old_sessions),

@@ -9,7 +9,7 @@ from chassis.inbox import Inbox
 from chassis.retention import nightly
 from chassis.transports import Delivery
 from contracts.topology import PARTNERS
-from services.partners import heads, signing_in, web, words
+from services.partners import heads, outcomes, signing_in, web, words
 from services.partners.handlers import SUBSCRIPTIONS
 from services.partners.held import TERMS
 
@@ -45,6 +45,11 @@ class Partners:
     async def report_heads(self) -> None:
         """Let the auditors be told how far each chain goes, once a week."""
         await heads.turn(self.store)  # nameko puts the database here
+
+    @every(seconds=600, name="remind of reviews")
+    async def remind(self) -> None:
+        """Let both sides of an agreement be told of the reviews that come."""
+        await outcomes.remind(self.store)  # nameko puts the database here
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

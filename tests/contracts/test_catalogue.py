@@ -79,6 +79,8 @@ def test_who_says_and_who_hears() -> None:
         "partners.person_erased.v1",
         "partners.erasure_completed.v1",
         "partners.chain_heads_reported.v1",
+        "partners.agreement_offered.v1",
+        "partners.agreement_review_due.v1",
         "grants.registrations_counted.v1",
     }
 

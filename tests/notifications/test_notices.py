@@ -15,9 +15,15 @@ from chassis.retention import scrub_old
 from chassis.sealed import seal
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer, free_port
 from contracts.catalogue import sample
-from contracts.envelope import Event
+from contracts.envelope import Event, Fact
 from contracts.notifications import NoticeFailed
-from contracts.partners import ChainHeadsReported, PersonInvited, SignInRequested
+from contracts.partners import (
+    AgreementOffered,
+    AgreementReviewDue,
+    ChainHeadsReported,
+    PersonInvited,
+    SignInRequested,
+)
 from services.notifications.held import TERMS
 from services.notifications.notices import Courier
 from tests.conftest import MakeDatabase, announced
@@ -130,6 +136,50 @@ async def test_an_auditor_is_told_how_far_the_records_go_and_how_to_compare(
     assert "Dear Ingrid &lt;Marker&gt;," in page.get_content()
     assert parsed["Auto-Submitted"] == "auto-generated"
     assert parsed["Subject"] == "Please keep: how far the records go, week from 28 December 2026"
+
+
+def of_agreement(desk: Database, fact: type[Fact], link: str, **more: Any) -> Event:
+    notice = {
+        "name": "Ioana <Marker>",
+        "email": EMAIL,
+        "title": "Training dentists & doctors",
+        "organisation": "The Trust",
+        "link": link,
+    }
+    sealed = seal(desk.context.keys, fact, "notice", notice)
+    ids = {"agreement_id": uuid4(), "organisation_id": uuid4(), **more}
+    return told(fact, uuid4(), **ids, notice=sealed)
+
+
+async def test_whoever_is_to_sign_is_told_where_and_that_looking_commits_to_nothing(
+    desk: Database, mail: RecordingMailServer
+) -> None:
+    link = "https://forum.example/partners/agree/0123456789abcdefghjkmnpqrs"
+    await hear(desk, of_agreement(desk, AgreementOffered, link, contact_id=uuid4(), version=2))
+    await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    plain, page = (message.parsed.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert page is not None
+    assert link in plain.get_content().splitlines()
+    assert "Training dentists & doctors" in plain.get_content().splitlines()
+    assert "commits you to nothing" in plain.get_content()
+    assert f'<a href="{link}">' in page.get_content()
+    assert "Dear Ioana &lt;Marker&gt;," in page.get_content()
+    assert "Training" not in message.parsed["Subject"], "a locked telephone shows subjects"
+
+
+async def test_both_sides_are_told_of_a_review_with_its_day(
+    desk: Database, mail: RecordingMailServer
+) -> None:
+    link = "https://forum.example/partners/agreements/1"
+    due = {"recipient_id": uuid4(), "review_on": date(2026, 12, 10)}
+    await hear(desk, of_agreement(desk, AgreementReviewDue, link, **due))
+    await hear(desk, of_agreement(desk, AgreementReviewDue, "", **due))
+    await Courier(desk).turn()
+    first, second = mail.to(EMAIL)
+    assert first.parsed["Subject"] == "To look at together on 10 December 2026: our agreement"
+    assert sorted(link.encode() in message.raw for message in (first, second)) == [False, True]
 
 
 async def test_a_record_that_nothing_is_known_of_is_said_to_be_one(

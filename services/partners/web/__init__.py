@@ -10,11 +10,15 @@ from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
 from services.partners.web import (
     account,
+    agree,
+    agreements,
     closing,
     contacts,
+    drafting,
     entries,
     listing,
     merging,
+    outcomes,
     people,
     register,
     rights,
@@ -22,6 +26,7 @@ from services.partners.web import (
     sign_in,
     tagging,
     tokens,
+    versions,
     views,
 )
 from services.partners.web.documents import (
@@ -37,11 +42,15 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 _POST = ("POST",)
 
+#: What the paths of pages for people outside begin with.
+_PUBLIC = ("/agree/",)
+
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
-    groups = (_register(), _signing_in(), _account(), _people(), _rights(), _merging())
-    return Site(database, [route for group in groups for route in group], TEMPLATES).app
+    groups = (_register(), _merging(), _agreements(), _signing_in(), _account(), _people(), _rights())
+    routes = [route for group in groups for route in group]
+    return Site(database, routes, TEMPLATES, public=_PUBLIC).app
 
 
 def _register() -> list[Route]:
@@ -197,4 +206,38 @@ def _merging() -> list[Route]:
         page(f"{one}/close", closing.show, write),
         page(f"{one}/close", closing.do_close, write, methods=_POST),
         page(f"{one}/reopen", closing.do_reopen, write, methods=_POST),
+    ]
+
+
+def _agreements() -> list[Route]:
+    """What was agreed with other bodies, who signs it, and what comes of it."""
+    read, write, public = Action.READ_PARTNERS, Action.WRITE_PARTNERS, Action.BE_PUBLIC
+    new, one, outcome = "/organisations/{id}/agreements/new", "/agreements/{id}", "/outcomes/{id}"
+    return [
+        page("/agreements", agreements.show_all, read),
+        page(new, drafting.show_new, write),
+        page(new, drafting.begin, write, methods=_POST),
+        page(one, agreements.show, read),
+        page(f"{one}/draft", drafting.show, write),
+        page(f"{one}/draft", drafting.save, write, methods=_POST),
+        page(f"{one}/offer", agreements.offer, write, methods=_POST),
+        page(f"{one}/send", agreements.send, write, methods=_POST),
+        page(f"{one}/take-back", agreements.take_back, write, methods=_POST),
+        page(f"{one}/sign", agreements.sign, write, methods=_POST),
+        page(f"{one}/copy", agreements.attach, write, methods=_POST, largest=LARGEST_FILE),
+        page(f"{one}/amend", agreements.amend, write, methods=_POST),
+        page(f"{one}/give-up", agreements.give_up, write, methods=_POST),
+        page(f"{one}/review", agreements.review, write, methods=_POST),
+        page(f"{one}/end", agreements.end, write, methods=_POST),
+        page(f"{one}/history", versions.history, read),
+        page(f"{one}/versions/{{number}}/pdf", versions.as_pdf, read),
+        page(f"{one}/versions/{{number}}/copy", versions.copy, read),
+        page("/outcomes", outcomes.board, read),
+        page(outcome, outcomes.show, read),
+        page(f"{outcome}/met", outcomes.meet, write, methods=_POST),
+        page(f"{outcome}/dropped", outcomes.drop, write, methods=_POST),
+        page(f"{outcome}/owner", outcomes.give, write, methods=_POST),
+        page("/agree/{token}", agree.show, public),
+        page("/agree/{token}", agree.sign, public, methods=_POST),
+        page("/agree/{token}/pdf", agree.as_pdf, public),
     ]

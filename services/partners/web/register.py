@@ -14,13 +14,12 @@ from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry, House
 from chassis.web import Site, etag, give, new_key, read_id, see, site_of
+from contracts import notifications
 from contracts.access import RIGHTS
-from services.partners.closing import CLOSED, REOPENED
 from services.partners.domain import Contact, Organisation, folded
-from services.partners.merging import MERGED
 from services.partners.queries import QUERIES, REGISTER
 from services.partners.queries import RIGHTS as REQUESTS
-from services.partners.web import merging
+from services.partners.web import agreements, merging
 from services.partners.web.documents import WholeOrganisationDocument
 from services.partners.web.wording import API_LIST, LIST, MOUNT, today, word, words
 
@@ -28,8 +27,8 @@ from services.partners.web.wording import API_LIST, LIST, MOUNT, today, word, wo
 LETTER = "/letters/letters"
 CONTACTS = f"{MOUNT}/contacts"
 
-#: What was done here, and is not told by another section.
-_OURS = (MERGED, CLOSED, REOPENED)
+#: What is on a timeline because the letters section said so.
+_BY_LETTERS = {fact.NAME for fact in notifications.FACTS}
 
 #: The newest entries of a timeline that a page shows, and of the first page's.
 TIMELINE, LATELY = 200, 10
@@ -114,9 +113,11 @@ async def organisation(request: Request) -> Response:
         tags = [dict(each) async for each in REGISTER.tags_of(tx, organisation_id=row["id"])]
         heard_at = await QUERIES.timeline_heard_at(tx)
         merged = await merging.of_organisation(tx, house, row["id"])
+        agreed = await agreements.of_organisation(tx, house, row["id"])
     return site.page(
         request,
         "organisation.html",
+        **agreed,
         organisation=_in_words(row, house, today(tx)),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
         timeline=[_entry(each) for each in entries],
@@ -212,7 +213,7 @@ def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
         "at": row["happened_at"],
         "what": row["what"],
         "detail": row["detail"],
-        "source_words": "Noted here" if row["kind"] in _OURS else "Told us by Letters",
+        "source_words": "Told us by Letters" if row["kind"] in _BY_LETTERS else "",
         "href": f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None,
     }
 

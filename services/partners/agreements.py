@@ -1,0 +1,658 @@
+"""Agreements with other bodies: drafting, offering a version, signing it from both sides, ending it.
+
+What is offered is frozen under a digest. It is signed by each side, once, as long as nothing is missing;
+then its outcomes and its review dates are what counts. Every step locks the agreement first.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
+
+from chassis import audit
+from chassis.audit import note
+from chassis.clock import LOCAL
+from chassis.database import Transaction
+from chassis.errors import Conflict, NotFound, Refused
+from chassis.files import StoredFile
+from chassis.links import link_digest, link_token
+from chassis.outbox import Announcement, announce_many
+from chassis.sealed import seal
+from contracts.partners import AgreementOffered, AgreementSigned
+from services.partners.people import own_identifier
+from services.partners.queries import AGREEMENTS, PEOPLE, QUERIES
+from services.partners.terms import (
+    LONGEST_LINE,
+    STAGES,
+    Missing,
+    Outcome,
+    Side,
+    State,
+    Terms,
+    digest_of,
+    line_of,
+    missing,
+)
+
+#: What the key of the tokens in links is derived for.
+LINKS = "agreement links"
+_PURPOSE = "agreement"
+
+#: Where an agreement is, for staff; and where somebody without an account signs one.
+PAGE, SIGN = "/partners/agreements", "/partners/agree"
+
+#: Versions of one agreement: enough for a life of it.
+MOST_VERSIONS = 50
+
+
+class Incomplete(Conflict):
+    """Something is missing without which nobody can sign."""
+
+    def __init__(self, lacks: Sequence[Missing]) -> None:
+        self.lacks = lacks
+        cure = "Complete the draft first: " + " ".join(each.words for each in lacks)
+        super().__init__("This agreement is not complete.", cure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """Somebody who owns outcomes, or could."""
+
+    id: UUID
+    name: str
+    side: Side
+    #: Whether they may sign in, or be written to, and are at the body that it is about.
+    present: bool = True
+    #: Their role, as a code, if they are a contact.
+    role: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signer:
+    """Whoever signs, as they write themselves."""
+
+    name: str
+    position: str
+
+    @classmethod
+    def typed(cls, name: str, position: str, *, prefix: str = "") -> "Signer":
+        """Whoever typed this.
+
+        Args:
+            prefix: what the names of the two fields begin with.
+
+        Raises:
+            Refused: names the field at fault.
+        """
+        read = cls(name=line_of(name), position=line_of(position))
+        for field, text in (("name", read.name), ("position", read.position)):
+            if not text:
+                raise Refused(
+                    f"The {field} is missing.", "We need it under the agreement.", field=prefix + field
+                )
+            if len(text) > LONGEST_LINE:
+                cure = f"Write at most {LONGEST_LINE} characters."
+                raise Refused(f"The {field} is too long.", cure, field=prefix + field)
+        return read
+
+
+def today_of(tx: Transaction) -> date:
+    """The date where the users are."""
+    return tx.now.astimezone(LOCAL).date()
+
+
+# Whom it is about
+
+
+async def owners_to_choose(tx: Transaction, organisation_id: UUID) -> list[Owner]:
+    """Our own people, and the contacts of a body."""
+    own = own_identifier(tx.context.house)
+    asked = {"organisation_id": organisation_id, "own": own, "today": today_of(tx)}
+    return [
+        Owner(id=row["id"], name=row["name"], side=Side(row["side"]), role=row["role"], email=row["email"])
+        async for row in AGREEMENTS.owners_to_choose(tx, **asked)
+    ]
+
+
+async def owners_of(tx: Transaction, organisation_id: UUID, terms: Iterable[Terms]) -> dict[UUID, Owner]:
+    """Whoever is named as an owner in any of these, also if they are gone."""
+    ids = {each.owner_id for said in terms for each in said.outcomes if each.owner_id}
+    rows = AGREEMENTS.owners_named(tx, ids=sorted(ids), organisation_id=organisation_id, today=today_of(tx))
+    return {
+        row["id"]: Owner(id=row["id"], name=row["name"], side=Side(row["side"]), present=row["present"])
+        async for row in rows
+    }
+
+
+def naming(owners: Mapping[UUID, Owner], ours: str, theirs: str) -> Callable[[UUID], str]:
+    """How owners are named: ``Amina Kovačević, Migrant Forum``."""
+
+    def name_of(id: UUID) -> str:
+        owner = owners.get(id)
+        if owner is None:
+            return "somebody who is not known any more"
+        return f"{owner.name}, {ours if owner.side is Side.OURS else theirs}"
+
+    return name_of
+
+
+async def lacks(tx: Transaction, agreement: Mapping[str, Any]) -> list[Missing]:
+    """What is missing from an agreement today."""
+    terms = Terms.of(agreement["terms"])
+    owners = await owners_of(tx, agreement["organisation_id"], [terms])
+    return missing(terms, {id for id, owner in owners.items() if owner.present})
+
+
+# Drafting
+
+
+async def begin(tx: Transaction, organisation_id: UUID, title: str, person_id: UUID | None) -> UUID:
+    """Begin a draft with a body.
+
+    Args:
+        person_id: who looks after it on our side.
+
+    Raises:
+        NotFound: when there is no such body.
+        Conflict: when it is closed.
+        Refused: names the field at fault.
+    """
+    organisation = await QUERIES.organisation_by_id(tx, id=organisation_id)
+    if organisation is None:
+        raise NotFound
+    closed = organisation["closed_on"] is not None and organisation["closed_on"] <= today_of(tx)
+    if closed or organisation["merged_into"] is not None:
+        raise Conflict("This organisation is closed.", "Make the agreement with its successor.")
+    id = uuid_utils.compat.uuid7()
+    terms = Terms(title=_title(title))
+    keeper = person_id if await _may_keep(tx, person_id) else None
+    said = {"organisation_id": organisation_id, "terms": terms.document(), "kept_by": keeper}
+    await AGREEMENTS.begin_agreement(tx, id=id, **said, now=tx.now)
+    note(tx, "agreement_begun", "agreement", id, after={"organisation": organisation_id, **_said(tx, terms)})
+    return id
+
+
+def _title(typed: str) -> str:
+    title = line_of(typed)
+    if not 1 <= len(title) <= LONGEST_LINE:
+        cure = f"Say in a few words what it is about, at most {LONGEST_LINE} characters."
+        raise Refused("The agreement has no name yet." if not title else "The name is too long.", cure,
+                      field="title")  # fmt: skip
+    return title
+
+
+async def _may_keep(tx: Transaction, person_id: UUID | None) -> bool:
+    if person_id is None:
+        return False
+    person = await PEOPLE.person_by_id(tx, id=person_id)
+    return person is not None and person["barred_at"] is None
+
+
+def _said(tx: Transaction, terms: Terms) -> dict[str, Any]:
+    """What the audit says of a draft: whether it is the same as another."""
+    return {"terms": audit.digest_of(tx, digest_of(terms.document()).hex())}
+
+
+async def save(tx: Transaction, agreement: Mapping[str, Any], terms: Terms, kept_by: UUID | None) -> None:
+    """Write what a draft says now.
+
+    Args:
+        agreement: the row, locked.
+
+    Raises:
+        Conflict: when it is no draft.
+        Refused: when an owner is nobody of ours and no contact of theirs.
+    """
+    if agreement["state"] != State.DRAFT:
+        cure = "Open it to see where it stands; a signed agreement is changed by a new version."
+        raise Conflict("This agreement is no longer a draft.", cure)
+    before = Terms.of(agreement["terms"])
+    choices = {(each.side, each.id) for each in await owners_to_choose(tx, agreement["organisation_id"])}
+    known = choices | {(each.side, each.owner_id) for each in before.outcomes}
+    for number, outcome in enumerate(terms.outcomes, 1):
+        if outcome.owner_id and (outcome.side, outcome.owner_id) not in known:
+            cure = "Choose one of our own people, or one of their contacts."
+            raise Refused("This owner is not there.", cure, field=f"outcome-{number}-owner_id")
+    if kept_by is not None and (Side.OURS, kept_by) not in choices and kept_by != agreement["kept_by"]:
+        raise Refused("This person is not there.", "Choose one of our own people.", field="kept_by")
+    await AGREEMENTS.write_draft(tx, id=agreement["id"], terms=terms.document(), kept_by=kept_by, now=tx.now)
+    note(
+        tx,
+        "agreement_drafted",
+        "agreement",
+        agreement["id"],
+        before=_said(tx, before),
+        after=_said(tx, terms),
+    )
+
+
+async def lock(tx: Transaction, id: UUID) -> Any:
+    """One agreement, which nobody else changes until the transaction ends.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    agreement = await AGREEMENTS.lock_agreement(tx, id=id)
+    if agreement is None:
+        raise NotFound
+    return agreement
+
+
+# Offering
+
+
+async def offer(tx: Transaction, id: UUID, revision: int, contact_id: UUID | None) -> int:
+    """Freeze what the draft says, and let a contact be told where to sign it. The number of the version.
+
+    Args:
+        revision: of the draft that whoever offers it has read.
+        contact_id: nobody when it goes by hand.
+
+    Raises:
+        NotFound, Incomplete.
+        Conflict: when it was changed meanwhile, or is no draft.
+        Refused: when the contact cannot be written to by mail.
+    """
+    agreement = await lock(tx, id)
+    _step(agreement, State.OFFERED)
+    if agreement["revision"] != revision:
+        raise Conflict("Somebody has changed the draft meanwhile.", "Read it again, then offer it.")
+    if found := await lacks(tx, agreement):
+        raise Incomplete(found)
+    newest = await AGREEMENTS.newest_version(tx, agreement_id=id)
+    number = newest["number"] + 1 if newest else 1
+    if number > MOST_VERSIONS:
+        raise Conflict("This agreement has had very many versions.", "End it and begin a new one.")
+    content = await _content(tx, agreement)
+    token = token_of(tx, id, number)
+    await AGREEMENTS.enter_version(
+        tx,
+        agreement_id=id,
+        number=number,
+        content=content,
+        digest=digest_of(content),
+        link=link_digest(token),
+        now=tx.now,
+    )
+    await _move(tx, agreement, State.OFFERED, contact_id=None)
+    after = {"version": number, "digest": digest_of(content).hex()}
+    note(tx, "agreement_offered", "agreement", id, after=after)
+    await _tell(tx, agreement, "agreement_offered", f"Agreement offered: “{_title_of(agreement)}”",
+                f"Version {number}, to be signed by both.")  # fmt: skip
+    if contact_id is not None:
+        await send(tx, id, contact_id)
+    return number
+
+
+async def _content(tx: Transaction, agreement: Mapping[str, Any]) -> dict[str, Any]:
+    organisation = await QUERIES.organisation_by_id(tx, id=agreement["organisation_id"])
+    said = {"name": organisation["name"], "identifier": organisation["identifier"]}
+    return {"house": tx.context.house.name, "organisation": said, "terms": agreement["terms"]}
+
+
+def token_of(tx: Transaction, id: UUID, number: int) -> str:
+    """The secret in the link by which the other side signs a version: the same however often it is sent."""
+    return link_token(tx.context.keys.derive(LINKS), _PURPOSE, id, number)
+
+
+async def send(tx: Transaction, id: UUID, contact_id: UUID) -> None:
+    """Let a contact be told where the version that is offered can be signed.
+
+    Raises:
+        NotFound: when there is no such agreement.
+        Conflict: when nothing is offered.
+        Refused: when they are no contact of the body, or have no e-mail address.
+    """
+    agreement = await lock(tx, id)
+    version = await _offered(tx, agreement)
+    choices = await owners_to_choose(tx, agreement["organisation_id"])
+    contact = next((each for each in choices if each.id == contact_id and each.side is Side.THEIRS), None)
+    if contact is None:
+        raise Refused("This contact is not there.", "Choose one of their contacts.", field="contact")
+    if not contact.email:
+        cure = "Choose somebody else, or print the PDF and post it."
+        raise Refused("This contact has no e-mail address.", cure, field="contact")
+    await AGREEMENTS.send_agreement_to(tx, id=id, contact_id=contact_id, now=tx.now)
+    notice = {
+        "name": contact.name,
+        "email": contact.email,
+        "title": _title_of(agreement),
+        "organisation": version["content"]["organisation"]["name"],
+        "link": f"{tx.context.settings.origin}{SIGN}/{token_of(tx, id, version['number'])}",
+    }
+    data = {
+        "agreement_id": id,
+        "organisation_id": agreement["organisation_id"],
+        "contact_id": contact_id,
+        "version": version["number"],
+        "notice": seal(tx.context.keys, AgreementOffered, "notice", notice),
+    }
+    said = Announcement(fact=AgreementOffered, subject=id, sequence=agreement["revision"] + 1, data=data)
+    await announce_many(tx, [said])
+    note(tx, "agreement_sent", "agreement", id, after={"version": version["number"], "contact": contact_id})
+
+
+async def take_back(tx: Transaction, id: UUID) -> None:
+    """Take back what is offered: it is a draft again, and its link opens nothing to sign any more.
+
+    Raises:
+        NotFound: when there is no such agreement.
+        Conflict: when nothing is offered.
+    """
+    agreement = await lock(tx, id)
+    version = await _offered(tx, agreement)
+    await _settle_version(tx, version, "withdrawn")
+    await _move(tx, agreement, State.DRAFT)
+    note(tx, "agreement_taken_back", "agreement", id, before={"version": version["number"]})
+
+
+async def amend(tx: Transaction, id: UUID) -> None:
+    """Draft a new version of a signed agreement; the signed one is in force until the new one is signed.
+
+    Raises:
+        NotFound: when there is no such agreement.
+        Conflict: when it is not signed.
+    """
+    agreement = await lock(tx, id)
+    if agreement["state"] != State.SIGNED:
+        raise Conflict(
+            "Only a signed agreement is changed by a new version.", "Open it to see where it stands."
+        )
+    await _move(tx, agreement, State.DRAFT)
+    note(tx, "agreement_to_be_amended", "agreement", id, before={"version": agreement["in_force"]})
+
+
+async def give_up(tx: Transaction, id: UUID) -> None:
+    """Give up a draft that was to amend a signed version, which stays as it is.
+
+    Raises:
+        NotFound: when there is no such agreement.
+        Conflict: when there is no such draft.
+    """
+    agreement = await lock(tx, id)
+    if agreement["state"] != State.DRAFT or agreement["in_force"] is None:
+        raise Conflict(
+            "There is no changed version to give up.", "Open the agreement to see where it stands."
+        )
+    signed = await AGREEMENTS.version(tx, agreement_id=id, number=agreement["in_force"])
+    await _move(tx, agreement, State.SIGNED, terms=signed["content"]["terms"])
+    note(tx, "agreement_amendment_given_up", "agreement", id, after={"version": agreement["in_force"]})
+
+
+async def end(tx: Transaction, id: UUID, why: str) -> None:
+    """End an agreement: what is open of it is dropped.
+
+    Raises:
+        NotFound: when there is no such agreement.
+        Conflict: when it has ended before.
+        Refused: when it is not said why.
+    """
+    why = line_of(why)
+    if not 1 <= len(why) <= LONGEST_LINE:
+        cure = f"Say in a few words why it ends, at most {LONGEST_LINE} characters."
+        raise Refused("The reason is missing or too long.", cure, field="why")
+    await _end(tx, await lock(tx, id), why)
+
+
+async def _end(tx: Transaction, agreement: Mapping[str, Any], why: str) -> None:
+    _step(agreement, State.ENDED)
+    id, today = agreement["id"], today_of(tx)
+    if agreement["state"] == State.OFFERED:
+        await _settle_version(tx, await _offered(tx, agreement), "withdrawn")
+    dropped = {"agreement_id": id, "ids": [], "today": today, "now": tx.now}
+    await AGREEMENTS.drop_other_outcomes(tx, **dropped, note="The agreement has ended.")
+    await AGREEMENTS.end_agreement(tx, id=id, why=why, today=today, now=tx.now)
+    note(tx, "agreement_ended", "agreement", id, before={"state": agreement["state"]})
+    await _tell(tx, agreement, "agreement_ended", f"Agreement ended: “{_title_of(agreement)}”", why)
+
+
+# Signing
+
+
+async def sign_ours(tx: Transaction, id: UUID, number: int, person_id: UUID, position: str) -> None:
+    """Sign for our side, as somebody who has signed in.
+
+    Args:
+        number: of the version that they have read.
+
+    Raises:
+        NotFound, Incomplete.
+        Conflict: when something else is offered by now, or nothing.
+        Refused: names the field at fault.
+    """
+    agreement = await lock(tx, id)
+    version = await _offered(tx, agreement)
+    if version["number"] != number:
+        raise Conflict("Another version is offered by now.", "Read it, then sign it.")
+    person = await PEOPLE.person_by_id(tx, id=person_id)
+    if person is None:
+        raise Conflict("Nobody is entered under your session.", "Sign out and in again.")
+    signer = Signer.typed(person["name"], position)
+    await _sign(tx, agreement, version, Side.OURS, "signed_in", signer, person_id=person_id)
+
+
+async def sign_theirs(tx: Transaction, token: str, signer: Signer) -> None:
+    """Sign for their side, by the secret in the link. A second time changes nothing.
+
+    Raises:
+        NotFound: when there is no such link.
+        Incomplete: when an owner has gone since it was offered.
+        Conflict: when it is not offered any more.
+    """
+    found = await by_token(tx, token)
+    if found is None:
+        raise NotFound
+    agreement = await lock(tx, found["agreement_id"])
+    version = await AGREEMENTS.version(tx, agreement_id=agreement["id"], number=found["number"])
+    signed = {row["side"] async for row in _signatures(tx, version)}
+    if Side.THEIRS in signed:
+        return
+    if version["state"] != "offered":
+        cure = f"Please ring us on {tx.context.house.telephone}."
+        raise Conflict("This version can no longer be signed.", cure)
+    by = {"contact_id": agreement["contact_id"]}
+    await _sign(tx, agreement, version, Side.THEIRS, "link", signer, **by)
+
+
+async def sign_on_paper(
+    tx: Transaction, id: UUID, number: int, person_id: UUID, theirs: Signer, copy: StoredFile
+) -> None:
+    """Attach a copy on paper that both sides have signed.
+
+    Args:
+        person_id: who of ours attaches it and says so.
+        theirs: who signed for them, as it stands on the paper.
+
+    Raises:
+        NotFound, Incomplete.
+        Conflict: when something else is offered by now, or nothing.
+    """
+    agreement = await lock(tx, id)
+    version = await _offered(tx, agreement)
+    if version["number"] != number:
+        raise Conflict("Another version is offered by now.", "Look which one was signed on paper.")
+    person = await PEOPLE.person_by_id(tx, id=person_id)
+    if person is None:
+        raise Conflict("Nobody is entered under your session.", "Sign out and in again.")
+    await _settle_version(tx, version, "offered", copy_id=copy.id)
+    ours = Signer(name=person["name"], position="attached the signed copy")
+    await _sign(tx, agreement, version, Side.THEIRS, "paper", theirs, contact_id=agreement["contact_id"])
+    await _sign(tx, agreement, version, Side.OURS, "paper", ours, person_id=person_id)
+    after = {"version": number, "file": copy.digest.hex()}
+    note(tx, "signed_copy_attached", "agreement", id, after=after)
+
+
+async def by_token(tx: Transaction, token: str) -> Any:
+    """The version that a secret in a link is for; nothing when there is none."""
+    return await AGREEMENTS.version_by_link(tx, link=link_digest(token[:200]))
+
+
+async def _sign(
+    tx: Transaction,
+    agreement: Mapping[str, Any],
+    version: Mapping[str, Any],
+    side: Side,
+    way: str,
+    signer: Signer,
+    **by: UUID | None,
+) -> None:
+    id, number = agreement["id"], version["number"]
+    if found := await lacks(tx, agreement):
+        raise Incomplete(found)
+    whom = {"name": signer.name, "position": signer.position, "person_id": None, "contact_id": None, **by}
+    entered = await AGREEMENTS.sign(
+        tx, agreement_id=id, number=number, side=side, way=way, **whom, now=tx.now
+    )
+    if entered is None:
+        return
+    note(tx, f"agreement_signed_{side}", "agreement", id, after={"version": number, "way": way})
+    signed = {row["side"] async for row in _signatures(tx, version)}
+    if signed == set(Side):
+        await _complete(tx, agreement, version)
+    else:
+        who = "We" if side is Side.OURS else "They"
+        what = f"{who} signed the agreement “{_title_of(agreement)}”"
+        await _tell(tx, agreement, "agreement_signed_by_one", what, "The other side has not signed yet.")
+
+
+async def _complete(tx: Transaction, agreement: Mapping[str, Any], version: Mapping[str, Any]) -> None:
+    """Both have signed: from now on this version counts, and the one before it does not."""
+    id, number, terms = agreement["id"], version["number"], Terms.of(version["content"]["terms"])
+    if agreement["in_force"] is not None:
+        before = await AGREEMENTS.version(tx, agreement_id=id, number=agreement["in_force"])
+        await _settle_version(tx, before, "replaced")
+    await _settle_version(tx, version, "signed", signed_at=tx.now)
+    await _move(tx, agreement, State.SIGNED, in_force=number)
+    await _write_outcomes(tx, id, terms.outcomes, f"Not in version {number} of the agreement any more.")
+    days = {"agreement_id": id, "days": list(terms.reviews)}
+    await AGREEMENTS.drop_other_reviews(tx, **days)
+    await AGREEMENTS.write_reviews(tx, **days)
+    what = f"Agreement signed by both: “{terms.title}”"
+    await _tell(
+        tx, agreement, "agreement_signed", what, f"Version {number}, with {_counted(terms.outcomes)}."
+    )
+    data = {
+        "agreement_id": id,
+        "organisation_id": agreement["organisation_id"],
+        "version": number,
+        "signed_on": today_of(tx),
+        "outcomes": len(terms.outcomes),
+    }
+    await announce_many(tx, [Announcement(fact=AgreementSigned, subject=id, sequence=number, data=data)])
+
+
+def _counted(outcomes: Sequence[Outcome]) -> str:
+    return "one outcome" if len(outcomes) == 1 else f"{len(outcomes)} outcomes"
+
+
+async def _write_outcomes(tx: Transaction, id: UUID, outcomes: Sequence[Outcome], left_out: str) -> None:
+    ids = [each.id for each in outcomes]
+    await AGREEMENTS.write_outcomes(
+        tx,
+        agreement_id=id,
+        ids=ids,
+        whats=[each.what for each in outcomes],
+        measures=[each.measure for each in outcomes],
+        due_on=[each.due_on for each in outcomes],
+        people=[each.owner_id if each.side is Side.OURS else None for each in outcomes],
+        contacts=[each.owner_id if each.side is Side.THEIRS else None for each in outcomes],
+        now=tx.now,
+    )
+    gone = {"agreement_id": id, "ids": ids, "today": today_of(tx), "now": tx.now}
+    await AGREEMENTS.drop_other_outcomes(tx, **gone, note=left_out)
+
+
+def _signatures(tx: Transaction, version: Mapping[str, Any]) -> Any:
+    rows = AGREEMENTS.signatures_of(tx, agreement_id=version["agreement_id"])
+    return (row async for row in rows if row["number"] == version["number"])
+
+
+# What several steps have in common
+
+
+def _step(agreement: Mapping[str, Any], to: State) -> None:
+    """Refuse what cannot follow."""
+    if to not in STAGES[State(agreement["state"])].then:
+        words = STAGES[State(agreement["state"])].words.lower()
+        raise Conflict(f"This cannot be done now: the agreement is {words}.", "Reload the page.")
+
+
+async def _offered(tx: Transaction, agreement: Mapping[str, Any]) -> Any:
+    version = await AGREEMENTS.newest_version(tx, agreement_id=agreement["id"])
+    if agreement["state"] != State.OFFERED or version is None:
+        raise Conflict("Nothing is offered to be signed.", "Reload the page.")
+    return version
+
+
+async def _settle_version(tx: Transaction, version: Mapping[str, Any], state: str, **more: Any) -> None:
+    said = {"signed_at": None, "copy_id": None, **more}
+    of = {"agreement_id": version["agreement_id"], "number": version["number"]}
+    await AGREEMENTS.set_version(tx, **of, state=state, **said)
+
+
+async def _move(tx: Transaction, agreement: Mapping[str, Any], to: State, **changed: Any) -> None:
+    _step(agreement, to)
+    same = {name: agreement[name] for name in ("terms", "in_force", "contact_id")}
+    await AGREEMENTS.move_agreement(tx, id=agreement["id"], state=to, **{**same, **changed}, now=tx.now)
+
+
+def _title_of(agreement: Mapping[str, Any]) -> str:
+    title: str = agreement["terms"]["title"]
+    return title
+
+
+async def _tell(
+    tx: Transaction, agreement: Mapping[str, Any], kind: str, what: str, detail: str = ""
+) -> None:
+    await enter_on_timeline(tx, agreement["organisation_id"], kind, what, detail)
+
+
+async def enter_on_timeline(
+    tx: Transaction, organisation_id: UUID, kind: str, what: str, detail: str
+) -> None:
+    """Note on a body's timeline what has happened just now."""
+    await QUERIES.enter_on_timeline(
+        tx,
+        id=uuid_utils.compat.uuid7(),
+        organisation_id=organisation_id,
+        happened_at=tx.now,
+        kind=kind,
+        what=what,
+        detail=detail,
+        letter_id=None,
+        now=tx.now,
+    )
+
+
+# Bodies that are merged, or close
+
+
+async def open_agreements(tx: Transaction, organisation_id: UUID) -> int:
+    """How many agreements with a body have not ended."""
+    return int(await AGREEMENTS.open_agreements_of(tx, organisation_id=organisation_id))
+
+
+async def hand_over_agreements(tx: Transaction, losing: UUID, surviving: UUID) -> None:
+    """A successor takes over what has not ended. What was offered to the closed body is a draft again, and
+    an outcome that one of its contacts owned has no owner until somebody gives it one.
+    """
+    moved = [row["id"] async for row in AGREEMENTS.open_agreements_to_lock(tx, organisation_id=losing)]
+    await AGREEMENTS.hand_over_agreements(tx, losing=losing, surviving=surviving, now=tx.now)
+    for id in moved:
+        note(tx, "agreement_handed_over", "agreement", id, before={"of": losing}, after={"of": surviving})
+
+
+async def end_agreements(tx: Transaction, losing: UUID, why: str = "The organisation has closed.") -> None:
+    """Nobody takes over what has not ended: it ends."""
+    open_ones = [row async for row in AGREEMENTS.open_agreements_to_lock(tx, organisation_id=losing)]
+    for agreement in open_ones:
+        await _end(tx, agreement, why)
+
+
+async def move_agreements(tx: Transaction, losing: UUID, surviving: UUID) -> None:
+    """Two bodies are one: everything that was agreed on with either is with the one that stays."""
+    await AGREEMENTS.move_agreements(tx, losing=losing, surviving=surviving)
