@@ -17,6 +17,7 @@ from chassis.database import Transaction
 from chassis.documents import load
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.house import House
+from chassis.links import link_digest
 from services.notifications.documents import PlanDocument
 from services.notifications.domain import (
     AskFormula,
@@ -31,7 +32,6 @@ from services.notifications.domain import (
     pounds,
     registered_words,
     response_token,
-    token_digest,
 )
 from services.notifications.queries import QUERIES
 
@@ -251,7 +251,7 @@ class _Maker:
             "evidence_source": self._source(),
             "formula_version": self._formula.version,
             "frozen": self._frozen(row, count, ask, max(dates, default=None)),
-            "token_digest": token_digest(response_token(self._token_key, id)).hex(),
+            "token_digest": link_digest(response_token(self._token_key, id)).hex(),
             "message_id": message_id(id, self._domain),
             "reason": block.reason.value if block else None,
             "failure": block.words if block else None,

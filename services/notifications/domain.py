@@ -6,20 +6,18 @@ Money is whole pence; dates are dates of the calendar in London.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
-from functools import cache
 from types import MappingProxyType
 from typing import overload
 from uuid import UUID
 
-import holidays
+from chassis.links import link_token
+from chassis.working_days import working_days_after
 
 
 class NotificationsError(Exception):
@@ -361,25 +359,6 @@ LATE_AFTER = 20
 VERY_LATE_AFTER = 40
 
 
-@cache
-def _bank_holidays(year: int) -> frozenset[date]:
-    return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=year))
-
-
-def is_working_day(day: date) -> bool:
-    """Say whether offices in England are open: not at weekends, not on bank holidays."""
-    return day.weekday() < 5 and day not in _bank_holidays(day.year)
-
-
-def working_days_after(sent_on: date, n: int) -> date:
-    """Return the n-th working day after this one, counting from the day after it."""
-    day = sent_on
-    while n > 0:
-        day += timedelta(days=1)
-        n -= is_working_day(day)
-    return day
-
-
 def late_on(sent_on: date) -> date:
     """Return the first working day on which silence is late: 20 whole working days have gone by."""
     return working_days_after(sent_on, LATE_AFTER + 1)
@@ -482,9 +461,6 @@ def _silence(since: date, on: date) -> BodyStatus:
 
 # The link on a letter
 
-# Crockford's alphabet: no i, l, o or u, because people read codes aloud and copy them from paper.
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -493,16 +469,7 @@ def response_token(key: bytes, letter_id: UUID, number: int = 1) -> str:
 
     A new `number` makes a new token for the same letter and leaves the old one behind.
     """
-    if len(key) < 16:
-        raise ValueError("The key of the response tokens needs at least 16 bytes.")
-    told = b"conduit response token\0" + letter_id.bytes + number.to_bytes(4, "big")
-    bits = int.from_bytes(hmac.digest(key, told, "sha256")[:16], "big")
-    return "".join(_ALPHABET[bits >> shift & 31] for shift in range(125, -1, -5))
-
-
-def token_digest(token: str) -> bytes:
-    """Return the digest under which a token is stored and found, however its holder typed it."""
-    return hashlib.sha256(token.lower().translate(_MISREAD).encode("utf-8", "replace")).digest()
+    return link_token(key, b"conduit response token\0" + letter_id.bytes + number.to_bytes(4, "big"))
 
 
 def message_id(letter_id: UUID, domain: str, number: int = 1) -> str:

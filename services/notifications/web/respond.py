@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
+from chassis.links import link_digest
 from chassis.web import SECRET_ADDRESS, new_key, once, pounds, read_form, read_pounds, see, site_of
 from services.notifications.answers import (
     MOST_PLEDGED_PENCE,
@@ -19,7 +20,7 @@ from services.notifications.answers import (
     answer_faults,
     record_answer,
 )
-from services.notifications.domain import AnswerKind, token_digest
+from services.notifications.domain import AnswerKind
 from services.notifications.hrefs import response_href
 from services.notifications.letters import subject_of
 from services.notifications.queries import QUERIES
@@ -123,7 +124,7 @@ async def as_pdf(request: Request) -> Response:
 
 
 async def _find(request: Request) -> Any:
-    digest = token_digest(request.path_params["token"][:200])
+    digest = link_digest(request.path_params["token"][:200])
     async with site_of(request).database.reading() as tx:
         return await QUERIES.letter_by_token(tx, digest=digest)
 
