@@ -28,6 +28,8 @@ from contracts.partners import (
     PersonErased,
     PersonInvited,
     PersonSignedOut,
+    ReferralMade,
+    ReferralReminded,
     RolesChanged,
     SignInRequested,
     TokenIssued,
@@ -88,4 +90,6 @@ SUBSCRIPTIONS = (
     reaction(ErasureCompleted, notices.say_forgotten),
     *KEEPER.subscriptions(requested=PersonDataRequested, erasure=ErasureRequested, erased=PersonErased),
     reaction(ChainHeadsReported, notices.send_heads),
+    reaction(ReferralMade, notices.send_referral),
+    reaction(ReferralReminded, notices.remind_of_referral),
 )

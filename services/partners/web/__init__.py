@@ -8,7 +8,20 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
-from services.partners.web import account, people, register, rights, second_factor, sign_in, tokens
+from services.partners.web import (
+    account,
+    entries,
+    people,
+    referrals,
+    referred,
+    register,
+    rights,
+    second_factor,
+    sign_in,
+    timeline,
+    today,
+    tokens,
+)
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -18,15 +31,16 @@ _POST = ("POST",)
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
-    groups = (_register(), _signing_in(), _account(), _people(), _rights())
-    return Site(database, [route for group in groups for route in group], TEMPLATES).app
+    groups = (_register(), _signing_in(), _account(), _people(), _rights(), _dealings())
+    routes = [route for group in groups for route in group]
+    return Site(database, routes, TEMPLATES, public=(referred.PATH,)).app
 
 
 def _register() -> list[Route]:
     """Organisations and contacts."""
     read = Action.READ_PARTNERS
     return [
-        page("/", register.home, read),
+        page("/", today.show, read),
         page("/organisations", register.organisations, read),
         page("/organisations/{id}", register.organisation, read),
         operation(
@@ -107,4 +121,35 @@ def _rights() -> list[Route]:
         page("/rights/{id}/archive", rights.download, answer),
         page(file, rights.show_file, answer),
         page(f"{file}/leave-out", rights.leave_out, answer, methods=_POST),
+    ]
+
+
+def _dealings() -> list[Route]:
+    """What happened with an organisation, and who was sent on to it."""
+    read, write, public = Action.READ_PARTNERS, Action.WRITE_PARTNERS, Action.BE_PUBLIC
+    of_one, entry, referral = "/organisations/{id}", "/timeline/{id}", "/referrals/{id}"
+    link = f"{referred.PATH}{{token}}"
+    return [
+        page(f"{of_one}/timeline", timeline.show_all, read),
+        page(f"{of_one}/timeline/new", entries.show_new, write),
+        page(f"{of_one}/timeline/new", entries.enter, write, methods=_POST),
+        page(entry, entries.show, read),
+        page(f"{entry}/edit", entries.show_edit, write),
+        page(f"{entry}/edit", entries.edit, write, methods=_POST),
+        page(f"{entry}/remove", entries.remove, write, methods=_POST),
+        page(f"{entry}/restore", entries.put_back, write, methods=_POST),
+        page(f"{entry}/calendar", entries.calendar, read),
+        page(f"{entry}/files", entries.attach, write, methods=_POST, largest=LARGEST_FILE),
+        page(f"{entry}/files/{{file}}", entries.download, read),
+        page(f"{entry}/files/{{file}}/remove", entries.detach, write, methods=_POST),
+        page("/referrals", referrals.show_all, read),
+        page(f"{of_one}/referrals/new", referrals.show_new, write),
+        page(f"{of_one}/referrals/new", referrals.make, write, methods=_POST),
+        page(referral, referrals.show, read),
+        page(f"{referral}/slip", referrals.slip, write),
+        page(f"{referral}/answer", referrals.record, write, methods=_POST),
+        page(f"{referral}/remind", referrals.remind, write, methods=_POST),
+        page(f"{referral}/take-back", referrals.take_back, write, methods=_POST),
+        page(link, referred.show, public),
+        page(link, referred.answer, public, methods=_POST),
     ]

@@ -18,44 +18,32 @@ from chassis.web import BadRequest, Site, give, read_id, site_of
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES
-from services.partners.queries import RIGHTS as REQUESTS
+from services.partners.web import referrals, timeline
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 MOUNT = "/partners"
 LIST = f"{MOUNT}/organisations"
 API_LIST = f"{MOUNT}/api/v1/organisations"
 
-#: Where a letter is shown: an address of the site, used like the links in its navigation.
-LETTER = "/letters/letters"
-
 #: Organisations on one page of the list.
 PAGE = 50
-#: The newest entries of a timeline that a page shows, and of the first page's.
+#: The newest entries of a timeline that a program is told, and those of all that the first page shows.
 TIMELINE, LATELY = 200, 10
 
 
-async def home(request: Request) -> Response:
+async def at_a_glance(tx: Transaction) -> dict[str, Any]:
     """How many organisations there are of each kind, how closely we work, and what happened lately."""
-    site: Site = site_of(request)
-    house: House = site.context.house
-    async with site.database.reading() as tx:
-        total = await QUERIES.organisations_count(tx)
-        kinds = {row["code"]: row["count"] async for row in QUERIES.organisations_by_kind(tx)}
-        closeness = {row["code"]: row["count"] async for row in QUERIES.organisations_by_closeness(tx)}
-        lately = [_lately(row) async for row in QUERIES.timeline_lately(tx, most=LATELY)]
-        heard_at = await QUERIES.timeline_heard_at(tx)
-        waiting = await REQUESTS.requests_waiting(tx)
+    house = tx.context.house
+    kinds = {row["code"]: row["count"] async for row in QUERIES.organisations_by_kind(tx)}
+    closeness = {row["code"]: row["count"] async for row in QUERIES.organisations_by_closeness(tx)}
     by_kind = _counted(house.lists["kinds"], kinds, "kind")
-    return site.page(
-        request,
-        "home.html",
-        total=total,
-        by_kind=sorted(by_kind, key=lambda row: -row["count"]),
-        by_closeness=_counted(house.lists["closeness"], closeness, "closeness"),
-        timeline=lately,
-        as_of=heard_at,
-        requests={**waiting, "href": RIGHTS},
-    )
+    return {
+        "total": await QUERIES.organisations_count(tx),
+        "by_kind": sorted(by_kind, key=lambda row: -row["count"]),
+        "by_closeness": _counted(house.lists["closeness"], closeness, "closeness"),
+        "timeline": [_lately(row) async for row in QUERIES.timeline_lately(tx, now=tx.now, most=LATELY)],
+        "as_of": await QUERIES.timeline_heard_at(tx),
+    }
 
 
 def _counted(entries: Mapping[str, Entry], counts: Mapping[str, int], field: str) -> list[dict[str, Any]]:
@@ -173,7 +161,8 @@ async def organisation(request: Request) -> Response:
     async with site.database.reading() as tx:
         row = await _found(tx, read_id(request))
         contacts = await _contacts(tx, row["id"], house)
-        entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
+        of_timeline = await timeline.of_organisation(tx, house, row["id"])
+        of_referrals = await referrals.of_organisation(tx, house, row["id"])
         letters = await QUERIES.letters_of(tx, organisation_id=row["id"])
         heard_at = await QUERIES.timeline_heard_at(tx)
     return site.page(
@@ -181,7 +170,8 @@ async def organisation(request: Request) -> Response:
         "organisation.html",
         organisation=_in_words(row, house, _today(tx)),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
-        timeline=[_entry(each) for each in entries],
+        **of_timeline,
+        **of_referrals,
         letters_figures=dict(letters),
         as_of=heard_at,
     )
@@ -242,16 +232,6 @@ def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
     }
 
 
-def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "at": row["happened_at"],
-        "what": row["what"],
-        "detail": row["detail"],
-        "source_words": "Told us by Letters",
-        "href": f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None,
-    }
-
-
 async def api_organisations(request: Request) -> Response:
     """A page of the register as JSON, with the address of the next one."""
     site: Site = site_of(request)
@@ -270,9 +250,16 @@ async def api_organisation(request: Request) -> Response:
         row = await _found(tx, read_id(request))
         contacts = await _contacts(tx, row["id"], site.context.house)
         entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
-    timeline = [{**each, "at": each["happened_at"]} for each in entries]
-    whole = {**_document(row), "contacts": contacts, "timeline": timeline}
+    told = [{**each, "at": each["happened_at"], "what": _impersonal(each)} for each in entries]
+    whole = {**_document(row), "contacts": contacts, "timeline": told}
     return give(WholeOrganisationDocument, whole)
+
+
+def _impersonal(entry: Mapping[str, Any]) -> str:
+    """What an entry says to programs: where a person wrote it, or it is about one, only its kind."""
+    kind, what = str(entry["kind"]), str(entry["what"])
+    about_a_person = entry["written_by"] is not None or kind.startswith("referral")
+    return kind.replace("_", " ").capitalize() if about_a_person else what
 
 
 def _document(row: Mapping[str, Any]) -> dict[str, Any]:
