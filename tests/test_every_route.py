@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from importlib import import_module
 from itertools import product
 from typing import Any
@@ -19,7 +20,7 @@ from starlette.routing import Route
 
 from chassis.audit import BY_COMMAND, acting, note
 from chassis.config import Settings
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.web import Gate
 from contracts.access import ACCOUNT, RENEW, RULES, Action, Role
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
@@ -27,7 +28,7 @@ from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
-from services.partners import people, rights, tokens
+from services.partners import people, referrals, rights, timeline, tokens
 from services.partners.imports import import_partners
 from tests.access import EVERYTHING, form_key, token
 from tests.conftest import EXAMPLES, MakeDatabase
@@ -124,14 +125,35 @@ async def a_register(opened: Opened) -> None:
         await tokens.issue(tx, id, name="figures", role="staff", writes=True, days=3)
         request = await rights.ask_for_everything(tx, await rights.subject_of(tx, [id], []))
         await tx.execute("UPDATE rights_requests SET state = 'released' WHERE id = $1", request)
+        referral = await dealings(tx, id)
     opened.browser.cookies.clear()
     for _ in range(2):
         await signs_in(opened.browser, opened.database)
     await sets_up(opened.browser, opened.database)
     await asks(opened.browser)
     link = path_of(await mailed(opened.database)).rpartition("/")[2]
-    opened.words = {"link": [link, "a" * 32], "service": [PARTNERS, GRANTS], "number": ["1", "99"]}
+    token = referrals.token_of(opened.database.context, referral)
+    opened.words = {
+        "token": [token, "0" * 26],
+        "link": [link, "a" * 32],
+        "service": [PARTNERS, GRANTS],
+        "number": ["1", "99"],
+    }
     opened.key = key_in(await opened.browser.get("/partners/account"))
+
+
+async def dealings(tx: Transaction, by: UUID) -> UUID:
+    """A meeting with a file beside it, by somebody; and a referral, whose id comes back."""
+    trust = await tx.fetchval("SELECT id FROM organisations WHERE identifier = 'GB-NHS-5LA'")
+    ends_at = tx.now + timedelta(hours=1)
+    meeting = timeline.Entry(kind=timeline.Kind.MEETING, happened_at=tx.now, ends_at=ends_at, what="Training")
+    row = await timeline.lock(tx, await timeline.enter(tx, trust, meeting, by), by)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"%PDF-1.7"
+
+    await timeline.attach(tx, row, name="minutes.pdf", media_type="application/pdf", content=content())
+    return await referrals.make(tx, trust, reference="SG-1", need="housing", contact_id=None, by=by)
 
 
 async def counts(opened: Opened) -> None:

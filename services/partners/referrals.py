@@ -280,9 +280,9 @@ async def answer(
     """
     referral = await _locked(tx, id)
     stage = STAGES[State(referral["state"])]
-    if referral["state"] == state:
+    if state in ANSWERS and referral["state"] == state:
         return
-    if state not in (stage.then if by is None else stage.ours) or state not in ANSWERS:
+    if state not in ANSWERS & (stage.then if by is None else stage.ours):
         cure = "Reload the page to see where it stands."
         raise Conflict("This cannot be said of it any more.", cure)
     if state is State.DECLINED and not 3 <= len(reason) <= LONGEST_REASON:

@@ -73,6 +73,7 @@ async def show(request: Request) -> Response:
         kind=KINDS[Kind(row["kind"])],
         author=author(row),
         when=when(row["happened_at"]) if row["kind"] == Kind.MEETING else day(row["happened_at"]),
+        ends=f"{row['ends_at'].astimezone(LOCAL):%H:%M}" if row["ends_at"] else "",
         took_part=took_part,
         files=[_file(href, file) for file in files],
         room=len(files) < MOST_FILES,
@@ -82,7 +83,6 @@ async def show(request: Request) -> Response:
         href=href,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
-        fault=None,
     )
 
 

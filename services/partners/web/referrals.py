@@ -98,7 +98,6 @@ async def show_all(request: Request) -> Response:
         rows=[_listed(row, house) for row in rows[:PAGE]],
         groups=asked.groups(),
         need=_need(house, asked.need) if asked.need else "",
-        asked=bool(asked.group or asked.need or asked.after),
         href=LIST,
         older_href=f"{LIST}?{urlencode({**asked.said, 'after': rows[PAGE - 1]['id']})}" if more else None,
     )

@@ -77,8 +77,8 @@ def _page(
         reference=row["reference"],
         need=needs[row["need"]].name if row["need"] in needs else row["need"],
         made_at=row["made_at"],
-        told=STAGES[state].public if state is not State.MADE else "",
-        told_at=row["changed_at"],
+        stands=STAGES[state].public if state is not State.MADE else "",
+        since=row["changed_at"],
         choices=[
             {"code": each.value, "words": words, "means": means}
             for each, (words, means) in _BUTTONS.items()
