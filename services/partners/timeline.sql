@@ -87,12 +87,12 @@ ORDER BY t.happened_at, t.id LIMIT :most;
 
 -- name: letters_not_arrived
 -- Contacts whose last letter did not arrive, while nothing was changed about them and no later letter went well.
-SELECT c.id, c.role, t.happened_at, t.organisation_id, o.name AS organisation FROM contacts AS c
-JOIN LATERAL (
-    SELECT f.happened_at, f.organisation_id FROM timeline AS f
-    WHERE f.contact_id = c.id AND f.kind = 'letter_failed' ORDER BY f.happened_at DESC LIMIT 1
-) AS t ON true
-JOIN organisations AS o ON o.id = t.organisation_id
+WITH failed AS (
+    SELECT DISTINCT ON (contact_id) contact_id, happened_at, organisation_id FROM timeline
+    WHERE kind = 'letter_failed' AND contact_id IS NOT NULL ORDER BY contact_id, happened_at DESC
+)
+SELECT c.id, c.role, t.happened_at, t.organisation_id, o.name AS organisation FROM failed AS t
+JOIN contacts AS c ON c.id = t.contact_id JOIN organisations AS o ON o.id = t.organisation_id
 WHERE c.withdrawn_on IS NULL AND c.changed_at < t.happened_at AND o.closed_on IS NULL AND NOT EXISTS (
     SELECT FROM timeline AS s WHERE s.contact_id = c.id AND s.happened_at > t.happened_at
       AND s.kind IN ('letter_sent', 'letter_acknowledged', 'letter_answered')

@@ -26,7 +26,7 @@ from tests.conftest import MakeDatabase
 from tests.notifications.conftest import hear, rows, told
 
 EMAIL = "amina.marker@forum.example"
-_REFERRAL = {"referral_id": uuid4(), "organisation_id": uuid4(), "need": "housing"}
+_REFERRAL: dict[str, Any] = {"referral_id": uuid4(), "organisation_id": uuid4(), "need": "housing"}
 LINK = "https://forum.example/partners/sign-in/aaaabbbbccccddddeeeeffffgggghhhh"
 
 
@@ -137,7 +137,7 @@ async def test_a_partner_is_asked_about_a_referral_by_a_link(
 
 
 async def test_a_referral_by_hand_is_no_message(desk: Database) -> None:
-    said = {"made_on": date(2012, 2, 3), "letter": None, "contact_id": None}
+    said: dict[str, Any] = {"made_on": date(2012, 2, 3), "letter": None, "contact_id": None}
     await hear(desk, told(ReferralMade, uuid4(), **_REFERRAL, **said))
     assert await notices(desk) == []
 

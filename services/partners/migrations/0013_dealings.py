@@ -51,8 +51,8 @@ CREATE TABLE referrals (
     -- A code of the house's list.
     need            text NOT NULL,
     organisation_id uuid NOT NULL REFERENCES organisations,
-    -- Who is asked; nobody in particular when the slip goes by hand.
-    contact_id      uuid REFERENCES contacts,
+    -- Which contact is asked; nobody in particular when the slip goes by hand.
+    contact_id      uuid,
     state           text NOT NULL CHECK (state IN (
         'made', 'accepted', 'declined', 'helped', 'not_helped', 'not_known', 'taken_back', 'ended'
     )),

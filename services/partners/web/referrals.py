@@ -219,7 +219,7 @@ def _page(
         referral={
             **_listed(row, house),
             "reason": row["reason"],
-            "to": f"{row['contact']}, {role}" if row["contact_id"] else "Nobody in particular: by the slip",
+            "to": _asked(row, role),
             "by_letter": bool(row["email"]),
             "maker": row["maker"] or "somebody who is no longer listed",
             "changed_at": row["changed_at"] if state is not State.MADE else None,
@@ -239,6 +239,13 @@ def _page(
         flash=_DONE.get(request.query_params.get("done", "")),
         **shown,
     )
+
+
+def _asked(row: Mapping[str, Any], role: str | None) -> str:
+    """Whom we have asked, in words."""
+    if row["contact_id"] is None:
+        return "Nobody in particular: by the slip"
+    return f"{row['contact']}, {role}" if row["contact"] else "A contact who is no longer listed"
 
 
 async def _found(tx: Transaction, id: UUID) -> Any:
