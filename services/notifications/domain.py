@@ -469,7 +469,7 @@ def response_token(key: bytes, letter_id: UUID, number: int = 1) -> str:
 
     A new `number` makes a new token for the same letter and leaves the old one behind.
     """
-    return link_token(key, b"conduit response token\0" + letter_id.bytes + number.to_bytes(4, "big"))
+    return link_token(key, "conduit response token", letter_id, number)
 
 
 def message_id(letter_id: UUID, domain: str, number: int = 1) -> str:

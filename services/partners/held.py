@@ -13,7 +13,7 @@ from chassis.outbox import announce_many
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Subject, written
 from contracts.access import Role
-from services.partners import announcements, people, tokens, wording
+from services.partners import announcements, mentions, people, tokens
 from services.partners.domain import Contact
 from services.partners.queries import PEOPLE, RIGHTS
 
@@ -34,7 +34,7 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
     contacts = [row async for row in RIGHTS.contacts_held(tx, ids=list(subject.ids))]
     for number, row in enumerate(contacts, 1):
         yield written(f"contact-{number}.json", f"Entry {number} in the register", _told(row))
-    async for held in wording.gather(tx, subject):
+    async for held in mentions.gather(tx, subject):
         yield held
 
 
@@ -73,7 +73,7 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
         counts["entries in the register"] += await erase_contact(tx, id)
     for email in subject.emails:
         await RIGHTS.note_erased_address(tx, digest=address_digest(tx, email), now=tx.now)
-    done, stays = await wording.forget(tx, subject)
+    done, stays = await mentions.forget(tx, subject)
     return Forgotten(counts=counts | done, kept=((KEPT,) if counts["accounts"] else ()) + stays)
 
 
@@ -137,5 +137,5 @@ TERMS = (
     Term(what="sign-ins", months=3, since="after somebody asked to sign in", scrub=_old_sign_ins),
     Term(what="sessions", months=3, since="after they were used last", scrub=_old_sessions),
     Term(what="requests", months=3, since="after the last step of somebody's request", scrub=_old_requests),
-    *wording.TERMS,
+    *mentions.TERMS,
 )

@@ -154,7 +154,7 @@ def _is_nhs_number(digits: str) -> bool:
 
 def token_of(context: Context, id: UUID) -> str:
     """What stands in a referral's link: the same in every letter and on every slip."""
-    return link_token(context.keys.derive("referral links"), b"conduit referral\0" + id.bytes)
+    return link_token(context.keys.derive("referral links"), "conduit referral link", id)
 
 
 def link_of(context: Context, id: UUID) -> str:

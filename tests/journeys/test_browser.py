@@ -28,6 +28,7 @@ PATHS = (
     "/",
     "/partners/",
     "/partners/organisations",
+    "/partners/referrals",
     "/partners/account",
     "/partners/sign-in",
     "/partners/sign-in/sent",

@@ -1,5 +1,6 @@
 """What people write on a timeline: entering, changing, removing, files, calendars, and their own rights."""
 
+import asyncio
 import html
 import re
 from collections.abc import AsyncIterator
@@ -19,9 +20,9 @@ from chassis.retention import scrub_old
 from contracts.access import Role
 from contracts.notifications import ContributionPledged, LetterSent
 from services.partners import held, people, rights, timeline
+from services.partners.mentions import GONE, without
 from services.partners.timeline import Entry, Kind
 from services.partners.web import build
-from services.partners.wording import GONE, without
 from tests.access import EVERYTHING
 from tests.conftest import client
 from tests.partners.browsing import MOUNT, key_in, rows
@@ -182,6 +183,22 @@ async def test_a_note_for_a_body_that_was_merged_goes_where_that_went(
     await writes(amina, trust, what="After")
     found = await rows(register, "SELECT organisation_id, what FROM timeline ORDER BY what")
     assert [(row["organisation_id"], row["what"]) for row in found] == [(other, "After"), (other, "Before")]
+
+
+async def test_a_note_waits_for_a_merge_that_has_begun(
+    amina: httpx.AsyncClient, trust: UUID, register: Database
+) -> None:
+    """Whoever merges locks the organisation first; what is entered meanwhile is not left behind."""
+    async with register.transaction() as tx:
+        other = await tx.fetchval("SELECT id FROM organisations WHERE identifier = 'GB-NHS-08Y'")
+        await tx.execute("UPDATE organisations SET merged_into = $1 WHERE id = $2", other, trust)
+        writing = asyncio.create_task(writes(amina, trust, what="Meanwhile"))
+        await asyncio.sleep(0.5)
+        assert not writing.done()
+        await timeline.move(tx, trust, other)
+    await writing
+    [row] = await rows(register, "SELECT organisation_id FROM timeline")
+    assert row["organisation_id"] == other
 
 
 # Changing
