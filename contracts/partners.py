@@ -343,6 +343,77 @@ class OutcomeMet(Fact):
     met_on = fields.Date(required=True)
 
 
+class ReferralLetter(Schema):
+    """What a partner is asked about somebody who was sent on to them, and where to write. Travels sealed."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+    organisation = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    #: Ours; it tells nobody else who it is.
+    reference = fields.String(required=True, validate=validate.Length(max=24))
+    #: In words.
+    need = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    #: The address of the page on which the partner answers.
+    link = fields.String(required=True, validate=validate.Length(min=1, max=500))
+
+
+class ReferralFact(Fact):
+    """What every fact about a referral says: which, to whom, for what need. Never about whom."""
+
+    OWNER = PARTNERS
+
+    referral_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    #: A code of the house's list.
+    need = fields.String(required=True, validate=_CODE)
+
+
+class ReferralMade(ReferralFact):
+    """Somebody was sent on to a partner, who is written to unless the slip goes by hand."""
+
+    NAME = "referral_made"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    made_on = fields.Date(required=True)
+    #: Whom the letter is for.
+    contact_id = fields.UUID(required=True, allow_none=True)
+    letter = Sealed(to=NOTIFICATIONS, part=ReferralLetter)
+
+
+class ReferralReminded(ReferralFact):
+    """A partner was asked once more, by a letter or by somebody of ours."""
+
+    NAME = "referral_reminded"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    #: Whether they take somebody on, or what came of it.
+    wanted = fields.String(required=True, validate=validate.OneOf(["answer", "outcome"]))
+    #: Whom the letter is for.
+    contact_id = fields.UUID(required=True, allow_none=True)
+    letter = Sealed(to=NOTIFICATIONS, part=ReferralLetter)
+
+
+class ReferralAnswered(ReferralFact):
+    """A partner said whether they take somebody on."""
+
+    NAME = "referral_answered"
+    SUBSCRIBERS = ()
+
+    answer = fields.String(required=True, validate=validate.OneOf(["accepted", "declined"]))
+
+
+class ReferralClosed(ReferralFact):
+    """What came of a referral is known, or that nothing will be. A later one puts an earlier one right."""
+
+    NAME = "referral_closed"
+    SUBSCRIBERS = ()
+
+    outcome = fields.String(
+        required=True,
+        validate=validate.OneOf(["helped", "not_helped", "not_known", "taken_back", "ended"]),
+    )
+
+
 FACTS: tuple[type[Fact], ...] = (
     OrganisationRegistered,
     OrganisationAmended,
@@ -366,4 +437,8 @@ FACTS: tuple[type[Fact], ...] = (
     AgreementSigned,
     AgreementReviewDue,
     OutcomeMet,
+    ReferralMade,
+    ReferralReminded,
+    ReferralAnswered,
+    ReferralClosed,
 )

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from importlib import import_module
 from itertools import product
 from typing import Any
@@ -20,7 +21,7 @@ from starlette.routing import Route
 
 from chassis.audit import BY_COMMAND, acting, note
 from chassis.config import Settings
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.files import keep_file
 from chassis.web import Gate
 from contracts.access import ACCOUNT, RENEW, RULES, Action, Role
@@ -29,7 +30,7 @@ from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
-from services.partners import agreements, people, rights, tagging, tokens, views
+from services.partners import agreements, people, referrals, rights, tagging, timeline, tokens, views
 from services.partners.agreements import Signer
 from services.partners.examples import agree
 from services.partners.imports import import_partners
@@ -132,6 +133,7 @@ async def a_register(opened: Opened) -> None:
         some = [await tx.fetchval("SELECT id FROM organisations ORDER BY id LIMIT 1")]
         await tagging.tag(tx, some[0], "Dental network")
         await tagging.ask(tx, id, "Dental network", some, removes=True, query="")
+        referral = await dealings(tx, id)
     token = await some_agreements(opened.database, id)
     opened.browser.cookies.clear()
     for _ in range(2):
@@ -139,11 +141,12 @@ async def a_register(opened: Opened) -> None:
     await sets_up(opened.browser, opened.database)
     await asks(opened.browser)
     link = path_of(await mailed(opened.database)).rpartition("/")[2]
+    referred = referrals.token_of(opened.database.context, referral)
     opened.words = {
         "link": [link, "a" * 32],
         "service": [PARTNERS, GRANTS],
         "number": ["1", "99"],
-        "token": [token, "0" * 26],
+        "token": [token, referred, "0" * 26],
     }
     opened.key = key_in(await opened.browser.get("/partners/account"))
 
@@ -166,6 +169,20 @@ async def some_agreements(database: Database, person: UUID) -> str:
         theirs = Signer(name="Sam", position="Head")
         await agreements.sign_on_paper(tx, rows[0]["id"], 1, person, theirs, copy)
         return agreements.token_of(tx, rows[1]["id"], 1)
+
+
+async def dealings(tx: Transaction, by: UUID) -> UUID:
+    """A meeting with a file beside it, by somebody; and a referral, whose id comes back."""
+    trust = await tx.fetchval("SELECT id FROM organisations WHERE identifier = 'GB-NHS-5LA'")
+    ends_at = tx.now + timedelta(hours=1)
+    meeting = timeline.Entry(kind=timeline.Kind.MEETING, happened_at=tx.now, ends_at=ends_at, what="Training")
+    row = await timeline.lock(tx, await timeline.enter(tx, trust, meeting, by), by)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"%PDF-1.7"
+
+    await timeline.attach(tx, row, name="minutes.pdf", media_type="application/pdf", content=content())
+    return await referrals.make(tx, trust, reference="SG-1", need="housing", contact_id=None, by=by)
 
 
 async def counts(opened: Opened) -> None:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
-from functools import cache
 from types import MappingProxyType
 from typing import overload
 from uuid import UUID
 
-import holidays
-
 from chassis.links import link_token
+from chassis.working_days import working_days_after
 
 
 class NotificationsError(Exception):
@@ -360,25 +358,6 @@ _MONTHS = (
 
 LATE_AFTER = 20
 VERY_LATE_AFTER = 40
-
-
-@cache
-def _bank_holidays(year: int) -> frozenset[date]:
-    return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=year))
-
-
-def is_working_day(day: date) -> bool:
-    """Say whether offices in England are open: not at weekends, not on bank holidays."""
-    return day.weekday() < 5 and day not in _bank_holidays(day.year)
-
-
-def working_days_after(sent_on: date, n: int) -> date:
-    """Return the n-th working day after this one, counting from the day after it."""
-    day = sent_on
-    while n > 0:
-        day += timedelta(days=1)
-        n -= is_working_day(day)
-    return day
 
 
 def late_on(sent_on: date) -> date:

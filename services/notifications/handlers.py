@@ -30,6 +30,8 @@ from contracts.partners import (
     PersonErased,
     PersonInvited,
     PersonSignedOut,
+    ReferralMade,
+    ReferralReminded,
     RolesChanged,
     SignInRequested,
     TokenIssued,
@@ -94,4 +96,6 @@ SUBSCRIPTIONS = (
     reaction(ChainHeadsReported, notices.send_heads),
     reaction(AgreementOffered, notices.offer_agreement),
     reaction(AgreementReviewDue, notices.remind_of_review),
+    reaction(ReferralMade, notices.send_referral),
+    reaction(ReferralReminded, notices.remind_of_referral),
 )

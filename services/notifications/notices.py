@@ -43,6 +43,13 @@ _HEADS = timedelta(days=7)
 
 #: Whoever waits for this one asks again by themselves: that it came too late is no news.
 _SIGN_IN = "sign_in"
+#: A letter about a referral is worth sending for so long; then somebody of ours is told to ask.
+_REFERRAL = timedelta(days=3)
+#: What a partner is asked once more.
+_REFERRAL_QUESTIONS = {
+    "answer": "Please tell us whether you can help them.",
+    "outcome": "You told us that you can help them. Please tell us whether it did.",
+}
 
 #: What people call the record of each service: as the section that it belongs to.
 _RECORDS = {PARTNERS: "Partners", GRANTS: "Grants", NOTIFICATIONS: "Letters"}
@@ -195,6 +202,54 @@ change.{where}
 {_farewell(tx)}"""
     subject = f"To look at together on {on}: our agreement"
     await _write(tx, event, "review", told["email"], subject, body, tx.now + _AGREEMENT)
+
+
+async def send_referral(tx: Transaction, event: Event) -> None:
+    """Ask a partner whether they take on somebody whom we have sent to them."""
+    letter = _opened(tx, event, "letter")
+    if letter is None:
+        return
+    house = tx.context.house
+    body = f"""Dear {letter["name"]},
+
+we have sent somebody on to {letter["organisation"]}. They need: {letter["need"]}.
+
+Our reference is {letter["reference"]}. For their privacy this mail does not say who they are: they bring a
+slip with this reference, or we ring you.
+
+Please tell us whether you can help them. It takes one click and no account:
+
+{letter["link"]}
+
+The same page asks you later whether it helped. Please do not pass the link on, and please do not send us
+their name by e-mail.
+
+{_farewell(tx)}"""
+    subject = f"Can you help? Referral {letter['reference']} from {house.short_name}"
+    await _write(tx, event, "referral", letter["email"], subject, body, tx.now + _REFERRAL)
+
+
+async def remind_of_referral(tx: Transaction, event: Event) -> None:
+    """Ask a partner once more: whether they take somebody on, or what came of it."""
+    letter = _opened(tx, event, "letter")
+    if letter is None:
+        return
+    house = tx.context.house
+    question = _REFERRAL_QUESTIONS[event.data["wanted"]]
+    body = f"""Dear {letter["name"]},
+
+we sent somebody on to {letter["organisation"]}, who needed: {letter["need"]}. Our reference is
+{letter["reference"]}.
+
+{question} It takes one click and no account:
+
+{letter["link"]}
+
+If you would rather talk, please ring us. Please do not send us their name by e-mail.
+
+{_farewell(tx)}"""
+    subject = f"Referral {letter['reference']} from {house.short_name}: a short question"
+    await _write(tx, event, "referral", letter["email"], subject, body, tx.now + _REFERRAL)
 
 
 def _as_they_were(heads: Mapping[str, Any]) -> Iterator[str]:

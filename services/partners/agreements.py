@@ -24,6 +24,7 @@ from chassis.sealed import seal
 from contracts.partners import AgreementOffered, AgreementSigned
 from services.partners.people import own_identifier
 from services.partners.queries import AGREEMENTS, PEOPLE, QUERIES
+from services.partners.register import enter_on_timeline
 from services.partners.terms import (
     LONGEST_LINE,
     STAGES,
@@ -609,23 +610,6 @@ async def _tell(
     tx: Transaction, agreement: Mapping[str, Any], kind: str, what: str, detail: str = ""
 ) -> None:
     await enter_on_timeline(tx, agreement["organisation_id"], kind, what, detail)
-
-
-async def enter_on_timeline(
-    tx: Transaction, organisation_id: UUID, kind: str, what: str, detail: str
-) -> None:
-    """Note on a body's timeline what has happened just now."""
-    await QUERIES.enter_on_timeline(
-        tx,
-        id=uuid_utils.compat.uuid7(),
-        organisation_id=organisation_id,
-        happened_at=tx.now,
-        kind=kind,
-        what=what,
-        detail=detail,
-        letter_id=None,
-        now=tx.now,
-    )
 
 
 # Bodies that are merged, or close

@@ -16,7 +16,7 @@ from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
 from chassis.web import day
-from services.partners import announcements
+from services.partners import agreements, announcements, referrals
 from services.partners.domain import HandedOver, Organisation, organisation_after
 from services.partners.queries import MERGING, QUERIES
 from services.partners.register import enter_on_timeline, write_organisations
@@ -38,7 +38,17 @@ class Handover:
 
 
 #: Of those who keep referrals and agreements.
-HANDOVERS: tuple[Handover, ...] = ()
+HANDOVERS: tuple[Handover, ...] = (
+    Handover(
+        what=HandedOver.AGREEMENTS,
+        count=agreements.open_agreements,
+        hand_over=agreements.hand_over_agreements,
+        end=agreements.end_agreements,
+    ),
+    Handover(
+        what=HandedOver.REFERRALS, count=referrals.open_of, hand_over=referrals.hand_over, end=referrals.end
+    ),
+)
 
 
 def heir(chain: Sequence[Mapping[str, Any]], what: HandedOver, today: date) -> Mapping[str, Any] | None:

@@ -5,7 +5,6 @@ about an organisation that is not in the register waits until it is. So are the 
 """
 
 from datetime import datetime
-from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.errors import NotYetKnown
@@ -23,7 +22,7 @@ from contracts.notifications import (
     NoticeFailed,
 )
 from services.partners import heads, people, rights
-from services.partners.queries import QUERIES
+from services.partners.queries import QUERIES, TIMELINE
 
 #: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
 _ANSWERS = {
@@ -90,18 +89,14 @@ def addressee(role: Entry) -> str:
 
 
 async def _note(tx: Transaction, event: Event, what: str, detail: str = "", *, happened_at: datetime) -> None:
-    organisation_id: UUID = event.data["organisation_id"]
-    known = await QUERIES.enter_on_timeline(
-        tx,
-        id=event.id,
-        organisation_id=organisation_id,
-        happened_at=happened_at,
-        kind=event.fact.NAME,
-        what=what,
-        detail=detail,
-        letter_id=event.data.get("letter_id"),
-        now=tx.now,
-    )
+    said = {"what": what, "detail": detail, "kind": event.fact.NAME, "happened_at": happened_at}
+    where = {"id": event.id, "organisation_id": event.data["organisation_id"], "now": tx.now}
+    letter_id = event.data.get("letter_id")
+    if letter_id is None:
+        known = await QUERIES.enter_on_timeline(tx, **said, **where, letter_id=None)
+    else:
+        whose = {"letter_id": letter_id, "contact_id": event.data["contact_id"]}
+        known = await TIMELINE.enter_letter(tx, **said, **where, **whose)
     if known is None:
         raise NotYetKnown
 

@@ -13,7 +13,7 @@ from chassis.files import drop_files
 from chassis.outbox import announce_many
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Subject, written
-from services.partners import announcements, people, tokens
+from services.partners import announcements, mentions, people, tokens
 from services.partners.domain import Contact
 from services.partners.queries import AGREEMENTS, PEOPLE, REGISTER, RIGHTS
 from services.partners.words import write_words
@@ -50,6 +50,8 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
     if elsewhere:
         title = "Signatures that were found by the name alone: perhaps somebody else's"
         yield written("signatures-by-name.json", title, {"signatures": elsewhere})
+    async for held in mentions.gather(tx, subject):
+        yield held
 
 
 async def _agreements(tx: Transaction, ids: list[UUID]) -> dict[str, Any]:
@@ -94,8 +96,9 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
         counts["entries in the register"] += await erase_contact(tx, id)
     for email in subject.emails:
         await RIGHTS.note_erased_address(tx, digest=address_digest(tx, email), now=tx.now)
-    kept = [KEPT] if counts["accounts"] else []
-    return Forgotten(counts=counts, kept=[*kept, *([KEPT_COPIES] if copies else [])])
+    done, stays = await mentions.forget(tx, subject)
+    kept = (*([KEPT] if counts["accounts"] else []), *([KEPT_COPIES] if copies else []), *stays)
+    return Forgotten(counts=counts | done, kept=kept)
 
 
 async def _erase_person(tx: Transaction, id: UUID) -> int:
@@ -185,4 +188,5 @@ TERMS = (
     Term(what="sessions", months=3, since="after they were used last", scrub=_old_sessions),
     Term(what="views", months=1, since="after they were deleted", scrub=_old_views),
     Term(what="requests", months=3, since="after the last step of somebody's request", scrub=_old_requests),
+    *mentions.TERMS,
 )

@@ -16,7 +16,7 @@ from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
-from services.partners import announcements, people
+from services.partners import agreements, announcements, people, referrals, tagging, timeline
 from services.partners.domain import Contact, Fate, Organisation
 from services.partners.queries import MERGING, QUERIES
 from services.partners.register import enter_on_timeline, write_contacts, write_organisations
@@ -214,11 +214,6 @@ def _listed_since(ours: Contact, theirs: Contact) -> bool:
     return theirs.listed_on > ours.withdrawn_on
 
 
-async def move_timeline(tx: Transaction, losing: UUID, surviving: UUID) -> None:
-    """What happened with the one happened with the other."""
-    await MERGING.move_timeline(tx, losing=losing, surviving=surviving)
-
-
 async def count_contacts(tx: Transaction, id: UUID) -> int:
     """How many contacts an entry has."""
     return int(await MERGING.contacts_at(tx, organisation_id=id))
@@ -227,6 +222,21 @@ async def count_contacts(tx: Transaction, id: UUID) -> int:
 async def count_timeline(tx: Transaction, id: UUID) -> int:
     """How much happened with an entry."""
     return int(await MERGING.entries_on_timeline(tx, organisation_id=id))
+
+
+async def count_agreements(tx: Transaction, id: UUID) -> int:
+    """How many agreements there were with an entry."""
+    return int(await MERGING.agreements_with(tx, organisation_id=id))
+
+
+async def count_referrals(tx: Transaction, id: UUID) -> int:
+    """How many were sent on to an entry."""
+    return int(await MERGING.referrals_to(tx, organisation_id=id))
+
+
+async def count_tags(tx: Transaction, id: UUID) -> int:
+    """How many tags an entry has."""
+    return int(await MERGING.tags_at(tx, organisation_id=id))
 
 
 async def count_people(tx: Transaction, id: UUID) -> int:
@@ -244,7 +254,10 @@ async def move_people(tx: Transaction, losing: UUID, surviving: UUID) -> None:
 MOVES: tuple[Move, ...] = (
     Move(one="contact", many="contacts", count=count_contacts, move=move_contacts),
     Move(
-        one="line of what happened", many="lines of what happened", count=count_timeline, move=move_timeline
+        one="line of what happened", many="lines of what happened", count=count_timeline, move=timeline.move
     ),
+    Move(one="agreement", many="agreements", count=count_agreements, move=agreements.move_agreements),
+    Move(one="referral", many="referrals", count=count_referrals, move=referrals.move),
+    Move(one="tag", many="tags", count=count_tags, move=tagging.move),
     Move(one="person who signs in", many="people who sign in", count=count_people, move=move_people),
 )

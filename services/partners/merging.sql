@@ -72,9 +72,17 @@ RETURNING c.id, c.organisation_id, c.role, c.name, c.channel, c.email, c.postal_
 -- How much is on the timeline of an entry.
 SELECT count(*) FROM timeline WHERE organisation_id = :organisation_id;
 
--- name: move_timeline!
--- What happened with the losing entry happened with the surviving one.
-UPDATE timeline SET organisation_id = :surviving WHERE organisation_id = :losing;
+-- name: agreements_with$
+-- How many agreements there were with an entry.
+SELECT count(*) FROM agreements WHERE organisation_id = :organisation_id;
+
+-- name: referrals_to$
+-- How many were sent on to an entry.
+SELECT count(*) FROM referrals WHERE organisation_id = :organisation_id;
+
+-- name: tags_at$
+-- How many tags an entry has.
+SELECT count(*) FROM organisation_tags WHERE organisation_id = :organisation_id;
 
 -- name: people_at$
 -- How many who were ever admitted belong to an entry.

@@ -14,13 +14,13 @@ from contracts.partners import AgreementReviewDue, OutcomeMet
 from services.partners.agreements import (
     PAGE,
     SIGN,
-    enter_on_timeline,
     lock,
     owners_to_choose,
     today_of,
     token_of,
 )
 from services.partners.queries import AGREEMENTS
+from services.partners.register import enter_on_timeline
 from services.partners.terms import LONGEST_TEXT, REMIND_BEFORE, Side, text_of
 from services.partners.today import Needed
 

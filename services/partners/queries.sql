@@ -241,18 +241,20 @@ SELECT closeness AS code, count(*) AS count FROM organisations WHERE merged_into
 
 -- name: timeline_of
 -- What happened with an organisation, newest first.
-SELECT id, happened_at, kind, what, detail, letter_id FROM timeline WHERE organisation_id = :organisation_id
+SELECT id, happened_at, kind, what, letter_id, written_by FROM timeline
+WHERE organisation_id = :organisation_id AND removed_at IS NULL
 ORDER BY happened_at DESC, id DESC LIMIT :most;
 
 -- name: timeline_lately
 -- What happened last with any organisation, newest first.
 SELECT t.happened_at, t.what, o.id AS organisation_id, o.name FROM timeline AS t
 JOIN organisations AS o ON o.id = t.organisation_id
+WHERE t.happened_at <= :now AND t.removed_at IS NULL
 ORDER BY t.happened_at DESC, t.id DESC LIMIT :most;
 
 -- name: timeline_heard_at$
 -- When something was last heard from another service.
-SELECT max(heard_at) FROM timeline;
+SELECT max(heard_at) FROM timeline WHERE kind LIKE 'letter%' OR kind = 'contribution_pledged';
 
 -- name: letters_of^
 -- How many letters to an organisation were sent, acknowledged and answered.

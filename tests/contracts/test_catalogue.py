@@ -73,6 +73,8 @@ def test_who_says_and_who_hears() -> None:
         "partners.token_issued.v1",
         "partners.token_revoked.v1",
         "partners.person_invited.v1",
+        "partners.referral_made.v1",
+        "partners.referral_reminded.v1",
         "partners.sign_in_requested.v1",
         "partners.person_data_requested.v1",
         "partners.erasure_requested.v1",

@@ -21,6 +21,7 @@ LISTS = (
     "kinds",
     "contact_roles",
     "closeness",
+    "needs",
     "exam_stages",
     "lawful_bases",
     "channels",

@@ -30,6 +30,7 @@ PATHS = (
     "/partners/organisations",
     "/partners/organisations/new",
     "/partners/views",
+    "/partners/referrals",
     "/partners/account",
     "/partners/sign-in",
     "/partners/sign-in/sent",

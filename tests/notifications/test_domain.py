@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from chassis.links import link_digest
+from chassis.working_days import working_days_after
 from services.notifications.domain import (
     ANSWER_STAGES,
     BODY_STATUSES,
@@ -37,7 +38,6 @@ from services.notifications.domain import (
     registered_words,
     response_token,
     very_late_on,
-    working_days_after,
 )
 
 FORUM = AskFormula(version=1, least_pence=300000, each_pence=1000, step_pence=10000, most_pence=500000)

@@ -22,6 +22,8 @@ from contracts.partners import (
     AgreementReviewDue,
     ChainHeadsReported,
     PersonInvited,
+    ReferralMade,
+    ReferralReminded,
     SignInRequested,
 )
 from services.notifications.held import TERMS
@@ -30,6 +32,7 @@ from tests.conftest import MakeDatabase, announced
 from tests.notifications.conftest import hear, rows, told
 
 EMAIL = "amina.marker@forum.example"
+_REFERRAL: dict[str, Any] = {"referral_id": uuid4(), "organisation_id": uuid4(), "need": "housing"}
 LINK = "https://forum.example/partners/sign-in/aaaabbbbccccddddeeeeffffgggghhhh"
 
 
@@ -68,6 +71,14 @@ def heads_reported(desk: Database, **numbers: int) -> Event:
     )
 
 
+def referred(desk: Database, fact: type[Fact], **said: Any) -> Event:
+    """A partner is to be asked about somebody who was sent on to them."""
+    link = "https://forum.example/partners/referred/aaaabbbbccccddddeeeeffffgg"
+    letter = {"name": "Minh <Marker>", "email": EMAIL, "organisation": "The Trust", "link": link}
+    sealed = seal(desk.context.keys, fact, "letter", {**letter, "reference": "SG-00417", "need": "Housing"})
+    return told(fact, uuid4(), **_REFERRAL, contact_id=uuid4(), letter=sealed, **said)
+
+
 async def notices(desk: Database) -> list[dict[str, Any]]:
     return await rows(desk, "SELECT * FROM notices ORDER BY made_at, id")
 
@@ -102,6 +113,39 @@ async def test_an_invitation_says_where_to_sign_in_and_carries_no_key(
     body = message.parsed.get_body(("plain",))
     assert body is not None
     assert "https://forum.example/partners/sign-in" in body.get_content().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("fact", "said", "question"),
+    [
+        (ReferralMade, {"made_on": date(2012, 2, 3)}, "Please tell us whether you can help them."),
+        (ReferralReminded, {"wanted": "answer"}, "Please tell us whether you can help them."),
+        (ReferralReminded, {"wanted": "outcome"}, "Please tell us whether it did."),
+    ],
+)
+async def test_a_partner_is_asked_about_a_referral_by_a_link(
+    desk: Database, mail: RecordingMailServer, fact: type[Fact], said: dict[str, Any], question: str
+) -> None:
+    await hear(desk, referred(desk, fact, **said))
+    await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    plain, page = (message.parsed.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert page is not None
+    words = " ".join(plain.get_content().split())
+    for expected in (question.removesuffix("."), "SG-00417", "Housing", "The Trust", "Dear Minh <Marker>,"):
+        assert expected in words
+    link = "https://forum.example/partners/referred/aaaabbbbccccddddeeeeffffgg"
+    assert link in plain.get_content().splitlines()
+    assert f'<a href="{link}">' in page.get_content()
+    [row] = await notices(desk)
+    assert (row["kind"], row["email"], row["body"]) == ("referral", None, None)
+
+
+async def test_a_referral_by_hand_is_no_message(desk: Database) -> None:
+    said: dict[str, Any] = {"made_on": date(2012, 2, 3), "letter": None, "contact_id": None}
+    await hear(desk, told(ReferralMade, uuid4(), **_REFERRAL, **said))
+    assert await notices(desk) == []
 
 
 async def test_an_auditor_is_told_how_far_the_records_go_and_how_to_compare(

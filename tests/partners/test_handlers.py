@@ -98,7 +98,7 @@ async def test_the_order_of_arrival_makes_no_difference(
     seen = []
     for order in permutations(events):
         async with register.transaction() as tx:
-            await tx.execute("TRUNCATE timeline, inbox")
+            await tx.execute("TRUNCATE timeline, timeline_files, inbox")
         for event in order:
             await hear(register, [event])
         seen.append([(row["id"], row["what"]) for row in await timeline(register)])

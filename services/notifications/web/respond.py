@@ -158,7 +158,7 @@ def _told(row: Any) -> str:
 
 
 def _unknown(request: Request) -> Response:
-    response: Response = site_of(request).page(request, "respond_unknown.html", status=404)
+    response: Response = site_of(request).page(request, "unknown_link.html", status=404)
     return _private(response)
 
 

@@ -18,13 +18,18 @@ from services.partners.web import (
     entries,
     listing,
     merging,
+    notes,
     outcomes,
     people,
+    referrals,
+    referred,
     register,
     rights,
     second_factor,
     sign_in,
     tagging,
+    timeline,
+    today,
     tokens,
     versions,
     views,
@@ -43,21 +48,23 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 _POST = ("POST",)
 
 #: What the paths of pages for people outside begin with.
-_PUBLIC = ("/agree/",)
 
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
-    groups = (_register(), _merging(), _agreements(), _signing_in(), _account(), _people(), _rights())
+    groups = (
+        *(_register(), _merging(), _agreements(), _dealings()),
+        *(_signing_in(), _account(), _people(), _rights()),
+    )
     routes = [route for group in groups for route in group]
-    return Site(database, routes, TEMPLATES, public=_PUBLIC).app
+    return Site(database, routes, TEMPLATES, public=("/agree/", referred.PATH)).app
 
 
 def _register() -> list[Route]:
     """Organisations and contacts."""
     read, write = Action.READ_PARTNERS, Action.WRITE_PARTNERS
     return [
-        page("/", register.home, read),
+        page("/", today.show, read),
         page("/organisations", listing.organisations, read),
         page("/organisations/new", entries.show_new, write),
         page("/organisations/new", entries.register, write, methods=_POST),
@@ -240,4 +247,35 @@ def _agreements() -> list[Route]:
         page("/agree/{token}", agree.show, public),
         page("/agree/{token}", agree.sign, public, methods=_POST),
         page("/agree/{token}/pdf", agree.as_pdf, public),
+    ]
+
+
+def _dealings() -> list[Route]:
+    """What happened with an organisation, and who was sent on to it."""
+    read, write, public = Action.READ_PARTNERS, Action.WRITE_PARTNERS, Action.BE_PUBLIC
+    of_one, entry, referral = "/organisations/{id}", "/timeline/{id}", "/referrals/{id}"
+    link = f"{referred.PATH}{{token}}"
+    return [
+        page(f"{of_one}/timeline", timeline.show_all, read),
+        page(f"{of_one}/timeline/new", notes.show_new, write),
+        page(f"{of_one}/timeline/new", notes.enter, write, methods=_POST),
+        page(entry, notes.show, read),
+        page(f"{entry}/edit", notes.show_edit, write),
+        page(f"{entry}/edit", notes.edit, write, methods=_POST),
+        page(f"{entry}/remove", notes.remove, write, methods=_POST),
+        page(f"{entry}/restore", notes.put_back, write, methods=_POST),
+        page(f"{entry}/calendar", notes.calendar, read),
+        page(f"{entry}/files", notes.attach, write, methods=_POST, largest=LARGEST_FILE),
+        page(f"{entry}/files/{{file}}", notes.download, read),
+        page(f"{entry}/files/{{file}}/remove", notes.detach, write, methods=_POST),
+        page("/referrals", referrals.show_all, read),
+        page(f"{of_one}/referrals/new", referrals.show_new, write),
+        page(f"{of_one}/referrals/new", referrals.make, write, methods=_POST),
+        page(referral, referrals.show, read),
+        page(f"{referral}/slip", referrals.slip, write),
+        page(f"{referral}/answer", referrals.record, write, methods=_POST),
+        page(f"{referral}/remind", referrals.remind, write, methods=_POST),
+        page(f"{referral}/take-back", referrals.take_back, write, methods=_POST),
+        page(link, referred.show, public),
+        page(link, referred.answer, public, methods=_POST),
     ]

@@ -14,23 +14,17 @@ from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry, House
 from chassis.web import Site, etag, give, new_key, read_id, see, site_of
-from contracts import notifications
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES, REGISTER
-from services.partners.queries import RIGHTS as REQUESTS
-from services.partners.web import agreements, merging
+from services.partners.web import agreements, merging, referrals, timeline
 from services.partners.web.documents import WholeOrganisationDocument
+from services.partners.web.timeline import LETTER
 from services.partners.web.wording import API_LIST, LIST, MOUNT, today, word, words
 
-#: Where a letter is shown: an address of the site, used like the links in its navigation.
-LETTER = "/letters/letters"
 CONTACTS = f"{MOUNT}/contacts"
 
-#: What is on a timeline because the letters section said so.
-_BY_LETTERS = {fact.NAME for fact in notifications.FACTS}
-
-#: The newest entries of a timeline that a page shows, and of the first page's.
+#: The newest entries of a timeline that a program is told, and those of all that the first page shows.
 TIMELINE, LATELY = 200, 10
 #: The newest letters and pledges that an organisation's page shows beside its timeline.
 FEW = 5
@@ -58,28 +52,19 @@ _DONE = {
 }
 
 
-async def home(request: Request) -> Response:
+async def at_a_glance(tx: Transaction) -> dict[str, Any]:
     """How many organisations there are of each kind, how closely we work, and what happened lately."""
-    site: Site = site_of(request)
-    house: House = site.context.house
-    async with site.database.reading() as tx:
-        total = await QUERIES.organisations_count(tx)
-        kinds = {row["code"]: row["count"] async for row in QUERIES.organisations_by_kind(tx)}
-        closeness = {row["code"]: row["count"] async for row in QUERIES.organisations_by_closeness(tx)}
-        lately = [_lately(row) async for row in QUERIES.timeline_lately(tx, most=LATELY)]
-        heard_at = await QUERIES.timeline_heard_at(tx)
-        waiting = await REQUESTS.requests_waiting(tx)
+    house = tx.context.house
+    kinds = {row["code"]: row["count"] async for row in QUERIES.organisations_by_kind(tx)}
+    closeness = {row["code"]: row["count"] async for row in QUERIES.organisations_by_closeness(tx)}
     by_kind = _counted(house.lists["kinds"], kinds, "kind")
-    return site.page(
-        request,
-        "home.html",
-        total=total,
-        by_kind=sorted(by_kind, key=lambda row: -row["count"]),
-        by_closeness=_counted(house.lists["closeness"], closeness, "closeness"),
-        timeline=lately,
-        as_of=heard_at,
-        requests={**waiting, "href": RIGHTS},
-    )
+    return {
+        "total": await QUERIES.organisations_count(tx),
+        "by_kind": sorted(by_kind, key=lambda row: -row["count"]),
+        "by_closeness": _counted(house.lists["closeness"], closeness, "closeness"),
+        "timeline": [_lately(row) async for row in QUERIES.timeline_lately(tx, now=tx.now, most=LATELY)],
+        "as_of": await QUERIES.timeline_heard_at(tx),
+    }
 
 
 def _counted(entries: Mapping[str, Entry], counts: Mapping[str, int], field: str) -> list[dict[str, Any]]:
@@ -106,7 +91,8 @@ async def organisation(request: Request) -> Response:
         if row["merged_into"]:
             return see(f"{LIST}/{row['merged_into']}")
         contacts = await _contacts(tx, row["id"], house)
-        entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
+        of_timeline = await timeline.of_organisation(tx, house, row["id"])
+        of_referrals = await referrals.of_organisation(tx, house, row["id"])
         letters = await QUERIES.letters_of(tx, organisation_id=row["id"])
         lately = [each async for each in REGISTER.letters_lately_of(tx, organisation_id=row["id"], most=FEW)]
         pledges = [each async for each in REGISTER.pledges_of(tx, organisation_id=row["id"], most=FEW)]
@@ -120,7 +106,8 @@ async def organisation(request: Request) -> Response:
         **agreed,
         organisation=_in_words(row, house, today(tx)),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
-        timeline=[_entry(each) for each in entries],
+        **of_timeline,
+        **of_referrals,
         letters_figures=dict(letters),
         letters=[{**_short(each), "status": _STATES.get(each["kind"], "unknown")} for each in lately],
         pledges=[_short(each) for each in pledges],
@@ -208,16 +195,6 @@ def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
     }
 
 
-def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "at": row["happened_at"],
-        "what": row["what"],
-        "detail": row["detail"],
-        "source_words": "Told us by Letters" if row["kind"] in _BY_LETTERS else "",
-        "href": f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None,
-    }
-
-
 async def api_organisation(request: Request) -> Response:
     """One organisation as JSON, with its contacts by role: their names and addresses are for the page."""
     site: Site = site_of(request)
@@ -227,10 +204,17 @@ async def api_organisation(request: Request) -> Response:
             return see(f"{API_LIST}/{row['merged_into']}")
         contacts = await _contacts(tx, row["id"], site.context.house)
         entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
-    timeline = [{**each, "at": each["happened_at"]} for each in entries]
+    told = [{**each, "at": each["happened_at"], "what": _impersonal(each)} for each in entries]
     found = Organisation.of(row)
-    whole = {**document(found), "contacts": contacts, "timeline": timeline}
+    whole = {**document(found), "contacts": contacts, "timeline": told}
     return give(WholeOrganisationDocument, whole, headers={"etag": etag(found.version)})
+
+
+def _impersonal(entry: Mapping[str, Any]) -> str:
+    """What an entry says to programs: where a person wrote it, or it is about one, only its kind."""
+    kind, what = str(entry["kind"]), str(entry["what"])
+    about_a_person = entry["written_by"] is not None or kind.startswith("referral")
+    return kind.replace("_", " ").capitalize() if about_a_person else what
 
 
 def document(organisation: Organisation) -> dict[str, Any]:
