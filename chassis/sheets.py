@@ -37,6 +37,7 @@ __all__ = [
     "money_pence",
     "one_of",
     "postcode",
+    "read_cell",
     "read_sheet",
     "telephone",
     "text",
@@ -596,7 +597,7 @@ def _row(record: _Record, header: _Header, limits: Limits) -> Iterator[Row | Fau
         if column is None:
             continue
         try:
-            cells[column.name] = _read_cell(column, cell, limits)
+            cells[column.name] = read_cell(column, cell, limits)
         except Unreadable as why:
             good = False
             yield Fault(line=record.line, column=spelt, fault=why.fault, cure=why.cure)
@@ -604,7 +605,9 @@ def _row(record: _Record, header: _Header, limits: Limits) -> Iterator[Row | Fau
         yield Row(record.line, cells)
 
 
-def _read_cell(column: Column, cell: str, limits: Limits) -> object:
+def read_cell(column: Column, cell: str, limits: Limits | None = None) -> object:
+    """What a cell says, of a file or of a form; nothing when it is empty. Raises Unreadable."""
+    limits = limits or Limits()
     if len(cell) > limits.cell:
         raise Unreadable(*_long_cell(limits))
     cell = _cleaned(cell, column.multiline)

@@ -25,6 +25,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 #: The lists that the services' pages and imports need in a house file.
 LISTS = tuple("areas professions kinds contact_roles closeness exam_stages lawful_bases channels".split())
+LISTS += ("needs", "languages")
 
 
 class NotInitialised(ChassisError):

@@ -34,6 +34,7 @@ from chassis.web.files import (
 from chassis.web.gate import FILE_POLICY, SECRET_ADDRESS, SECURITY_HEADERS, Gate
 from chassis.web.idempotency import once, see
 from chassis.web.pages import Site, application, site_of
+from chassis.web.publishing import publish
 from chassis.web.reading import read_form, read_id, read_json, read_pounds
 from chassis.web.server import PortTaken, WebServer
 from chassis.web.static import asset
@@ -79,6 +80,7 @@ __all__ = [
     "operation",
     "page",
     "pounds",
+    "publish",
     "read_document",
     "read_form",
     "read_id",

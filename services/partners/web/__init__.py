@@ -8,7 +8,17 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
-from services.partners.web import account, people, register, rights, second_factor, sign_in, tokens
+from services.partners.web import (
+    account,
+    directory,
+    openreferral,
+    people,
+    register,
+    rights,
+    second_factor,
+    sign_in,
+    tokens,
+)
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -18,7 +28,7 @@ _POST = ("POST",)
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
-    groups = (_register(), _signing_in(), _account(), _people(), _rights())
+    groups = (_register(), _signing_in(), _account(), _people(), _rights(), _directory())
     return Site(database, [route for group in groups for route in group], TEMPLATES).app
 
 
@@ -107,4 +117,26 @@ def _rights() -> list[Route]:
         page("/rights/{id}/archive", rights.download, answer),
         page(file, rights.show_file, answer),
         page(f"{file}/leave-out", rights.leave_out, answer, methods=_POST),
+    ]
+
+
+def _directory() -> list[Route]:
+    """Services that partners offer: for staff, and for everybody's programs."""
+    read, write, public = Action.READ_PARTNERS, Action.WRITE_PARTNERS, Action.BE_PUBLIC
+    return [
+        page("/services", directory.show_all, read),
+        page("/services/slip", directory.slip, read),
+        page("/services/new", directory.show_new, write),
+        page("/services/new", directory.add, write, methods=_POST),
+        page("/services/{id}", directory.show, read),
+        page("/services/{id}/edit", directory.show_edit, write),
+        page("/services/{id}/edit", directory.edit, write, methods=_POST),
+        page("/services/{id}/check", directory.check, write, methods=_POST),
+        page("/services/{id}/retire", directory.retire, write, methods=_POST),
+        page("/services/{id}/bring-back", directory.bring_back, write, methods=_POST),
+        page("/openreferral", openreferral.about, public),
+        page("/openreferral/services", openreferral.services, public),
+        page("/openreferral/services/{id}", openreferral.service, public),
+        page("/openreferral/organizations", openreferral.organizations, public),
+        page("/openreferral/organizations/{id}", openreferral.organization, public),
     ]

@@ -19,6 +19,7 @@ from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES
 from services.partners.queries import RIGHTS as REQUESTS
+from services.partners.web import directory
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 MOUNT = "/partners"
@@ -176,6 +177,7 @@ async def organisation(request: Request) -> Response:
         entries = [each async for each in QUERIES.timeline_of(tx, organisation_id=row["id"], most=TIMELINE)]
         letters = await QUERIES.letters_of(tx, organisation_id=row["id"])
         heard_at = await QUERIES.timeline_heard_at(tx)
+        offered = await directory.of_organisation(tx, house, row["id"])
     return site.page(
         request,
         "organisation.html",
@@ -184,6 +186,7 @@ async def organisation(request: Request) -> Response:
         timeline=[_entry(each) for each in entries],
         letters_figures=dict(letters),
         as_of=heard_at,
+        **offered,
     )
 
 
