@@ -41,6 +41,7 @@ __all__ = [
     "read_sheet",
     "telephone",
     "text",
+    "web_address",
     "whole_number",
 ]
 
@@ -606,7 +607,11 @@ def _row(record: _Record, header: _Header, limits: Limits) -> Iterator[Row | Fau
 
 
 def read_cell(column: Column, cell: str, limits: Limits | None = None) -> object:
-    """What a cell says, of a file or of a form; nothing when it is empty. Raises Unreadable."""
+    """What one cell says; None where it is empty.
+
+    Raises:
+        Unreadable: says why it cannot be used and what to write instead.
+    """
     limits = limits or Limits()
     if len(cell) > limits.cell:
         raise Unreadable(*_long_cell(limits))
@@ -870,6 +875,20 @@ def telephone(cell: str) -> str:
     if not re.fullmatch(r"\+?[0-9 ().-]+(?: ?(?:x|ext\.?) ?[0-9]{1,6})?", cell) or not 3 <= digits <= 20:
         raise Unreadable(f"{_quoted(cell)} is not a telephone number.", "Write it like 020 7946 0000.")
     return re.sub(" +", " ", cell)
+
+
+def web_address(cell: str) -> str:
+    """The address of a page, with https:// put before it where nothing stands there."""
+    written = cell if "://" in cell else f"https://{cell}"
+    label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    usable = re.fullmatch(
+        rf"https?://{label}(?:\.{label})+(?::[0-9]{{1,5}})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?", written
+    )
+    if not usable or len(written) > 300:
+        raise Unreadable(
+            f"{_quoted(cell)} is not the address of a website.", "Write it like https://www.body.example."
+        )
+    return written
 
 
 def postcode(cell: str) -> str:

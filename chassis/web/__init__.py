@@ -17,6 +17,7 @@ from chassis.web.access import (
 from chassis.web.api import give, operation, read_document
 from chassis.web.editing import Difference, differences, read_revision
 from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
+from chassis.web.fields import Faults, fault, fault_of, read_field, read_fields
 from chassis.web.files import (
     CSV,
     DOCX,
@@ -55,6 +56,7 @@ __all__ = [
     "SECURITY_HEADERS",
     "BadRequest",
     "Difference",
+    "Faults",
     "Forbidden",
     "Gate",
     "Kind",
@@ -71,6 +73,8 @@ __all__ = [
     "day",
     "differences",
     "environment",
+    "fault",
+    "fault_of",
     "give",
     "give_file",
     "has_proved",
@@ -82,6 +86,8 @@ __all__ = [
     "pounds",
     "publish",
     "read_document",
+    "read_field",
+    "read_fields",
     "read_form",
     "read_id",
     "read_json",

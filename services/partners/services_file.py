@@ -1,6 +1,5 @@
 """The directory as a CSV file, and what its columns may hold: a form is read as a line of the file is."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,24 +17,18 @@ from services.partners.queries import DIRECTORY
 
 FREE = "free"
 
-#: As RFC 3986 lets it be written, without a name before the host.
-_WEB_ADDRESS = re.compile(
-    r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]{1,5})?([/?#]([A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?"
-)
-
-
 #: The lists of the house from which codes come.
 LISTS = ("needs", "areas", "languages")
 
 
-def columns(house: House, known: Offer | None = None) -> dict[str, Column]:
-    """What a line or a form says of a service, by name; codes are those of the house's lists.
+def columns(house: House, known: Offer | None = None) -> list[Column]:
+    """What a line or a form says of a service; codes are those of the house's lists.
 
     Args:
         known: what was said before, of which codes stay good that the house no longer lists.
     """
     lists = {name: [*house.lists[name], *(getattr(known, name) if known else ())] for name in LISTS}
-    described = (
+    return [
         Column(name="name", read=sheets.text(200), required=True),
         Column(name="description", read=sheets.text(2_000), required=True, multiline=True),
         Column(name="needs", read=sheets.many_of(lists["needs"]), required=True),
@@ -44,14 +37,13 @@ def columns(house: House, known: Offer | None = None) -> dict[str, Column]:
         Column(name="cost", read=sheets.text(300), required=True),
         Column(name="telephone", read=sheets.telephone),
         Column(name="email", read=sheets.email_address),
-        Column(name="website", read=web_address),
+        Column(name="website", read=sheets.web_address),
         Column(name="postal_address", read=_address, multiline=True),
         Column(name="postcode", read=sheets.postcode),
         Column(name="opening_hours", read=sheets.text(500), multiline=True),
         Column(name="public_channels", read=sheets.many_of(tuple(Channel))),
         Column(name="status", read=sheets.one_of(("active", "inactive")), required=True),
-    )
-    return {column.name: column for column in described}
+    ]
 
 
 def offer_of(cells: Mapping[str, Any]) -> Offer:
@@ -76,13 +68,6 @@ def offer_of(cells: Mapping[str, Any]) -> Offer:
         opening_hours=cells["opening_hours"] or "",
         active=cells["status"] == "active",
     )
-
-
-def web_address(cell: str) -> str:
-    """An address that a browser opens, of a host with a dot, and without a name or a password in it."""
-    if not (_WEB_ADDRESS.fullmatch(cell) and len(cell) <= 500):
-        raise Unreadable("This is not the address of a website.", "Write it like https://body.example/help.")
-    return cell
 
 
 _lines = sheets.lines()
@@ -110,7 +95,7 @@ async def import_services(
         house = tx.context.house
         of_body = Column(name="identifier", read=sheets.text(60), required=True)
         checked = Column(name="checked_on", read=sheets.iso_date)
-        items = list(read_sheet(source, [of_body, checked, *columns(house).values()]))
+        items = list(read_sheet(source, [of_body, checked, *columns(house)]))
         rows = [item for item in items if isinstance(item, Row)]
         faults = [item for item in items if isinstance(item, Fault)]
         services, unusable = await _services_of(tx, rows)

@@ -12,13 +12,16 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import House
-from chassis.sheets import Unreadable, read_cell
+from chassis.sheets import Unreadable
 from chassis.web import (
     Difference,
+    Faults,
     Site,
     differences,
+    fault,
     new_key,
     once,
+    read_fields,
     read_form,
     read_id,
     read_revision,
@@ -29,9 +32,8 @@ from services.partners import directory
 from services.partners.directory import SERVICES, Channel, Offer, OfferedService, Status
 from services.partners.queries import DIRECTORY, QUERIES
 from services.partners.services_file import FREE, LISTS, columns, offer_of
-from services.partners.web.searching import cleaned, patterns_of, words_of
-
-ORGANISATIONS = "/partners/organisations"
+from services.partners.web.searching import cleaned, patterns_of
+from services.partners.web.wording import LIST, today, words
 
 #: Services on a page of the list, of a body that its page shows, and on one slip.
 PAGE, OF_BODY, ON_SLIP = 50, 5, 20
@@ -91,7 +93,7 @@ class _Search:
         """How many are found in all, those of this page, and the address of the next one."""
         total = await DIRECTORY.services_found(tx, **self.filters)
         listed = DIRECTORY.services_listed(
-            tx, **self.filters, today=directory.today(tx), after=self.after, most=PAGE + 1
+            tx, **self.filters, today=today(tx), after=self.after, most=PAGE + 1
         )
         rows = [row async for row in listed]
         last = rows[PAGE - 1]["id"] if len(rows) > PAGE else None
@@ -137,9 +139,9 @@ def _listed(row: Mapping[str, Any], house: House) -> dict[str, Any]:
         "href": f"{SERVICES}/{service.id}",
         "name": service.name,
         "organisation": row.get("organisation"),
-        "needs": words_of(house, "needs", service.needs),
+        "needs": words(house.lists["needs"], service.needs),
         "areas": _areas(service, house),
-        "languages": words_of(house, "languages", service.languages),
+        "languages": words(house.lists["languages"], service.languages),
         "cost": "Free" if service.free else service.cost,
         "badge": badge,
         "status": status,
@@ -152,16 +154,14 @@ def _areas(service: OfferedService, house: House) -> str:
     """``Brent, Ealing``; ``Brent, Ealing, Camden and 4 more``; ``Everywhere``."""
     if not service.areas or set(service.areas) >= set(house.lists["areas"]):
         return "Everywhere"
-    named = words_of(house, "areas", service.areas[:_NAMED])
+    named = words(house.lists["areas"], service.areas[:_NAMED])
     more = len(service.areas) - len(named)
     return f"{', '.join(named)} and {more} more" if more else ", ".join(named)
 
 
 async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) -> dict[str, Any]:
     """What the page of a body shows of the services that it offers."""
-    found = DIRECTORY.services_of(
-        tx, organisation_id=organisation_id, today=directory.today(tx), most=OF_BODY
-    )
+    found = DIRECTORY.services_of(tx, organisation_id=organisation_id, today=today(tx), most=OF_BODY)
     rows = [row async for row in found]
     return {
         "services": [_listed(row, house) for row in rows],
@@ -179,7 +179,7 @@ async def show(request: Request) -> Response:
     site: Site = site_of(request)
     house: House = site.context.house
     async with site.database.reading() as tx:
-        row = await DIRECTORY.service_by_id(tx, id=read_id(request), today=directory.today(tx))
+        row = await DIRECTORY.service_by_id(tx, id=read_id(request), today=today(tx))
     if row is None:
         raise NotFound
     service = OfferedService.of(row)
@@ -188,10 +188,10 @@ async def show(request: Request) -> Response:
         "service.html",
         service=service,
         listed=_listed(row, house),
-        areas=words_of(house, "areas", service.areas),
+        areas=words(house.lists["areas"], service.areas),
         ways=_ways(service),
         checker=row["checker"],
-        organisation_href=f"{ORGANISATIONS}/{service.organisation_id}",
+        organisation_href=f"{LIST}/{service.organisation_id}",
         href=f"{SERVICES}/{service.id}",
         list_href=SERVICES,
         key=new_key(request),
@@ -227,7 +227,7 @@ async def slip(request: Request) -> Response:
             continue
     async with site.database.reading() as tx:
         rows = [row async for row in DIRECTORY.services_by_id(tx, ids=ids)]
-        day = directory.today(tx)
+        day = today(tx)
     chosen = [(row["organisation"], OfferedService.of(row)) for row in rows]
     return site.page(
         request,
@@ -237,7 +237,7 @@ async def slip(request: Request) -> Response:
                 "organisation": organisation,
                 "service": service,
                 "ways": [way for way in _ways(service) if way["public"]],
-                "languages": words_of(house, "languages", service.languages),
+                "languages": words(house.lists["languages"], service.languages),
             }
             for organisation, service in chosen
             if service.status is Status.ACTIVE
@@ -269,7 +269,6 @@ LABELS = {
 _SEVERAL = ("needs", "areas", "languages", "public_channels")
 
 Values = dict[str, Any]
-Faults = dict[str, dict[str, str]]
 
 
 async def show_new(request: Request) -> Response:
@@ -302,7 +301,7 @@ async def add(request: Request) -> Response:
         body = await DIRECTORY.organisation_identified(tx, identifier=values["identifier"])
         if body is None:
             cure = "Write its identifier as its page shows it, such as GB-CHC-276886."
-            faults["identifier"] = {"fault": "There is no such organisation.", "cure": cure}
+            faults["identifier"] = fault("There is no such organisation.", cure)
         if faults or offer is None:
             return _form(request, values, faults, status=422)
         return _to(await directory.add(tx, body, offer), "added")
@@ -313,7 +312,7 @@ async def add(request: Request) -> Response:
 async def show_edit(request: Request) -> Response:
     """The form with what is known of a service."""
     async with site_of(request).database.reading() as tx:
-        row = await DIRECTORY.service_by_id(tx, id=read_id(request), today=directory.today(tx))
+        row = await DIRECTORY.service_by_id(tx, id=read_id(request), today=today(tx))
     if row is None:
         raise NotFound
     service = OfferedService.of(row)
@@ -417,7 +416,7 @@ def _choices(house: House, name: str, chosen: Sequence[str]) -> list[tuple[str, 
 
 def _typed(form: FormData) -> Values:
     """What the form says, as it is shown again."""
-    values: Values = {name: str(form.get(name, "")).replace("\r\n", "\n").strip() for name in LABELS}
+    values: Values = {name: str(form.get(name, "")).strip() for name in LABELS}
     return values | {
         "charge": str(form.get("charge", "")),
         **{name: [str(each) for each in form.getlist(name)] for name in _SEVERAL},
@@ -447,32 +446,21 @@ _MISSING = {
 
 def _read(house: House, values: Values, known: OfferedService | None = None) -> tuple[Offer | None, Faults]:
     """What the form says, each field read as a cell of a file is; or what is wrong with which field."""
-    cells: dict[str, Any] = {}
-    faults: Faults = {}
-    for name, column in columns(house, known).items():
-        typed = FREE if name == "cost" and values["charge"] == FREE else values[name]
-        text = ";".join(typed) if isinstance(typed, list) else typed
-        try:
-            cells[name] = read_cell(column, text)
-        except Unreadable as error:
-            what, cure = (error.fault, error.cure) if text else _MISSING[name]
-            faults[name] = _fault(what, cure)
+    several = {name: ";".join(values[name]) for name in _SEVERAL}
+    typed = {**values, **several, **({"cost": FREE} if values["charge"] == FREE else {})}
+    cells, faults = read_fields(columns(house, known), typed)
+    faults |= {name: fault(*_MISSING[name]) for name in faults if not typed[name]}
     if faults:
         return None, faults
     try:
         return offer_of(cells), {}
     except Unreadable as error:
-        return None, {"telephone": _fault(error.fault, error.cure)}
-
-
-def _fault(what: str, cure: str) -> dict[str, str]:
-    """A file has cells, a form has fields."""
-    return {"fault": what.replace("cell", "field"), "cure": cure.replace("cell", "field")}
+        return None, {"telephone": fault(error.fault, error.cure)}
 
 
 def _in_words(offer: Offer, house: House) -> dict[str, str]:
     """What somebody says of a service, field by field, to be laid beside what somebody else says."""
-    listed = {name: ", ".join(words_of(house, name, getattr(offer, name))) for name in LISTS}
+    listed = {name: ", ".join(words(house.lists[name], getattr(offer, name))) for name in LISTS}
     same = ("name", "description", "telephone", "email", "website", "postcode", "opening_hours")
     return {
         **{name: getattr(offer, name) or "" for name in same},

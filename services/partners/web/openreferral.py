@@ -16,9 +16,10 @@ from starlette.responses import Response
 from chassis.errors import NotFound
 from chassis.house import House
 from chassis.web import BadRequest, publish, read_id, site_of
-from services.partners.directory import Channel, OfferedService, today
+from services.partners.directory import Channel, OfferedService
 from services.partners.queries import DIRECTORY
-from services.partners.web.searching import patterns_of, words_of
+from services.partners.web.searching import patterns_of
+from services.partners.web.wording import today, words
 
 VERSION = "HSDS-UK-3.0"
 PROFILE = "https://docs.openreferraluk.org/en/latest/"
@@ -246,7 +247,9 @@ def _several(service: OfferedService, house: House) -> dict[str, Any]:
         hours = [{"id": part("schedule"), "description": service.opening_hours}]
     languages = [
         {"id": part("language", code), "code": code, "name": name}
-        for code, name in zip(service.languages, words_of(house, "languages", service.languages), strict=True)
+        for code, name in zip(
+            service.languages, words(house.lists["languages"], service.languages), strict=True
+        )
     ]
     fee = {"amount": 0, "currency": "GBP"} if service.free else {"amount_description": service.cost}
     return {
@@ -256,7 +259,7 @@ def _several(service: OfferedService, house: House) -> dict[str, Any]:
         "cost_options": [{"id": part("cost"), "option": "Free" if service.free else "Charged", **fee}],
         "service_areas": [
             {"id": part("area", code), "name": name, **_gss(code)}
-            for code, name in zip(service.areas, words_of(house, "areas", service.areas), strict=True)
+            for code, name in zip(service.areas, words(house.lists["areas"], service.areas), strict=True)
         ],
         "service_at_locations": _locations(service, part),
         "attributes": [
@@ -268,7 +271,7 @@ def _several(service: OfferedService, house: House) -> dict[str, Any]:
                 "taxonomy_term_id": term_id(code),
                 "taxonomy_term": _term(code, name),
             }
-            for code, name in zip(service.needs, words_of(house, "needs", service.needs), strict=True)
+            for code, name in zip(service.needs, words(house.lists["needs"], service.needs), strict=True)
         ],
     }
 
@@ -325,6 +328,6 @@ def organization_document(row: Mapping[str, Any], house: House) -> dict[str, Any
 
 def _described(kinds: Iterable[str], areas: Iterable[str], house: House) -> str:
     """``Specialist advice, forum or network; works in Brent, Ealing``."""
-    what = ", ".join(words_of(house, "kinds", kinds)) or "Organisation"
+    what = ", ".join(words(house.lists["kinds"], kinds)) or "Organisation"
     where = list(areas)
-    return f"{what}; works in {', '.join(words_of(house, 'areas', where))}" if where else what
+    return f"{what}; works in {', '.join(words(house.lists['areas'], where))}" if where else what

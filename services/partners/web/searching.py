@@ -1,8 +1,5 @@
-"""What lists are searched by, and the words for codes."""
+"""What lists are searched by."""
 
-from collections.abc import Iterable
-
-from chassis.house import House
 from services.partners.domain import folded
 
 
@@ -18,9 +15,3 @@ def patterns_of(text: str) -> list[str]:
 
 
 _ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\%_"})
-
-
-def words_of(house: House, name: str, codes: Iterable[str]) -> list[str]:
-    """The names of codes for people; the code itself where the house no longer lists it."""
-    entries = house.lists[name]
-    return [entries[code].name if code in entries else code for code in codes]
