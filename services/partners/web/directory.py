@@ -301,8 +301,9 @@ async def add(request: Request) -> Response:
         body = await DIRECTORY.organisation_identified(tx, identifier=values["identifier"])
         if body is None:
             cure = "Write its identifier as its page shows it, such as GB-CHC-276886."
-            faults["identifier"] = fault("There is no such organisation.", cure)
-        if faults or offer is None:
+            unknown = {"identifier": fault("There is no such organisation.", cure)}
+            return _form(request, values, unknown | faults, status=422)
+        if offer is None:
             return _form(request, values, faults, status=422)
         return _to(await directory.add(tx, body, offer), "added")
 
@@ -329,7 +330,7 @@ async def edit(request: Request) -> Response:
         known = await directory.locked(tx, id)
         values = _typed(form)
         offer, faults = _read(house, values, known)
-        if faults or offer is None:
+        if offer is None:
             return _form(
                 request, values, faults, status=422, service=known, revision=revision, checked=checked
             )
