@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
-from asyncpg.pool import PoolConnectionProxy
 
 from chassis.database import Database
 from services.partners import directory
@@ -18,6 +17,7 @@ from services.partners.queries import DIRECTORY
 from services.partners.register import write_organisations
 from services.partners.services_file import import_services
 from tests.conftest import EXAMPLES
+from tests.watching import Watched
 
 OFFER = Offer(
     name="Housing drop-in",
@@ -87,24 +87,10 @@ def _service(organisation_id: UUID, number: int, day: Any) -> OfferedService:
     return OfferedService(id=id, organisation_id=organisation_id, **said, checked_on=day, checked_by=None)
 
 
-class Watched(Database):
-    """A second pool on the database of another, which remembers what it was asked."""
-
-    def __init__(self, other: Database) -> None:
-        super().__init__(other._url, other.context)
-        self.asked: list[str] = []
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
-        async with super().connection() as connection:
-            with connection.query_logger(lambda record: self.asked.append(record.query)):
-                yield connection
-
-
 @asynccontextmanager
 async def watched(database: Database) -> AsyncIterator[Watched]:
     """The same database, open, and counting."""
-    watched = Watched(database)
+    watched = Watched(database._url, database.context)
     await watched.open()
     try:
         yield watched
