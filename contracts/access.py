@@ -95,6 +95,9 @@ AUDIT = "/partners/audit"
 PEOPLE = "/partners/people"
 #: Where requests are that people make about what is held on them.
 RIGHTS = "/partners/rights"
+#: Below these anybody's programs read what is published for all, pages of other sites among them. Nobody
+#: signs in there, and whoever has signed in is not known there.
+OPEN_DATA = ("/partners/openreferral",)
 #: Where one shows one's second factor.
 PROVE = "/partners/prove"
 

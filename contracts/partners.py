@@ -29,7 +29,7 @@ class OrganisationState(Fact):
     closed_on = fields.Date(required=True, allow_none=True)
     #: The body that took over from a closed one.
     successor_id = fields.UUID(required=True, allow_none=True)
-    #: What it took over: letters, referrals, agreements. What is not named has ended.
+    #: What it took over: letters, referrals, agreements, services. What is not named has ended.
     handed_over = fields.List(fields.String(validate=_CODE), load_default=[])
     #: The entry that this one was merged into. Whoever points here means that one.
     merged_into = fields.UUID(load_default=None, allow_none=True)

@@ -24,8 +24,9 @@ _log = logger(__name__)
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 #: The lists that the services' pages and imports need in a house file.
-LISTS = tuple(
-    "areas professions kinds contact_roles closeness needs exam_stages lawful_bases channels".split()
+LISTS = (
+    *("areas", "professions", "kinds", "contact_roles", "closeness", "needs", "languages"),
+    *("exam_stages", "lawful_bases", "channels"),
 )
 
 

@@ -50,6 +50,7 @@ from services.partners.figures import figures as partners_of
 from services.partners.held import was_erased
 from services.partners.imports import import_partners
 from services.partners.queries import PEOPLE
+from services.partners.services_file import import_services
 from services.partners.signing_in import ready_link
 
 #: The two trusts that were in the doctors' project, by the area they served, and what they answered.
@@ -109,6 +110,7 @@ async def _play(process: Process, console: Console) -> None:
     """The steps of the year. Eight days pass between the letters and the answers."""
     with _steps(console) as step:
         await step("Importing organisations and contacts", _import_partners(process))
+        await step("Importing what partners offer", _import_services(process))
         await step("Importing registrations", _import_registrations(process))
         await step("Letting the services hear of each other", quiet(process))
         await step("Writing to the 33 trusts", _send(process))
@@ -165,6 +167,11 @@ async def _import_partners(process: Process) -> None:
     _refuse_faults(
         await import_partners(process.database(PARTNERS), EXAMPLES / "partners.csv", dry_run=False)
     )
+
+
+async def _import_services(process: Process) -> None:
+    if faults := await import_services(process.database(PARTNERS), EXAMPLES / "services.csv"):
+        raise ValueError(str(faults[0]))
 
 
 async def _import_registrations(process: Process) -> None:

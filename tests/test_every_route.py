@@ -24,7 +24,7 @@ from chassis.config import Settings
 from chassis.database import Database, Transaction
 from chassis.files import keep_file
 from chassis.web import Gate
-from contracts.access import ACCOUNT, RENEW, RULES, Action, Role
+from contracts.access import ACCOUNT, OPEN_DATA, RENEW, RULES, Action, Role
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
@@ -34,6 +34,7 @@ from services.partners import agreements, people, referrals, rights, tagging, ti
 from services.partners.agreements import Signer
 from services.partners.examples import agree
 from services.partners.imports import import_partners
+from services.partners.services_file import import_services
 from tests.access import EVERYTHING, form_key, token
 from tests.conftest import EXAMPLES, MakeDatabase
 from tests.crawling import contents
@@ -124,6 +125,7 @@ async def gated(app: Starlette, database: Database, service: str) -> AsyncIterat
 async def a_register(opened: Opened) -> None:
     """Partners with people in it, one of whom has signed in in two browsers and waits for another link."""
     await import_partners(opened.database, EXAMPLES / "partners.csv", dry_run=False)
+    assert await import_services(opened.database, EXAMPLES / "services.csv") == []
     async with opened.database.transaction() as tx:
         id = await people.invite(tx, name="Amina", email=EMAIL, roles=list(Role))
         await tokens.issue(tx, id, name="figures", role="staff", writes=True, days=3)
@@ -246,7 +248,9 @@ def says_what_it_is(answer: httpx.Response) -> None:
     if kind.startswith("text/") or "xml" in kind:
         assert kind.endswith("charset=utf-8"), answer.request.url
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["cache-control"] == "no-store"
+    open_data = answer.request.url.path.startswith(OPEN_DATA) and answer.status_code == 200
+    assert answer.headers["cache-control"] == ("public, max-age=300" if open_data else "no-store")
+    assert ("access-control-allow-origin" in answer.headers) is answer.request.url.path.startswith(OPEN_DATA)
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert "max-age=63072000" in answer.headers["strict-transport-security"]
 

@@ -35,6 +35,7 @@ from chassis.web.files import (
 from chassis.web.gate import FILE_POLICY, SECRET_ADDRESS, SECURITY_HEADERS, Gate
 from chassis.web.idempotency import once, see
 from chassis.web.pages import Site, application, site_of
+from chassis.web.publishing import publish
 from chassis.web.reading import read_form, read_id, read_json, read_pounds
 from chassis.web.server import PortTaken, WebServer
 from chassis.web.static import asset
@@ -84,6 +85,7 @@ __all__ = [
     "operation",
     "page",
     "pounds",
+    "publish",
     "read_document",
     "read_field",
     "read_fields",

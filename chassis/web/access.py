@@ -25,7 +25,7 @@ from chassis.database import Transaction
 from chassis.errors import Conflict, Refused
 from chassis.keys import Keyring
 from chassis.web.words import lately
-from contracts.access import PROVE, RENEW, RULES, SIGNED_BY, Action, may
+from contracts.access import OPEN_DATA, PROVE, RENEW, RULES, SIGNED_BY, Action, may
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -205,6 +205,11 @@ def is_api(request: Request) -> bool:
     """Whether the address is one of the API's."""
     path: str = request.scope["path"]
     return "/api/" in path
+
+
+def is_open(path: str) -> bool:
+    """Whether what stands under a path is published for everybody's programs."""
+    return path.startswith(tuple(f"{each}/" for each in OPEN_DATA)) or path in OPEN_DATA
 
 
 def signed_in(request: Request) -> Person:

@@ -13,7 +13,7 @@ from chassis.access import NoSession
 from chassis.context import current_cause
 from chassis.errors import Refused
 from chassis.log import describe, logger
-from chassis.web.access import OfAnotherSession, id_of, is_api, to_prove, to_sign_in
+from chassis.web.access import OfAnotherSession, id_of, is_api, is_open, to_prove, to_sign_in
 from chassis.web.templates import render
 from contracts.access import PROVE
 
@@ -196,9 +196,10 @@ def problem(status: int, what: str, cure: str, **more: str) -> Response:
 
 
 def wants_json(request: Request) -> bool:
-    """Whether a program asks. The API always answers programs."""
+    """Whether a program asks. The API always answers programs, and so does what is published for them."""
     accept = request.headers.get("accept", "").lower()
-    return is_api(request) or ("json" in accept and "text/html" not in accept)
+    of_programs = is_api(request) or is_open(request.scope["path"])
+    return of_programs or ("json" in accept and "text/html" not in accept)
 
 
 def route_of(request: Request) -> str:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.config import Settings
 from chassis.log import logger
+from chassis.web.access import is_open
 from chassis.web.errors import problem, wants_json
 from chassis.web.pace import Pace
 
@@ -29,6 +30,9 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+
+#: Of what is published for everybody: pages of other sites may read it, and browsers send no cookie with it.
+OPEN_HEADERS = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
 #: The policy of a file that somebody made: nothing in it runs, loads, sends or is framed.
 FILE_POLICY = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -71,9 +75,11 @@ class Gate:
         self._pace = Pace(settings.pace)
         headers = {**SECURITY_HEADERS, **(_OVER_TLS if settings.over_tls else {})}
         self._answer = Protected(self._admit, headers)
+        self._answer_all = Protected(self._admit, headers | OPEN_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._answer(scope, receive, send)
+        answer = self._answer_all if is_open(scope.get("path", "")) else self._answer
+        await answer(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
@@ -98,11 +104,15 @@ class Gate:
         return None
 
     def _from_elsewhere(self, scope: Scope, headers: Headers) -> bool:
-        """Whether another site made the browser send this. It may link here: a document, fetched safely."""
+        """Whether another site made the browser send this. It may link here: a document, fetched safely; and
+        read what is published for all.
+        """
         safe, origin = scope["method"] in _SAFE, headers.get("origin")
         if not safe and origin is not None and not self._is_ours(origin, headers.get("host", "")):
             return True
         if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+            return False
+        if safe and is_open(scope["path"]):
             return False
         mode, target = headers.get("sec-fetch-mode", "navigate"), headers.get("sec-fetch-dest", "document")
         return not (safe and mode == "navigate" and target == "document")

@@ -16,7 +16,7 @@ from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
 from chassis.web import day
-from services.partners import agreements, announcements, referrals
+from services.partners import agreements, announcements, directory, referrals
 from services.partners.domain import HandedOver, Organisation, organisation_after
 from services.partners.queries import MERGING, QUERIES
 from services.partners.register import enter_on_timeline, write_organisations
@@ -33,8 +33,8 @@ class Handover:
     #: How many are open.
     count: Callable[[Transaction, UUID], Awaitable[int]]
     #: From the closed body to the last one of its chain that is open.
-    hand_over: Callable[[Transaction, UUID, UUID], Awaitable[None]]
-    end: Callable[[Transaction, UUID], Awaitable[None]]
+    hand_over: Callable[[Transaction, UUID, UUID], Awaitable[object]]
+    end: Callable[[Transaction, UUID], Awaitable[object]]
 
 
 #: Of those who keep referrals and agreements.
@@ -47,6 +47,9 @@ HANDOVERS: tuple[Handover, ...] = (
     ),
     Handover(
         what=HandedOver.REFERRALS, count=referrals.open_of, hand_over=referrals.hand_over, end=referrals.end
+    ),
+    Handover(
+        what=HandedOver.SERVICES, count=directory.open_of, hand_over=directory.hand_over, end=directory.end
     ),
 )
 

@@ -19,6 +19,7 @@ class HandedOver(StrEnum):
     LETTERS = "letters"
     REFERRALS = "referrals"
     AGREEMENTS = "agreements"
+    SERVICES = "services"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
-from services.partners import agreements, announcements, people, referrals, tagging, timeline
+from services.partners import agreements, announcements, directory, people, referrals, tagging, timeline
 from services.partners.domain import Contact, Fate, Organisation
 from services.partners.queries import MERGING, QUERIES
 from services.partners.register import enter_on_timeline, write_contacts, write_organisations
@@ -59,7 +59,7 @@ class Move:
     #: How many an entry has.
     count: Callable[[Transaction, UUID], Awaitable[int]]
     #: Moves them from the losing entry to the surviving one, and says so to whoever keeps copies.
-    move: Callable[[Transaction, UUID, UUID], Awaitable[None]]
+    move: Callable[[Transaction, UUID, UUID], Awaitable[object]]
 
 
 def combined(surviving: Organisation, losing: Organisation, chosen: Mapping[str, Side]) -> Organisation:
@@ -234,6 +234,11 @@ async def count_referrals(tx: Transaction, id: UUID) -> int:
     return int(await MERGING.referrals_to(tx, organisation_id=id))
 
 
+async def count_services(tx: Transaction, id: UUID) -> int:
+    """How many services an entry offers or has offered."""
+    return int(await MERGING.services_at(tx, organisation_id=id))
+
+
 async def count_tags(tx: Transaction, id: UUID) -> int:
     """How many tags an entry has."""
     return int(await MERGING.tags_at(tx, organisation_id=id))
@@ -258,6 +263,7 @@ MOVES: tuple[Move, ...] = (
     ),
     Move(one="agreement", many="agreements", count=count_agreements, move=agreements.move_agreements),
     Move(one="referral", many="referrals", count=count_referrals, move=referrals.move),
+    Move(one="service", many="services", count=count_services, move=directory.move),
     Move(one="tag", many="tags", count=count_tags, move=tagging.move),
     Move(one="person who signs in", many="people who sign in", count=count_people, move=move_people),
 )

@@ -80,6 +80,10 @@ SELECT count(*) FROM agreements WHERE organisation_id = :organisation_id;
 -- How many were sent on to an entry.
 SELECT count(*) FROM referrals WHERE organisation_id = :organisation_id;
 
+-- name: services_at$
+-- How many services an entry offers or has offered.
+SELECT count(*) FROM offered_services WHERE organisation_id = :organisation_id;
+
 -- name: tags_at$
 -- How many tags an entry has.
 SELECT count(*) FROM organisation_tags WHERE organisation_id = :organisation_id;

@@ -14,13 +14,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import events, idle, imports, letters, sessions
+from tests.benchmarks import events, idle, imports, letters, register, sessions
+from tests.benchmarks.load import USERS
 from tests.journeys.running import ROOT
 
 PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "events": events.measure,
     "letters": letters.measure,
     "import": imports.measure,
+    "register": register.measure,
     "sessions": sessions.measure,
     "idle": idle.measure,
 }
@@ -54,6 +56,26 @@ WORDS = {
         "copy_per_s": "the same rows by COPY: lines/s",
         "share_of_copy": "the import's share of COPY",
         "peak_mb": "the import's memory at its peak, by number of lines; flat is the aim: MB",
+    },
+    "register": {
+        "conduit_list_per_s": f"the list with a search, {USERS} parallel users: pages/s",
+        "conduit_list_p99_ms": "the same, 99th percentile: ms",
+        "conduit_list_cpu_ms": "the same, time of a processor for a page, without PostgreSQL's: ms",
+        "django_list_per_s": "the same by Django, its ORM and its templates, one worker of gunicorn: pages/s",
+        "django_list_p99_ms": "the same, 99th percentile: ms",
+        "django_list_cpu_ms": "the same, time of a processor: ms",
+        "ratio_list": "Conduit to Django; 3 is the aim",
+        "conduit_organisation_per_s": "the page of one organisation: pages/s",
+        "conduit_organisation_p99_ms": "the same, 99th percentile: ms",
+        "conduit_organisation_cpu_ms": "the same, time of a processor: ms",
+        "django_organisation_per_s": "the same by Django: pages/s",
+        "django_organisation_p99_ms": "the same, 99th percentile: ms",
+        "django_organisation_cpu_ms": "the same, time of a processor: ms",
+        "ratio_organisation": "Conduit to Django; 3 is the aim",
+        "conduit_list_statements": "statements for a list, by organisations; the same is the aim",
+        "django_list_statements": "the same by Django",
+        "conduit_organisation_statements": "statements for one organisation, by organisations",
+        "django_organisation_statements": "the same by Django",
     },
     "sessions": {
         "page_us": "a page of the register, from request to answer, in the process: µs",

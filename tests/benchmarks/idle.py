@@ -1,12 +1,11 @@
 """Idle: what ``conduit up --example`` costs while nobody does anything, its PostgreSQL included."""
 
-import os
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from chassis.embedded import EmbeddedPostgres
+from tests.benchmarks.servers import family, processor_seconds
 from tests.journeys.running import Running
 
 #: Seconds until the start is over, and seconds that are looked at.
@@ -23,33 +22,19 @@ def measure() -> dict[str, float]:
         with Running(Path(folder) / "home", "--example") as running:
             running.wait_until_ready(120)
             time.sleep(SETTLING)
-            before = sum(map(_seconds, _everything(running, Path(folder))))
+            before = sum(map(processor_seconds, _everything(running, Path(folder))))
             time.sleep(LOOKING)
             everything = _everything(running, Path(folder))
-            used = sum(map(_seconds, everything)) - before
+            used = sum(map(processor_seconds, everything)) - before
             memory = sum(map(_megabytes, everything))
     return {"cpu_percent": round(used / LOOKING * 100, 2), "rss_mb": round(memory, 1)}
-
-
-def _family(process: int) -> Iterator[int]:
-    """A process and everything that it started."""
-    yield process
-    for task in Path(f"/proc/{process}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield from _family(int(child))
 
 
 def _everything(running: Running, folder: Path) -> list[int]:
     """The command with its child, and the embedded PostgreSQL, which is nobody's child."""
     server = EmbeddedPostgres(folder / "home").pid
     assert server is not None
-    return [*_family(running.pid), *_family(server)]
-
-
-def _seconds(process: int) -> float:
-    """Processor time so far, with that of children that have ended."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return [*family(running.pid), *family(server)]
 
 
 def _megabytes(process: int) -> float:

@@ -89,3 +89,17 @@ def peak_megabytes() -> float:
     status = Path("/proc/self/status").read_text().splitlines()
     peak = next(line for line in status if line.startswith("VmHWM:"))
     return round(int(peak.split()[1]) / 1024, 1)
+
+
+def family(process: int) -> Iterator[int]:
+    """A process and everything that it started."""
+    yield process
+    for task in Path(f"/proc/{process}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield from family(int(child))
+
+
+def processor_seconds(process: int) -> float:
+    """Processor time so far, with that of children that have ended."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -25,6 +25,8 @@ LISTS = (
     "exam_stages",
     "lawful_bases",
     "channels",
+    "needs",
+    "languages",
 )
 MERGE_FIELDS = set(
     "contact_name contact_role body_name areas registered profession_plural ask evidence_date "
@@ -193,6 +195,29 @@ def test_no_cell_begins_like_a_formula(partners: list[Line]) -> None:
     assert not [
         value for line in partners for value in line.values() if value.startswith(("=", "+", "-", "@"))
     ]
+
+
+# What they offer
+
+
+def test_every_service_is_of_a_body_in_the_file_and_speaks_in_codes_of_the_house(
+    house: House, partners: list[Line]
+) -> None:
+    services = _lines("services.csv")
+    assert len(services) == 13
+    assert len({(line["identifier"], line["name"]) for line in services}) == 13
+    assert {line["identifier"] for line in services} <= {line["identifier"] for line in partners}
+    for line in services:
+        for name in ("needs", "areas", "languages"):
+            assert set(line[name].split(";")) <= set(house.lists[name]), line
+    assert {need for line in services for need in line["needs"].split(";")} == set(house.lists["needs"])
+
+
+def test_no_service_can_be_rung_or_written_to() -> None:
+    for line in _lines("services.csv"):
+        assert re.fullmatch(r"(020 7946 0\d{3})?", line["telephone"]), line
+        assert re.fullmatch(r"([a-z]+@[a-z0-9-]+\.example)?", line["email"]), line
+        assert re.fullmatch(r"(https://[a-z0-9-]+\.example(/[a-z-]+)?)?", line["website"]), line
 
 
 # Registrations

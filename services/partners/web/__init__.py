@@ -14,11 +14,13 @@ from services.partners.web import (
     agreements,
     closing,
     contacts,
+    directory,
     drafting,
     entries,
     listing,
     merging,
     notes,
+    openreferral,
     outcomes,
     people,
     referrals,
@@ -53,7 +55,7 @@ _POST = ("POST",)
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
     groups = (
-        *(_register(), _merging(), _agreements(), _dealings()),
+        *(_register(), _merging(), _agreements(), _dealings(), _directory()),
         *(_signing_in(), _account(), _people(), _rights()),
     )
     routes = [route for group in groups for route in group]
@@ -278,4 +280,26 @@ def _dealings() -> list[Route]:
         page(f"{referral}/take-back", referrals.take_back, write, methods=_POST),
         page(link, referred.show, public),
         page(link, referred.answer, public, methods=_POST),
+    ]
+
+
+def _directory() -> list[Route]:
+    """Services that partners offer: for staff, and for everybody's programs."""
+    read, write, public = Action.READ_PARTNERS, Action.WRITE_PARTNERS, Action.BE_PUBLIC
+    return [
+        page("/services", directory.show_all, read),
+        page("/services/slip", directory.slip, read),
+        page("/services/new", directory.show_new, write),
+        page("/services/new", directory.add, write, methods=_POST),
+        page("/services/{id}", directory.show, read),
+        page("/services/{id}/edit", directory.show_edit, write),
+        page("/services/{id}/edit", directory.edit, write, methods=_POST),
+        page("/services/{id}/check", directory.check, write, methods=_POST),
+        page("/services/{id}/retire", directory.retire, write, methods=_POST),
+        page("/services/{id}/bring-back", directory.bring_back, write, methods=_POST),
+        page("/openreferral", openreferral.about, public),
+        page("/openreferral/services", openreferral.services, public),
+        page("/openreferral/services/{id}", openreferral.service, public),
+        page("/openreferral/organizations", openreferral.organizations, public),
+        page("/openreferral/organizations/{id}", openreferral.organization, public),
     ]

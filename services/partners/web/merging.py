@@ -251,4 +251,5 @@ HANDED: Mapping[HandedOver, str] = {
     HandedOver.LETTERS: "Letters that are not sent yet",
     HandedOver.REFERRALS: "Open referrals",
     HandedOver.AGREEMENTS: "Agreements",
+    HandedOver.SERVICES: "Services in the directory",
 }

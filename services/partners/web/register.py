@@ -17,7 +17,7 @@ from chassis.web import Site, etag, give, new_key, read_id, see, site_of
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES, REGISTER
-from services.partners.web import agreements, merging, referrals, timeline
+from services.partners.web import agreements, directory, merging, referrals, timeline
 from services.partners.web.documents import WholeOrganisationDocument
 from services.partners.web.timeline import LETTER
 from services.partners.web.wording import API_LIST, LIST, MOUNT, today, word, words
@@ -100,6 +100,7 @@ async def organisation(request: Request) -> Response:
         heard_at = await QUERIES.timeline_heard_at(tx)
         merged = await merging.of_organisation(tx, house, row["id"])
         agreed = await agreements.of_organisation(tx, house, row["id"])
+        offered = await directory.of_organisation(tx, house, row["id"])
     return site.page(
         request,
         "organisation.html",
@@ -115,6 +116,7 @@ async def organisation(request: Request) -> Response:
         merging=merged,
         revision=row["version"],
         as_of=heard_at,
+        **offered,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
         undo=_undo(request, contacts),

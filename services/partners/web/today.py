@@ -12,7 +12,7 @@ from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.web import day, signed_in, site_of
 from contracts.access import RIGHTS, Action, may
-from services.partners import outcomes, referrals, timeline
+from services.partners import directory, outcomes, referrals, timeline
 from services.partners.queries import RIGHTS as REQUESTS
 from services.partners.today import Needed
 from services.partners.web import register
@@ -26,6 +26,7 @@ PARTS: tuple[Part, ...] = (
     timeline.letters_needed,
     referrals.needed,
     outcomes.needed,
+    directory.needed,
 )
 
 #: Lines that each part gives at the most.
@@ -41,6 +42,7 @@ KINDS = {
     "review_due": "Agreements to look at together",
     "outcome_late": "Outcomes that are late",
     "outcome_unowned": "Outcomes that nobody owns",
+    "service_unchecked": "Services to check again",
 }
 
 
