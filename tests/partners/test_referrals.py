@@ -271,7 +271,7 @@ async def test_a_partner_answers_by_the_link_and_later_says_what_came_of_it(
     ]
     assert facts == [("referral_answered", "accepted", 2), ("referral_closed", "helped", 3)]
     shown = (await staff.get(f"{MOUNT}/organisations/{trust}")).text
-    assert "Referral: helped" in shown
+    assert "Referral: it helped" in shown
     assert "Told us by them, by the link" in shown
     assert "Entered by Amina Marker" in shown
 
@@ -363,7 +363,7 @@ async def test_two_answers_at_once_leave_one(trust: UUID, register: Database, by
     await says(register, id, State.ACCEPTED)
     both = (says(register, id, State.HELPED), says(register, id, State.DECLINED, reason="Too late"))
     came = await asyncio.gather(*both, return_exceptions=True)
-    assert sorted(type(each) for each in came if each is not None) == [Conflict]
+    assert [type(each) for each in came if each is not None] == [Conflict]
     facts = await told_of(register, ReferralAnswered, ReferralClosed)
     assert len(facts) == 2
     assert await state_of(register, id) in (State.HELPED, State.DECLINED)
