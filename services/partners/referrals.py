@@ -97,6 +97,15 @@ STAGES: Mapping[State, Stage] = {
     _S.ENDED: Stage("Ended: the organisation closed", "This has ended. You need do nothing more."),
 }
 
+#: What the timeline says of an answer.
+_ENTERED = {
+    _S.ACCEPTED: "Referral accepted",
+    _S.DECLINED: "Referral declined",
+    _S.HELPED: "Referral: it helped",
+    _S.NOT_HELPED: "Referral: it did not help",
+    _S.NOT_KNOWN: "Referral: nobody can say what came of it",
+}
+
 #: States in which something is still expected of the partner.
 OPEN = (_S.MADE, _S.ACCEPTED)
 
@@ -291,8 +300,7 @@ async def answer(
     reason = reason if state is State.DECLINED else ""
     due_on = _ask_on(_today(tx), OUTCOME_WITHIN) if state is State.ACCEPTED else None
     await _move(tx, referral, state, reason=reason, due_on=due_on, by=by)
-    words = STAGES[state].words
-    await _enter(tx, referral, "referral_answered", f"Referral: {words[:1].lower()}{words[1:]}", by)
+    await _enter(tx, referral, "referral_answered", _ENTERED[state], by)
     if state in OUTCOMES:
         await _announce(tx, ReferralClosed, referral, outcome=state.value)
     else:

@@ -271,7 +271,7 @@ async def test_a_partner_answers_by_the_link_and_later_says_what_came_of_it(
     ]
     assert facts == [("referral_answered", "accepted", 2), ("referral_closed", "helped", 3)]
     shown = (await staff.get(f"{MOUNT}/organisations/{trust}")).text
-    assert "Referral: helped" in shown
+    assert "Referral: it helped" in shown
     assert "Told us by them, by the link" in shown
     assert "Entered by Amina Marker" in shown
 

@@ -26,6 +26,8 @@ _BUTTONS = {
     State.NOT_KNOWN: ("We do not know", "They did not come, or you lost touch."),
 }
 
+_DONE = {"recorded": "Thank you. We have recorded it."}
+
 
 async def show(request: Request) -> Response:
     """The page behind the link. Opening it is no answer."""
@@ -89,7 +91,7 @@ def _page(
         values={"reason": reason},
         faults={"reason": {"fault": refused.what, "cure": refused.cure}} if refused and of_reason else {},
         refused=refused if refused and not of_reason else None,
-        thanks=request.query_params.get("done") == "recorded",
+        flash=_DONE.get(request.query_params.get("done", "")),
         key=new_key(request),
     )
     return _private(response)
