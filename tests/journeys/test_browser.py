@@ -177,7 +177,7 @@ def test_a_recipient_who_types_a_wrong_amount_is_told_what_to_write(page: Page, 
 
 @pytest.mark.timeout(150)
 def test_the_organisation_shows_what_happened(page: Page, running: Running) -> None:
-    page.goto(running.url + "/partners/organisations?q=westminster+primary")
+    page.goto(running.url + "/partners/organisations?q=westminster+5lc")
     page.get_by_role("link", name=re.compile("Westminster Primary Care Trust")).first.click()
     main = page.locator("main")
     expect(main).to_contain_text("Westminster Primary Care Trust")
@@ -185,6 +185,34 @@ def test_the_organisation_shows_what_happened(page: Page, running: Running) -> N
 
 
 @pytest.mark.timeout(150)
+def test_the_register_is_searched_as_one_types_and_gone_through_with_keys(
+    page: Page, running: Running
+) -> None:
+    page.goto(f"{running.url}/partners/organisations")
+    page.keyboard.press("/")
+    page.keyboard.type("dental westminster")
+    expect(page.get_by_role("status")).to_contain_text("organisations found")
+    expect(page).to_have_url(re.compile(r"\?q=dental\+westminster$"))
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    first = page.locator("tbody tr").first
+    expect(first.get_by_role("link")).to_be_focused()
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("tbody input:checked")).to_have_count(2)
+    page.get_by_label("Tag", exact=True).last.fill("Dental network")
+    page.get_by_role("button", name="Put the tag on").click()
+    page.get_by_role("button", name="Put it on 2 organisations").click()
+    expect(page.get_by_text("was put on 2 organisations.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("That is undone.")).to_be_visible()
+    page.goto(f"{running.url}/partners/organisations?q=westminster+5lc")
+    page.locator("tbody").get_by_role("link").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Westminster Primary Care Trust")).to_be_visible()
+
+
 def test_the_letters_can_be_read_in_the_mail_box(page: Page, running: Running) -> None:
     page.goto(running.url + "/mail")
     page.get_by_role("link", name=re.compile("training", re.IGNORECASE)).first.click()
