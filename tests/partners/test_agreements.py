@@ -628,6 +628,39 @@ async def test_what_is_not_there_is_not_found(app: ASGIApp, amina: UUID, trust: 
         assert "We do not recognise this link" in unknown.text
 
 
+async def test_pages_ask_as_many_questions_however_much_there_is(
+    register: Database, app: ASGIApp, trust: UUID, amina: UUID
+) -> None:
+    asked: list[str] = []
+    async with register.connection() as connection:  # the one that the pages use, one after the other
+        connection.add_query_logger(lambda record: asked.append(record.query))
+
+    async def counted(staff: httpx.AsyncClient, path: str) -> int:
+        asked.clear()
+        assert (await staff.get(path)).status_code == 200
+        return len(asked)
+
+    one = await drafted(register, trust, amina)
+    await signed(register, one, amina)
+    paths = (
+        "/partners/agreements",
+        "/partners/outcomes",
+        f"/partners/organisations/{trust}",
+        of(one),
+        f"{of(one)}/history",
+    )
+    async with browser(app, amina) as staff:
+        await counted(staff, paths[0])  # the first one also asks who this is
+        few = [await counted(staff, path) for path in paths]
+        for _ in range(4):
+            await signed(register, await drafted(register, trust, amina), amina)
+        async with register.transaction() as tx:
+            await agreements.amend(tx, one)
+        await signed(register, one, amina)
+        assert [await counted(staff, path) for path in paths] == few
+    assert all(few), "nothing was counted"
+
+
 # Outcomes
 
 
