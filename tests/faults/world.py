@@ -300,6 +300,13 @@ class World:
         rows = [[f"CONDUIT-L{place}", f"Library {place}.{number}", *body] for place in range(size)]
         self._import_partners(rows)
 
+    def twins(self, pairs: int) -> list[tuple[str, str]]:
+        """Partners imports so many schools, each in two entries with two contacts; their identifiers."""
+        number = next(self._names)
+        made = [(f"CONDUIT-A{number}-{pair}", f"CONDUIT-B{number}-{pair}") for pair in range(pairs)]
+        self._import_partners([row for pair in made for identifier in pair for row in _school(identifier)])
+        return made
+
     def _import_partners(self, rows: Sequence[Sequence[str]]) -> None:
         file = self._home.parent / "partners.csv"
         _write(file, (EXAMPLES / "partners.csv").read_text("utf-8").splitlines()[0], rows)
@@ -346,8 +353,8 @@ class World:
         assert found is not None
         return found.group()
 
-    def begin_campaign(self) -> str:
-        """A draft with a letter to every contact, as far as notifications has heard of them."""
+    def begin_campaign(self, kind: str = "primary_care_trust") -> str:
+        """A draft with a letter to every contact of a kind of body, as far as notifications has heard."""
         plan = {
             "name": f"Campaign {next(self._names)}",
             "purpose": "Exam fees",
@@ -356,7 +363,7 @@ class World:
             "signatory": "director",
             "profession": "dentist",
             "body": "Dear {contact_name},\n\nWe ask {body_name} for {ask}. Please answer at {response_url}.",
-            "recipients": {"kind": "primary_care_trust", "roles": list(_ROLES)},
+            "recipients": {"kind": kind, "roles": list(_ROLES)},
             "ask": {
                 "version": 1,
                 "least_pence": 300_000,
@@ -437,6 +444,16 @@ def _register(number: int) -> list[list[str]]:
                 "its web page",
             ]
             rows.append([*body, *contact, "2011-11-01", ""])
+    return rows
+
+
+def _school(identifier: str) -> list[list[str]]:
+    """A school's lines: the head is called the same in both of its entries, whoever teaches is not."""
+    body = [identifier, f"School {identifier}", "school", _AREAS[0], "contact", "2001-04-01", "", ""]
+    rows = []
+    for role, name in zip(_ROLES, ("Jo Head", f"Sam {identifier}"), strict=True):
+        address = f"{role}.{identifier.lower()}@school.example"
+        rows.append([*body, name, role, "email", address, "", "", "its web page", "2011-11-01", ""])
     return rows
 
 

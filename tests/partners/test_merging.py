@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from chassis.audit import verify
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from contracts.access import Role
 from contracts.envelope import Event
@@ -24,7 +24,7 @@ from contracts.partners import (
     OrganisationClosed,
     PersonAdmitted,
 )
-from services.partners import people
+from services.partners import closing, merging, people
 from services.partners.closing import close, heir, reopen
 from services.partners.domain import HandedOver
 from services.partners.merging import Side, merge
@@ -457,3 +457,56 @@ async def test_who_only_reads_sees_no_button(register: Database, two: tuple[UUID
         page = await reader.get(f"{LIST}/{two[0]}")
         assert "Merge with another entry" not in page.text
         assert (await reader.get(f"{LIST}/{two[0]}/merge")).status_code == 403
+
+
+# What other parts keep of a body
+
+
+async def test_what_another_part_keeps_moves_by_its_own_function(
+    register: Database, two: tuple[UUID, UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stays, goes = two
+    moved: list[tuple[UUID, UUID]] = []
+
+    async def count(tx: Transaction, id: UUID) -> int:
+        return 3
+
+    async def move(tx: Transaction, losing: UUID, surviving: UUID) -> None:
+        moved.append((losing, surviving))
+
+    more = merging.Move(one="agreement", many="agreements", count=count, move=move)
+    monkeypatch.setattr(merging, "MOVES", (*merging.MOVES, more))
+    await merged(register, stays, goes)
+    assert moved == [(goes, stays)]
+
+
+async def test_what_another_part_keeps_is_handed_over_to_the_last_of_the_chain_or_ends(
+    bring: Bring, register: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bring(line(TRUST), line(SUCCESSOR), line(ICB))
+    found = await ids(register)
+    pct, ccg, icb = (found[each] for each in ("GB-NHS-5LA", "GB-NHS-08Y", "GB-NHS-QRV"))
+    done: list[tuple[str, UUID, UUID | None]] = []
+
+    def of(what: HandedOver) -> closing.Handover:
+        async def count(tx: Transaction, id: UUID) -> int:
+            return 1
+
+        async def hand_over(tx: Transaction, id: UUID, successor: UUID) -> None:
+            done.append((what, id, successor))
+
+        async def end(tx: Transaction, id: UUID) -> None:
+            done.append((what, id, None))
+
+        return closing.Handover(what=what, count=count, hand_over=hand_over, end=end)
+
+    kept = (HandedOver.REFERRALS, HandedOver.AGREEMENTS)
+    monkeypatch.setattr(closing, "HANDOVERS", tuple(map(of, kept)))
+    await closed(register, ccg, icb, HandedOver.AGREEMENTS)
+    await closed(register, pct, ccg, *kept)
+    assert done == [
+        (HandedOver.REFERRALS, ccg, None),
+        (HandedOver.AGREEMENTS, ccg, icb),
+        (HandedOver.REFERRALS, pct, None),  # the second of the chain handed none on
+        (HandedOver.AGREEMENTS, pct, icb),
+    ]

@@ -228,7 +228,8 @@ async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) 
     """What an organisation's page says of it: what was merged into it, and where its work went, by and by."""
     merged = [row async for row in MERGING.entries_merged_into(tx, id=organisation_id)]
     chain = [row async for row in MERGING.chain_of(tx, id=organisation_id)]
-    gone = chain[0]["closed_on"] is not None
+    closed_on = chain[0]["closed_on"]
+    gone = closed_on is not None and closed_on <= today_of(tx)
     takers = {what: heir(chain, what, today_of(tx)) for what in HandedOver} if gone else {}
     return {
         "href": f"{LIST}/{organisation_id}",
@@ -243,6 +244,7 @@ async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) 
             for what, taker in takers.items()
         ],
         "closed": gone,
+        "closing": closed_on is not None,
     }
 
 
