@@ -5,6 +5,7 @@ Knows nothing of the register: what is wrong here is wrong wherever the file is 
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from chassis import sheets
 from chassis.house import House
@@ -24,6 +25,10 @@ def columns(house: House) -> list[Column]:
         Column(name="opened_on", read=sheets.iso_date),
         Column(name="closed_on", read=sheets.iso_date),
         Column(name="successor", read=_identifier),
+        Column(name="postal_address", read=_address, multiline=True, aliases=("address",)),
+        Column(name="postcode", read=sheets.postcode),
+        Column(name="telephone", read=sheets.telephone),
+        Column(name="website", read=website),
         Column(name="contact_name", read=sheets.text(200)),
         Column(name="contact_role", read=sheets.one_of(lists["contact_roles"])),
         Column(name="contact_channel", read=sheets.one_of(channels)),
@@ -36,7 +41,10 @@ def columns(house: House) -> list[Column]:
     ]
 
 
-ORGANISATION_COLUMNS = ("name", "kinds", "areas", "closeness", "opened_on", "closed_on", "successor")
+ORGANISATION_COLUMNS = (
+    *("name", "kinds", "areas", "closeness", "opened_on", "closed_on", "successor"),
+    *("postal_address", "postcode", "telephone", "website"),
+)
 CONTACT_COLUMNS = (
     *("contact_name", "contact_role", "contact_channel", "contact_email", "contact_address"),
     *("contact_postcode", "contact_source", "contact_listed_on", "contact_withdrawn_on"),
@@ -63,6 +71,23 @@ def _address(cell: str) -> tuple[str, ...]:
     if len(found) > 8 or any(len(line) > 200 for line in found):
         raise Unreadable("The address is too long.", "Write at most 8 lines of at most 200 characters.")
     return found
+
+
+def website(cell: str) -> str:
+    """The address of a website, with https:// before one that says nothing of the kind."""
+    given = cell if re.match("https?://", cell, re.IGNORECASE) else f"https://{cell}"
+    try:
+        parts = urlsplit(given)
+        usable = bool(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?", parts.netloc.lower()))
+    except ValueError:
+        usable = False
+    if not usable or not given.isascii() or re.search(r"[\s<>\"'`\\]", given) or len(given) > 300:
+        raise Unreadable(
+            "This is not the address of a website.",
+            "Write it like https://www.body.example, or leave it out.",
+        )
+    scheme, _, rest = given.partition("://")
+    return f"{scheme.lower()}://{rest}"
 
 
 def faults_in(row: Row) -> Iterator[Fault]:
@@ -102,46 +127,6 @@ def _contact_faults(row: Row) -> Iterator[Fault]:
             "The contact was withdrawn before being listed.",
             "Correct one of the two dates.",
         )
-
-
-def disagreement(line: int, first: int, column: str) -> Fault:
-    """A later line contradicts the first one of the same organisation."""
-    return _fault(
-        line,
-        column,
-        f"Line {first} says something else about the same organisation.",
-        "Make all lines of one organisation agree, or correct the identifier.",
-    )
-
-
-def repetition(line: int, first: int) -> Fault:
-    """A later line names a contact that an earlier one has named."""
-    return _fault(
-        line,
-        "contact_name",
-        f"The same person stands in the same role on line {first}.",
-        "Delete one of the two lines.",
-    )
-
-
-def unknown_successor(line: int, successor: str) -> Fault:
-    """An organisation is succeeded by one that nobody has heard of."""
-    return _fault(
-        line,
-        "successor",
-        f"{successor} is neither in this file nor in the register.",
-        "Add a line for it, correct the identifier, or leave the cell empty.",
-    )
-
-
-def was_erased(line: int) -> Fault:
-    """A contact has asked to be forgotten, and no list brings them back."""
-    return _fault(
-        line,
-        "contact_email",
-        "Whoever has this address has asked to be forgotten.",
-        "Take the contact out of the line, or the line out of the file.",
-    )
 
 
 def _fault(line: int, column: str, fault: str, cure: str) -> Fault:
