@@ -224,6 +224,37 @@ async def import_partners(
     return report
 
 
+async def import_by_command(
+    database: Database,
+    file: Path,
+    *,
+    dry_run: bool,
+    progress: Progress,
+    actor: Actor,
+    format: str = "",
+    kinds: Sequence[str] = (),
+    areas: Sequence[str] = (),
+    closeness: str = "",
+) -> ImportReport:
+    """Import a file as somebody at the computer has said what it is.
+
+    Raises:
+        Refused: when there is no such format, or it is not said what bodies of another register are to us.
+    """
+    if format and format not in FORMATS:
+        raise Refused("There is no such format.", f"Choose one: {', '.join(FORMATS)}.", field="format")
+    defaults = Defaults(kinds=tuple(kinds), areas=tuple(areas), closeness=closeness)
+    return await import_partners(
+        database,
+        file,
+        dry_run=dry_run,
+        format=FORMATS[format] if format else None,
+        defaults=defaults,
+        progress=progress,
+        actor=actor,
+    )
+
+
 class _TakenBack(Exception):
     """Ends the transaction without a trace."""
 

@@ -4,7 +4,7 @@ Knows nothing of the register: what is wrong here is wrong wherever the file is 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from chassis import sheets
@@ -49,6 +49,31 @@ CONTACT_COLUMNS = (
     *("contact_name", "contact_role", "contact_channel", "contact_email", "contact_address"),
     *("contact_postcode", "contact_source", "contact_listed_on", "contact_withdrawn_on"),
 )
+#: What people call each column.
+WORDS: Mapping[str, str] = {
+    "identifier": "Identifier",
+    "name": "Name",
+    "kinds": "Kinds",
+    "areas": "Areas",
+    "closeness": "How closely we work",
+    "opened_on": "Opened",
+    "closed_on": "Closed",
+    "successor": "Who took over",
+    "postal_address": "Postal address",
+    "postcode": "Postcode",
+    "telephone": "Telephone",
+    "website": "Website",
+    "contact_name": "Contact: name",
+    "contact_role": "Contact: role",
+    "contact_channel": "Contact: how we write",
+    "contact_email": "Contact: e-mail address",
+    "contact_address": "Contact: postal address",
+    "contact_postcode": "Contact: postcode",
+    "contact_source": "Contact: where we got the address",
+    "contact_listed_on": "Contact: listed",
+    "contact_withdrawn_on": "Contact: withdrawn",
+}
+
 #: What every contact has, and what a channel needs besides.
 _NEEDED = ("contact_name", "contact_role", "contact_channel", "contact_source", "contact_listed_on")
 _NEEDED_FOR = {"email": ("contact_email",), "post": ("contact_address", "contact_postcode")}

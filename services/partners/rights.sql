@@ -134,10 +134,6 @@ WHERE id = :id AND erased_at IS NULL RETURNING *;
 -- No list brings this address back by itself.
 INSERT INTO erased_addresses (digest, erased_at) VALUES (:digest, :now) ON CONFLICT (digest) DO NOTHING;
 
--- name: erased_addresses
--- The digests of the addresses of all who were forgotten.
-SELECT digest FROM erased_addresses;
-
 -- name: contacts_withdrawn_until
 -- Contacts that were withdrawn before a day and have had their time.
 SELECT id FROM contacts WHERE withdrawn_on < :before AND erased_at IS NULL

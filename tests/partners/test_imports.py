@@ -1,8 +1,11 @@
 """Importing the list of partners: all or nothing, and the same file twice is the same as once."""
 
 import asyncio
+import csv
 import gc
+import io
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,28 @@ from chassis.database import Database
 from services.partners.imports import ImportReport, import_partners
 from tests.conftest import EXAMPLES, announced
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, everything, line, partners_csv
+
+NHS_LINE = (
+    *(
+        "5LA",
+        "KENSINGTON AND CHELSEA PCT",
+        "Q36",
+        "Q36",
+        "2 EXAMPLE ROAD",
+        "",
+        "",
+        "LONDON",
+        "GREATER LONDON",
+    ),
+    *("w10 6dz", "20010401", "", "A", "", "Q36", "20060701", "", "020 7946 0131", *[""] * 9),
+)
+
+
+def nhs_csv(*bodies: Sequence[str]) -> bytes:
+    """Bodies as the register of the NHS writes them."""
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(bodies)
+    return text.getvalue().encode()
 
 
 def counts(report: ImportReport) -> dict[str, int]:

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
-from services.partners.web import account, people, register, rights, second_factor, sign_in, tokens
+from services.partners.web import account, imports, people, register, rights, second_factor, sign_in, tokens
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -18,7 +18,7 @@ _POST = ("POST",)
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
-    groups = (_register(), _signing_in(), _account(), _people(), _rights())
+    groups = (_register(), _signing_in(), _account(), _people(), _rights(), _imports())
     return Site(database, [route for group in groups for route in group], TEMPLATES).app
 
 
@@ -107,4 +107,19 @@ def _rights() -> list[Route]:
         page("/rights/{id}/archive", rights.download, answer),
         page(file, rights.show_file, answer),
         page(f"{file}/leave-out", rights.leave_out, answer, methods=_POST),
+    ]
+
+
+def _imports() -> list[Route]:
+    """Files that come into the register."""
+    write = Action.WRITE_PARTNERS
+    return [
+        page("/imports", imports.show_all, write),
+        page("/imports", imports.begin, write, methods=_POST, largest=LARGEST_FILE),
+        page("/imports/{id}", imports.show, write),
+        page("/imports/{id}", imports.choose, write, methods=_POST),
+        page("/imports/{id}/live", imports.follow, write),
+        page("/imports/{id}/missing", imports.missing, write),
+        page("/imports/{id}/apply", imports.apply, write, methods=_POST),
+        page("/imports/{id}/cancel", imports.cancel, write, methods=_POST),
     ]

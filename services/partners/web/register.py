@@ -150,6 +150,7 @@ async def organisations(request: Request) -> Response:
         selected={name: search[name] for name in ("kind", "area", "closeness")},
         filters={name: list(house.lists[name].values()) for name in ("kinds", "areas", "closeness")},
         next_href=search.next_href(LIST, after),
+        export_href=f"{MOUNT}/exports?{urlencode(search.asked)}",
     )
 
 
