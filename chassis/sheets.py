@@ -708,6 +708,8 @@ def read_cell(column: Column, cell: str, limits: Limits = _LIMITS) -> object:
     if len(cell) > limits.cell:
         raise Unreadable(*_long_cell(limits))
     cell = _cleaned(cell, column.multiline)
+    if cell[:1] == "'" and cell[1:2] in _FORMULA_BEGINS:  # as `inert` has left it
+        cell = cell[1:]
     if not cell:
         if column.required:
             raise Unreadable("The cell is empty.", "Fill it in: every line needs it.")

@@ -8,7 +8,17 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
-from services.partners.web import account, imports, people, register, rights, second_factor, sign_in, tokens
+from services.partners.web import (
+    account,
+    exports,
+    imports,
+    people,
+    register,
+    rights,
+    second_factor,
+    sign_in,
+    tokens,
+)
 from services.partners.web.documents import OrganisationsDocument, WholeOrganisationDocument
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -18,7 +28,7 @@ _POST = ("POST",)
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
-    groups = (_register(), _signing_in(), _account(), _people(), _rights(), _imports())
+    groups = (_register(), _signing_in(), _account(), _people(), _rights(), _imports(), _exports())
     return Site(database, [route for group in groups for route in group], TEMPLATES).app
 
 
@@ -122,4 +132,17 @@ def _imports() -> list[Route]:
         page("/imports/{id}/missing", imports.missing, write),
         page("/imports/{id}/apply", imports.apply, write, methods=_POST),
         page("/imports/{id}/cancel", imports.cancel, write, methods=_POST),
+    ]
+
+
+def _exports() -> list[Route]:
+    """What is taken away of the register."""
+    read = Action.READ_PARTNERS
+    return [
+        page("/exports", exports.show, read),
+        page("/exports/organisations.csv", exports.organisations, read),
+        page("/exports/contacts.csv", exports.contacts, read),
+        page("/exports/register.xlsx", exports.workbook, read),
+        page("/organisations/{id}/contacts.vcf", exports.cards, read),
+        page("/contacts/{id}/card.vcf", exports.card, read),
     ]

@@ -182,6 +182,7 @@ async def organisation(request: Request) -> Response:
         "organisation.html",
         organisation=_in_words(row, house, _today(tx)),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
+        cards_href=f"{LIST}/{row['id']}/contacts.vcf",
         timeline=[_entry(each) for each in entries],
         letters_figures=dict(letters),
         as_of=heard_at,
@@ -240,6 +241,7 @@ def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
         "listed_on": contact.listed_on,
         "withdrawn_on": contact.withdrawn_on,
         "rights_href": f"{RIGHTS}/new?who={contact.id}",
+        "card_href": f"{MOUNT}/contacts/{contact.id}/card.vcf",
     }
 
 
