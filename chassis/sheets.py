@@ -143,7 +143,9 @@ class Limits:
 class Header:
     """The first line of a file beside the columns that are expected."""
 
-    #: What stands in its cells, as it can safely be shown.
+    #: How many cells it has.
+    width: int
+    #: What stands in them up to the last that is not empty, as it can safely be shown.
     spelt: tuple[str, ...]
     #: For each cell the name of the column that it names, or None.
     names: tuple[str | None, ...]
@@ -184,6 +186,7 @@ def _described(first: _Record, following: Sequence[_Record | Fault], known: Mapp
     names = {column.name for column in known.values()}
     found = [known.get(_header_key(cell)) for cell in cells]
     return Header(
+        width=len(first.cells),
         spelt=tuple(_shown(cell.strip()) for cell in cells),
         names=tuple(column.name if column else None for column in found),
         likely=tuple(_nearest(cell, names) for cell in cells),

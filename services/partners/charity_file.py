@@ -51,7 +51,8 @@ def read(source: Path | bytes) -> Iterator[Row | Fault | PassedOver]:
 
 
 def _entries(text: "_Text") -> Iterator[Row | Fault | PassedOver]:
-    faults, number, entries = 0, 0, _listed(ijson.basic_parse(text))
+    # As floats, or a number of some thousand figures ends the process: the library makes an integer of it.
+    faults, number, entries = 0, 0, _listed(ijson.basic_parse(text, use_float=True))
     for number in count(1):
         try:
             entry = next(entries)

@@ -95,7 +95,7 @@ def recognised(source: Path | bytes, house: House) -> Format | Fault:
     header = header_of(source, house)
     if isinstance(header, Fault):
         return OURS
-    return NHS if not any(header.names) and nhs_file.looks_like(header.spelt) else OURS
+    return NHS if not any(header.names) and nhs_file.looks_like(header) else OURS
 
 
 def header_of(source: Path | bytes, house: House) -> Header | Fault:

@@ -9,13 +9,14 @@ from uuid import UUID
 
 from chassis.clock import LOCAL
 from chassis.database import Transaction
+from chassis.files import drop_files
 from chassis.outbox import announce_many
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Subject, written
 from contracts.access import Role
 from services.partners import announcements, people, tokens
 from services.partners.domain import Contact
-from services.partners.queries import PEOPLE, RIGHTS
+from services.partners.queries import IMPORTS, PEOPLE, RIGHTS
 
 #: Columns that say nothing about the person, or that only machines can use.
 _NOT_TOLD = ("id", "organisation_id", "person_id", "email_key", "version", "changed_at", "erased_at")
@@ -70,8 +71,16 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
         counts["accounts"] += await _erase_person(tx, id)
         counts["entries in the register"] += await erase_contact(tx, id)
     for email in subject.emails:
-        await RIGHTS.note_erased_address(tx, digest=address_digest(tx, email), now=tx.now)
+        digest = address_digest(tx, email)
+        await RIGHTS.note_erased_address(tx, digest=digest, now=tx.now)
+        await _drop_files_with(tx, digest)
     return Forgotten(counts=counts, kept=(KEPT,) if counts["accounts"] else ())
+
+
+async def _drop_files_with(tx: Transaction, digest: bytes) -> None:
+    """Let go of the files with this address that are waiting to be taken in."""
+    found = IMPORTS.drop_imports_with(tx, digest=digest)
+    await drop_files(tx, [row["file_id"] async for row in found if row["file_id"] is not None])
 
 
 async def _erase_person(tx: Transaction, id: UUID) -> int:

@@ -67,6 +67,11 @@ DELETE FROM imports WHERE id = :id;
 -- Let go of files that have had their time; which files they were.
 DELETE FROM imports WHERE begun_at < :before AND state NOT IN ('reading', 'applying') RETURNING file_id;
 
+-- name: drop_imports_with
+-- Let go of the files that have an address which is to be forgotten; which files they were.
+DELETE FROM imports WHERE id IN (SELECT l.import_id FROM import_lines AS l WHERE l.email_digest = :digest)
+RETURNING file_id;
+
 -- name: drop_lines!
 -- Forget the lines of a file, before it is read again.
 DELETE FROM import_lines WHERE import_id = :import_id;

@@ -5,12 +5,12 @@ took over from it: that register names successors elsewhere, so it is not taken 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 from chassis import sheets
-from chassis.sheets import Column, Fault, Notice, Row, Unreadable, read_sheet
+from chassis.sheets import Column, Fault, Header, Notice, Row, Unreadable, read_sheet
 from services.partners.capitals import readable
 from services.partners.lines import if_usable, line_of
 
@@ -27,14 +27,13 @@ _PLACES |= dict(enumerate(_ADDRESS, 5))
 _NAMES = tuple(_PLACES.get(place, "") for place in range(1, _WIDTH + 1))
 
 
-def looks_like(cells: Sequence[str]) -> bool:
-    """Whether a first line is one of this register: as many cells, a code, and a day or nothing."""
-    # Whoever looked at the line may have left out the empty cells at its end.
-    days = cells[10:12]
+def looks_like(header: Header) -> bool:
+    """Whether a first line is one of this register: as many cells, a code, and days or nothing."""
+    cells = header.spelt
     return (
-        18 <= len(cells) <= _WIDTH
-        and bool(re.fullmatch(r"[A-Z0-9]{2,10}", cells[0]))
-        and all(re.fullmatch(r"([0-9]{8})?", day) for day in days)
+        header.width == _WIDTH
+        and bool(cells and re.fullmatch(r"[A-Z0-9]{2,10}", cells[0]))
+        and all(re.fullmatch(r"([0-9]{8})?", day) for day in cells[10:12])
     )
 
 

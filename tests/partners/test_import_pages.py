@@ -17,9 +17,11 @@ from starlette.types import ASGIApp
 
 from chassis.audit import every_row
 from chassis.database import Database
+from chassis.rights import Subject
 from services.partners import imports
+from services.partners.held import address_digest, forget
 from services.partners.imports import turn
-from services.partners.queries import QUERIES
+from services.partners.queries import QUERIES, RIGHTS
 from tests.conftest import EXAMPLES, announced, client
 from tests.partners.browsing import MOUNT, key_in, rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, line, partners_csv
@@ -269,9 +271,6 @@ async def test_a_change_elsewhere_is_none_of_the_file(desk: Desk, bring: Bring, 
 async def test_somebody_who_was_forgotten_meanwhile_does_not_come_back(
     desk: Desk, register: Database
 ) -> None:
-    from services.partners.held import address_digest
-    from services.partners.queries import RIGHTS
-
     href = await desk.read(partners_csv(line(TRUST, OFFICER)))
     await desk.apply(href)
     async with register.transaction() as tx:
@@ -280,6 +279,16 @@ async def test_somebody_who_was_forgotten_meanwhile_does_not_come_back(
     await desk.work()
     assert "has asked to be forgotten" in await desk.text(href)
     assert await rows(register, "SELECT 1 FROM contacts") == []
+
+
+async def test_a_file_with_somebody_who_is_forgotten_goes(desk: Desk, register: Database) -> None:
+    href = await desk.read(partners_csv(line(TRUST, OFFICER)))
+    await desk.read(partners_csv(line(SUCCESSOR)))
+    async with register.transaction() as tx:
+        await forget(tx, Subject(emails=(OFFICER["contact_email"].upper(),)))
+    assert (await desk.browser.get(href)).status_code == 404
+    assert len(await rows(register, "SELECT 1 FROM files")) == 1
+    assert await rows(register, "SELECT 1 FROM import_lines WHERE contact_name IS NOT NULL") == []
 
 
 async def test_what_is_not_in_the_file_is_listed_and_stays(
