@@ -513,7 +513,9 @@ async def _step(tx: Transaction, database: Database, file: File) -> None:
         await _apply(tx, file, await _begun(database, file, None))
         return
     async with _on_disk(database, file) as (path, breaks):
-        about = None if file.format.unit == "entry" else 2 * max(breaks, 1)
+        # Each line is read, and then compared: its organisation, and in our list its contact.
+        passes = 2 if file.format.foreign else 3
+        about = None if file.format.unit == "entry" else passes * max(breaks, 1)
         await _read(tx, file, path, await _begun(database, file, about))
 
 

@@ -285,8 +285,7 @@ WHERE import_id = :import_id AND fate = 'refused' ORDER BY line, number LIMIT :m
 SELECT name, reason FROM import_fates WHERE import_id = :import_id AND fate = 'notice' ORDER BY number;
 
 -- name: fates_after
--- A page of what becomes of the lines of a file, after the given one; of one fate, or of all.
+-- A page of what becomes of the lines of a file, after the given one; of some fates.
 SELECT line, number, fate, what, thing_id, name, column_name, reason, cure, changes FROM import_fates
-WHERE import_id = :import_id AND fate <> 'notice' AND (:fate::text = '' OR fate = :fate::text)
-  AND (line, number) > (:line, :number)
+WHERE import_id = :import_id AND fate = ANY(:fates::text[]) AND (line, number) > (:line, :number)
 ORDER BY line, number LIMIT :most;

@@ -17,9 +17,9 @@ def columns(house: House) -> list[Column]:
     lists = house.lists
     channels = [code for code in lists["channels"] if code in _NEEDED_FOR]
     return [
-        Column(name="identifier", read=_identifier, required=True),
-        Column(name="name", read=sheets.text(200), required=True),
-        Column(name="kinds", read=sheets.many_of(lists["kinds"]), required=True),
+        Column(name="identifier", read=_identifier, required=True, aliases=("org-id",)),
+        Column(name="name", read=sheets.text(200), required=True, aliases=("organisation",)),
+        Column(name="kinds", read=sheets.many_of(lists["kinds"]), required=True, aliases=("kind",)),
         Column(name="areas", read=sheets.many_of(lists["areas"])),
         Column(name="closeness", read=sheets.one_of(lists["closeness"]), required=True),
         Column(name="opened_on", read=sheets.iso_date),
@@ -27,12 +27,12 @@ def columns(house: House) -> list[Column]:
         Column(name="successor", read=_identifier),
         Column(name="postal_address", read=_address, multiline=True, aliases=("address",)),
         Column(name="postcode", read=sheets.postcode),
-        Column(name="telephone", read=sheets.telephone),
+        Column(name="telephone", read=sheets.telephone, aliases=("phone",)),
         Column(name="website", read=website),
         Column(name="contact_name", read=sheets.text(200)),
         Column(name="contact_role", read=sheets.one_of(lists["contact_roles"])),
         Column(name="contact_channel", read=sheets.one_of(channels)),
-        Column(name="contact_email", read=sheets.email_address),
+        Column(name="contact_email", read=sheets.email_address, aliases=("e-mail", "email")),
         Column(name="contact_address", read=_address, multiline=True),
         Column(name="contact_postcode", read=sheets.postcode),
         Column(name="contact_source", read=sheets.text(300)),

@@ -70,6 +70,11 @@ _FATES = {
     "same": ("silent", "Same", "Same"),
     "passed_over": ("auto_replied", "Passed over", "Passed over"),
 }
+#: What is shown when nobody has chosen: what would happen, and what is in the way.
+_TELLING = ("refused", "new", "changed", "closed", "withdrawn")
+#: What stands in an address for every line.
+_ALL = "all"
+
 _DONE = {
     "cancelled": "Cancelled. Nothing was changed, and what was read of the file is gone.",
     "applied": "It is being taken in. You may leave this page.",
@@ -102,6 +107,7 @@ async def _all(request: Request, faults: Faults, status: int = 200) -> Response:
             for row in rows
         ],
         formats=FORMATS.values(),
+        columns=[(column.name, WORDS[column.name]) for column in _columns(site.context.house)],
         largest=size_in_words(LARGEST_FILE),
         faults=faults,
         key=new_key(request),
@@ -366,19 +372,21 @@ def _faults_of_names(names: Sequence[str], house: House) -> Faults:
 async def _report(request: Request, file: File) -> Response:
     site, house = site_of(request), site_of(request).context.house
     fate = request.query_params.get("fate", "")
-    fate = fate if fate in _FATES else ""
+    fate = fate if fate in (*_FATES, _ALL) else ""
+    fates = _FATES if fate == _ALL else [fate] if fate else _TELLING
     line, number = _after(request.query_params.get("after", ""))
     async with site.database.reading() as tx:
         counts = [row async for row in IMPORTS.fates_counted(tx, import_id=file.id)]
         notices = [row["reason"] async for row in IMPORTS.notices_of(tx, import_id=file.id)]
-        asked = {"import_id": file.id, "fate": fate, "line": line, "number": number, "most": PAGE + 1}
+        asked = {"import_id": file.id, "fates": list(fates), "line": line, "number": number, "most": PAGE + 1}
         rows = [row async for row in IMPORTS.fates_after(tx, **asked)]
         missing = (0, 0)
         if file.state is State.READY:
             missing = await imports.unmentioned(tx, file.staged)
     more = rows[PAGE - 1] if len(rows) > PAGE else None
     href = f"{LIST}/{file.id}"
-    look, words = _STATES[file.state]
+    refused = sum(row["count"] for row in counts if row["fate"] == "refused")
+    look, words = ("failed", "To be corrected") if refused else _STATES[file.state]
     return site.page(
         request,
         "import.html",
@@ -390,7 +398,8 @@ async def _report(request: Request, file: File) -> Response:
         going=file.state in (State.READING, State.APPLYING),
         figures=_figures(counts),
         fates=_choices(counts, file),
-        refused=sum(row["count"] for row in counts if row["fate"] == "refused"),
+        all=sum(row["count"] for row in counts if row["fate"] in _FATES),
+        refused=refused,
         does=sum(row["count"] for row in counts if row["fate"] in ("new", "changed", "closed", "withdrawn")),
         chosen=fate,
         rows=[_row(row, file, house) for row in rows[:PAGE]],
