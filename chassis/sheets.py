@@ -15,37 +15,44 @@ import codecs
 import csv
 import difflib
 import io
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 from chassis.writing import UNSEEN, mailable
 
 __all__ = [
     "Column",
     "Fault",
+    "Header",
     "Limits",
     "Notice",
     "Row",
     "Unreadable",
     "email_address",
+    "inert",
     "iso_date",
     "lines",
     "many_of",
     "money_pence",
+    "not_a_table",
     "one_of",
     "postcode",
     "read_cell",
+    "read_header",
     "read_sheet",
     "telephone",
     "text",
     "web_address",
     "whole_number",
 ]
+
+Item = TypeVar("Item")
 
 SAVE_AS_CSV = "Open it in the program that made it and save it as CSV (UTF-8)."
 RETYPE = "Delete what is in the cell and type it again instead of pasting it."
@@ -135,16 +142,90 @@ class Limits:
     faults: int = 1_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """The first line of a file beside the columns that are expected."""
+
+    #: How many cells it has.
+    width: int
+    #: What stands in them up to the last that is not empty, as it can safely be shown.
+    spelt: tuple[str, ...]
+    #: For each cell the name of the column that it names, or None.
+    names: tuple[str | None, ...]
+    #: For each cell the name of the column that it is most like, or None.
+    likely: tuple[str | None, ...]
+    #: The first lines under it, as they can safely be shown.
+    samples: tuple[tuple[str, ...], ...]
+
+
+_LIMITS = Limits()
+
+
+def read_header(
+    source: Path | bytes, columns: Sequence[Column], *, samples: int = 2, limits: Limits | None = None
+) -> Header | Fault:
+    """What the first line of a file names, and the first few lines under it; or why it is no table."""
+    limits = limits or _LIMITS
+    known = _by_header(columns)
+
+    def begin(physical: _Lines) -> Iterator[Header | Fault]:
+        records = _records(physical, _find_separator(physical, known), limits)
+        first = next(records, None)
+        if first is None:
+            yield _empty()
+        elif isinstance(first, Fault):
+            yield first
+        else:
+            yield _described(first, [item for item, _ in zip(records, range(samples), strict=False)], known)
+
+    for item in _read(source, begin, limits):
+        if not isinstance(item, Notice):
+            return item
+    return _empty()
+
+
+def _described(first: _Record, following: Sequence[_Record | Fault], known: Mapping[str, Column]) -> Header:
+    cells = _without_trailing_empty(first.cells)
+    names = {column.name for column in known.values()}
+    found = [known.get(_header_key(cell)) for cell in cells]
+    return Header(
+        width=len(first.cells),
+        spelt=tuple(_shown(cell.strip()) for cell in cells),
+        names=tuple(column.name if column else None for column in found),
+        likely=tuple(_nearest(cell, names) for cell in cells),
+        samples=tuple(
+            tuple(_shown(cell.strip()) for cell in item.cells)
+            for item in following
+            if isinstance(item, _Record)
+        ),
+    )
+
+
 def read_sheet(
-    source: Path | bytes, columns: Sequence[Column], *, limits: Limits | None = None
+    source: Path | bytes,
+    columns: Sequence[Column],
+    *,
+    names: Sequence[str] | None = None,
+    headed: bool = True,
+    limits: Limits | None = None,
 ) -> Iterator[Row | Fault | Notice]:
     """Yields the rows of the file and the faults in it, in the order of its lines.
 
     A line with a fault yields no row.  Reading goes on after a fault as long as the lines that follow
     make sense: not after a header that cannot be used, nor after a quotation mark that nothing closes.
+
+    Args:
+        names: the column that each cell of a line is, whatever the header says; where it is empty, the cell
+            is left out.
+        headed: whether the first line is a header. Where there is none, give the names.
     """
-    limits = limits or Limits()
-    return _up_to_limit(_read(source, _by_header(columns), limits), limits)
+    limits = limits or _LIMITS
+    known = _by_header(columns)
+
+    def read(physical: _Lines) -> Iterator[Row | Fault]:
+        return _read_table(physical, known, names, headed, limits)
+
+    return _up_to_limit(_read(source, read, limits), limits)
 
 
 def _up_to_limit(items: Iterator[Row | Fault | Notice], limits: Limits) -> Iterator[Row | Fault | Notice]:
@@ -161,8 +242,8 @@ def _up_to_limit(items: Iterator[Row | Fault | Notice], limits: Limits) -> Itera
 
 
 def _read(
-    source: Path | bytes, known: Mapping[str, Column], limits: Limits
-) -> Iterator[Row | Fault | Notice]:
+    source: Path | bytes, read: Callable[[_Lines], Iterator[Item]], limits: Limits
+) -> Iterator[Item | Fault | Notice]:
     try:
         size = len(source) if isinstance(source, bytes) else _size(source)
         refusal = _size_fault(size, limits)
@@ -170,17 +251,17 @@ def _read(
             yield refusal
             return
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
-            yield from _read_stream(stream, known, limits)
+            yield from _read_stream(stream, read, limits)
     except OSError as error:
         reason = error.strerror or "unknown reason"
         yield _file_fault(f"The file cannot be read: {reason}.", "Check that it is there and may be opened.")
 
 
 def _read_stream(
-    stream: BinaryIO, known: Mapping[str, Column], limits: Limits
-) -> Iterator[Row | Fault | Notice]:
+    stream: BinaryIO, read: Callable[[_Lines], Iterator[Item]], limits: Limits
+) -> Iterator[Item | Fault | Notice]:
     head = stream.read(65_536)
-    refusal = _signature_fault(head)
+    refusal = not_a_table(head)
     if refusal:
         yield refusal
         return
@@ -194,22 +275,26 @@ def _read_stream(
     stream.seek(0)
     # What does not decode becomes U+FFFD, which no cell may hold: so the fault has a line and a column.
     with io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline=None) as decoded:
-        yield from _read_table(_Lines(decoded, limits), known, limits)
+        yield from read(_Lines(decoded, limits))
 
 
-def _read_table(physical: _Lines, known: Mapping[str, Column], limits: Limits) -> Iterator[Row | Fault]:
+def _read_table(
+    physical: _Lines,
+    known: Mapping[str, Column],
+    names: Sequence[str] | None,
+    headed: bool,
+    limits: Limits,
+) -> Iterator[Row | Fault]:
     separator = _find_separator(physical, known)
     records = _records(physical, separator, limits)
-    first = next(records, None)
+    first = next(records, None) if headed else _Record(0, list(names or ()))
     if first is None:
-        yield _file_fault(
-            "The file is empty.", "Export it again, with the names of the columns in its first line."
-        )
+        yield _empty()
         return
     if isinstance(first, Fault):
         yield first
         return
-    header = _Header(first, known, limits)
+    header = _Header(first, known, names, limits)
     yield from header.faults
     if not header.usable:
         return
@@ -225,7 +310,7 @@ def _read_table(physical: _Lines, known: Mapping[str, Column], limits: Limits) -
         yield Fault(
             line=header.line,
             column=None,
-            fault="The file has a header and no lines under it.",
+            fault="The file has a header and no lines under it." if headed else "The file has no lines.",
             cure="Export it again and check that the table is not filtered to nothing.",
         )
 
@@ -242,9 +327,7 @@ def _size(path: Path) -> int:
 
 def _size_fault(size: int, limits: Limits) -> Fault | None:
     if size == 0:
-        return _file_fault(
-            "The file is empty.", "Export it again, with the names of the columns in its first line."
-        )
+        return _empty()
     if size > limits.file_bytes:
         return _file_fault(
             f"The file has {size:,} bytes; at most {limits.file_bytes:,} are read.",
@@ -269,8 +352,8 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def _signature_fault(head: bytes) -> Fault | None:
-    """Names the kind of a file that is no text at all, by what it begins with."""
+def not_a_table(head: bytes) -> Fault | None:
+    """Names the kind of a file that is no table of text, by what it begins with; nothing where it may be."""
     kind = next((name for start, name in _SIGNATURES if head.startswith(start)), None)
     if head.startswith(b"PK\x03\x04"):
         kind = _zip_kind(head)
@@ -509,7 +592,13 @@ def _long_cell(limits: Limits) -> tuple[str, str]:
 class _Header:
     """The first line of the table: which cell belongs to which column, and what is wrong with it."""
 
-    def __init__(self, record: _Record, known: Mapping[str, Column], limits: Limits) -> None:
+    def __init__(
+        self,
+        record: _Record,
+        known: Mapping[str, Column],
+        names: Sequence[str] | None,
+        limits: Limits,
+    ) -> None:
         self.line = record.line
         headers = _without_trailing_empty(record.cells)
         #: The headers as the file spells them, without the empty ones that trailing separators leave.
@@ -529,7 +618,19 @@ class _Header:
             )
             self.usable = False
             return
-        self._match([known.get(_header_key(header)) for header in headers])
+        if names is None:
+            self._match([known.get(_header_key(header)) for header in headers])
+        else:
+            self._take(names)
+
+    def _take(self, names: Sequence[str]) -> None:
+        """Each cell is the column that was said."""
+        self.spelt = tuple(
+            spelt or name for spelt, name in itertools.zip_longest(self.spelt, names, fillvalue="")
+        )
+        self.columns = [self.known.get(name) for name in names]
+        self._miss()
+        self.usable = not self.faults
 
     def _fault(self, column: str | None, fault: str, cure: str) -> None:
         self.faults.append(Fault(line=self.line, column=column, fault=fault, cure=cure))
@@ -608,16 +709,17 @@ def _row(record: _Record, header: _Header, limits: Limits) -> Iterator[Row | Fau
         yield Row(record.line, cells)
 
 
-def read_cell(column: Column, cell: str, limits: Limits | None = None) -> object:
+def read_cell(column: Column, cell: str, limits: Limits = _LIMITS) -> object:
     """What one cell says; None where it is empty.
 
     Raises:
         Unreadable: says why it cannot be used and what to write instead.
     """
-    limits = limits or Limits()
     if len(cell) > limits.cell:
         raise Unreadable(*_long_cell(limits))
     cell = _cleaned(cell, column.multiline)
+    if cell[:1] == "'" and cell[1:2] in _FORMULA_BEGINS:  # as `inert` has left it
+        cell = cell[1:]
     if not cell:
         if column.required:
             raise Unreadable("The cell is empty.", "Fill it in: every line needs it.")
@@ -720,6 +822,12 @@ def _file_fault(fault: str, cure: str) -> Fault:
     return Fault(line=0, column=None, fault=fault, cure=cure)
 
 
+def _empty() -> Fault:
+    return _file_fault(
+        "The file is empty.", "Export it again, with the names of the columns in its first line."
+    )
+
+
 # Readers of cells
 
 
@@ -744,6 +852,13 @@ def text(max_length: int) -> Callable[[str], str]:
         return _no_formula(cell)
 
     return read
+
+
+def inert(cell: object) -> str:
+    """A cell of a table that we give out, so that no spreadsheet takes it for a formula."""
+    text = str(cell)
+    begins = text[:1] in ("\t", "\r") or text.lstrip()[:1] in _FORMULA_BEGINS
+    return f"'{text}" if begins else text
 
 
 def _no_formula(cell: str) -> str:

@@ -159,14 +159,22 @@ def story(as_json: Json = False, amqp_url: AmqpUrl = None, database_url: Databas
 
 @imports.command("partners")
 def import_partners(
-    file: File,
+    file: Annotated[Path, typer.Argument(help="A CSV or JSON file.", exists=True, dir_okay=False)],
+    format: Annotated[str, typer.Option(help="ours, nhs or charities; recognised when not given.")] = "",
+    kind: Annotated[list[str] | None, typer.Option(help="What new ones are; may be repeated.")] = None,
+    area: Annotated[list[str] | None, typer.Option(help="Where new ones work; may be repeated.")] = None,
+    closeness: Annotated[str, typer.Option(help="How closely you work with new ones.")] = "",
     dry_run: DryRun = False,
     home: Home = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Organisations and contacts. All lines or none; the same file twice changes nothing."""
-    _import("partners", file, dry_run, home, database_url, as_json)
+    """Organisations and contacts. All lines or none; the same file twice changes nothing.
+
+    Of another register say what organisations are to you that only it knows.
+    """
+    said = {"format": format, "kinds": kind or [], "areas": area or [], "closeness": closeness}
+    _import("partners", file, dry_run, home, database_url, as_json, **said)
 
 
 @imports.command("registrations")
@@ -511,13 +519,19 @@ def replay(
 
 
 def _import(
-    what: str, file: Path, dry_run: bool, home: Path | None, database_url: str | None, as_json: bool
+    what: str,
+    file: Path,
+    dry_run: bool,
+    home: Path | None,
+    database_url: str | None,
+    as_json: bool,
+    **said: Any,
 ) -> None:
     from services.intake import as_document, in_words, take_in
 
     installation = _installation(home=home, database_url=database_url)
     with _progress(f"Reading {file.name}") as step:
-        report = take_in(installation, what, file, dry_run=dry_run, progress=step)
+        report = take_in(installation, what, file, dry_run=dry_run, progress=step, **said)
     if as_json:
         typer.echo(json.dumps(as_document(report), default=str))
     else:

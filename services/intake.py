@@ -13,21 +13,33 @@ from services.messages import opened
 
 #: What may be imported: the service that owns it and the function that takes it in.
 KINDS = {
-    "partners": ("partners", "import_partners"),
+    "partners": ("partners", "import_by_command"),
     "registrations": ("grants", "import_registrations"),
 }
 
 
 def take_in(
-    installation: Installation, kind: str, file: Path, *, dry_run: bool, progress: Callable[[int], None]
+    installation: Installation,
+    kind: str,
+    file: Path,
+    *,
+    dry_run: bool,
+    progress: Callable[[int], None],
+    **said: Any,
 ) -> Any:
-    """Import one file; all of it or nothing. The service's report."""
+    """Import one file; all of it or nothing. The service's report.
+
+    Args:
+        said: what else somebody has said about the file, as the service understands it.
+    """
     service, function = KINDS[kind]
     importing = getattr(import_module(f"services.{service}.imports"), function)
 
     async def run() -> Any:
         async with opened(installation, service) as database:
-            return await importing(database, file, dry_run=dry_run, progress=progress, actor=BY_COMMAND)
+            return await importing(
+                database, file, dry_run=dry_run, progress=progress, actor=BY_COMMAND, **said
+            )
 
     with installation.database():
         return asyncio.run(run())

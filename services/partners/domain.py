@@ -111,6 +111,59 @@ class Contact:
         return (self.organisation_id, self.role, self.name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How the lines of one file are taken."""
+
+    #: The columns of which they may change what the register has.
+    speaks_of: frozenset[str]
+    #: Another register's, so that what a line leaves empty it does not deny.
+    foreign: bool = False
+    #: What an organisation is to us that only this file knows.
+    kinds: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
+    closeness: str = ""
+
+
+#: What a line may say of an organisation, besides who succeeds it.
+_OF_ORGANISATION = (
+    *("name", "kinds", "areas", "closeness", "opened_on", "closed_on"),
+    *("postal_address", "postcode", "telephone", "website"),
+)
+_LISTS = ("kinds", "areas", "postal_address")
+#: What a line may leave as it is of a contact, and in which column it stands.
+_OF_CONTACT = {
+    "email": "contact_email",
+    "postal_address": "contact_address",
+    "postcode": "contact_postcode",
+    "withdrawn_on": "contact_withdrawn_on",
+}
+
+
+def organisation_said(known: Organisation | None, line: Mapping[str, Any], plan: Plan) -> Organisation:
+    """The organisation as a line says it is, and the register where the line says nothing."""
+    said = {name: line[name] for name in _OF_ORGANISATION}
+    for name, value in said.items():
+        if known is None:
+            said[name] = getattr(plan, name) if value is None and hasattr(plan, name) else value
+        elif name not in plan.speaks_of or (plan.foreign and value is None):
+            said[name] = getattr(known, name)
+    said |= {name: tuple(said[name] or ()) for name in _LISTS}
+    here = {"id": line["id"], "identifier": line["identifier"], "successor_id": line["successor_id"]}
+    return replace(known, **said, **here) if known else Organisation(**said, **here)
+
+
+def contact_said(known: Contact | None, line: Mapping[str, Any], plan: Plan) -> Contact:
+    """The contact as a line says they are, and the register where its file has no such column."""
+    names = ("id", "organisation_id", "role", "name", "channel", "source", "listed_on", *_OF_CONTACT)
+    said = {name: line[name] for name in names}
+    for name, column in _OF_CONTACT.items():
+        if known is not None and column not in plan.speaks_of:
+            said[name] = getattr(known, name)
+    said["postal_address"] = tuple(said["postal_address"] or ())
+    return Contact(**said)
+
+
 class Fate(StrEnum):
     """What a later word makes of what the register has."""
 

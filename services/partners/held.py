@@ -15,7 +15,7 @@ from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Subject, written
 from services.partners import announcements, mentions, people, tokens
 from services.partners.domain import Contact
-from services.partners.queries import AGREEMENTS, PEOPLE, REGISTER, RIGHTS
+from services.partners.queries import AGREEMENTS, IMPORTS, PEOPLE, REGISTER, RIGHTS
 from services.partners.words import write_words
 
 #: Columns that say nothing about the person, or that only machines can use.
@@ -95,10 +95,18 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
         counts["accounts"] += await _erase_person(tx, id)
         counts["entries in the register"] += await erase_contact(tx, id)
     for email in subject.emails:
-        await RIGHTS.note_erased_address(tx, digest=address_digest(tx, email), now=tx.now)
+        digest = address_digest(tx, email)
+        await RIGHTS.note_erased_address(tx, digest=digest, now=tx.now)
+        await _drop_files_with(tx, digest)
     done, stays = await mentions.forget(tx, subject)
     kept = (*([KEPT] if counts["accounts"] else []), *([KEPT_COPIES] if copies else []), *stays)
     return Forgotten(counts=counts | done, kept=kept)
+
+
+async def _drop_files_with(tx: Transaction, digest: bytes) -> None:
+    """Let go of the files with this address that are waiting to be taken in."""
+    found = IMPORTS.drop_imports_with(tx, digest=digest)
+    await drop_files(tx, [row["file_id"] async for row in found if row["file_id"] is not None])
 
 
 async def _erase_person(tx: Transaction, id: UUID) -> int:

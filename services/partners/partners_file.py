@@ -4,7 +4,8 @@ Knows nothing of the register: what is wrong here is wrong wherever the file is 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from chassis import sheets
 from chassis.house import House
@@ -16,18 +17,22 @@ def columns(house: House) -> list[Column]:
     lists = house.lists
     channels = [code for code in lists["channels"] if code in NEEDED_FOR]
     return [
-        Column(name="identifier", read=_identifier, required=True),
-        Column(name="name", read=sheets.text(200), required=True),
-        Column(name="kinds", read=sheets.many_of(lists["kinds"]), required=True),
+        Column(name="identifier", read=_identifier, required=True, aliases=("org-id",)),
+        Column(name="name", read=sheets.text(200), required=True, aliases=("organisation",)),
+        Column(name="kinds", read=sheets.many_of(lists["kinds"]), required=True, aliases=("kind",)),
         Column(name="areas", read=sheets.many_of(lists["areas"])),
         Column(name="closeness", read=sheets.one_of(lists["closeness"]), required=True),
         Column(name="opened_on", read=sheets.iso_date),
         Column(name="closed_on", read=sheets.iso_date),
         Column(name="successor", read=_identifier),
+        Column(name="postal_address", read=_address, multiline=True, aliases=("address",)),
+        Column(name="postcode", read=sheets.postcode),
+        Column(name="telephone", read=sheets.telephone, aliases=("phone",)),
+        Column(name="website", read=website),
         Column(name="contact_name", read=sheets.text(200)),
         Column(name="contact_role", read=sheets.one_of(lists["contact_roles"])),
         Column(name="contact_channel", read=sheets.one_of(channels)),
-        Column(name="contact_email", read=sheets.email_address),
+        Column(name="contact_email", read=sheets.email_address, aliases=("e-mail", "email")),
         Column(name="contact_address", read=_address, multiline=True),
         Column(name="contact_postcode", read=sheets.postcode),
         Column(name="contact_source", read=sheets.text(300)),
@@ -36,11 +41,39 @@ def columns(house: House) -> list[Column]:
     ]
 
 
-ORGANISATION_COLUMNS = ("name", "kinds", "areas", "closeness", "opened_on", "closed_on", "successor")
+ORGANISATION_COLUMNS = (
+    *("name", "kinds", "areas", "closeness", "opened_on", "closed_on", "successor"),
+    *("postal_address", "postcode", "telephone", "website"),
+)
 CONTACT_COLUMNS = (
     *("contact_name", "contact_role", "contact_channel", "contact_email", "contact_address"),
     *("contact_postcode", "contact_source", "contact_listed_on", "contact_withdrawn_on"),
 )
+#: What people call each column.
+WORDS: Mapping[str, str] = {
+    "identifier": "Identifier",
+    "name": "Name",
+    "kinds": "Kinds",
+    "areas": "Areas",
+    "closeness": "How closely we work",
+    "opened_on": "Opened",
+    "closed_on": "Closed",
+    "successor": "Who took over",
+    "postal_address": "Postal address",
+    "postcode": "Postcode",
+    "telephone": "Telephone",
+    "website": "Website",
+    "contact_name": "Contact: name",
+    "contact_role": "Contact: role",
+    "contact_channel": "Contact: how we write",
+    "contact_email": "Contact: e-mail address",
+    "contact_address": "Contact: postal address",
+    "contact_postcode": "Contact: postcode",
+    "contact_source": "Contact: where we got the address",
+    "contact_listed_on": "Contact: listed",
+    "contact_withdrawn_on": "Contact: withdrawn",
+}
+
 #: What every contact has, and what a channel needs besides.
 NEEDED = ("contact_name", "contact_role", "contact_channel", "contact_source", "contact_listed_on")
 NEEDED_FOR = {"email": ("contact_email",), "post": ("contact_address", "contact_postcode")}
@@ -63,6 +96,23 @@ def _address(cell: str) -> tuple[str, ...]:
     if len(found) > 8 or any(len(line) > 200 for line in found):
         raise Unreadable("The address is too long.", "Write at most 8 lines of at most 200 characters.")
     return found
+
+
+def website(cell: str) -> str:
+    """The address of a website, with https:// before one that says nothing of the kind."""
+    given = cell if re.match("https?://", cell, re.IGNORECASE) else f"https://{cell}"
+    try:
+        parts = urlsplit(given)
+        usable = bool(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?", parts.netloc.lower()))
+    except ValueError:
+        usable = False
+    if not usable or not given.isascii() or re.search(r"[\s<>\"'`\\]", given) or len(given) > 300:
+        raise Unreadable(
+            "This is not the address of a website.",
+            "Write it like https://www.body.example, or leave it out.",
+        )
+    scheme, _, rest = given.partition("://")
+    return f"{scheme.lower()}://{rest}"
 
 
 def faults_in(row: Row) -> Iterator[Fault]:
@@ -102,46 +152,6 @@ def _contact_faults(row: Row) -> Iterator[Fault]:
             "The contact was withdrawn before being listed.",
             "Correct one of the two dates.",
         )
-
-
-def disagreement(line: int, first: int, column: str) -> Fault:
-    """A later line contradicts the first one of the same organisation."""
-    return _fault(
-        line,
-        column,
-        f"Line {first} says something else about the same organisation.",
-        "Make all lines of one organisation agree, or correct the identifier.",
-    )
-
-
-def repetition(line: int, first: int) -> Fault:
-    """A later line names a contact that an earlier one has named."""
-    return _fault(
-        line,
-        "contact_name",
-        f"The same person stands in the same role on line {first}.",
-        "Delete one of the two lines.",
-    )
-
-
-def unknown_successor(line: int, successor: str) -> Fault:
-    """An organisation is succeeded by one that nobody has heard of."""
-    return _fault(
-        line,
-        "successor",
-        f"{successor} is neither in this file nor in the register.",
-        "Add a line for it, correct the identifier, or leave the cell empty.",
-    )
-
-
-def was_erased(line: int) -> Fault:
-    """A contact has asked to be forgotten, and no list brings them back."""
-    return _fault(
-        line,
-        "contact_email",
-        "Whoever has this address has asked to be forgotten.",
-        "Take the contact out of the line, or the line out of the file.",
-    )
 
 
 def _fault(line: int, column: str, fault: str, cure: str) -> Fault:

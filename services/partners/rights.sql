@@ -142,10 +142,6 @@ SELECT EXISTS (SELECT 1 FROM erased_addresses WHERE digest = :digest);
 -- Whether any of these may still sign in.
 SELECT EXISTS (SELECT 1 FROM people WHERE id = ANY(:ids::uuid[]) AND barred_at IS NULL);
 
--- name: erased_addresses
--- The digests of the addresses of all who were forgotten.
-SELECT digest FROM erased_addresses;
-
 -- name: contacts_withdrawn_until
 -- Contacts that were withdrawn before a day and have had their time.
 SELECT id FROM contacts WHERE withdrawn_on < :before AND erased_at IS NULL

@@ -9,9 +9,10 @@ from chassis.inbox import Inbox
 from chassis.retention import nightly
 from chassis.transports import Delivery
 from contracts.topology import PARTNERS
-from services.partners import heads, outcomes, signing_in, web, words
+from services.partners import heads, imports, outcomes, signing_in, web, words
 from services.partners.handlers import SUBSCRIPTIONS
 from services.partners.held import TERMS
+from services.partners.imports import TAKE_FILES
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -40,6 +41,11 @@ class Partners:
     async def keep_words(self) -> None:
         """Let the register be found by the house's lists as they are now."""
         await words.keep_words(self.store)  # nameko puts the database here
+
+    @every(seconds=5, name=TAKE_FILES, longest=1800)
+    async def take_files(self) -> bool:
+        """Read a file, or take in what was read; true when there may be more to do."""
+        return await imports.turn(self.store)  # nameko puts the database here
 
     @every(seconds=LOOK, name="report heads")
     async def report_heads(self) -> None:

@@ -40,7 +40,8 @@ def measure() -> dict[str, Any]:
     }
 
 
-def _file(folder: Path, size: int) -> Path:
+def written(folder: Path, size: int) -> Path:
+    """A file with so many organisations."""
     path = folder / f"{size}.csv"
     with path.open("w", encoding="utf-8", newline="") as opened:
         opened.write((EXAMPLES / "partners.csv").read_text("utf-8").splitlines()[0] + "\n")
@@ -56,7 +57,7 @@ def _imported(folder: Path, postgres: DurablePostgres, size: int) -> dict[str, f
     execute(postgres.url, f"CREATE DATABASE {database}")
     url = postgres.database_url(database)
     migrate(url, migrations_of(PARTNERS))
-    with program("tests.benchmarks.importer", str(folder), url, str(_file(folder, size))) as importer:
+    with program("tests.benchmarks.importer", str(folder), url, str(written(folder, size))) as importer:
         figures: dict[str, float] = json.loads(line_from(importer))
     assert figures["lines"] == size
     return figures
@@ -64,7 +65,7 @@ def _imported(folder: Path, postgres: DurablePostgres, size: int) -> dict[str, f
 
 def _copied(folder: Path, postgres: DurablePostgres, size: int) -> float:
     """Rows a second by ``COPY`` from the same file, into the same columns with the same keys."""
-    path, columns = _file(folder, size), ", ".join(f"{name} text" for name in _COPIED)
+    path, columns = written(folder, size), ", ".join(f"{name} text" for name in _COPIED)
     execute(postgres.url, f"CREATE TABLE copied (id serial PRIMARY KEY, {columns}, UNIQUE (identifier))")
 
     async def copy() -> None:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry
+from chassis.sheets import inert
 from chassis.web import live, new_key, pounds, read_id, site_of, when
 from services.notifications.campaigns import formula_of
 from services.notifications.domain import BODY_STATUSES, AnswerKind, BodyStatus
@@ -114,7 +115,7 @@ async def download(request: Request) -> Response:
     for row in board.rows():
         asked = f"{row['ask_pence'] / 100:.2f}" if row["ask_pence"] else ""
         cells = [row["body_name"], "; ".join(row["areas"]), row["status_words"], asked, row["letters"]]
-        writer.writerow(_inert(cell) for cell in [*cells, row["arrived"], when(row["last_at"]), row["note"]])
+        writer.writerow(inert(cell) for cell in [*cells, row["arrived"], when(row["last_at"]), row["note"]])
     name = f"campaign-{board.campaign['number']}.csv"
     # The mark at the beginning tells spreadsheets that this is UTF-8.
     return Response(
@@ -122,11 +123,6 @@ async def download(request: Request) -> Response:
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": f'attachment; filename="{name}"'},
     )
-
-
-def _inert(cell: object) -> str:
-    text = str(cell)
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r") and text.strip() else text
 
 
 def _fits(row: dict[str, Any], status: str, query: str) -> bool:

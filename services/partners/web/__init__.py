@@ -17,6 +17,8 @@ from services.partners.web import (
     directory,
     drafting,
     entries,
+    exports,
+    imports,
     listing,
     merging,
     notes,
@@ -55,7 +57,7 @@ _POST = ("POST",)
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
     groups = (
-        *(_register(), _merging(), _agreements(), _dealings(), _directory()),
+        *(_register(), _merging(), _agreements(), _dealings(), _directory(), _imports(), _exports()),
         *(_signing_in(), _account(), _people(), _rights()),
     )
     routes = [route for group in groups for route in group]
@@ -302,4 +304,32 @@ def _directory() -> list[Route]:
         page("/openreferral/services/{id}", openreferral.service, public),
         page("/openreferral/organizations", openreferral.organizations, public),
         page("/openreferral/organizations/{id}", openreferral.organization, public),
+    ]
+
+
+def _imports() -> list[Route]:
+    """Files that come into the register."""
+    write = Action.WRITE_PARTNERS
+    return [
+        page("/imports", imports.show_all, write),
+        page("/imports", imports.begin, write, methods=_POST, largest=LARGEST_FILE),
+        page("/imports/{id}", imports.show, write),
+        page("/imports/{id}", imports.choose, write, methods=_POST),
+        page("/imports/{id}/live", imports.follow, write),
+        page("/imports/{id}/missing", imports.missing, write),
+        page("/imports/{id}/apply", imports.apply, write, methods=_POST),
+        page("/imports/{id}/cancel", imports.cancel, write, methods=_POST),
+    ]
+
+
+def _exports() -> list[Route]:
+    """What is taken away of the register."""
+    read = Action.READ_PARTNERS
+    return [
+        page("/exports", exports.show, read),
+        page("/exports/organisations.csv", exports.organisations, read),
+        page("/exports/contacts.csv", exports.contacts, read),
+        page("/exports/register.xlsx", exports.workbook, read),
+        page("/organisations/{id}/contacts.vcf", exports.cards, read),
+        page("/contacts/{id}/card.vcf", exports.card, read),
     ]

@@ -18,7 +18,7 @@ from services.partners.domain import Organisation, folded
 from services.partners.queries import REGISTER
 from services.partners.web.documents import OrganisationsDocument
 from services.partners.web.register import document
-from services.partners.web.wording import API_LIST, LIST, today, word, words
+from services.partners.web.wording import API_LIST, EXPORTS, LIST, today, word, words
 
 #: Organisations on one page of the list.
 PAGE = 50
@@ -133,6 +133,7 @@ async def organisations(request: Request) -> Response:
         tags=tags,
         views=[{**view, "href": f"{LIST}?{view['query']}"} for view in views],
         next_href=search.next_href(LIST, after),
+        export_href=f"{EXPORTS}?{search.query}" if search.query else EXPORTS,
         most=tagging.MOST,
         key=new_key(request),
         tagged=done,

@@ -107,6 +107,7 @@ async def organisation(request: Request) -> Response:
         **agreed,
         organisation=_in_words(row, house, today(tx)),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
+        cards_href=f"{LIST}/{row['id']}/contacts.vcf",
         **of_timeline,
         **of_referrals,
         letters_figures=dict(letters),
@@ -193,6 +194,7 @@ def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
         "listed_on": contact.listed_on,
         "withdrawn_on": contact.withdrawn_on,
         "rights_href": f"{RIGHTS}/new?who={contact.id}",
+        "card_href": f"{CONTACTS}/{contact.id}/card.vcf",
         "href": f"{CONTACTS}/{contact.id}",
     }
 

@@ -9,6 +9,7 @@ from chassis.house import Entry
 
 MOUNT = "/partners"
 LIST = f"{MOUNT}/organisations"
+EXPORTS = f"{MOUNT}/exports"
 API_LIST = f"{MOUNT}/api/v1/organisations"
 
 

@@ -1,0 +1,134 @@
+"""Taking the register away: as tables of what the list shows, and as address cards. Each time is noted."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from chassis.audit import acting, note
+from chassis.clock import LOCAL
+from chassis.database import Transaction
+from chassis.errors import NotFound
+from chassis.web import read_id, saved_as, site_of
+from chassis.web.access import actor_of
+from services.partners import exports
+from services.partners.domain import Contact, Organisation
+from services.partners.exports import CONTACTS, ORGANISATIONS, SLICE
+from services.partners.queries import QUERIES, REGISTER
+from services.partners.web.listing import Search
+from services.partners.web.wording import EXPORTS, LIST, word
+
+_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_CARDS = "text/vcard; charset=utf-8"
+_CSV = "text/csv; charset=utf-8"
+
+
+async def show(request: Request) -> Response:
+    """What can be taken away of what the list shows."""
+    site, search = site_of(request), Search(request.query_params)
+    async with site.database.reading() as tx:
+        total = await REGISTER.organisations_found(tx, **search.filters(tx))
+    asked = f"?{search.query}" if search.query else ""
+    return site.page(
+        request,
+        "exports.html",
+        total=total,
+        searched=bool(search.asked),
+        list_href=f"{LIST}{asked}",
+        organisations_href=f"{EXPORTS}/organisations.csv{asked}",
+        contacts_href=f"{EXPORTS}/contacts.csv{asked}",
+        workbook_href=f"{EXPORTS}/register.xlsx{asked}",
+    )
+
+
+async def organisations(request: Request) -> Response:
+    """The organisations of a search as CSV."""
+    lines = exports.organisation_lines(site_of(request).database, _pages(request))
+    return await _given(request, "organisations", "csv", _CSV, exports.as_csv(ORGANISATIONS, lines))
+
+
+async def contacts(request: Request) -> Response:
+    """The same with a line for each contact, in the form that can be taken in again."""
+    lines = exports.contact_lines(site_of(request).database, _pages(request))
+    return await _given(request, "contacts", "csv", _CSV, exports.as_csv(CONTACTS, lines))
+
+
+async def workbook(request: Request) -> Response:
+    """Both as the sheets of a workbook."""
+    database, page = site_of(request).database, _pages(request)
+    content = exports.as_workbook(
+        [
+            ("Organisations", ORGANISATIONS, exports.organisation_lines(database, page)),
+            ("Contacts", CONTACTS, exports.contact_lines(database, page)),
+        ]
+    )
+    return await _given(request, "register", "xlsx", _WORKBOOK, content)
+
+
+def _pages(request: Request) -> Callable[[Transaction, UUID | None], AsyncIterator[Any]]:
+    """The organisations that the list would show, some at a time."""
+    search = Search(request.query_params)
+
+    def page(tx: Transaction, after: UUID | None) -> AsyncIterator[Any]:
+        found: AsyncIterator[Any] = REGISTER.organisations_listed(
+            tx, **search.filters(tx), after=after, most=SLICE
+        )
+        return found
+
+    return page
+
+
+async def _given(
+    request: Request, what: str, ending: str, media_type: str, content: AsyncIterator[bytes]
+) -> Response:
+    """Give a table out. That it was taken is noted, and whether it was all of it."""
+    async with acting(site_of(request).database, actor_of(request)) as tx:
+        note(
+            tx,
+            "exported",
+            what,
+            "",
+            after={"as": ending, "searched": bool(Search(request.query_params).asked)},
+        )
+        today = tx.now.astimezone(LOCAL).date()
+    headers = {"content-disposition": f"attachment; {saved_as(f'{what}-{today.isoformat()}.{ending}')}"}
+    return StreamingResponse(content, media_type=media_type, headers=headers)
+
+
+async def card(request: Request) -> Response:
+    """One contact as an address card."""
+    id = read_id(request)
+    async with acting(site_of(request).database, actor_of(request)) as tx:
+        rows = [row async for row in QUERIES.contacts_by_id(tx, ids=[id])]
+        found = [Contact.of(row) for row in rows if row["withdrawn_on"] is None]
+        if not found:
+            raise NotFound
+        return await _cards(tx, found[0].organisation_id, found, "contact", id)
+
+
+async def cards(request: Request) -> Response:
+    """Everybody at an organisation to whom we may write, as address cards."""
+    id = read_id(request)
+    async with acting(site_of(request).database, actor_of(request)) as tx:
+        rows = [row async for row in QUERIES.contacts_of(tx, organisations=[id])]
+        found = [Contact.of(row) for row in rows if row["withdrawn_on"] is None]
+        return await _cards(tx, id, found, "contacts_of", id)
+
+
+async def _cards(
+    tx: Transaction, organisation_id: UUID, contacts: list[Contact], what: str, id: UUID
+) -> Response:
+    row = await QUERIES.organisation_by_id(tx, id=organisation_id)
+    if row is None:
+        raise NotFound
+    note(tx, "exported", what, id, after={"as": "vcf", "count": len(contacts)})
+    roles = tx.context.house.lists["contact_roles"]
+    made = exports.as_cards(
+        Organisation.of(row),
+        sorted(contacts, key=lambda each: (each.role, each.name)),
+        lambda code: word(roles, code),
+    )
+    headers = {"content-disposition": f"attachment; {saved_as(f'contacts-{str(id)[-8:]}.vcf')}"}
+    return Response(made, media_type=_CARDS, headers=headers)
