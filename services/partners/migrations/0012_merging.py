@@ -8,8 +8,7 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS = """
--- Entries that may be the same body are looked for by postcode and by the first word of the name.
-CREATE INDEX organisations_postcode ON organisations (postcode) WHERE postcode IS NOT NULL;
+-- Entries that may be the same body are looked for by the first word of the name as well.
 CREATE INDEX organisations_first_word ON organisations (split_part(listed_as, ' ', 1));
 -- Those who sign in go with the body that they belong to.
 CREATE INDEX people_organisation ON people (organisation_id);
