@@ -60,7 +60,8 @@ async def told(make_database: MakeDatabase, service: str, *paths: str) -> list[t
                 address = path.replace("{id}", listed[0]["id"])
             else:
                 address = path
-            (route,) = [each for each in app.routes if each.path == path.partition("?")[0]]
+            here = [each for each in app.routes if each.path == path.partition("?")[0]]
+            (route,) = [each for each in here if "GET" in each.methods]
             found.append((await browser.get(mount + address), route.endpoint.operation.gives()))
     return found
 
