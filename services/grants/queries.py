@@ -1,5 +1,8 @@
-"""The statements of ``queries.sql``, by name."""
+"""The statements of the ``.sql`` files, by name."""
 
 from chassis.database import read_queries
 
 QUERIES = read_queries(__file__)
+FUNDS = read_queries(__file__, "funds.sql")
+LEDGER = read_queries(__file__, "ledger.sql")
+ROUNDS = read_queries(__file__, "rounds.sql")

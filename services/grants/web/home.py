@@ -1,22 +1,18 @@
-"""The pages and the API of grants. They show counts, money and bodies, and no person."""
+"""Where one begins: counts, money and bodies, and no person."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from marshmallow import Schema, fields
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Database
 from chassis.house import Entry
-from chassis.web import Site, give, operation, page, signed_in, site_of
+from chassis.web import give, signed_in, site_of
 from contracts.access import Action, may
 from contracts.envelope import WholeNumber
 from services.grants.domain import price_of_not_integrating
 from services.grants.queries import QUERIES
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 class CountDocument(Schema):
@@ -39,16 +35,6 @@ class CountsDocument(Schema):
 
 #: Pledges that the home page shows.
 MOST_PLEDGES = 200
-
-
-def build(database: Database) -> Any:
-    """The ASGI application, to be mounted under ``/grants``."""
-    read = Action.READ_EVIDENCE
-    routes = [
-        page("/", home, read),
-        operation("/registrations/counts", list_counts, read, gives=CountsDocument),
-    ]
-    return Site(database, routes, TEMPLATES).app
 
 
 async def home(request: Request) -> Response:
