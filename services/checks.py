@@ -1,13 +1,14 @@
 """``conduit check``: is everything configured, reachable, migrated, declared, and does everything move?"""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from chassis.access import SessionKeys, silence_after
 from chassis.audit import Chain, verify
@@ -19,8 +20,9 @@ from chassis.keys import read_keys
 from chassis.migrations import newest, version_of
 from chassis.outbox import QUERIES
 from contracts.access import Role
-from contracts.topology import SERVICES, signs_heard_by
+from contracts.topology import GRANTS, SERVICES, signs_heard_by
 from services.admission import NOBODY_YET, everybody
+from services.grants import ledger
 from services.installation import Installation, migrations_of
 from services.messages import opened
 
@@ -179,6 +181,8 @@ def _service(installation: Installation, service: str) -> Iterator[Finding]:
         words = "nothing parked" if not parked else f"{parked} parked. Look at: conduit events parked"
         yield Finding(f"parked by {service}", not parked, words)
         yield _audit(service, state["audit"])
+        if service == GRANTS:
+            yield _ledger(state["differing"])
         for sender in signs_heard_by(service):
             yield _life(installation.settings, service, sender, state["heard_at"].get(sender))
 
@@ -196,6 +200,7 @@ async def _look(installation: Installation, service: str) -> dict[str, Any]:
                     "age": (tx.now - outbox["oldest"]).total_seconds() if outbox["oldest"] else 0,
                     "parked": sum([row["count"] async for row in QUERIES.parked_by_reason(tx)]),
                     "audit": await verify(tx),
+                    "differing": await ledger.differing(tx) if service == GRANTS else [],
                     "heard_at": {row["service"]: row["sent_at"] async for row in QUERIES.signs_of_life(tx)},
                 }
         return state
@@ -206,6 +211,13 @@ def _audit(service: str, chain: Chain) -> Finding:
         words = f"row {chain.broken_at} is not what was written. Compare with a backup: conduit audit verify"
         return Finding(f"audit of {service}", False, words)
     return Finding(f"audit of {service}", True, f"{chain.rows} rows, whole")
+
+
+def _ledger(differing: Sequence[UUID]) -> Finding:
+    if differing:
+        words = f"the entries of {differing[0]} do not come to its balance. Compare with a backup"
+        return Finding("ledger", False, words)
+    return Finding("ledger", True, "every entry comes to its fund's balance")
 
 
 def _life(settings: Settings, service: str, sender: str, heard_at: datetime | None) -> Finding:

@@ -24,7 +24,10 @@ _log = logger(__name__)
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 #: The lists that the services' pages and imports need in a house file.
-LISTS = tuple("areas professions kinds contact_roles closeness exam_stages lawful_bases channels".split())
+LISTS = tuple(
+    "areas professions kinds contact_roles closeness exam_stages lawful_bases channels purposes "
+    "restrictions".split()
+)
 
 
 class NotInitialised(ChassisError):

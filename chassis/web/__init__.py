@@ -38,6 +38,7 @@ from chassis.web.reading import read_form, read_id, read_json, read_pounds
 from chassis.web.server import PortTaken, WebServer
 from chassis.web.static import asset
 from chassis.web.stream import live
+from chassis.web.tables import give_table
 from chassis.web.templates import environment, render
 from chassis.web.words import day, pounds, size_in_words, when
 
@@ -72,6 +73,7 @@ __all__ = [
     "environment",
     "give",
     "give_file",
+    "give_table",
     "has_proved",
     "live",
     "new_key",

@@ -46,7 +46,14 @@ class FundExhausted(Conflict):
 
     def __init__(self, free_pence: int) -> None:
         cure = "Take less, or wait until more money has come."
-        super().__init__(f"This fund has {pounds(free_pence)} that is free.", cure)
+        super().__init__(f"This fund has {pounds(free_pence)} that is free.", cure, field="amount")
+
+
+class FundClosed(Conflict):
+    """Nothing is promised from a fund that has closed."""
+
+    def __init__(self) -> None:
+        super().__init__("This fund is closed.", "Open it again first, on its page.")
 
 
 class MoreThanCommitted(Conflict):
@@ -174,7 +181,7 @@ async def commit(
         cause: the decision, where it is another one than that which made the award.
 
     Raises:
-        FundExhausted: when so much is not free.
+        FundExhausted, FundClosed: when so much is not free, or nothing is any more.
     """
     return await _take(tx, Kind.COMMITTED, fund_id, pence, _About(cause=cause or award, award=award))
 
@@ -243,6 +250,8 @@ async def _take(tx: Transaction, kind: Kind, fund_id: UUID, pence: int, about: _
     before = Balance.of(row)
     if await _taken_before(tx, kind, fund_id, pence, about):
         return before
+    if kind is Kind.COMMITTED and await LEDGER.closed_on(tx, fund_id=fund_id) is not None:
+        raise FundClosed
     after = before.after(kind, pence)
     if about.award is not None:
         await _settle_award(tx, kind, fund_id, pence, about.award)

@@ -7,6 +7,10 @@ INSERT INTO fund_balances (fund_id) VALUES (:fund_id);
 SELECT fund_id, entries, received_pence, refunded_pence, committed_pence, paid_pence, returned_pence
 FROM fund_balances WHERE fund_id = :fund_id FOR UPDATE;
 
+-- name: closed_on$
+-- When a fund was closed; asked after its balance was locked, which closing it does as well.
+SELECT closed_on FROM funds WHERE id = :fund_id;
+
 -- name: balance_of^
 -- The balance of a fund.
 SELECT fund_id, entries, received_pence, refunded_pence, committed_pence, paid_pence, returned_pence
@@ -134,3 +138,7 @@ OR (
 )
 OR counted.each_is_right IS FALSE
 ORDER BY funds.id;
+
+-- name: promised_pence$
+-- What was pledged and has neither come nor been written back.
+SELECT coalesce(sum(amount_pence - received_pence - written_back_pence), 0)::bigint FROM pledges;

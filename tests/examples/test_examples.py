@@ -24,6 +24,8 @@ LISTS = (
     "exam_stages",
     "lawful_bases",
     "channels",
+    "purposes",
+    "restrictions",
 )
 MERGE_FIELDS = set(
     "contact_name contact_role body_name areas registered profession_plural ask evidence_date "

@@ -16,6 +16,7 @@ from chassis.errors import NotFound
 from chassis.house import Entry, House
 from chassis.web import BadRequest, Site, give, read_id, site_of
 from contracts.access import RIGHTS
+from contracts.grants import ContributionReceived, ContributionRefunded
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES
 from services.partners.queries import RIGHTS as REQUESTS
@@ -242,12 +243,16 @@ def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
     }
 
 
+#: Kinds of entries that Grants has told.
+_BY_GRANTS = {ContributionReceived.NAME, ContributionRefunded.NAME}
+
+
 def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "at": row["happened_at"],
         "what": row["what"],
         "detail": row["detail"],
-        "source_words": "Told us by Letters",
+        "source_words": f"Told us by {'Grants' if row['kind'] in _BY_GRANTS else 'Letters'}",
         "href": f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None,
     }
 
