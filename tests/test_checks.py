@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -143,3 +144,12 @@ def test_a_database_that_is_behind_is_said_whatever_it_lacks(migrated: Settings)
     behind = finding(migrated, "database of partners")
     assert (behind.good, "Run: conduit migrate" in behind.says) == (False, True)
     assert finding(migrated, "database of grants").good
+
+
+def test_a_ledger_that_does_not_come_to_its_balance_is_said(migrated: Settings) -> None:
+    assert finding(migrated, "ledger").good
+    fund = "INSERT INTO funds VALUES ('{}', 'n', 'p', 'r', '{{}}', '{{}}', '2012-01-01', NULL, 1, now())"
+    tell(migrated, GRANTS, fund.format(UUID(int=1)))
+    tell(migrated, GRANTS, f"INSERT INTO fund_balances VALUES ('{UUID(int=1)}', 0, 1)")
+    differs = finding(migrated, "ledger")
+    assert (differs.good, str(UUID(int=1)) in differs.says) == (False, True)

@@ -106,6 +106,7 @@ async def show(request: Request) -> Response:
         "fund.html",
         fund=fund,
         href=fund_href(id),
+        shared_out=_shared_out(fund["restrictions"], site.context.house.lists["restrictions"]),
         allowed_words=[
             _word(site.context.house.lists["restrictions"], code) for code in fund["restrictions"]
         ],
@@ -114,6 +115,12 @@ async def show(request: Request) -> Response:
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _shared_out(codes: Sequence[str], restrictions: Mapping[str, Entry]) -> bool:
+    """Whether anybody may be given money of a fund for anything."""
+    allowed = funds.allowed_by(codes, restrictions)
+    return frozenset() not in (allowed.professions, allowed.purposes)
 
 
 def round_listed(row: Mapping[str, Any]) -> dict[str, Any]:
