@@ -126,9 +126,11 @@ async def receive(tx: Transaction, fund_id: UUID, receipt: Receipt) -> UUID:
     """Enter money that came, and announce it. From now on it can be committed.
 
     Raises:
-        NotFound, Refused, Conflict: when the fund, the pledge or its rest is not there.
+        NotFound, Refused, Conflict: when the fund, the pledge or its rest is not there, or the same money
+            was entered before.
     """
     fund = await _open_fund(tx, fund_id)
+    await _refuse_twice(tx, fund_id, receipt)
     pledge = await _pledge_for(tx, fund_id, receipt)
     organisation_id = pledge["organisation_id"] if pledge else receipt.organisation_id
     id = uuid_utils.compat.uuid7()
@@ -212,6 +214,15 @@ async def move(tx: Transaction, losing: UUID, surviving: UUID) -> None:
     await FUNDS.move_funders(tx, losing=losing, surviving=surviving)
     await FUNDS.move_pledges(tx, losing=losing, surviving=surviving)
     await FUNDS.move_contributions(tx, losing=losing, surviving=surviving)
+
+
+async def _refuse_twice(tx: Transaction, fund_id: UUID, receipt: Receipt) -> None:
+    """Two people with one bank statement enter a line of it once. The fund is locked."""
+    line = {name: getattr(receipt, name) for name in ("received_on", "amount_pence", "bank_reference")}
+    if await FUNDS.entered_before(tx, fund_id=fund_id, **line):
+        what = "This was entered before: the same amount, day and reference."
+        cure = "If the same came twice on that day, add to the reference what tells them apart."
+        raise Refused(what, cure, field="bank_reference")
 
 
 async def _pledge_for(tx: Transaction, fund_id: UUID, receipt: Receipt) -> Any:

@@ -142,6 +142,13 @@ INSERT INTO contributions (
     :id, :fund_id, :organisation_id, :pledge_id, :amount_pence, :received_on, :bank_reference, :entered_by, :now
 );
 
+-- name: entered_before$
+-- Whether the very same money was entered before: for a fund, on a day, so much, under a bank reference.
+SELECT EXISTS (
+    SELECT FROM contributions WHERE fund_id = :fund_id AND received_on = :received_on
+        AND amount_pence = :amount_pence AND lower(bank_reference) = lower(:bank_reference)
+);
+
 -- name: lock_contribution^
 -- A contribution that nobody else changes until this transaction has ended.
 SELECT contributions.id, contributions.fund_id, funds.name AS fund, contributions.organisation_id, pledge_id,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -42,7 +42,11 @@ async def a_fund(database: Database, name: str = "Exam fund", **more: Any) -> UU
 async def money_comes(database: Database, fund: UUID, pence: int = 500_000, **more: Any) -> UUID:
     """A contribution of Camden's."""
     today = database.context.clock.today()
-    said: dict[str, Any] = {"received_on": today, "bank_reference": "FP 0001", "organisation_id": UUID(int=7)}
+    said: dict[str, Any] = {
+        "received_on": today,
+        "bank_reference": f"FP {uuid4()}",
+        "organisation_id": UUID(int=7),
+    }
     async with database.transaction() as tx:
         return await contributions.receive(tx, fund, Receipt(amount_pence=pence, **said | more))
 

@@ -195,9 +195,10 @@ async def test_a_fund_is_closed_only_when_nobody_counts_on_it(
 async def test_terms_are_put_on_file(grants: Database, browser: httpx.AsyncClient) -> None:
     id = await a_fund(grants)
     path = f"/grants/funds/{id}"
-    for name, content in (("a.pdf", b"no pdf"), ("a.exe", PDF), ("a.pdf", b"")):
+    for name, content in (("a.pdf", b"no pdf"), ("a.exe", PDF), ("a.pdf", b""), ("", b"")):
         refused = await post(browser, f"{path}/terms", {}, files={"file": (name, content)})
         assert refused.status_code == 422, name
+        assert 'id="file-fault"' in refused.text, "the page again, with what is wrong"
     assert (await post(browser, f"{path}/terms", {})).status_code == 422
     for requires in ({"requires_status": "yes"}, {}):
         sent = await post(browser, f"{path}/terms", requires, files={"file": ("../Terms.pdf", PDF)})
@@ -345,6 +346,9 @@ async def test_money_that_came_is_entered_once_announced_and_can_be_followed(
     for _ in range(3):  # a double click, and the back button
         answer = await browser.post(f"/grants/funds/{fund}/receive", data=came)
         assert answer.headers["location"] == f"/grants/funds/{fund}?done=received"
+    other = await post(browser, f"/grants/funds/{fund}/receive", {**came, "key": form_key()})
+    assert other.status_code == 422, "a colleague with the same bank statement"
+    assert "This was entered before" in other.text
     [event] = await announced(grants)
     assert event.fact is ContributionReceived
     assert event.data["organisation_id"] == CAMDEN

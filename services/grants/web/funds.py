@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -89,7 +90,11 @@ def listed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def show(request: Request) -> Response:
     """One fund: what it is, what it has, and what it can do next."""
-    site, id = site_of(request), read_id(request)
+    return await _page(request, read_id(request), {})
+
+
+async def _page(request: Request, id: UUID, faults: Mapping[str, Any], status: int = 200) -> Response:
+    site = site_of(request)
     async with site.database.reading() as tx:
         fund = await _found(tx, id)
         values = {
@@ -104,6 +109,7 @@ async def show(request: Request) -> Response:
     return site.page(
         request,
         "fund.html",
+        status=status,
         fund=fund,
         href=fund_href(id),
         shared_out=_shared_out(fund["restrictions"], site.context.house.lists["restrictions"]),
@@ -111,7 +117,7 @@ async def show(request: Request) -> Response:
             _word(site.context.house.lists["restrictions"], code) for code in fund["restrictions"]
         ],
         **values,
-        faults={},
+        faults=faults,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
@@ -237,11 +243,10 @@ async def open_again(request: Request) -> Response:
 
 
 async def keep_terms(request: Request) -> Response:
-    """Put terms on file."""
+    """Put terms on file, or show the page again with what is wrong with the file."""
     form, id = await read_form(request), read_id(request)
-    upload = await read_upload(form, "file", [PDF])
-    if upload is None:
-        raise Refused("No file was chosen.", "Go back and choose the PDF with the terms.", field="file")
+    fields = Fields(form)
+    upload = await _uploaded(form, fields)
 
     async def act(tx: Transaction) -> Response:
         await funds.keep_terms(
@@ -250,11 +255,26 @@ async def keep_terms(request: Request) -> Response:
             name=upload.name,
             media_type=upload.kind.media_type,
             content=upload.parts(),
-            requires_status=form.get("requires_status") == "yes",
+            requires_status=fields.ticked("requires_status"),
         )
         return see(f"{fund_href(id)}?done=terms")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    async def again(status: int) -> Response:
+        return await _page(request, id, fields.faults, status)
+
+    return await submit(request, fields, act, again)
+
+
+async def _uploaded(form: FormData, fields: Fields) -> Any:
+    """The file of the form; with a fault, nothing."""
+    try:
+        upload = await read_upload(form, "file", [PDF])
+        if upload is None:
+            raise Refused("No file was chosen.", "Choose the PDF with the terms.", field="file")
+    except Refused as fault:
+        fields.add(fault)
+        return None
+    return upload
 
 
 async def give_terms(request: Request) -> Response:
