@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from chassis.database import Database
-from chassis.errors import Conflict
+from chassis.errors import Conflict, Refused
 from contracts.envelope import Event
 from contracts.grants import ContributionReceived, ContributionRefunded
 from services.grants import contributions, ledger, metrics, web
@@ -286,6 +286,42 @@ async def test_a_pledge_comes_in_parts_and_its_rest_is_written_back(
     said = await announced(grants)
     assert [event.data["amount"]["amount_pence"] for event in said] == [100_000, 250_000]
     assert {event.data["campaign_id"] for event in said} == {UUID(int=9)}
+
+
+async def test_of_a_pledge_no_more_comes_than_was_pledged_however_many_enter_it(grants: Database) -> None:
+    await receive(grants, a_pledge())
+    fund = await a_fund(grants, "training scheme")
+
+    async def comes() -> bool:
+        try:
+            await money_comes(grants, fund, 100_000, pledge_id=PLEDGE)
+        except Refused:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(comes() for _ in range(12)))) == 3
+    assert await pledge_now(grants) == (fund, 300_000, 0)
+    assert len(await announced(grants)) == 3
+    async with grants.reading() as tx:
+        assert await ledger.differing(tx) == []
+
+
+async def test_a_contribution_goes_back_once_however_many_give_it_back(grants: Database) -> None:
+    fund = await a_fund(grants)
+    given = await money_comes(grants, fund, 1_000)
+
+    async def goes_back() -> bool:
+        try:
+            async with grants.transaction() as tx:
+                await contributions.refund(tx, given, 600, tx.now.date())
+        except (Refused, Conflict):
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(goes_back() for _ in range(8)))) == 1
+    async with grants.reading() as tx:
+        assert (await ledger.balance(tx, fund)).free_pence == 400
+        assert await ledger.differing(tx) == []
 
 
 async def test_money_pledged_for_one_fund_never_enters_another(

@@ -1,6 +1,7 @@
 """Rounds: what they lack, how they are opened and closed, and what stays as it is from then on."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -9,7 +10,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from chassis.database import Database
+from chassis.database import Database, Transaction
+from chassis.errors import Conflict
 from contracts.grants import RoundClosed, RoundOpened
 from services.grants import funds, rounds, web
 from services.grants.eligibility import RULES
@@ -303,6 +305,24 @@ async def test_once_opened_only_the_meeting_and_the_help_change(
     with pytest.raises(Exception, match="those who apply rely on what it says"):
         async with grants.transaction() as tx:
             await rounds.amend_round(tx, id, a_plan(grants, fund, most_pence=1))
+
+
+async def test_a_round_is_opened_once_and_its_fund_closed_never_meanwhile(grants: Database) -> None:
+    fund = await a_fund(grants)
+    id = await a_round(grants, fund)
+
+    async def act(move: Callable[[Transaction, UUID], Awaitable[None]], what: UUID) -> bool:
+        try:
+            async with grants.transaction() as tx:
+                await move(tx, what)
+        except Conflict:
+            return False
+        return True
+
+    acts = [(rounds.open_round, id)] * 4 + [(funds.close_fund, fund)] * 2
+    done = await asyncio.gather(*(act(*each) for each in acts))
+    assert sum(done[:4]) + sum(done[4:]) == 1, "whoever came second was told"
+    assert len(await announced(grants)) == sum(done[:4])
 
 
 async def test_a_round_asks_about_status_only_by_the_terms_of_its_fund(
