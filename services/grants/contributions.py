@@ -209,13 +209,6 @@ async def refund(tx: Transaction, contribution_id: UUID, pence: int, on: date) -
     note(tx, "contribution_refunded", "contribution", contribution_id, after=refunded)
 
 
-async def move(tx: Transaction, losing: UUID, surviving: UUID) -> None:
-    """Where one body was merged into another: what it gives to, what it pledged and what came from it."""
-    await FUNDS.move_funders(tx, losing=losing, surviving=surviving)
-    await FUNDS.move_pledges(tx, losing=losing, surviving=surviving)
-    await FUNDS.move_contributions(tx, losing=losing, surviving=surviving)
-
-
 async def _refuse_twice(tx: Transaction, fund_id: UUID, receipt: Receipt) -> None:
     """Two people with one bank statement enter a line of it once. The fund is locked."""
     line = {name: getattr(receipt, name) for name in ("received_on", "amount_pence", "bank_reference")}

@@ -43,16 +43,17 @@ SELECT fund_id FROM claimed UNION ALL SELECT fund_id FROM fund_names WHERE name 
 
 -- name: names_of_bodies
 -- The names of these bodies.
-SELECT id, name FROM organisations WHERE id = ANY(:ids::uuid[]) ORDER BY lower(name), id;
+SELECT id, shown_id, name FROM bodies WHERE id = ANY(:ids::uuid[]) ORDER BY lower(name), id;
 
 -- name: bodies_called
 -- The bodies of these names, small letters or large.
 SELECT id, name FROM organisations
-WHERE lower(name) IN (SELECT lower(each) FROM unnest(:names::text[]) AS each) ORDER BY id;
+WHERE merged_into IS NULL AND lower(name) IN (SELECT lower(each) FROM unnest(:names::text[]) AS each) ORDER BY id;
 
--- name: bodies
+-- name: bodies_offered
 -- The names of bodies to choose from.
-SELECT DISTINCT name, lower(name) AS folded FROM organisations ORDER BY folded LIMIT :most;
+SELECT DISTINCT name, lower(name) AS folded FROM organisations WHERE merged_into IS NULL
+ORDER BY folded LIMIT :most;
 
 -- name: keep_terms!
 -- Put the terms of a fund on file.
@@ -86,9 +87,9 @@ SELECT count(*) FROM matched;
 
 -- name: pledges
 -- What was pledged, newest first, with the body's name as far as it has been heard of.
-SELECT pledges.id, pledges.organisation_id, organisations.name AS body_name, campaign, fund, fund_id, amount_pence,
+SELECT pledges.id, pledges.organisation_id, bodies.name AS body_name, campaign, fund, fund_id, amount_pence,
        received_pence, written_back_pence, pledged_on, heard_at
-FROM pledges LEFT JOIN organisations ON organisations.id = pledges.organisation_id
+FROM pledges LEFT JOIN bodies ON bodies.id = pledges.organisation_id
 ORDER BY pledged_on DESC, pledges.id DESC LIMIT :most;
 
 -- name: pledged_pence$
@@ -97,9 +98,9 @@ SELECT coalesce(sum(amount_pence - written_back_pence), 0)::bigint FROM pledges;
 
 -- name: pledges_of
 -- What was pledged to a fund, newest first.
-SELECT pledges.id, pledges.organisation_id, organisations.name AS body_name, campaign, fund, amount_pence,
+SELECT pledges.id, pledges.organisation_id, bodies.name AS body_name, campaign, fund, amount_pence,
        received_pence, written_back_pence, pledged_on
-FROM pledges LEFT JOIN organisations ON organisations.id = pledges.organisation_id
+FROM pledges LEFT JOIN bodies ON bodies.id = pledges.organisation_id
 WHERE fund_id = :fund_id ORDER BY pledged_on DESC, pledges.id DESC LIMIT :most;
 
 -- name: promised_to^
@@ -110,21 +111,22 @@ FROM pledges WHERE fund_id = :fund_id;
 
 -- name: pledges_without_fund
 -- What was pledged for a fund of a name that none has, oldest first.
-SELECT pledges.id, pledges.organisation_id, organisations.name AS body_name, campaign, fund, amount_pence, pledged_on
-FROM pledges LEFT JOIN organisations ON organisations.id = pledges.organisation_id
+SELECT pledges.id, pledges.organisation_id, bodies.name AS body_name, campaign, fund, amount_pence, pledged_on
+FROM pledges LEFT JOIN bodies ON bodies.id = pledges.organisation_id
 WHERE fund_id IS NULL AND written_back_pence < amount_pence ORDER BY pledged_on, pledges.id LIMIT :most;
 
 -- name: pledge_by_id^
 -- A pledge with the names of its body and its fund.
-SELECT pledges.id, pledges.organisation_id, organisations.name AS body_name, campaign_id, campaign, fund, fund_id,
+SELECT pledges.id, pledges.organisation_id, bodies.name AS body_name, campaign_id, campaign, fund, fund_id,
        funds.name AS fund_name, amount_pence, received_pence, written_back_pence, written_back_because, pledged_on
-FROM pledges LEFT JOIN organisations ON organisations.id = pledges.organisation_id
+FROM pledges LEFT JOIN bodies ON bodies.id = pledges.organisation_id
 LEFT JOIN funds ON funds.id = fund_id WHERE pledges.id = :id;
 
 -- name: lock_pledge^
--- A pledge that nobody else changes until this transaction has ended.
-SELECT id, organisation_id, campaign_id, fund_id, fund_key, amount_pence, received_pence, written_back_pence
-FROM pledges WHERE id = :id FOR UPDATE;
+-- A pledge that nobody else changes until this transaction has ended, with the body that it is of by now.
+SELECT pledges.id, coalesce(shown_id, organisation_id) AS organisation_id, campaign_id, fund_id, fund_key, amount_pence,
+       received_pence, written_back_pence
+FROM pledges LEFT JOIN bodies ON bodies.id = organisation_id WHERE pledges.id = :id FOR UPDATE OF pledges;
 
 -- name: note_received!
 -- So much of a pledge has come.
@@ -150,10 +152,12 @@ SELECT EXISTS (
 );
 
 -- name: lock_contribution^
--- A contribution that nobody else changes until this transaction has ended.
-SELECT contributions.id, contributions.fund_id, funds.name AS fund, contributions.organisation_id, pledge_id,
-       campaign_id, contributions.amount_pence, refunded_pence, received_on, contributions.version
+-- A contribution that nobody else changes until this transaction has ended, with the body that it is of by now.
+SELECT contributions.id, contributions.fund_id, funds.name AS fund,
+       coalesce(shown_id, contributions.organisation_id) AS organisation_id, pledge_id, campaign_id,
+       contributions.amount_pence, refunded_pence, received_on, contributions.version
 FROM contributions JOIN funds ON funds.id = contributions.fund_id LEFT JOIN pledges ON pledges.id = pledge_id
+LEFT JOIN bodies ON bodies.id = contributions.organisation_id
 WHERE contributions.id = :id FOR UPDATE OF contributions;
 
 -- name: note_refunded$
@@ -164,33 +168,19 @@ RETURNING version;
 -- name: contribution_by_id^
 -- A contribution with the names of its body and its fund.
 SELECT contributions.id, contributions.fund_id, funds.name AS fund, contributions.organisation_id,
-       organisations.name AS body_name, pledge_id, amount_pence, refunded_pence, received_on, bank_reference,
+       bodies.name AS body_name, pledge_id, amount_pence, refunded_pence, received_on, bank_reference,
        entered_by, entered_at
 FROM contributions JOIN funds ON funds.id = contributions.fund_id
-LEFT JOIN organisations ON organisations.id = contributions.organisation_id WHERE contributions.id = :id;
+LEFT JOIN bodies ON bodies.id = contributions.organisation_id WHERE contributions.id = :id;
 
 -- name: contributions_of
 -- What came for a fund, newest first.
-SELECT contributions.id, organisations.name AS body_name, pledge_id, amount_pence, refunded_pence, received_on,
+SELECT contributions.id, bodies.name AS body_name, pledge_id, amount_pence, refunded_pence, received_on,
        bank_reference
-FROM contributions LEFT JOIN organisations ON organisations.id = contributions.organisation_id
+FROM contributions LEFT JOIN bodies ON bodies.id = contributions.organisation_id
 WHERE fund_id = :fund_id ORDER BY received_on DESC, contributions.id DESC LIMIT :most;
 
 -- name: contributions_to_pledge
 -- What came of a pledge, oldest first.
 SELECT id, amount_pence, refunded_pence, received_on FROM contributions
 WHERE pledge_id = :pledge_id ORDER BY received_on, id;
-
--- name: move_funders!
--- Where one body was merged into another: the funds that it gives to.
-UPDATE funds SET funders = CASE WHEN :surviving = ANY(funders) THEN array_remove(funders, :losing)
-                                ELSE array_replace(funders, :losing, :surviving) END
-WHERE :losing = ANY(funders);
-
--- name: move_pledges!
--- The same for what it pledged.
-UPDATE pledges SET organisation_id = :surviving WHERE organisation_id = :losing;
-
--- name: move_contributions!
--- The same for what came from it.
-UPDATE contributions SET organisation_id = :surviving WHERE organisation_id = :losing;

@@ -56,13 +56,14 @@ FROM registration_counts WHERE count > 0;
 
 -- name: remember_organisations!
 -- Move the copies of organisations forward, never back.
-INSERT INTO organisations AS known (id, name, closed_on, epoch, version)
-SELECT organisation_id, name, closed_on, epoch, version
+INSERT INTO organisations AS known (id, name, closed_on, merged_into, epoch, version)
+SELECT organisation_id, name, closed_on, merged_into, epoch, version
 FROM jsonb_to_recordset(:states) AS new (
-    organisation_id uuid, name text, closed_on date, epoch integer, version bigint
+    organisation_id uuid, name text, closed_on date, merged_into uuid, epoch integer, version bigint
 )
 ON CONFLICT (id) DO UPDATE SET
-    name = excluded.name, closed_on = excluded.closed_on, epoch = excluded.epoch, version = excluded.version
+    name = excluded.name, closed_on = excluded.closed_on, merged_into = excluded.merged_into, epoch = excluded.epoch,
+    version = excluded.version
 WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
 
 -- name: forget_organisations!

@@ -16,14 +16,14 @@ from chassis.database import Database
 from chassis.errors import Conflict, Refused
 from contracts.envelope import Event
 from contracts.grants import ContributionReceived, ContributionRefunded
+from contracts.partners import OrganisationAmended, OrganisationRegistered
 from services.grants import contributions, ledger, metrics, web
-from services.grants.contributions import Pledge
 from services.grants.funds import Allowed, allowed_by
 from services.grants.queries import FUNDS
 from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
 from tests.grants.filling import FUND, a_fund, a_round, money_comes, post
-from tests.grants.test_handlers import CAMDEN, ORGANISATION, PLEDGE, a_pledge, receive
+from tests.grants.test_handlers import CAMDEN, ORGANISATION, PLEDGE, a_pledge, an_organisation, receive
 
 PDF = b"%PDF-1.7\n%terms of the funder\n%%EOF\n"
 HOSTILE = "O’Brien & “Söhne” أطباء Việt'; DROP TABLE funds; --<b>"
@@ -131,7 +131,7 @@ async def test_two_bodies_of_one_name_are_not_guessed_at(
 ) -> None:
     async with grants.transaction() as tx:
         await tx.execute(
-            "INSERT INTO organisations SELECT gen_random_uuid(), name, NULL, 1, 1 FROM organisations"
+            "INSERT INTO organisations SELECT gen_random_uuid(), name, NULL, 1, 1, NULL FROM organisations"
         )
     answer = await post(browser, "/grants/funds/new", FUND)
     assert answer.status_code == 422
@@ -483,22 +483,32 @@ async def test_trustees_see_all_funds_together_and_no_single_one(grants: Databas
         assert (await browser.get(f"/grants/funds/{fund}")).status_code == 403
 
 
-async def test_what_was_one_bodys_is_anothers_after_merging(grants: Database) -> None:
-    surviving = UUID(int=70)
-    fund = await a_fund(grants, funders=(CAMDEN, surviving))
-    other = await a_fund(grants, "Other", funders=(CAMDEN,))
-    await money_comes(grants, fund)
+async def test_what_was_one_bodys_is_anothers_after_merging(
+    grants: Database, browser: httpx.AsyncClient
+) -> None:
+    """Its name is the other's, and what is said from now on is said of the other."""
+    await receive(grants, a_pledge())
+    fund = await a_fund(grants, "training scheme", funders=(CAMDEN,))
+    given = await money_comes(grants, fund, 1_000)
+    surviving = an_organisation(OrganisationRegistered, "Survivor", 1)
+    survivor = UUID(int=70)
+    merged = an_organisation(OrganisationAmended, "Camden Primary Care Trust", 9)
+    await receive(
+        grants,
+        replace(surviving, data={**surviving.data, "organisation_id": survivor}),
+        replace(merged, data={**merged.data, "merged_into": survivor}),
+    )
+    for path in (f"funds/{fund}", f"funds/{fund}/ledger", f"contributions/{given}", f"pledges/{PLEDGE}"):
+        page = (await browser.get(f"/grants/{path}")).text
+        assert "Survivor" in page
+        assert "Camden" not in page
+    assert f"/partners/organisations/{survivor}" in (await browser.get(f"/grants/funds/{fund}")).text
+    assert "Camden" not in (await browser.get(f"/grants/funds/{fund}/edit")).text
+    await money_comes(grants, fund, 1_000, pledge_id=PLEDGE)
     async with grants.transaction() as tx:
-        pledge = Pledge(organisation_id=CAMDEN, amount_pence=1, pledged_on=date(2012, 3, 5))
-        await contributions.enter_pledge(tx, fund, pledge)
-        await contributions.move(tx, CAMDEN, surviving)
-        found = [
-            await tx.fetchval("SELECT funders FROM funds WHERE id = $1", fund),
-            await tx.fetchval("SELECT funders FROM funds WHERE id = $1", other),
-            [await tx.fetchval("SELECT organisation_id FROM pledges")],
-            [await tx.fetchval("SELECT organisation_id FROM contributions")],
-        ]
-    assert found == [[surviving]] * 4
+        await contributions.refund(tx, given, 500, tx.now.date())
+    events = await announced(grants)
+    assert [event.data["organisation_id"] for event in events] == [CAMDEN, survivor, survivor]
 
 
 async def test_the_money_is_measured(grants: Database) -> None:

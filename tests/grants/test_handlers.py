@@ -80,7 +80,7 @@ async def test_the_copy_of_an_organisation_ends_the_same_in_any_order(
     await receive(grants, *(ORGANISATION[number] for number in order))
     async with grants.reading() as tx:
         [row] = await tx.fetch("SELECT * FROM organisations")
-    assert tuple(row) == (CAMDEN, "Camden Primary Care Trust", date(2013, 3, 31), 1, 3)
+    assert tuple(row) == (CAMDEN, "Camden Primary Care Trust", date(2013, 3, 31), 1, 3, None)
 
 
 async def test_a_forgotten_copy_is_rebuilt_from_snapshots(grants: Database) -> None:

@@ -3,11 +3,16 @@
 from chassis.migrations import run
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
 STATEMENTS = """
+-- Bodies as they are shown: one that was merged into another by the id and the name of that one.
+CREATE VIEW bodies AS
+SELECT known.id, coalesce(surviving.id, known.id) AS shown_id, coalesce(surviving.name, known.name) AS name
+FROM organisations AS known LEFT JOIN organisations AS surviving ON surviving.id = known.merged_into;
+
 CREATE TABLE funds (
     id           uuid PRIMARY KEY,
     name         text NOT NULL,

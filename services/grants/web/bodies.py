@@ -16,7 +16,7 @@ MOST = 2_000
 
 async def offered(tx: Transaction) -> list[str]:
     """The names that a form offers."""
-    return [row["name"] async for row in FUNDS.bodies(tx, most=MOST)]
+    return [row["name"] async for row in FUNDS.bodies_offered(tx, most=MOST)]
 
 
 async def read_bodies(tx: Transaction, fields: Fields, names: Iterable[str]) -> list[UUID]:

@@ -135,7 +135,7 @@ def round_listed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _funder(row: Mapping[str, Any]) -> dict[str, str]:
-    return {"name": row["name"], "href": f"{BODY}/{row['id']}"}
+    return {"name": row["name"], "href": f"{BODY}/{row['shown_id']}"}
 
 
 def _terms(row: Mapping[str, Any]) -> dict[str, Any]:
