@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
-from services.grants.web import contributions, funds, home, rounds
+from services.grants.web import contributions, criteria, funds, home, ledger, rounds
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -51,8 +51,8 @@ def _contributions() -> list[Route]:
     """What is pledged, comes and goes back, and the ledger."""
     read, keep = Action.READ_FUNDS, Action.KEEP_FUNDS
     return [
-        page("/funds/{id}/ledger", contributions.show_ledger, read),
-        page("/funds/{id}/ledger.csv", contributions.download_ledger, read),
+        page("/funds/{id}/ledger", ledger.show, read),
+        page("/funds/{id}/ledger.csv", ledger.download, read),
         page("/funds/{id}/receive", contributions.show_receipt, keep),
         page("/funds/{id}/receive", contributions.receive, keep, methods=_POST),
         page("/funds/{id}/pledge", contributions.show_pledging, keep),
@@ -77,9 +77,9 @@ def _rounds() -> list[Route]:
         page("/rounds/{id}/edit", rounds.amend, keep, methods=_POST),
         page("/rounds/{id}/open", rounds.open_one, keep, methods=_POST),
         page("/rounds/{id}/close", rounds.close, keep, methods=_POST),
-        page("/rounds/{id}/criteria/new", rounds.show_new_criterion, keep),
-        page("/rounds/{id}/criteria/new", rounds.add_criterion, keep, methods=_POST),
-        page("/criteria/{id}", rounds.show_criterion, keep),
-        page("/criteria/{id}", rounds.amend_criterion, keep, methods=_POST),
-        page("/criteria/{id}/remove", rounds.remove_criterion, keep, methods=_POST),
+        page("/rounds/{id}/criteria/new", criteria.show_new, keep),
+        page("/rounds/{id}/criteria/new", criteria.add, keep, methods=_POST),
+        page("/criteria/{id}", criteria.show, keep),
+        page("/criteria/{id}", criteria.amend, keep, methods=_POST),
+        page("/criteria/{id}/remove", criteria.remove, keep, methods=_POST),
     ]
