@@ -27,6 +27,9 @@ PLACES = frozenset(
         "inbox.committed",
         "mail.claimed",
         "mail.handed_over",
+        "ledger.locked",
+        "ledger.entered",
+        "ledger.settled",
     }
 )
 

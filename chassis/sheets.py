@@ -856,7 +856,7 @@ def text(max_length: int) -> Callable[[str], str]:
 
 def inert(cell: object) -> str:
     """A cell of a table that we give out, so that no spreadsheet takes it for a formula."""
-    text = str(cell)
+    text = "" if cell is None else str(cell)
     begins = text[:1] in ("\t", "\r") or text.lstrip()[:1] in _FORMULA_BEGINS
     return f"'{text}" if begins else text
 

@@ -32,7 +32,10 @@ class Role(StrEnum):
 ROLES: Mapping[Role, tuple[str, str]] = {
     Role.STAFF: ("Staff", "Works with partners and letters every day."),
     Role.OUTREACH: ("Outreach", "Writes campaigns and follows the answers."),
-    Role.GRANTS_OFFICER: ("Grants officer", "Confirms pledges and prepares the panel's work."),
+    Role.GRANTS_OFFICER: (
+        "Grants officer",
+        "Keeps funds and rounds, confirms pledges, prepares the panel's work.",
+    ),
     Role.PAYER: ("Payer", "Makes the payments that somebody else has prepared."),
     Role.PANEL_MEMBER: ("Panel member", "Reads and scores applications, and decides in a meeting."),
     Role.TRUSTEE: ("Trustee", "Sees figures; never one person or one body."),
@@ -60,6 +63,12 @@ class Action(StrEnum):
     ANSWER_RIGHTS = "answer_rights"
     READ_EVIDENCE = "read_evidence"
     READ_PLEDGES = "read_pledges"
+    #: Single funds with their ledgers, and rounds. Figures of all funds together are evidence.
+    READ_FUNDS = "read_funds"
+    #: What money there is and what it may be spent on.
+    KEEP_FUNDS = "keep_funds"
+    #: What may be applied for, by whom, until when, and how it is scored.
+    KEEP_ROUNDS = "keep_rounds"
     READ_LETTERS = "read_letters"
     WRITE_LETTERS = "write_letters"
     SEND_LETTERS = "send_letters"
@@ -125,6 +134,9 @@ RULES: Mapping[Action, Rule] = {
     Action.ANSWER_RIGHTS:     _row("2        .            .          .          .           .      .     ."),
     Action.READ_EVIDENCE:     _row("x        x            x          x          x           x      .     x"),
     Action.READ_PLEDGES:      _row("x        x            x          x          .           .      .     x"),
+    Action.READ_FUNDS:        _row("x        .            x          x          .           .      .     x"),
+    Action.KEEP_FUNDS:        _row(".        .            £          .          .           .      .     ."),
+    Action.KEEP_ROUNDS:       _row(".        .            x          .          .           .      .     ."),
     Action.READ_LETTERS:      _row("x        x            x          .          .           .      .     x"),
     Action.WRITE_LETTERS:     _row("x        x            .          .          .           .      .     ."),
     Action.SEND_LETTERS:      _row("x        x            .          .          .           .      .     ."),

@@ -1,11 +1,14 @@
-"""What grants says: how many people are registered, and later what became of the money."""
+"""What grants says: how many people are registered, which money came, and which rounds there are."""
 
 from marshmallow import fields, validate
 
 from contracts.chains import ChainHead
-from contracts.envelope import Fact, WholeNumber
+from contracts.envelope import Fact, Money, WholeNumber
 from contracts.rights import Answered, Gathered, Scrubbed
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
+
+_CODE = validate.Length(min=1, max=60)
+_NAME = validate.Length(min=1, max=200)
 
 
 class RegistrationsCounted(Fact):
@@ -19,10 +22,75 @@ class RegistrationsCounted(Fact):
     SUBSCRIBERS = (NOTIFICATIONS,)
 
     #: A GSS code.
-    area = fields.String(required=True, validate=validate.Length(min=1, max=60))
-    profession = fields.String(required=True, validate=validate.Length(min=1, max=60))
+    area = fields.String(required=True, validate=_CODE)
+    profession = fields.String(required=True, validate=_CODE)
     count = WholeNumber(required=True, validate=validate.Range(min=0, max=10**9))
     counted_on = fields.Date(required=True)
+
+
+class _Contribution(Fact):
+    """Money of a body that gives, for one fund."""
+
+    OWNER = GRANTS
+
+    contribution_id = fields.UUID(required=True)
+    fund_id = fields.UUID(required=True)
+    fund = fields.String(required=True, validate=_NAME)
+    organisation_id = fields.UUID(required=True)
+    #: The campaign that asked for it; nothing where none did.
+    campaign_id = fields.UUID(required=True, allow_none=True)
+    amount = fields.Nested(Money, required=True)
+
+
+class ContributionReceived(_Contribution):
+    """Money came for a fund: what was pledged, a part of it, or what nobody had pledged."""
+
+    NAME = "contribution_received"
+    SUBSCRIBERS = (PARTNERS, NOTIFICATIONS)
+
+    received_on = fields.Date(required=True)
+
+
+class ContributionRefunded(_Contribution):
+    """Money that had come went back to the body that gave it, in whole or in part."""
+
+    NAME = "contribution_refunded"
+    SUBSCRIBERS = (PARTNERS, NOTIFICATIONS)
+
+    refunded_on = fields.Date(required=True)
+
+
+class _Round(Fact):
+    """A round: an invitation to apply for the money of one fund."""
+
+    OWNER = GRANTS
+
+    round_id = fields.UUID(required=True)
+    name = fields.String(required=True, validate=_NAME)
+    fund_id = fields.UUID(required=True)
+    fund = fields.String(required=True, validate=_NAME)
+    #: Codes: who may apply, and what for.
+    professions = fields.List(fields.String(validate=_CODE), required=True)
+    purposes = fields.List(fields.String(validate=_CODE), required=True)
+    #: The most that one award may be.
+    most = fields.Nested(Money, required=True)
+    #: The first and the last day on which one may apply.
+    opens_on = fields.Date(required=True)
+    closes_on = fields.Date(required=True)
+
+
+class RoundOpened(_Round):
+    """People may apply for money in a round, from its first day on."""
+
+    NAME = "round_opened"
+    SUBSCRIBERS = ()
+
+
+class RoundClosed(_Round):
+    """Nobody may apply in a round any more."""
+
+    NAME = "round_closed"
+    SUBSCRIBERS = ()
 
 
 class PersonDataGathered(Gathered):
@@ -59,6 +127,10 @@ class ChainHeadTold(ChainHead):
 
 FACTS: tuple[type[Fact], ...] = (
     RegistrationsCounted,
+    ContributionReceived,
+    ContributionRefunded,
+    RoundOpened,
+    RoundClosed,
     ChainHeadTold,
     PersonDataGathered,
     ErasureAnswered,

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from chassis.access import SessionKeys, silence_after
 from chassis.audit import Chain, verify
@@ -21,9 +22,10 @@ from chassis.keys import read_keys
 from chassis.migrations import newest, version_of
 from chassis.outbox import QUERIES
 from contracts.access import PEOPLE, Role
-from contracts.topology import NOTIFICATIONS, PARTNERS, SERVICES, signs_heard_by
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES, signs_heard_by
 from services.admission import NOBODY_YET, everybody
 from services.copies import COPIES, in_words, lasting
+from services.grants import ledger
 from services.installation import Installation, migrations_of
 from services.messages import opened
 from services.notifications.handover import Connection, ServerAway
@@ -210,6 +212,8 @@ def _service(installation: Installation, service: str) -> Iterator[Finding]:
             yield _waiting(*state["waiting"])
         if "unreached" in state:
             yield _unreached(state["unreached"], installation.origin)
+        if "differing" in state:
+            yield _ledger(state["differing"])
         for sender in signs_heard_by(service):
             yield _life(installation.settings, service, sender, state["heard_at"].get(sender))
 
@@ -239,6 +243,8 @@ async def _of_service(tx: Transaction, service: str) -> dict[str, Any]:
         return {"waiting": await waiting_mail(tx)}
     if service == PARTNERS:
         return {"unreached": await unreached_count(tx)}
+    if service == GRANTS:
+        return {"differing": await ledger.differing(tx)}
     return {}
 
 
@@ -247,6 +253,13 @@ def _audit(service: str, chain: Chain) -> Finding:
         words = f"row {chain.broken_at} is not what was written. Compare with a backup: conduit audit verify"
         return Finding(f"audit of {service}", False, words)
     return Finding(f"audit of {service}", True, f"{chain.rows} rows, whole")
+
+
+def _ledger(differing: Sequence[UUID]) -> Finding:
+    if differing:
+        words = f"the entries of {differing[0]} do not come to its balance. Compare with a backup"
+        return Finding("ledger", False, words)
+    return Finding("ledger", True, "every entry comes to its fund's balance")
 
 
 def _life(settings: Settings, service: str, sender: str, heard_at: datetime | None) -> Finding:

@@ -26,7 +26,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 #: The lists that the services' pages and imports need in a house file.
 LISTS = (
     *("areas", "professions", "kinds", "contact_roles", "closeness", "needs", "languages"),
-    *("exam_stages", "lawful_bases", "channels"),
+    *("exam_stages", "lawful_bases", "channels", "purposes", "restrictions"),
 )
 
 

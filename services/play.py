@@ -28,8 +28,13 @@ from contracts.access import ROLES, Role
 from contracts.catalogue import FACTS
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.admission import NOBODY_YET
+from services.grants import ledger
+from services.grants.contributions import Receipt, receive
 from services.grants.counting import figures as evidence_of
+from services.grants.funds import Fund, open_fund
 from services.grants.imports import import_registrations
+from services.grants.queries import FUNDS
+from services.grants.rounds import Criterion, Round, add_criterion, begin_round, open_round
 from services.installation import EXAMPLES
 from services.notifications.answers import Answer, record_answer
 from services.notifications.campaigns import (
@@ -63,7 +68,7 @@ DECLINED = {
 _PATIENCE = 120
 
 #: What the grants panel will fill in once there is one.
-_NOTHING_YET = ("fund_pence", "applications", "awards", "awarded_pence", "paid_pence", "conflicts")
+_NOTHING_YET = ("applications", "awards", "awarded_pence", "paid_pence", "conflicts")
 
 
 async def example(process: Process) -> None:
@@ -113,6 +118,7 @@ async def _play(process: Process, console: Console) -> None:
         await step("Importing what partners offer", _import_services(process))
         await step("Importing registrations", _import_registrations(process))
         await step("Letting the services hear of each other", quiet(process))
+        await step("Opening the funds and a round", _open_funds(process))
         await step("Writing to the 33 trusts", _send(process))
         process.clock.advance(timedelta(days=8))
         await step("Two trusts answer", _answer(process))
@@ -177,6 +183,54 @@ async def _import_services(process: Process) -> None:
 async def _import_registrations(process: Process) -> None:
     file = EXAMPLES / "registrations.csv"
     _refuse_faults(await import_registrations(process.database(GRANTS), file, dry_run=False))
+
+
+async def _open_funds(process: Process) -> None:
+    async with process.database(GRANTS).transaction() as tx:
+        if not [row async for row in FUNDS.funds_listed(tx)]:
+            for each in _funds():
+                await _open_fund(tx, each)
+
+
+def _funds() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads((EXAMPLES / "funds.toml").read_text("utf-8"))["funds"]
+    return found
+
+
+async def _open_fund(tx: Transaction, described: dict[str, Any]) -> None:
+    """A fund with what came for it and its rounds, each of which is opened."""
+    came, planned = described.pop("received", []), described.pop("rounds", [])
+    funders = [await _body(tx, name) for name in described.pop("funders")]
+    restrictions = tuple(described.pop("restrictions"))
+    fund = Fund(**described, funders=tuple(funders), restrictions=restrictions)
+    id = await open_fund(tx, fund)
+    for receipt in came:
+        body = await _body(tx, receipt.pop("body"))
+        await receive(tx, id, Receipt(**receipt, organisation_id=body))
+    for plan in planned:
+        await _open_round(tx, id, plan)
+
+
+async def _body(tx: Transaction, name: str) -> UUID:
+    [row] = [row async for row in FUNDS.bodies_called(tx, names=[name])]
+    id: UUID = row["id"]
+    return id
+
+
+async def _open_round(tx: Transaction, fund_id: UUID, plan: dict[str, Any]) -> None:
+    today, criteria = tx.context.clock.today(), plan.pop("criteria")
+    described: dict[str, Any] = {
+        "fund_id": fund_id,
+        "opens_on": today,
+        "closes_on": today + timedelta(days=plan.pop("closes_after")),
+        "meets_on": today + timedelta(days=plan.pop("meets_after")),
+        **{name: tuple(plan.pop(name)) for name in ("professions", "purposes", "eligibility")},
+    }
+    id = await begin_round(tx, Round(**described, **plan))
+    for each in criteria:
+        words = tuple(each.pop("words"))
+        await add_criterion(tx, id, Criterion(**each, words=words))
+    await open_round(tx, id)
 
 
 def _refuse_faults(report: Any) -> None:
@@ -253,6 +307,7 @@ async def outcome_of(process: Process) -> dict[str, Any]:
         partners = await partners_of(tx)
     async with process.database(GRANTS).reading() as tx:
         evidence = await evidence_of(tx)
+        received_pence = (await ledger.balance_of_all(tx)).received_pence
     async with process.database(NOTIFICATIONS).reading() as tx:
         letters = (await letters_of(tx, await _campaign(tx))).document()
     names = ("asked", "answered", "declined", "never_acknowledged", "chased", "asks_pence")
@@ -260,7 +315,7 @@ async def outcome_of(process: Process) -> dict[str, Any]:
         "partners": partners,
         "evidence": evidence,
         "letters": {name: letters[name] for name in names},
-        "grants": dict.fromkeys(_NOTHING_YET, 0),
+        "grants": {"fund_pence": received_pence, **dict.fromkeys(_NOTHING_YET, 0)},
         "events": {name: events[name] for name in ("announced", "handled", "parked", "outbox_pending")},
     }
 
@@ -306,6 +361,7 @@ def _table(outcome: dict[str, Any]) -> Table:
         ("Registered dentists", f"{evidence['registrations']:,} in {evidence['areas']} areas"),
         ("Income tax lost each year", pounds(evidence["income_tax_pence"])),
         ("National Insurance lost each year", pounds(evidence["national_insurance_pence"])),
+        ("Received for exams", pounds(outcome["grants"]["fund_pence"])),
         ("Trusts asked", f"{letters['asked']}"),
         ("Each for", f"{pounds(asks['min'])} to {pounds(asks['max'])}, {pounds(asks['total'])} in all"),
         ("Declined", f"{letters['declined']}"),

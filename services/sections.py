@@ -13,7 +13,7 @@ SECTIONS = (
     Section(
         title="Grants",
         href="/grants",
-        purpose="Who is registered with us, where they live, and what was promised for them.",
+        purpose="Which money there is, how it is shared out, and who is registered with us.",
         action=Action.READ_EVIDENCE,
     ),
     Section(

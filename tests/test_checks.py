@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -189,3 +190,12 @@ def test_it_is_said_how_many_get_nothing_of_what_is_sent_to_them(installation: I
     said = finding(installation.settings, "messages to people")
     assert not said.good
     assert said.says.startswith("did not arrive at 1. Put their addresses right")
+
+
+def test_a_ledger_that_does_not_come_to_its_balance_is_said(migrated: Settings) -> None:
+    assert finding(migrated, "ledger").good
+    fund = "INSERT INTO funds VALUES ('{}', 'n', 'p', 'r', '{{}}', '{{}}', '2012-01-01', NULL, 1, now())"
+    tell(migrated, GRANTS, fund.format(UUID(int=1)))
+    tell(migrated, GRANTS, f"INSERT INTO fund_balances VALUES ('{UUID(int=1)}', 0, 1)")
+    differs = finding(migrated, "ledger")
+    assert (differs.good, str(UUID(int=1)) in differs.says) == (False, True)

@@ -40,6 +40,7 @@ from chassis.web.reading import read_form, read_id, read_json, read_pounds
 from chassis.web.server import PortTaken, WebServer
 from chassis.web.static import asset
 from chassis.web.stream import live
+from chassis.web.tables import give_table
 from chassis.web.templates import environment, render
 from chassis.web.words import day, pounds, size_in_words, when
 
@@ -78,6 +79,7 @@ __all__ = [
     "fault_of",
     "give",
     "give_file",
+    "give_table",
     "has_proved",
     "live",
     "new_key",

@@ -1,7 +1,8 @@
-"""Who is registered, what their skills are worth, and what was promised for them.
+"""Who is registered, what their skills are worth, which money there is for them, and how it is shared out.
 
-Owns the registrations: one per person, known by a keyed digest of their reference and never by name.
-Says how many people of each profession live in each area (``registrations_counted``), never who; and once a
-week how far its chain of what people have done goes.
+Owns the registrations: one per person, known by a keyed digest of their reference and never by name. Owns the
+funds, in whose ledgers every penny can be followed, and the rounds in which one may apply for their money.
+Says how many people of each profession live in each area (``registrations_counted``), never who; which money
+came and went back; which rounds open and close; once a week how far its chain of what people have done goes.
 Listens for organisations, to keep a copy of their names, and for contributions pledged.
 """

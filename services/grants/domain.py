@@ -62,6 +62,11 @@ def price_of_not_integrating(count: int) -> Price:
     return Price(count=count)
 
 
+def folded(name: str) -> str:
+    """A name as it is compared: letters small, spaces single, signs that look the same made the same."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def person_digest(key: bytes, reference: str) -> bytes:
     """Recognises a person by their reference without keeping it.
 

@@ -21,6 +21,7 @@ from contracts.partners import (
     TokenIssued,
     TokenRevoked,
 )
+from services.grants.contributions import record_pledge
 from services.grants.held import KEEPER
 from services.grants.queries import QUERIES
 
@@ -28,21 +29,6 @@ from services.grants.queries import QUERIES
 async def remember_organisations(tx: Transaction, events: Sequence[Event]) -> None:
     """Keep what pledges are shown with: the organisations' names, and whether they have closed."""
     await QUERIES.remember_organisations(tx, states=[event.state for event in events])
-
-
-async def record_pledge(tx: Transaction, event: Event) -> None:
-    """Enter a pledge. Its organisation need not be known yet: the name is looked up when it is shown."""
-    await QUERIES.record_pledge(
-        tx,
-        id=event.data["pledge_id"],
-        organisation_id=event.data["organisation_id"],
-        campaign_id=event.data["campaign_id"],
-        campaign=event.data["campaign"],
-        fund=event.data["fund"],
-        amount_pence=event.data["amount"]["amount_pence"],
-        pledged_on=event.data["pledged_on"],
-        now=tx.now,
-    )
 
 
 #: By the name of the copy. What it holds is shown until the snapshots come.

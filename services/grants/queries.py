@@ -4,3 +4,6 @@ from chassis.database import read_queries
 
 QUERIES = read_queries(__file__)
 COPIES = read_queries(__file__, "copies.sql")
+FUNDS = read_queries(__file__, "funds.sql")
+LEDGER = read_queries(__file__, "ledger.sql")
+ROUNDS = read_queries(__file__, "rounds.sql")

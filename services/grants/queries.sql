@@ -70,25 +70,6 @@ WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
 -- Let any version replace what the copy holds, before it is rebuilt from snapshots.
 UPDATE organisations SET epoch = 0, version = 0;
 
--- name: record_pledge!
--- Enter a pledge once.
-INSERT INTO pledges (id, organisation_id, campaign_id, campaign, fund, amount_pence, pledged_on, heard_at)
-VALUES (:id, :organisation_id, :campaign_id, :campaign, :fund, :amount_pence, :pledged_on, :now)
-ON CONFLICT (id) DO NOTHING;
-
--- name: pledges
--- What was pledged, newest first, with the body's name as far as it has been heard of: that of the entry that it was
--- merged into, where it was.
-SELECT pledges.id, pledges.organisation_id, coalesce(surviving.name, organisations.name) AS body_name, campaign, fund,
-       amount_pence, pledged_on, heard_at
-FROM pledges LEFT JOIN organisations ON organisations.id = pledges.organisation_id
-LEFT JOIN organisations AS surviving ON surviving.id = organisations.merged_into
-ORDER BY pledged_on DESC, pledges.id DESC LIMIT :most;
-
--- name: pledged_pence$
--- Everything that was pledged, in pence.
-SELECT coalesce(sum(amount_pence), 0)::bigint FROM pledges;
-
 -- name: registrations_held
 -- The registrations of these people.
 SELECT profession, area, country, exam_stage, lawful_basis, registered_on, recorded_at, changed_at FROM registrations

@@ -10,7 +10,7 @@ from chassis.retention import nightly
 from chassis.transports import Delivery
 from contracts.grants import ChainHeadTold
 from contracts.topology import GRANTS
-from services.grants import web
+from services.grants import metrics, web
 from services.grants.handlers import SUBSCRIPTIONS
 from services.grants.held import TERMS
 
@@ -18,7 +18,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Grants:
-    """Counts who is registered and keeps what was pledged for them."""
+    """Counts who is registered, keeps the money that is there for them, and shares it out."""
 
     name = GRANTS
 
@@ -36,6 +36,11 @@ class Grants:
         """Say how far the chain of what people have done goes, once a week."""
         async with self.store.transaction() as tx:  # nameko puts the database here
             await tell_head(tx, ChainHeadTold)
+
+    @every(seconds=60, name="count money")
+    async def count(self) -> None:
+        """Bring the gauges up to date."""
+        await metrics.observe(self.store)  # nameko puts the database here
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

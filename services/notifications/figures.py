@@ -72,6 +72,8 @@ class Figures:
     letters: dict[str, int]
     pledged_pence: int
     pledged_bodies: int
+    #: What came in answer and did not go back.
+    received_pence: int
 
     def count(self, chosen: Iterable[bool]) -> int:
         return sum(map(bool, chosen))
@@ -138,6 +140,7 @@ async def figures(tx: Transaction, campaign_id: UUID) -> Figures:
         letters={state.value: states.get(state.value, 0) for state in LetterState},
         pledged_pence=pledged["pence"],
         pledged_bodies=pledged["bodies"],
+        received_pence=await QUERIES.received_in(tx, campaign_id=campaign_id),
     )
 
 

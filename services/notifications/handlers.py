@@ -12,7 +12,7 @@ from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from chassis.sealed import unseal
 from contracts.envelope import Event
-from contracts.grants import RegistrationsCounted
+from contracts.grants import ContributionReceived, ContributionRefunded, RegistrationsCounted
 from contracts.partners import (
     AgreementOffered,
     AgreementReviewDue,
@@ -69,6 +69,19 @@ async def remember_counts(tx: Transaction, events: Sequence[Event]) -> None:
     await QUERIES.remember_counts(tx, states=[event.state for event in events])
 
 
+async def count_received(tx: Transaction, event: Event) -> None:
+    """Count what came for a campaign, and what of it went back. Other money is no campaign's."""
+    sign = 1 if event.fact is ContributionReceived else -1
+    if event.data["campaign_id"] is not None:
+        await QUERIES.count_received(
+            tx,
+            id=event.id,
+            campaign_id=event.data["campaign_id"],
+            amount_pence=sign * event.data["amount"]["amount_pence"],
+            now=tx.now,
+        )
+
+
 #: By the name of the copy. What it holds stays in use until the snapshots come.
 FORGETTING: dict[str, Forget] = {
     "organisations": QUERIES.forget_organisations,
@@ -89,6 +102,8 @@ SUBSCRIPTIONS = (
     copy(PersonSignedOut, remember_standings),
     copy(TokenIssued, remember_tokens),
     copy(TokenRevoked, remember_tokens),
+    reaction(ContributionReceived, count_received),
+    reaction(ContributionRefunded, count_received),
     reaction(PersonInvited, notices.welcome),
     reaction(SignInRequested, notices.send_keys),
     reaction(ErasureCompleted, notices.say_forgotten),

@@ -377,6 +377,15 @@ SELECT coalesce(sum(a.pledge_pence), 0)::bigint AS pence, count(DISTINCT l.organ
 FROM answers a JOIN letters l ON l.id = a.letter_id
 WHERE l.campaign_id = :campaign_id AND a.confirmed_at IS NOT NULL;
 
+-- name: count_received!
+-- Enter what came for a campaign, or went back, once for each event.
+INSERT INTO received (id, campaign_id, amount_pence, heard_at) VALUES (:id, :campaign_id, :amount_pence, :now)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: received_in$
+-- What came for a campaign and did not go back.
+SELECT coalesce(sum(amount_pence), 0)::bigint FROM received WHERE campaign_id = :campaign_id;
+
 -- name: problems_of
 -- The letters of a campaign that need a person.
 SELECT id, body_name, state, failure, cure FROM letters
@@ -388,7 +397,8 @@ SELECT max(evidence_source) AS source, max(evidence_on) AS as_of FROM letters WH
 
 -- name: pulse_of^
 -- Whether anything about a campaign's letters has changed.
-SELECT c.state, c.version, count(l.id) AS letters, sum(l.version) AS versions, max(l.changed_at) AS changed_at
+SELECT c.state, c.version, count(l.id) AS letters, sum(l.version) AS versions, max(l.changed_at) AS changed_at,
+       (SELECT count(*) FROM received r WHERE r.campaign_id = c.id) AS received
 FROM campaigns c LEFT JOIN letters l ON l.campaign_id = c.id WHERE c.id = :campaign_id GROUP BY c.id;
 
 -- name: write_notice!

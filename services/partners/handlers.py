@@ -1,4 +1,4 @@
-"""What partners does when it hears of letters and pledges: it notes them on the organisation's timeline.
+"""What partners does when it hears of letters and of money: it notes them on the organisation's timeline.
 
 Each note is an insert that commutes with every other, so the order of arrival makes no difference. A note
 about an organisation that is not in the register waits until it is. So are the heads of other chains noted.
@@ -64,10 +64,27 @@ async def note_letter_answered(tx: Transaction, event: Event) -> None:
 
 async def note_contribution_pledged(tx: Transaction, event: Event) -> None:
     """Note what was pledged, and for which fund."""
-    amount, fund = pounds(event.data["amount"]["amount_pence"]), event.data["fund"]
-    what = f"{amount} pledged for “{fund}”: “{event.data['campaign']}”"
+    what = f"{_money(event)} pledged for “{event.data['fund']}”: “{event.data['campaign']}”"
     detail = f"Pledged on {day(event.data['pledged_on'])} and confirmed by a member of staff."
     await _note(tx, event, what, detail, happened_at=event.time)
+
+
+async def note_contribution_received(tx: Transaction, event: Event) -> None:
+    """Note which money came, and for which fund."""
+    what = f"{_money(event)} received for “{event.data['fund']}”"
+    detail = f"It came on {day(event.data['received_on'])}."
+    await _note(tx, event, what, detail, happened_at=event.time)
+
+
+async def note_contribution_refunded(tx: Transaction, event: Event) -> None:
+    """Note which money went back."""
+    what = f"{_money(event)} given back, from “{event.data['fund']}”"
+    detail = f"It went on {day(event.data['refunded_on'])}."
+    await _note(tx, event, what, detail, happened_at=event.time)
+
+
+def _money(event: Event) -> str:
+    return pounds(event.data["amount"]["amount_pence"])
 
 
 def _letter(tx: Transaction, event: Event) -> str:
@@ -108,6 +125,8 @@ SUBSCRIPTIONS = (
     reaction(LetterAnswered, note_letter_answered),
     reaction(ContributionPledged, note_contribution_pledged),
     reaction(NoticeFailed, people.note_unreached),
+    reaction(grants.ContributionReceived, note_contribution_received),
+    reaction(grants.ContributionRefunded, note_contribution_refunded),
     reaction(grants.PersonDataGathered, rights.take_finding),
     reaction(notifications.PersonDataGathered, rights.take_finding),
     reaction(grants.ErasureAnswered, rights.take_answer),

@@ -18,6 +18,7 @@ def test_a_sign_of_life_is_told_by_its_type() -> None:
 def test_what_concerns_money_or_decisions_weighs() -> None:
     assert {action for action, rule in RULES.items() if rule.weighs} == {
         Action.CONFIRM_PLEDGES,
+        Action.KEEP_FUNDS,
         Action.ADMINISTER_PEOPLE,
         Action.ANSWER_RIGHTS,
     }

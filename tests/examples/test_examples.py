@@ -27,6 +27,8 @@ LISTS = (
     "channels",
     "needs",
     "languages",
+    "purposes",
+    "restrictions",
 )
 MERGE_FIELDS = set(
     "contact_name contact_role body_name areas registered profession_plural ask evidence_date "
@@ -319,3 +321,28 @@ def test_the_register_and_the_partners_share_29_trusts(
     partners: list[Line], register: list[list[str]]
 ) -> None:
     assert len({f"GB-NHS-{row[0]}" for row in register} & set(_trusts(partners))) == 29
+
+
+# Funds
+
+
+def test_the_funds_fit_the_house_the_partners_and_the_campaign(
+    house: House, partners: list[Line], campaign: dict[str, Any]
+) -> None:
+    funds = tomllib.loads((EXAMPLES / "funds.toml").read_text("utf-8"))["funds"]
+    names = {line["name"] for line in partners}
+    for fund in funds:
+        assert set(fund["funders"]) | {each["body"] for each in fund.get("received", [])} <= names
+        assert set(fund["restrictions"]) <= set(house.lists["restrictions"])
+        for plan in fund.get("rounds", []):
+            assert set(plan["purposes"]) <= set(house.lists["purposes"])
+            assert set(plan["professions"]) <= set(house.lists["professions"])
+    assert [sum(each["amount_pence"] for each in fund.get("received", [])) for fund in funds] == [500_000, 0]
+    assert campaign["fund"].casefold() == funds[1]["name"].casefold(), "pledges find it by its name"
+
+
+def test_every_purpose_and_restriction_knows_its_professions(house: House) -> None:
+    professions, purposes = house.lists["professions"], house.lists["purposes"]
+    for entry in (*purposes.values(), *house.lists["restrictions"].values()):
+        assert set(entry.attributes["professions"]) <= set(professions)  # type: ignore[call-overload]
+    assert all(type(entry.attributes["fee_pence"]) is int for entry in purposes.values())

@@ -13,7 +13,7 @@ from contracts.envelope import Event, Fact, pounds_sterling
 from contracts.notifications import ContributionPledged
 from contracts.partners import OrganisationAmended, OrganisationClosed, OrganisationRegistered
 from services.grants.handlers import FORGETTING, SUBSCRIPTIONS
-from services.grants.queries import QUERIES
+from services.grants.queries import FUNDS
 from tests.conftest import take
 
 CAMDEN, PLEDGE = UUID(int=7), UUID(int=8)
@@ -62,7 +62,7 @@ async def receive(database: Database, *events: Event) -> None:
 async def pledges(database: Database) -> list[tuple[str | None, str, int, date]]:
     async with database.reading() as tx:
         assert await tx.fetchval("SELECT count(*) FROM parked") == 0
-        rows = [row async for row in QUERIES.pledges(tx, most=10)]
+        rows = [row async for row in FUNDS.pledges(tx, most=10)]
     return [(row["body_name"], row["fund"], row["amount_pence"], row["pledged_on"]) for row in rows]
 
 

@@ -38,6 +38,8 @@ PATHS = (
     "/partners/sign-in",
     "/partners/sign-in/sent",
     "/grants/",
+    "/grants/funds",
+    "/grants/rounds",
     "/letters/",
     "/letters/campaigns/new",
     "/mail",

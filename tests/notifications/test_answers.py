@@ -1,6 +1,7 @@
 """What comes back: recorded once, never lowered, announced without anybody's words."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,9 @@ import pytest
 from chassis.database import Database
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.testing import CUT_AFTER_DOT, RecordingMailServer
+from contracts.catalogue import sample
+from contracts.envelope import Event, Fact
+from contracts.grants import ContributionReceived, ContributionRefunded
 from contracts.notifications import ContributionPledged, LetterAcknowledged, LetterAnswered, LetterSent
 from services.notifications.answers import Answer, confirm_pledge, record_answer, settle_answer
 from services.notifications.domain import AnswerKind, AnswerState
@@ -124,6 +128,20 @@ async def test_a_pledge_counts_when_it_is_confirmed(book: Database, campaign: UU
     assert (event.data["fund"], event.data["amount"]["amount_pence"]) == ("training scheme", 150_000)
     found = await come_to(book, campaign)
     assert (found.pledged_pence, found.pledged_bodies) == (150_000, 1)
+
+
+async def test_what_came_for_a_campaign_is_counted_once_and_less_what_went_back(
+    book: Database, campaign: UUID
+) -> None:
+    def said(fact: type[Fact], campaign_id: UUID | None) -> Event:
+        golden = sample(fact)
+        return replace(golden, id=uuid4(), data={**golden.data, "campaign_id": campaign_id})
+
+    came = said(ContributionReceived, campaign)
+    await hear(book, came, came, said(ContributionReceived, uuid4()), said(ContributionReceived, None))
+    assert (await come_to(book, campaign)).received_pence == 370_000
+    await hear(book, came, said(ContributionRefunded, campaign))
+    assert (await come_to(book, campaign)).received_pence == 300_000
 
 
 async def test_a_pledge_that_was_replaced_cannot_be_confirmed(book: Database, campaign: UUID) -> None:

@@ -10,6 +10,7 @@ from chassis.database import Database
 from chassis.house import Entry
 from chassis.inbox import Inbox
 from contracts.catalogue import facts_for, sample
+from contracts.grants import ContributionReceived, ContributionRefunded
 from contracts.notifications import (
     ContributionPledged,
     LetterAcknowledged,
@@ -26,6 +27,8 @@ NOTED = {
     LetterAcknowledged: "Letter to {whom} acknowledged: “Training for refugee dentists 2012”",
     LetterAnswered: "Letter to {whom} answered with a refusal: “Training for refugee dentists 2012”",
     ContributionPledged: "£3,700 pledged for “training scheme”: “Training for refugee dentists 2012”",
+    ContributionReceived: "£3,700 received for “training scheme”",
+    ContributionRefunded: "£700 given back, from “training scheme”",
 }
 
 

@@ -1,8 +1,6 @@
 """The list of campaigns, and the board of one: who is silent, who answered what, what needs a person."""
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -13,8 +11,7 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry
-from chassis.sheets import inert
-from chassis.web import live, new_key, pounds, read_id, site_of, when
+from chassis.web import give_table, live, new_key, pounds, read_id, site_of, when
 from services.notifications.campaigns import formula_of
 from services.notifications.domain import BODY_STATUSES, AnswerKind, BodyStatus
 from services.notifications.figures import Body, Figures, figures
@@ -109,20 +106,18 @@ async def download(request: Request) -> Response:
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
         board = await _read(tx, id)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["Body", "Areas", "State", "Asked (£)", "Letters", "Arrived", "Last event", "Note"])
-    for row in board.rows():
-        asked = f"{row['ask_pence'] / 100:.2f}" if row["ask_pence"] else ""
-        cells = [row["body_name"], "; ".join(row["areas"]), row["status_words"], asked, row["letters"]]
-        writer.writerow(inert(cell) for cell in [*cells, row["arrived"], when(row["last_at"]), row["note"]])
-    name = f"campaign-{board.campaign['number']}.csv"
-    # The mark at the beginning tells spreadsheets that this is UTF-8.
-    return Response(
-        "\ufeff" + text.getvalue(),
-        media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="{name}"'},
-    )
+    head = ("Body", "Areas", "State", "Asked (£)", "Letters", "Arrived", "Last event", "Note")
+
+    async def rows() -> AsyncIterator[list[Sequence[object]]]:
+        yield [_cells(row) for row in board.rows()]
+
+    return give_table(f"campaign-{board.campaign['number']}.csv", head, rows())
+
+
+def _cells(row: Mapping[str, Any]) -> Sequence[object]:
+    asked = f"{row['ask_pence'] / 100:.2f}" if row["ask_pence"] else ""
+    said = (row["body_name"], "; ".join(row["areas"]), row["status_words"], asked, row["letters"])
+    return (*said, row["arrived"], when(row["last_at"]), row["note"])
 
 
 def _fits(row: dict[str, Any], status: str, query: str) -> bool:
@@ -170,6 +165,7 @@ class _Board:
             "totals": {
                 "asked_pence": sum(asks),
                 "pledged_pence": self.figures.pledged_pence,
+                "received_pence": self.figures.received_pence,
                 "least_pence": min(asks, default=None),
                 "most_pence": max(asks, default=None),
             },

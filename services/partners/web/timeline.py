@@ -30,7 +30,8 @@ _SHOWN = 300
 #: Who told us what nobody here has entered, by how its kind begins.
 _TOLD_BY = {
     "letter": "Told us by Letters",
-    "contribution": "Told us by Letters",
+    "contribution_pledged": "Told us by Letters",
+    "contribution": "Told us by Grants",
     "referral": "Told us by them, by the link",
 }
 

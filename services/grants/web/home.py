@@ -1,22 +1,24 @@
-"""The pages and the API of grants. They show counts, money and bodies, and no person."""
+"""Where one begins: counts, money and bodies, and no person."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from marshmallow import Schema, fields
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Database
+from chassis.clock import LOCAL
+from chassis.database import Transaction
 from chassis.house import Entry
-from chassis.web import Site, give, operation, page, signed_in, site_of
+from chassis.web import give, signed_in, site_of
 from contracts.access import Action, may
 from contracts.envelope import WholeNumber
+from services.grants import ledger
 from services.grants.domain import price_of_not_integrating
-from services.grants.queries import QUERIES
-
-TEMPLATES = Path(__file__).parent / "templates"
+from services.grants.queries import FUNDS, QUERIES, ROUNDS
+from services.grants.today import needed
+from services.grants.web.funds import listed, round_listed
+from services.grants.web.hrefs import pledge_href
 
 
 class CountDocument(Schema):
@@ -37,42 +39,46 @@ class CountsDocument(Schema):
     counts = fields.List(fields.Nested(CountDocument), required=True)
 
 
-#: Pledges that the home page shows.
-MOST_PLEDGES = 200
-
-
-def build(database: Database) -> Any:
-    """The ASGI application, to be mounted under ``/grants``."""
-    read = Action.READ_EVIDENCE
-    routes = [
-        page("/", home, read),
-        operation("/registrations/counts", list_counts, read, gives=CountsDocument),
-    ]
-    return Site(database, routes, TEMPLATES).app
+#: What the first page shows of each at the most.
+MOST_PLEDGES, MOST_NEEDED, MOST_ROUNDS = 50, 20, 8
 
 
 async def home(request: Request) -> Response:
-    """Who is registered where, the price of not integrating, and what was pledged."""
+    """What waits for whom, what money there is, which rounds there are, and who is registered where."""
     site, query = site_of(request), request.query_params.get("q", "").strip()[:100]
+    roles = signed_in(request).roles
     async with site.database.reading() as tx:
         counts = [row async for row in QUERIES.counts(tx)]
-        may_read = may(Action.READ_PLEDGES, signed_in(request).roles)
-        pledges = [row async for row in QUERIES.pledges(tx, most=MOST_PLEDGES)] if may_read else []
-        pledged_pence = await QUERIES.pledged_pence(tx)
+        money = await _money(tx) if may(Action.READ_FUNDS, roles) else {}
+        may_read = may(Action.READ_PLEDGES, roles)
+        pledges = [row async for row in FUNDS.pledges(tx, most=MOST_PLEDGES)] if may_read else []
+        pledged_pence = await FUNDS.pledged_pence(tx)
+        balance = await ledger.balance_of_all(tx)
     total = sum(row["count"] for row in counts)
     rows = _by_area(counts, site.context.house.lists)
-    response: Response = site.page(
+    return site.page(
         request,
         "home.html",
         total=total,
         rows=[row for row in rows if query.casefold() in row["name"].casefold()],
         query=query,
         price=price_of_not_integrating(total) if total else None,
-        pledges=pledges,
+        pledges=[{**row, "href": pledge_href(row["id"])} for row in pledges],
         pledged_pence=pledged_pence,
+        balance=balance,
         as_of=max((pledge["heard_at"] for pledge in pledges), default=None),
+        **{"needed": [], "funds": [], "rounds": [], **money},
     )
-    return response
+
+
+async def _money(tx: Transaction) -> dict[str, Any]:
+    """The part of the page that is about single funds and rounds."""
+    today = tx.now.astimezone(LOCAL).date()
+    return {
+        "needed": await needed(tx, today, MOST_NEEDED),
+        "funds": [listed(row) async for row in FUNDS.funds_listed(tx)],
+        "rounds": [round_listed(row) async for row in ROUNDS.rounds_listed(tx, most=MOST_ROUNDS)],
+    }
 
 
 async def list_counts(request: Request) -> Response:

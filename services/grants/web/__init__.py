@@ -1,0 +1,85 @@
+"""The pages and the API of grants: routes only, each named after what it shows or does."""
+
+from pathlib import Path
+
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from chassis.database import Database
+from chassis.web import LARGEST_FILE, Site, operation, page
+from contracts.access import Action
+from services.grants.web import contributions, criteria, funds, home, ledger, rounds
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+_POST = ("POST",)
+
+
+def build(database: Database) -> ASGIApp:
+    """The application, to be mounted at ``/grants``."""
+    groups = (_home(), _funds(), _contributions(), _rounds())
+    return Site(database, [route for group in groups for route in group], TEMPLATES).app
+
+
+def _home() -> list[Route]:
+    """Where one begins, and how many are registered."""
+    read = Action.READ_EVIDENCE
+    return [
+        page("/", home.home, read),
+        operation("/registrations/counts", home.list_counts, read, gives=home.CountsDocument),
+    ]
+
+
+def _funds() -> list[Route]:
+    """What money there is, and what it may be spent on."""
+    read, keep = Action.READ_FUNDS, Action.KEEP_FUNDS
+    return [
+        page("/funds", funds.show_all, read),
+        page("/funds/new", funds.show_new, keep),
+        page("/funds/new", funds.open_one, keep, methods=_POST),
+        page("/funds/{id}", funds.show, read),
+        page("/funds/{id}/edit", funds.show_edit, keep),
+        page("/funds/{id}/edit", funds.amend, keep, methods=_POST),
+        page("/funds/{id}/close", funds.close, keep, methods=_POST),
+        page("/funds/{id}/open", funds.open_again, keep, methods=_POST),
+        page("/funds/{id}/terms", funds.keep_terms, keep, methods=_POST, largest=LARGEST_FILE),
+        page("/terms/{id}", funds.give_terms, read),
+    ]
+
+
+def _contributions() -> list[Route]:
+    """What is pledged, comes and goes back, and the ledger."""
+    read, keep = Action.READ_FUNDS, Action.KEEP_FUNDS
+    return [
+        page("/funds/{id}/ledger", ledger.show, read),
+        page("/funds/{id}/ledger.csv", ledger.download, read),
+        page("/funds/{id}/receive", contributions.show_receipt, keep),
+        page("/funds/{id}/receive", contributions.receive, keep, methods=_POST),
+        page("/funds/{id}/pledge", contributions.show_pledging, keep),
+        page("/funds/{id}/pledge", contributions.enter_pledge, keep, methods=_POST),
+        page("/pledges/{id}", contributions.show_pledge, read),
+        page("/pledges/{id}/fund", contributions.say_which_fund, keep, methods=_POST),
+        page("/pledges/{id}/write-back", contributions.write_back, keep, methods=_POST),
+        page("/contributions/{id}", contributions.show_contribution, read),
+        page("/contributions/{id}/refund", contributions.refund, keep, methods=_POST),
+    ]
+
+
+def _rounds() -> list[Route]:
+    """What may be applied for, by whom, until when, and how it is scored."""
+    read, keep = Action.READ_FUNDS, Action.KEEP_ROUNDS
+    return [
+        page("/rounds", rounds.show_all, read),
+        page("/rounds/new", rounds.show_new, keep),
+        page("/rounds/new", rounds.begin, keep, methods=_POST),
+        page("/rounds/{id}", rounds.show, read),
+        page("/rounds/{id}/edit", rounds.show_edit, keep),
+        page("/rounds/{id}/edit", rounds.amend, keep, methods=_POST),
+        page("/rounds/{id}/open", rounds.open_one, keep, methods=_POST),
+        page("/rounds/{id}/close", rounds.close, keep, methods=_POST),
+        page("/rounds/{id}/criteria/new", criteria.show_new, keep),
+        page("/rounds/{id}/criteria/new", criteria.add, keep, methods=_POST),
+        page("/criteria/{id}", criteria.show, keep),
+        page("/criteria/{id}", criteria.amend, keep, methods=_POST),
+        page("/criteria/{id}/remove", criteria.remove, keep, methods=_POST),
+    ]

@@ -1,0 +1,179 @@
+"""The fields of a posted form: each is read by itself, and every fault is kept for its field."""
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis.database import Transaction
+from chassis.errors import Refused
+from chassis.web import Difference, differences, once, read_pounds, site_of
+
+#: Signs that cannot be seen and that some scripts need inside words.
+_JOINERS = "\u200c\u200d"
+
+Faults = dict[str, dict[str, str]]
+
+
+class ChangedMeanwhile(Exception):
+    """Somebody else has changed what a form is about, and says something else than whoever sent it.
+
+    Nothing was changed. Caught where the form is shown again, outside the transaction.
+    """
+
+    def __init__(self, row: Mapping[str, Any], differences: Sequence[Difference]) -> None:
+        super().__init__()
+        self.row = row
+        self.differences = differences
+
+
+def check_revision(
+    row: Mapping[str, Any],
+    revision: int,
+    labels: Mapping[str, str],
+    theirs: Mapping[str, str],
+    yours: Mapping[str, str],
+) -> None:
+    """Let a form be acted on that was made from the present version, or that changes nothing of a newer one.
+
+    Args:
+        row: as it is now, locked.
+        theirs, yours: by field, in words.
+
+    Raises:
+        ChangedMeanwhile: otherwise.
+    """
+    if row["version"] != revision and (found := differences(labels, theirs, yours)):
+        raise ChangedMeanwhile(row, found)
+
+
+Again = Callable[[int], Awaitable[Response]]
+
+
+async def submit(
+    request: Request, fields: "Fields", act: Callable[[Transaction], Awaitable[Response]], again: Again
+) -> Response:
+    """Act on a form once, or show it again with its faults, also with those that only come out in the act.
+
+    Args:
+        again: shows the form with what was typed, under a status.
+    """
+    if fields.faults:
+        return await again(422)
+    try:
+        return await once(request, site_of(request).database, fields.key, act)
+    except Refused as refused:
+        if not refused.field:
+            raise
+        fields.add(refused)
+        return await again(refused.status)
+
+
+class Fields:
+    """A form as it is read. What cannot be read is noted, and something sound stands in for it.
+
+    ``values`` is what was typed, to be shown again.
+    """
+
+    def __init__(self, form: FormData, several: Collection[str] = ()) -> None:
+        typed = {name: value for name, value in form.items() if isinstance(value, str)}
+        self.values: dict[str, Any] = {name: value.strip() for name, value in typed.items()}
+        self.values |= {name: [str(each) for each in form.getlist(name)] for name in several}
+        self.faults: Faults = {}
+        self.key = str(form.get("key", ""))
+
+    def add(self, fault: Refused) -> None:
+        """Note a fault of a field, unless one is noted already."""
+        self.faults.setdefault(fault.field, {"fault": fault.what, "cure": fault.cure})
+
+    def _fault(self, field: str, what: str, cure: str) -> None:
+        self.add(Refused(what, cure, field=field))
+
+    def _typed(self, field: str) -> str:
+        return str(self.values.setdefault(field, ""))
+
+    def line(self, field: str, *, most: int = 200, required: bool = True) -> str:
+        """Words on one line."""
+        text = self._typed(field)
+        if not _shows(text):
+            self._fault(field, "This contains a sign that cannot be shown.", "Type it again by hand.")
+        return self._words(field, text, most, required)
+
+    def words(self, field: str, *, most: int = 2_000, required: bool = True) -> str:
+        """Words on as many lines as somebody likes."""
+        text = self._typed(field).replace("\r\n", "\n")
+        if not all(map(_shows, text.split("\n"))):
+            self._fault(field, "This contains a sign that cannot be shown.", "Type it again by hand.")
+        return self._words(field, text, most, required)
+
+    def _words(self, field: str, text: str, most: int, required: bool) -> str:
+        if required and not text:
+            self._fault(field, "This is empty.", "Write something here.")
+        elif len(text) > most:
+            self._fault(field, f"This is too long: {len(text):,} signs.", f"Use at most {most:,}.")
+        return text
+
+    def pounds(self, field: str, *, required: bool = True) -> int | None:
+        """An amount, in pence."""
+        text = self._typed(field)
+        if not text and not required:
+            return None
+        try:
+            return read_pounds(text, field=field)
+        except Refused as fault:
+            self.add(fault)
+            return None
+
+    def day(self, field: str, *, required: bool = True, latest: date | None = None) -> date | None:
+        """A day, as browsers send it."""
+        text = self._typed(field)
+        if not text and not required:
+            return None
+        try:
+            day = date.fromisoformat(text if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else "")
+        except ValueError:
+            self._fault(field, "This is not a day.", "Choose it, or write it like 2026-11-30.")
+            return None
+        if not 1990 <= day.year <= 2100:
+            self._fault(field, "This day is too far away.", "Check the year.")
+        elif latest is not None and day > latest:
+            self._fault(field, "This day is still to come.", "Write the day on which it happened.")
+        return day
+
+    def number(self, field: str, *, least: int, most: int, required: bool = True) -> int | None:
+        """A whole number within a range."""
+        text = self._typed(field)
+        if not text and not required:
+            return None
+        found = int(text) if re.fullmatch(r"[0-9]{1,6}", text) else least - 1
+        if not least <= found <= most:
+            self._fault(field, "This number cannot be used.", f"Write one from {least} to {most}.")
+            return None
+        return found
+
+    def codes(self, field: str, known: Iterable[str]) -> tuple[str, ...]:
+        """What is ticked, in the order of the list."""
+        ticked, known = set(self.values[field]), list(known)
+        if not ticked <= set(known):
+            self._fault(field, "One of these is not on the list any more.", "Choose again.")
+        return tuple(code for code in known if code in ticked)
+
+    def one_of(self, field: str, known: Mapping[str, Any]) -> Any:
+        """What a chosen word stands for."""
+        text = self._typed(field)
+        if text not in known:
+            self._fault(field, "Nothing is chosen here.", "Choose one from the list.")
+            return None
+        return known[text]
+
+    def ticked(self, field: str) -> bool:
+        """Whether a box is ticked."""
+        return self._typed(field) == "yes"
+
+
+def _shows(line: str) -> bool:
+    return all(sign.isprintable() or sign in _JOINERS for sign in line)

@@ -1,0 +1,302 @@
+"""Rounds: the list, each one's page with what it lacks, the forms that describe it and its criteria."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis.database import Transaction
+from chassis.errors import NotFound, Refused
+from chassis.house import Entry
+from chassis.web import (
+    Difference,
+    new_key,
+    once,
+    pounds,
+    read_form,
+    read_id,
+    read_revision,
+    see,
+    site_of,
+)
+from services.grants import rounds
+from services.grants.eligibility import RULES
+from services.grants.queries import FUNDS, ROUNDS
+from services.grants.rounds import STATES, Criterion, Round, RoundState
+from services.grants.web.forms import ChangedMeanwhile, Fields, check_revision, submit
+from services.grants.web.funds import round_listed
+from services.grants.web.hrefs import ROUNDS as LIST
+from services.grants.web.hrefs import fund_href, round_href
+
+#: Rounds on the list.
+MOST = 200
+
+_SEVERAL = ("professions", "purposes", "eligibility")
+
+_LABELS = {
+    "name": "Name",
+    "fund_id": "Fund",
+    "opens_on": "Opens",
+    "closes_on": "Closes",
+    "meets_on": "The panel meets",
+    "professions": "Who may apply",
+    "purposes": "What for",
+    "most": "The most for one award",
+    "eligibility": "Rules",
+    "quorum": "Members who must be there",
+    "needs_peer": "One of the applicant’s profession",
+    "needs_funder": "One for the funder",
+    "help_name": "Whom they may ask",
+    "help_telephone": "Telephone",
+}
+
+_DONE = {
+    "begun": "The draft is kept. Below is what it still lacks.",
+    "saved": "Saved.",
+    "criterion": "The criterion is kept.",
+    "removed": "The criterion is out.",
+    "opened": "The round is open.",
+    "closed": "The round is closed. Nobody can apply any more.",
+}
+
+
+async def show_all(request: Request) -> Response:
+    """Every round, the newest first."""
+    site = site_of(request)
+    async with site.database.reading() as tx:
+        rows = [row async for row in ROUNDS.rounds_listed(tx, most=MOST)]
+    return site.page(
+        request, "rounds.html", rounds=[round_listed(row) for row in rows], new_href=f"{LIST}/new"
+    )
+
+
+async def show(request: Request) -> Response:
+    """One round: what it says, and while it is a draft what it lacks."""
+    site, id = site_of(request), read_id(request)
+    async with site.database.reading() as tx:
+        row = await _found(tx, id)
+        fund = await FUNDS.fund_by_id(tx, id=row["fund_id"])
+        criteria = [each async for each in ROUNDS.criteria_of(tx, round_id=id)]
+        means = await rounds.means_of(tx, row["fund_id"])
+        words = await _in_words(tx, _values(row))
+    plan, today = Round.of(row), site.context.clock.today()
+    draft = row["state"] == RoundState.DRAFT
+    lacking = rounds.missing(plan, [Criterion.of(each) for each in criteria], means, today) if draft else []
+    href = round_href(id)
+    return site.page(
+        request,
+        "round.html",
+        round=row,
+        state=STATES[RoundState(row["state"])],
+        draft=draft,
+        over=row["state"] == RoundState.OPEN and row["closes_on"] < today,
+        fund=fund,
+        fund_href=fund_href(row["fund_id"]),
+        words=words,
+        rules=[RULES[name].asks if name in RULES else name for name in plan.eligibility],
+        purposes=_purposes(site.context.house.lists["purposes"], plan.purposes),
+        criteria=[_criterion(each) for each in criteria],
+        weights=sum(each["weight"] for each in criteria),
+        may_add=len(criteria) < rounds.MOST_CRITERIA,
+        missing=[{"words": each.words, "href": _where(href, each.field)} for each in lacking],
+        href=href,
+        key=new_key(request),
+        flash=_DONE.get(request.query_params.get("done", "")),
+    )
+
+
+def _where(href: str, field: str) -> str:
+    return f"{href}/criteria/new" if field == "criteria" else f"{href}/edit#{field}"
+
+
+def _purposes(entries: Mapping[str, Entry], codes: Sequence[str]) -> list[dict[str, Any]]:
+    found = [(code, entries.get(code)) for code in codes]
+    return [
+        {
+            "name": entry.name if entry else code,
+            "fee_pence": entry.attributes.get("fee_pence") if entry else None,
+            "body": entry.attributes.get("body", "") if entry else "",
+        }
+        for code, entry in found
+    ]
+
+
+def _criterion(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "href": f"/grants/criteria/{row['id']}"}
+
+
+async def _found(tx: Transaction, id: UUID) -> Any:
+    row = await ROUNDS.round_by_id(tx, id=id)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def show_new(request: Request) -> Response:
+    """The empty form."""
+    usual = {"needs_peer": "yes", "needs_funder": "yes", "quorum": "3"}
+    rules = ["profession", "qualified_abroad", "exam_ahead", "once_in_a_round"]
+    return await _form(request, {**usual, "eligibility": rules}, {})
+
+
+async def begin(request: Request) -> Response:
+    """Keep a draft, or show the form again with every fault."""
+    fields = Fields(await read_form(request), several=_SEVERAL)
+    plan = await _read(request, fields)
+
+    async def act(tx: Transaction) -> Response:
+        return see(f"{round_href(await rounds.begin_round(tx, plan))}?done=begun")
+
+    async def again(status: int) -> Response:
+        return await _form(request, fields.values, fields.faults, status=status)
+
+    return await submit(request, fields, act, again)
+
+
+async def show_edit(request: Request) -> Response:
+    """The form with what the round is now."""
+    async with site_of(request).database.reading() as tx:
+        row = await _found(tx, read_id(request))
+    return await _form(request, _values(row), {}, row=row)
+
+
+async def amend(request: Request) -> Response:
+    """Write a round anew, unless somebody else has meanwhile: then both are shown."""
+    id, form = read_id(request), await read_form(request)
+    fields, revision = Fields(form, several=_SEVERAL), read_revision(form)
+    async with site_of(request).database.reading() as tx:
+        row = await _found(tx, id)
+    if row["state"] != RoundState.DRAFT:  # the form of one that was opened holds only what may be changed
+        values = _values(row)
+        fields.values = values | {name: fields.values.get(name, "") for name in rounds.AFTER_OPENING}
+    plan = await _read(request, fields)
+
+    async def act(tx: Transaction) -> Response:
+        present = await ROUNDS.lock_round(tx, id=id)
+        theirs = await _in_words(tx, _values(present))
+        check_revision(present, revision, _LABELS, theirs, await _in_words(tx, fields.values))
+        await rounds.amend_round(tx, id, plan)
+        return see(f"{round_href(id)}?done=saved")
+
+    async def again(status: int) -> Response:
+        shown = {**row, "version": revision}
+        return await _form(request, fields.values, fields.faults, row=shown, status=status)
+
+    try:
+        return await submit(request, fields, act, again)
+    except ChangedMeanwhile as other:
+        now, changed = other.row, other.differences
+        return await _form(request, fields.values, {}, row=now, status=409, changed=changed)
+
+
+async def open_one(request: Request) -> Response:
+    """Let people apply."""
+    return await _move(request, rounds.open_round, "opened", "You have not said that the round may open.")
+
+
+async def close(request: Request) -> Response:
+    """Let nobody apply any more."""
+    return await _move(request, rounds.close_round, "closed", "You have not said that the round may close.")
+
+
+async def _move(request: Request, move: Any, done: str, unsaid: str) -> Response:
+    form, id = await read_form(request), read_id(request)
+    if form.get("confirm") != "yes":
+        raise Refused(unsaid, "Go back and tick the box.", field="confirm")
+
+    async def act(tx: Transaction) -> Response:
+        await move(tx, id)
+        return see(f"{round_href(id)}?done={done}")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+async def _read(request: Request, fields: Fields) -> Round:
+    """The round that a form describes; with faults, as far as it can be read."""
+    site = site_of(request)
+    lists = site.context.house.lists
+    async with site.database.reading() as tx:
+        funds = {str(row["id"]): row["id"] async for row in FUNDS.funds_listed(tx)}
+    return Round(
+        name=fields.line("name"),
+        fund_id=fields.one_of("fund_id", funds),
+        opens_on=fields.day("opens_on", required=False),
+        closes_on=fields.day("closes_on", required=False),
+        meets_on=fields.day("meets_on", required=False),
+        most_pence=fields.pounds("most", required=False),
+        professions=fields.codes("professions", lists["professions"]),
+        purposes=fields.codes("purposes", lists["purposes"]),
+        eligibility=fields.codes("eligibility", RULES),
+        quorum=fields.number("quorum", least=1, most=50, required=False),
+        needs_peer=fields.ticked("needs_peer"),
+        needs_funder=fields.ticked("needs_funder"),
+        help_name=fields.line("help_name", most=100, required=False),
+        help_telephone=fields.line("help_telephone", most=40, required=False),
+    )
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A round as its form holds it."""
+    days = ("opens_on", "closes_on", "meets_on")
+    return {
+        **{name: row[name] for name in ("name", *_SEVERAL, "help_name", "help_telephone")},
+        **{name: row[name].isoformat() if row[name] else "" for name in days},
+        **{name: "yes" if row[name] else "" for name in ("needs_peer", "needs_funder")},
+        "fund_id": str(row["fund_id"]),
+        "most": pounds(row["most_pence"]).removeprefix("£") if row["most_pence"] else "",
+        "quorum": str(row["quorum"] or ""),
+    }
+
+
+async def _in_words(tx: Transaction, values: Mapping[str, Any]) -> dict[str, str]:
+    """What a round's form says, for people."""
+    lists = tx.context.house.lists
+    funds = {str(row["id"]): row["name"] async for row in FUNDS.funds_listed(tx)}
+    return {
+        **{name: str(values.get(name, "")) for name in _LABELS},
+        "fund_id": funds.get(values["fund_id"], ""),
+        "most": f"£{values['most']}" if values.get("most") else "",
+        "professions": _names(lists["professions"], values["professions"]),
+        "purposes": _names(lists["purposes"], values["purposes"]),
+        "eligibility": " ".join(RULES[name].asks for name in values["eligibility"] if name in RULES),
+    }
+
+
+def _names(entries: Mapping[str, Entry], codes: Sequence[str]) -> str:
+    return ", ".join(entries[code].name if code in entries else code for code in codes)
+
+
+async def _form(
+    request: Request,
+    values: Mapping[str, Any],
+    faults: Mapping[str, Any],
+    *,
+    row: Mapping[str, Any] | None = None,
+    status: int = 200,
+    changed: Sequence[Difference] = (),
+) -> Response:
+    site = site_of(request)
+    lists = site.context.house.lists
+    async with site.database.reading() as tx:
+        funds = [each async for each in FUNDS.funds_listed(tx)]
+    return site.page(
+        request,
+        "round_edit.html",
+        status=status,
+        round=row,
+        settled=row is not None and row["state"] != RoundState.DRAFT,
+        href=round_href(row["id"]) if row else None,
+        list_href=LIST,
+        values=dict.fromkeys(_LABELS, "") | {name: [] for name in _SEVERAL} | dict(values),
+        faults=faults,
+        changed=changed,
+        funds=[{"code": str(each["id"]), "name": each["name"]} for each in funds if not each["closed_on"]],
+        professions=list(lists["professions"].values()),
+        purposes=list(lists["purposes"].values()),
+        rules=[
+            {"code": code, "name": rule.asks, "of_status": rule.of_status} for code, rule in RULES.items()
+        ],
+        key=new_key(request),
+    )
