@@ -28,9 +28,10 @@ FROM timeline WHERE id = :id FOR UPDATE;
 SELECT id, name, closed_on, merged_into FROM organisations WHERE id = :id FOR SHARE;
 
 -- name: enter_letter$
--- Note what happened with a letter, once for each event. Nothing comes back when its organisation is not known.
+-- Note what happened with a letter, once for each event; with a merged organisation, where that went. Nothing comes
+-- back when it is not known. The lock waits for whoever is just merging it.
 WITH known AS (
-    SELECT id FROM organisations WHERE id = :organisation_id
+    SELECT coalesce(merged_into, id) AS id FROM organisations WHERE id = :organisation_id FOR KEY SHARE
 ), entered AS (
     INSERT INTO timeline (id, organisation_id, happened_at, kind, what, detail, letter_id, contact_id, heard_at)
     SELECT :id, known.id, :happened_at, :kind, :what, :detail, :letter_id, :contact_id, :now FROM known

@@ -263,7 +263,7 @@ async def test_a_parameter_that_nobody_knows_is_named(
     assert (answer.status_code, answer.json()["title"], answer.json()["detail"]) == (
         400,
         "There is no parameter 'colour' here.",
-        "Use one of: after, area, closeness, kind, q.",
+        "Use one of: after, area, closeness, contact, kind, q, state, tag.",
     )
     assert (await program.get(f"{API}?colour=red")).status_code == 401
     assert (await program.get(f"{API}?q=trust", headers=bearer(token))).status_code == 200
