@@ -446,7 +446,7 @@ async def test_a_ring_is_refused_beside_its_field(
     pct, ccg = found["GB-NHS-5LA"], found["GB-NHS-08Y"]
     await closed(register, pct, ccg)
     fields = hidden(await browser.get(f"{LIST}/{ccg}/close", params={"successor": str(pct)}))
-    goes = {"closed_on": "2013-03-31", **dict.fromkeys(HandedOver, "goes")}
+    goes = {"closed_on": "2013-03-31", **{what.value: "goes" for what in HandedOver}}
     answer = await browser.post(f"{LIST}/{ccg}/close", data={**fields, **goes})
     assert answer.status_code == 422
     assert "its work came here by and by" in answer.text
