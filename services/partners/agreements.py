@@ -23,7 +23,7 @@ from chassis.outbox import Announcement, announce_many
 from chassis.sealed import seal
 from contracts.partners import AgreementOffered, AgreementSigned
 from services.partners.people import own_identifier
-from services.partners.queries import AGREEMENTS, PEOPLE, QUERIES
+from services.partners.queries import AGREEMENTS, PEOPLE, QUERIES, TIMELINE
 from services.partners.register import enter_on_timeline
 from services.partners.terms import (
     LONGEST_LINE,
@@ -162,7 +162,7 @@ async def begin(tx: Transaction, organisation_id: UUID, title: str, person_id: U
         Conflict: when it is closed.
         Refused: names the field at fault.
     """
-    organisation = await QUERIES.organisation_by_id(tx, id=organisation_id)
+    organisation = await TIMELINE.hold_organisation(tx, id=organisation_id)
     if organisation is None:
         raise NotFound
     closed = organisation["closed_on"] is not None and organisation["closed_on"] <= today_of(tx)
@@ -522,7 +522,8 @@ async def _sign(
 
 async def _complete(tx: Transaction, agreement: Mapping[str, Any], version: Mapping[str, Any]) -> None:
     """Both have signed: from now on this version counts, and the one before it does not."""
-    id, number, terms = agreement["id"], version["number"], Terms.of(version["content"]["terms"])
+    # What was offered, with owners by the ids that they have today: two contacts may have become one since.
+    id, number, terms = agreement["id"], version["number"], Terms.of(agreement["terms"])
     if agreement["in_force"] is not None:
         before = await AGREEMENTS.version(tx, agreement_id=id, number=agreement["in_force"])
         await _settle_version(tx, before, "replaced")

@@ -10,13 +10,13 @@ import uuid_utils.compat
 from chassis.database import Transaction
 from services.partners import agreements
 from services.partners.agreements import Owner, Signer, today_of
-from services.partners.queries import AGREEMENTS, PEOPLE
+from services.partners.queries import AGREEMENTS, QUERIES
 from services.partners.terms import TEXTS, Outcome, Terms
 
 
 async def agree(tx: Transaction, said: Mapping[str, Any]) -> None:
     """Make an agreement as far as the file says it came, unless the body has one of that name."""
-    organisation: UUID = await PEOPLE.organisation_identified(tx, identifier=said["organisation"])
+    organisation: UUID = await QUERIES.organisation_identified(tx, identifier=said["organisation"])
     rows = AGREEMENTS.agreements_listed(tx, organisation_id=organisation, state="", most=50, before=0)
     if said["title"] in {row["title"] async for row in rows}:
         return

@@ -70,6 +70,7 @@ async def enter_on_timeline(tx: Transaction, id: UUID, kind: str, what: str, det
         what=what,
         detail=detail,
         letter_id=None,
+        contact_id=None,
         now=tx.now,
     )
 

@@ -298,7 +298,7 @@ async def add(request: Request) -> Response:
     offer, faults = _read(house, values)
 
     async def act(tx: Transaction) -> Response:
-        body = await DIRECTORY.organisation_identified(tx, identifier=values["identifier"])
+        body = await QUERIES.organisation_identified(tx, identifier=values["identifier"])
         if body is None:
             cure = "Write its identifier as its page shows it, such as GB-CHC-276886."
             unknown = {"identifier": fault("There is no such organisation.", cure)}

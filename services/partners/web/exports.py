@@ -17,7 +17,7 @@ from services.partners import exports
 from services.partners.domain import Contact, Organisation
 from services.partners.exports import CONTACTS, ORGANISATIONS, SLICE
 from services.partners.queries import QUERIES, REGISTER
-from services.partners.web.listing import Search
+from services.partners.web.searching import Search
 from services.partners.web.wording import EXPORTS, LIST, word
 
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
