@@ -10,7 +10,6 @@ from datetime import date
 from uuid import UUID
 
 from chassis.audit import note
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
@@ -171,7 +170,7 @@ async def amend_contact(
 
 async def withdraw_contact(tx: Transaction, id: UUID) -> Contact:
     """From today on, nobody writes to them."""
-    today = tx.now.astimezone(LOCAL).date()
+    today = tx.today
     return await amend_contact(tx, id, lambda present: _withdrawn(present, today), None)
 
 

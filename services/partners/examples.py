@@ -9,7 +9,7 @@ import uuid_utils.compat
 
 from chassis.database import Transaction
 from services.partners import agreements
-from services.partners.agreements import Owner, Signer, today_of
+from services.partners.agreements import Owner, Signer
 from services.partners.queries import AGREEMENTS, QUERIES
 from services.partners.terms import TEXTS, Outcome, Terms
 
@@ -29,7 +29,7 @@ async def agree(tx: Transaction, said: Mapping[str, Any]) -> None:
 
 
 def _terms(tx: Transaction, said: Mapping[str, Any], owners: Mapping[str, Owner]) -> Terms:
-    today = today_of(tx)
+    today = tx.today
     return Terms(
         **{name: said.get(name, "") for name in TEXTS},
         outcomes=tuple(

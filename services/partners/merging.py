@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from chassis.audit import note
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
@@ -180,7 +179,7 @@ async def move_contacts(tx: Transaction, losing: UUID, surviving: UUID) -> None:
     """Contacts go along. One of a role and name that is there already is one from now on, see ``folded``, and
     what was of the one that is withdrawn is of the other.
     """
-    today = tx.now.astimezone(LOCAL).date()
+    today = tx.today
     rows = MERGING.contacts_in_both(tx, losing=losing, surviving=surviving)
     pairs = [(row["losing_id"], row["surviving_id"]) async for row in rows]
     found = QUERIES.contacts_by_id(tx, ids=[id for pair in pairs for id in pair])

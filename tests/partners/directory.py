@@ -58,7 +58,7 @@ async def fill(database: Database, number: int, *, organisations: int) -> list[U
         await write_organisations(tx, bodies)
         for first in range(0, number, 1_000):
             services = [
-                _service(bodies[each % organisations].id, each, directory.today(tx))
+                _service(bodies[each % organisations].id, each, tx.today)
                 for each in range(first, min(first + 1_000, number))
             ]
             await directory.write(tx, services)

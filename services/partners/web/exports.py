@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from chassis.audit import acting, note
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.web import give_table, read_id, saved_as, site_of
@@ -86,7 +85,7 @@ async def _noted(request: Request, what: str, ending: str) -> str:
     searched = bool(Search(request.query_params).asked)
     async with acting(site_of(request).database, actor_of(request)) as tx:
         note(tx, "exported", what, "", after={"as": ending, "searched": searched})
-        today = tx.now.astimezone(LOCAL).date()
+        today = tx.today
     return f"{what}-{today.isoformat()}.{ending}"
 
 

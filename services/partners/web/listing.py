@@ -15,7 +15,7 @@ from services.partners.queries import REGISTER
 from services.partners.web.documents import OrganisationsDocument
 from services.partners.web.register import document
 from services.partners.web.searching import Search
-from services.partners.web.wording import API_LIST, EXPORTS, LIST, today, word, words
+from services.partners.web.wording import API_LIST, EXPORTS, LIST, word, words
 
 #: Tags and saved views that the page of the list offers.
 MOST_TAGS, MOST_VIEWS = 200, 50
@@ -37,7 +37,7 @@ async def organisations(request: Request) -> Response:
         request,
         "organisations.html",
         total=total,
-        rows=[_listed(row, house, today(tx)) for row in rows],
+        rows=[_listed(row, house, tx.today) for row in rows],
         query=search["q"],
         searched=bool(search.asked),
         search=search.query,

@@ -14,7 +14,7 @@ from chassis.errors import ChangedMeanwhile, NotFound, Refused
 from chassis.house import House
 from chassis.web import day, new_key, once, read_form, read_id, read_revision, see, site_of
 from services.partners.amending import organisations_alike
-from services.partners.closing import heir, today_of
+from services.partners.closing import heir
 from services.partners.domain import HandedOver, Organisation
 from services.partners.merging import FIELDS, LISTS, MOVES, Side, both, combined, merge, refuse_ring
 from services.partners.queries import MERGING
@@ -231,8 +231,8 @@ async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) 
     merged = [row async for row in MERGING.entries_merged_into(tx, id=organisation_id)]
     chain = [row async for row in MERGING.chain_of(tx, id=organisation_id)]
     closed_on = chain[0]["closed_on"]
-    gone = closed_on is not None and closed_on <= today_of(tx)
-    takers = {what: heir(chain, what, today_of(tx)) for what in HandedOver} if gone else {}
+    gone = closed_on is not None and closed_on <= tx.today
+    takers = {what: heir(chain, what, tx.today) for what in HandedOver} if gone else {}
     return {
         "href": f"{LIST}/{organisation_id}",
         "also_called": [f"{row['name']} ({row['identifier']})" for row in merged],

@@ -11,7 +11,6 @@ from chassis.database import Transaction
 from chassis.web import BadRequest
 from services.partners.domain import folded
 from services.partners.queries import REGISTER
-from services.partners.web.wording import today
 
 #: Organisations on one page of the list.
 PAGE = 50
@@ -61,7 +60,7 @@ class Search:
             "patterns": patterns_of(self["q"]),
             # The index finds what has them all; the patterns then decide.
             "grams": sorted({word[at : at + 3] for word in words for at in range(len(word) - 2)}),
-            "today": today(tx),
+            "today": tx.today,
             **{name: self[name] for name in _FILTERS},
         }
 
