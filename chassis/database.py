@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,6 +17,7 @@ import aiosql
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from chassis.clock import LOCAL
 from chassis.context import Cause, Context, current_cause
 from chassis.errors import DatabaseAway, DatabaseRefuses
 from chassis.failpoints import reach
@@ -98,6 +99,11 @@ class Transaction:
         #: Whoever acts in it, and what they have done so far.
         self.actor: Any = None
         self.notes: list[Any] = []
+
+    @property
+    def today(self) -> date:
+        """The date where the users are."""
+        return self.now.astimezone(LOCAL).date()
 
 
 class Database:

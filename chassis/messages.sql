@@ -35,9 +35,13 @@ FROM outbox WHERE published_at IS NULL;
 -- When the earliest postponed row is due.
 SELECT min(next_try) FROM outbox WHERE published_at IS NULL;
 
--- name: announced_by_type
--- Everything that was ever announced and is still kept.
-SELECT type, count(*) AS count FROM outbox GROUP BY type;
+-- name: announced_count$
+-- How much was ever announced and is still kept.
+SELECT count(*) FROM outbox;
+
+-- name: announced_ids
+-- The events of these types that are still kept.
+SELECT id FROM outbox WHERE type = ANY(:types::text[]);
 
 -- name: purge_outbox!
 -- Published long ago.
@@ -54,6 +58,10 @@ ON CONFLICT (id) DO NOTHING RETURNING id;
 -- name: known_digests
 -- What was in the messages that had these ids.
 SELECT id, digest FROM inbox WHERE id = ANY(:ids::uuid[]);
+
+-- name: never_seen$
+-- How many of these messages never came.
+SELECT count(*) FROM unnest(:ids::uuid[]) AS given (id) WHERE NOT EXISTS (SELECT FROM inbox WHERE inbox.id = given.id);
 
 -- name: set_outcome!
 -- A later word on a message: ignored, handled after a retry, discarded by a person.

@@ -6,7 +6,6 @@ then its outcomes and its review dates are what counts. Every step locks the agr
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,6 @@ import uuid_utils.compat
 
 from chassis import audit
 from chassis.audit import note
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.files import StoredFile
@@ -23,7 +21,7 @@ from chassis.outbox import Announcement, announce_many
 from chassis.sealed import seal
 from contracts.partners import AgreementOffered, AgreementSigned
 from services.partners.people import own_identifier
-from services.partners.queries import AGREEMENTS, PEOPLE, QUERIES
+from services.partners.queries import AGREEMENTS, PEOPLE, QUERIES, TIMELINE
 from services.partners.register import enter_on_timeline
 from services.partners.terms import (
     LONGEST_LINE,
@@ -101,18 +99,13 @@ class Signer:
         return read
 
 
-def today_of(tx: Transaction) -> date:
-    """The date where the users are."""
-    return tx.now.astimezone(LOCAL).date()
-
-
 # Whom it is about
 
 
 async def owners_to_choose(tx: Transaction, organisation_id: UUID) -> list[Owner]:
     """Our own people, and the contacts of a body."""
     own = own_identifier(tx.context.house)
-    asked = {"organisation_id": organisation_id, "own": own, "today": today_of(tx)}
+    asked = {"organisation_id": organisation_id, "own": own, "today": tx.today}
     return [
         Owner(id=row["id"], name=row["name"], side=Side(row["side"]), role=row["role"], email=row["email"])
         async for row in AGREEMENTS.owners_to_choose(tx, **asked)
@@ -122,7 +115,7 @@ async def owners_to_choose(tx: Transaction, organisation_id: UUID) -> list[Owner
 async def owners_of(tx: Transaction, organisation_id: UUID, terms: Iterable[Terms]) -> dict[UUID, Owner]:
     """Whoever is named as an owner in any of these, also if they are gone."""
     ids = {each.owner_id for said in terms for each in said.outcomes if each.owner_id}
-    rows = AGREEMENTS.owners_named(tx, ids=sorted(ids), organisation_id=organisation_id, today=today_of(tx))
+    rows = AGREEMENTS.owners_named(tx, ids=sorted(ids), organisation_id=organisation_id, today=tx.today)
     return {
         row["id"]: Owner(id=row["id"], name=row["name"], side=Side(row["side"]), present=row["present"])
         async for row in rows
@@ -162,10 +155,10 @@ async def begin(tx: Transaction, organisation_id: UUID, title: str, person_id: U
         Conflict: when it is closed.
         Refused: names the field at fault.
     """
-    organisation = await QUERIES.organisation_by_id(tx, id=organisation_id)
+    organisation = await TIMELINE.hold_organisation(tx, id=organisation_id)
     if organisation is None:
         raise NotFound
-    closed = organisation["closed_on"] is not None and organisation["closed_on"] <= today_of(tx)
+    closed = organisation["closed_on"] is not None and organisation["closed_on"] <= tx.today
     if closed or organisation["merged_into"] is not None:
         raise Conflict("This organisation is closed.", "Make the agreement with its successor.")
     id = uuid_utils.compat.uuid7()
@@ -401,7 +394,7 @@ async def end(tx: Transaction, id: UUID, why: str) -> None:
 
 async def _end(tx: Transaction, agreement: Mapping[str, Any], why: str) -> None:
     _step(agreement, State.ENDED)
-    id, today = agreement["id"], today_of(tx)
+    id, today = agreement["id"], tx.today
     if agreement["state"] == State.OFFERED:
         await _settle_version(tx, await _offered(tx, agreement), "withdrawn")
     dropped = {"agreement_id": id, "ids": [], "today": today, "now": tx.now}
@@ -522,7 +515,8 @@ async def _sign(
 
 async def _complete(tx: Transaction, agreement: Mapping[str, Any], version: Mapping[str, Any]) -> None:
     """Both have signed: from now on this version counts, and the one before it does not."""
-    id, number, terms = agreement["id"], version["number"], Terms.of(version["content"]["terms"])
+    # What was offered, with owners by the ids that they have today: two contacts may have become one since.
+    id, number, terms = agreement["id"], version["number"], Terms.of(agreement["terms"])
     if agreement["in_force"] is not None:
         before = await AGREEMENTS.version(tx, agreement_id=id, number=agreement["in_force"])
         await _settle_version(tx, before, "replaced")
@@ -540,7 +534,7 @@ async def _complete(tx: Transaction, agreement: Mapping[str, Any], version: Mapp
         "agreement_id": id,
         "organisation_id": agreement["organisation_id"],
         "version": number,
-        "signed_on": today_of(tx),
+        "signed_on": tx.today,
         "outcomes": len(terms.outcomes),
     }
     await announce_many(tx, [Announcement(fact=AgreementSigned, subject=id, sequence=number, data=data)])
@@ -563,7 +557,7 @@ async def _write_outcomes(tx: Transaction, id: UUID, outcomes: Sequence[Outcome]
         contacts=[each.owner_id if each.side is Side.THEIRS else None for each in outcomes],
         now=tx.now,
     )
-    gone = {"agreement_id": id, "ids": ids, "today": today_of(tx), "now": tx.now}
+    gone = {"agreement_id": id, "ids": ids, "today": tx.today, "now": tx.now}
     await AGREEMENTS.drop_other_outcomes(tx, **gone, note=left_out)
 
 

@@ -251,6 +251,29 @@ SELECT * FROM agreements WHERE organisation_id = :organisation_id AND state <> '
 -- Everything that was agreed on with one body is with another, because the two are one.
 UPDATE agreements SET organisation_id = :surviving, revision = revision + 1 WHERE organisation_id = :losing;
 
+-- name: fold_contacts_of_agreements!
+-- Where two contacts are one from now on, what the losing one owns, was sent or has signed is of the surviving one. What
+-- was offered or signed stays as it is, word for word.
+WITH one AS (
+    SELECT losing, surviving FROM unnest(:losing::uuid[], :surviving::uuid[]) AS said (losing, surviving)
+), owned AS (
+    UPDATE agreement_outcomes AS u SET contact_id = one.surviving FROM one WHERE u.contact_id = one.losing
+), signed AS (
+    UPDATE agreement_signatures AS g SET contact_id = one.surviving FROM one WHERE g.contact_id = one.losing
+)
+UPDATE agreements AS a SET revision = a.revision + 1,
+    contact_id = coalesce((SELECT one.surviving FROM one WHERE one.losing = a.contact_id), a.contact_id),
+    terms = jsonb_set(a.terms, '{outcomes}', (
+        SELECT coalesce(jsonb_agg(
+            CASE WHEN one.losing IS NULL THEN e.outcome
+                 ELSE e.outcome || jsonb_build_object('owner_id', one.surviving) END ORDER BY e.number), '[]')
+        FROM jsonb_array_elements(a.terms -> 'outcomes') WITH ORDINALITY AS e (outcome, number)
+        LEFT JOIN one ON one.losing::text = e.outcome ->> 'owner_id'))
+WHERE a.organisation_id = ANY(:organisations::uuid[])
+  AND (a.contact_id = ANY(:losing::uuid[])
+       OR EXISTS (SELECT FROM jsonb_array_elements(a.terms -> 'outcomes') AS e (outcome)
+                  WHERE e.outcome ->> 'owner_id' = ANY(:losing::uuid[]::text[])));
+
 -- name: hand_over_agreements!
 -- What has not ended goes to the successor; what only we had signed was not offered to it.
 WITH gone AS (

@@ -10,7 +10,6 @@ from datetime import date
 from uuid import UUID
 
 from chassis.audit import note
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
@@ -58,14 +57,7 @@ async def register_organisation(
         PerhapsKnown: names those that are alike and were not looked at.
     """
     await QUERIES.lock_register(tx)  # two people who enter the same body come one after the other
-    found = REGISTER.organisations_alike(
-        tx,
-        identifier=new.identifier,
-        words=list(name_words(new.name)),
-        postcode=new.postcode,
-        most=_MOST_COMPARED,
-    )
-    alike = likeness.alike(new, [Organisation.of(row) async for row in found])
+    alike = await organisations_alike(tx, new)
     if any(each.organisation.id not in not_one_of for each in alike):
         raise PerhapsKnown(alike)
     if alike and alike[0].organisation.identifier == new.identifier:
@@ -73,6 +65,18 @@ async def register_organisation(
     await _write(tx, new, Fate.NEW)
     note(tx, "organisation_registered", "organisation", new.id, after={"version": new.version})
     return new
+
+
+async def organisations_alike(tx: Transaction, this: Organisation) -> list[Alike]:
+    """Those of the register that may be the same as this one, the likest first."""
+    found = REGISTER.organisations_alike(
+        tx,
+        identifier=this.identifier,
+        words=list(name_words(this.name)),
+        postcode=this.postcode,
+        most=_MOST_COMPARED,
+    )
+    return likeness.alike(this, [Organisation.of(row) async for row in found])
 
 
 async def amend_organisation(
@@ -93,9 +97,9 @@ async def amend_organisation(
     if revision != present.version:
         raise ChangedMeanwhile(present)
     if amended.identifier != present.identifier:
-        known = await REGISTER.organisation_identified(tx, identifier=amended.identifier)
+        known = await REGISTER.name_identified(tx, identifier=amended.identifier)
         if known is not None:
-            raise _taken(known["name"])
+            raise _taken(known)
     await _write(tx, amended, fate)
     _note_change(tx, "organisation_amended", "organisation", present, amended)
     return amended
@@ -166,7 +170,7 @@ async def amend_contact(
 
 async def withdraw_contact(tx: Transaction, id: UUID) -> Contact:
     """From today on, nobody writes to them."""
-    today = tx.now.astimezone(LOCAL).date()
+    today = tx.today
     return await amend_contact(tx, id, lambda present: _withdrawn(present, today), None)
 
 

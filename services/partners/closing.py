@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from chassis.audit import note
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
@@ -137,7 +136,7 @@ async def _lock(tx: Transaction, id: UUID, version: int | None) -> Organisation:
 
 
 def _refuse_day(tx: Transaction, known: Organisation, closed_on: date) -> None:
-    if closed_on > today_of(tx):
+    if closed_on > tx.today:
         cure = "A body that will close is still open: come back on the day."
         raise Refused("This day is still to come.", cure, field="closed_on")
     if known.opened_on is not None and closed_on < known.opened_on:
@@ -171,13 +170,8 @@ async def _say(tx: Transaction, known: Organisation, said: Organisation) -> None
 
 async def _carry_out(tx: Transaction, id: UUID, chain: Sequence[Mapping[str, Any]]) -> None:
     for each in HANDOVERS:
-        taker = heir(chain, each.what, today_of(tx))
+        taker = heir(chain, each.what, tx.today)
         if taker is not None:
             await each.hand_over(tx, id, taker["id"])
         else:
             await each.end(tx, id)
-
-
-def today_of(tx: Transaction) -> date:
-    """The date where the users are."""
-    return tx.now.astimezone(LOCAL).date()

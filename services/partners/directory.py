@@ -14,7 +14,6 @@ from uuid import UUID
 import uuid_utils.compat
 
 from chassis.audit import digest_of, note
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from services.partners.domain import folded
@@ -125,7 +124,7 @@ async def add(tx: Transaction, organisation_id: UUID, offer: Offer) -> UUID:
         id=uuid_utils.compat.uuid7(),
         organisation_id=organisation_id,
         **asdict(offer),
-        checked_on=today(tx),
+        checked_on=tx.today,
         checked_by=_whoever(tx),
     )
     await write(tx, [service])
@@ -164,7 +163,7 @@ async def amend(tx: Transaction, known: OfferedService, offer: Offer, *, checked
     said = replace(known, **asdict(offer))
     changed = [name for name in Offer.__dataclass_fields__ if getattr(said, name) != getattr(known, name)]
     if checked:
-        said = replace(said, checked_on=today(tx), checked_by=_whoever(tx))
+        said = replace(said, checked_on=tx.today, checked_by=_whoever(tx))
     if said != known:
         await _replace(tx, said)
         note(tx, "service_amended", "service", known.id, after={"fields": changed, "checked": checked})
@@ -287,15 +286,10 @@ async def needed(tx: Transaction, today: date, most: int) -> list[Needed]:
             organisation_id=row["organisation_id"],
             organisation=row["organisation"],
             due_on=row["due_on"],
-            href=f"{SERVICES}/{row['id']}",
+            href=f"{SERVICES}/{row['id']}#checked-title",
         )
         async for row in DIRECTORY.services_unchecked(tx, today=today, most=most)
     ]
-
-
-def today(tx: Transaction) -> date:
-    """The day on which a transaction happens, where the users are."""
-    return tx.now.astimezone(LOCAL).date()
 
 
 def _whoever(tx: Transaction) -> UUID | None:

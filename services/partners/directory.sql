@@ -82,13 +82,10 @@ WHERE s.retired_at IS NULL AND s.checked_on <= :today::date - interval '12 month
   AND o.merged_into IS NULL AND (o.closed_on IS NULL OR o.closed_on > :today)
 ORDER BY s.checked_on, s.id LIMIT :most;
 
--- name: organisation_identified$
--- The id of the body with this identifier, unless it was merged into another.
-SELECT id FROM organisations WHERE identifier = :identifier AND merged_into IS NULL;
-
 -- name: organisations_identified
--- The ids of the bodies with these identifiers.
-SELECT id, identifier FROM organisations WHERE identifier = ANY(:identifiers::text[]) AND merged_into IS NULL;
+-- The ids of the organisations with these identifiers, or of those that they were merged into.
+SELECT coalesce(merged_into, id) AS id, identifier FROM organisations WHERE identifier = ANY(:identifiers::text[])
+ORDER BY id FOR KEY SHARE;
 
 -- name: services_called
 -- What these bodies already offer, by name.

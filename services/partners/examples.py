@@ -9,14 +9,14 @@ import uuid_utils.compat
 
 from chassis.database import Transaction
 from services.partners import agreements
-from services.partners.agreements import Owner, Signer, today_of
-from services.partners.queries import AGREEMENTS, PEOPLE
+from services.partners.agreements import Owner, Signer
+from services.partners.queries import AGREEMENTS, QUERIES
 from services.partners.terms import TEXTS, Outcome, Terms
 
 
 async def agree(tx: Transaction, said: Mapping[str, Any]) -> None:
     """Make an agreement as far as the file says it came, unless the body has one of that name."""
-    organisation: UUID = await PEOPLE.organisation_identified(tx, identifier=said["organisation"])
+    organisation: UUID = await QUERIES.organisation_identified(tx, identifier=said["organisation"])
     rows = AGREEMENTS.agreements_listed(tx, organisation_id=organisation, state="", most=50, before=0)
     if said["title"] in {row["title"] async for row in rows}:
         return
@@ -29,7 +29,7 @@ async def agree(tx: Transaction, said: Mapping[str, Any]) -> None:
 
 
 def _terms(tx: Transaction, said: Mapping[str, Any], owners: Mapping[str, Owner]) -> Terms:
-    today = today_of(tx)
+    today = tx.today
     return Terms(
         **{name: said.get(name, "") for name in TEXTS},
         outcomes=tuple(

@@ -1,12 +1,11 @@
-"""Gives the register out: as our own CSV, which can be taken in again, as a workbook, and as address cards.
+"""Gives the register out: as the lines of our own list, which can be taken in again, as a workbook, and as
+address cards.
 
 Written as it is read, a few organisations at a time, so that the length of the register costs no memory. What
-a spreadsheet would run is made harmless.
+a spreadsheet would run is made harmless where it is written.
 """
 
 import asyncio
-import csv
-import io
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date
@@ -100,27 +99,10 @@ def _of_contact(contact: Contact) -> tuple[str, ...]:
 
 
 def _cell(value: Any) -> str:
-    """A value as our own list writes it, and as no spreadsheet runs it."""
+    """A value as our own list writes it."""
     if isinstance(value, tuple):
         value = ";".join(value)
-    return inert(value.isoformat() if isinstance(value, date) else value or "")
-
-
-# As CSV
-
-
-async def as_csv(header: Cells, slices: AsyncIterator[list[Cells]]) -> AsyncIterator[bytes]:
-    """A table as CSV, part by part."""
-    # The mark at the beginning tells spreadsheets that this is UTF-8.
-    yield b"\xef\xbb\xbf" + _csv([header])
-    async for some in slices:
-        yield _csv(some)
-
-
-def _csv(some: Iterable[Cells]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(some)
-    return text.getvalue().encode()
+    return value.isoformat() if isinstance(value, date) else str(value or "")
 
 
 # As a workbook
@@ -155,7 +137,7 @@ def _write(sheet: Any, count: int, some: Iterable[Cells]) -> int:
     for cells in some:
         for place, cell in enumerate(cells):
             if cell:
-                sheet.write_string(count, place, cell)
+                sheet.write_string(count, place, inert(cell))
         count += 1
     return count
 

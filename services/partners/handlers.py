@@ -22,7 +22,7 @@ from contracts.notifications import (
     NoticeFailed,
 )
 from services.partners import heads, people, rights
-from services.partners.queries import QUERIES, TIMELINE
+from services.partners.queries import QUERIES
 
 #: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
 _ANSWERS = {
@@ -108,13 +108,8 @@ def addressee(role: Entry) -> str:
 async def _note(tx: Transaction, event: Event, what: str, detail: str = "", *, happened_at: datetime) -> None:
     said = {"what": what, "detail": detail, "kind": event.fact.NAME, "happened_at": happened_at}
     where = {"id": event.id, "organisation_id": event.data["organisation_id"], "now": tx.now}
-    letter_id = event.data.get("letter_id")
-    if letter_id is None:
-        known = await QUERIES.enter_on_timeline(tx, **said, **where, letter_id=None)
-    else:
-        whose = {"letter_id": letter_id, "contact_id": event.data["contact_id"]}
-        known = await TIMELINE.enter_letter(tx, **said, **where, **whose)
-    if known is None:
+    whose = {name: event.data.get(name) for name in ("letter_id", "contact_id")}
+    if await QUERIES.enter_on_timeline(tx, **said, **where, **whose) is None:
         raise NotYetKnown
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.files import drop_files
 from chassis.outbox import announce_many
@@ -125,7 +124,7 @@ async def _erase_person(tx: Transaction, id: UUID) -> int:
 
 async def erase_contact(tx: Transaction, id: UUID) -> int:
     """Withdraw a contact for good. Whether there was one."""
-    today = tx.now.astimezone(LOCAL).date()
+    today = tx.today
     await REGISTER.lock_organisation_of_contact(tx, contact_id=id)
     row = await RIGHTS.erase_contact(tx, id=id, today=today, now=tx.now)
     if row is None:

@@ -235,6 +235,14 @@ FROM import_lines AS l JOIN import_organisations AS o ON o.import_id = l.import_
 LEFT JOIN contacts AS c ON c.organisation_id = o.id AND c.role = l.contact_role AND c.name = l.contact_name
 WHERE l.import_id = :import_id AND l.line > :after AND l.contact_name IS NOT NULL ORDER BY l.line LIMIT :most;
 
+-- name: organisations_amended_after
+-- The next organisations of a file that were written at a moment, or of which a contact was.
+SELECT o.line, o.id FROM import_organisations AS o JOIN organisations AS r ON r.id = o.id
+WHERE o.import_id = :import_id AND o.line > :after
+  AND (r.changed_at = :now
+       OR EXISTS (SELECT FROM contacts AS c WHERE c.organisation_id = o.id AND c.changed_at = :now))
+ORDER BY o.line LIMIT :most;
+
 -- name: organisations_unmentioned$
 -- How many organisations of the register a file does not name, of those whose identifiers begin so.
 SELECT count(*) FROM organisations AS o

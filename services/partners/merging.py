@@ -12,14 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from chassis.audit import note
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
 from services.partners import agreements, announcements, directory, people, referrals, tagging, timeline
 from services.partners.domain import Contact, Fate, Organisation
-from services.partners.queries import MERGING, QUERIES
+from services.partners.queries import AGREEMENTS, MERGING, QUERIES, REFERRALS, TIMELINE
 from services.partners.register import enter_on_timeline, write_contacts, write_organisations
+from services.partners.words import write_words
 
 #: What it is called on the timeline.
 MERGED = "merged"
@@ -115,6 +115,7 @@ async def merge(
     counts = {each.many: await each.count(tx, losing) for each in MOVES}
     for each in MOVES:
         await each.move(tx, losing, surviving)
+    await write_words(tx, [surviving, losing])
     detail = f"Its identifier, {goes.identifier}, still finds this entry."
     await enter_on_timeline(tx, surviving, MERGED, f"Merged with “{goes.name}”", detail)
     note(
@@ -175,8 +176,10 @@ async def _write(tx: Transaction, merged: Organisation, goes: Organisation) -> N
 
 
 async def move_contacts(tx: Transaction, losing: UUID, surviving: UUID) -> None:
-    """Contacts go along. One of a role and name that is there already is one from now on; see ``folded``."""
-    today = tx.now.astimezone(LOCAL).date()
+    """Contacts go along. One of a role and name that is there already is one from now on, see ``folded``, and
+    what was of the one that is withdrawn is of the other.
+    """
+    today = tx.today
     rows = MERGING.contacts_in_both(tx, losing=losing, surviving=surviving)
     pairs = [(row["losing_id"], row["surviving_id"]) async for row in rows]
     found = QUERIES.contacts_by_id(tx, ids=[id for pair in pairs for id in pair])
@@ -187,6 +190,12 @@ async def move_contacts(tx: Transaction, losing: UUID, surviving: UUID) -> None:
         async for row in MERGING.move_contacts(tx, losing=losing, surviving=surviving, now=tx.now)
     ]
     await write_contacts(tx, settled)
+    if pairs:
+        gone, stays = map(list, zip(*pairs, strict=True))
+        one = {"organisations": [losing, surviving], "losing": gone, "surviving": stays}
+        await AGREEMENTS.fold_contacts_of_agreements(tx, **one)
+        await REFERRALS.fold_contacts_of_referrals(tx, **one)
+        await TIMELINE.fold_contacts_of_timeline(tx, **one)
     said = (announcements.of_contact(tx.context.keys, contact) for contact in [*moved, *settled])
     await announce_many(tx, said)
 

@@ -4,25 +4,6 @@
 SELECT id FROM organisations WHERE id = ANY(:ids::uuid[]) OR merged_into = ANY(:ids::uuid[])
 ORDER BY id FOR UPDATE;
 
--- name: entries_found
--- Entries whose name or identifier has all of these words, or into which one was merged that has; but one itself.
-SELECT o.id, o.identifier, o.name, o.areas, o.postcode, o.closed_on
-FROM organisations AS o
-WHERE o.merged_into IS NULL AND o.id <> :but
-  AND (o.listed_as || ' ' || lower(o.identifier) LIKE ALL(:patterns::text[])
-       OR EXISTS (SELECT FROM organisations AS m WHERE m.merged_into = o.id
-                    AND m.listed_as || ' ' || lower(m.identifier) LIKE ALL(:patterns::text[])))
-ORDER BY o.listed_as, o.id LIMIT :most;
-
--- name: entries_alike
--- Entries that may be the same body as this one: at the same postcode, or with a name that begins with the same word.
-SELECT o.id, o.identifier, o.name, o.areas, o.postcode, o.closed_on
-FROM organisations AS this
-JOIN organisations AS o ON o.id <> this.id AND o.merged_into IS NULL
-     AND (o.postcode = this.postcode OR split_part(o.listed_as, ' ', 1) = split_part(this.listed_as, ' ', 1))
-WHERE this.id = :id
-ORDER BY o.postcode IS NOT DISTINCT FROM this.postcode DESC, o.listed_as, o.id LIMIT :most;
-
 -- name: chain_of
 -- An entry, the one that took over from it, the one that took over from that, and so on; each once, also in a ring.
 WITH RECURSIVE chain AS (

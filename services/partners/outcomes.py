@@ -16,7 +16,6 @@ from services.partners.agreements import (
     SIGN,
     lock,
     owners_to_choose,
-    today_of,
     token_of,
 )
 from services.partners.queries import AGREEMENTS
@@ -79,7 +78,7 @@ async def meet(tx: Transaction, id: UUID, met_on: date, achieved: str) -> None:
         NotFound, Conflict.
         Refused: names the field at fault.
     """
-    if met_on > today_of(tx):
+    if met_on > tx.today:
         raise Refused("This day is still to come.", "Give the day on which it was met.", field="met_on")
     known = await _close(tx, id, "met", met_on, achieved, "achieved", "Say what was achieved.")
     data = {
@@ -98,7 +97,7 @@ async def drop(tx: Transaction, id: UUID, why: str) -> None:
         NotFound, Conflict.
         Refused: names the field at fault.
     """
-    await _close(tx, id, "dropped", today_of(tx), why, "why", "Say why nobody goes on with it.")
+    await _close(tx, id, "dropped", tx.today, why, "why", "Say why nobody goes on with it.")
 
 
 async def _close(tx: Transaction, id: UUID, state: str, on: date, typed: str, field: str, cure: str) -> Any:
@@ -151,7 +150,7 @@ async def review(tx: Transaction, id: UUID, review_on: date, typed: str) -> None
     """
     words = _words(typed, "note", "Say what came of it, in a sentence or two.")
     agreement = await lock(tx, id)
-    said = {"agreement_id": id, "review_on": review_on, "note": words, "today": today_of(tx)}
+    said = {"agreement_id": id, "review_on": review_on, "note": words, "today": tx.today}
     if await AGREEMENTS.note_review(tx, **said) is None:
         raise Conflict("This review was noted before.", "Reload the page.")
     note(tx, "agreement_reviewed", "agreement", id, after={"review_on": review_on})
@@ -163,7 +162,7 @@ async def remind(database: Database) -> None:
     """Let both sides be told of each review that comes, once."""
     while True:
         async with database.transaction() as tx:
-            today = today_of(tx)
+            today = tx.today
             asked = {"today": today, "until": today + REMIND_BEFORE, "most": _AT_A_TIME}
             rows = [row async for row in AGREEMENTS.reviews_to_tell(tx, **asked)]
             await announce_many(tx, [said for row in rows for said in _reminders(tx, row)])
@@ -205,11 +204,12 @@ def _reminders(tx: Transaction, row: Mapping[str, Any]) -> Iterator[Announcement
 # Today's work
 
 
+#: What to do, and where.
 _WHAT = {
-    "signature_waiting": "Sign for us: “{}”",
-    "review_due": "Look at it together: “{}”",
-    "outcome_late": "Late: “{}”",
-    "outcome_unowned": "Nobody owns it any more: “{}”",
+    "signature_waiting": ("Sign for us: “{}”", f"{PAGE}/{{}}#sign-title"),
+    "review_due": ("Look at it together: “{}”", f"{PAGE}/{{}}#review-title"),
+    "outcome_late": ("Late: “{}”", f"{BOARD}/{{}}#met-title"),
+    "outcome_unowned": ("Nobody owns it any more: “{}”", f"{BOARD}/{{}}#owner-title"),
 }
 
 
@@ -219,11 +219,11 @@ async def needed(tx: Transaction, today: date, most: int) -> list[Needed]:
     return [
         Needed(
             kind=row["kind"],
-            what=_WHAT[row["kind"]].format(row["title"].replace("\n", " ")[:160]),
+            what=_WHAT[row["kind"]][0].format(row["title"].replace("\n", " ")[:160]),
             organisation_id=row["organisation_id"],
             organisation=row["organisation"],
             due_on=row["due_on"],
-            href=f"{BOARD if row['kind'].startswith('outcome') else PAGE}/{row['id']}",
+            href=_WHAT[row["kind"]][1].format(row["id"]),
         )
         async for row in AGREEMENTS.needed_today(tx, **asked)
     ]

@@ -24,7 +24,7 @@ from contracts.envelope import Event, Fact
 from contracts.partners import PersonAdmitted, PersonBarred, PersonInvited, PersonSignedOut, RolesChanged
 from services.partners import announcements
 from services.partners.domain import Fate, Organisation
-from services.partners.queries import PEOPLE
+from services.partners.queries import PEOPLE, QUERIES
 from services.partners.register import write_organisations
 
 
@@ -269,7 +269,7 @@ async def _somebody_else_administers(tx: Transaction, leaving: Mapping[str, Any]
 async def _organisation(tx: Transaction, identifier: str) -> UUID:
     """The body with this identifier; our own is entered in the register when somebody first belongs to it."""
     wanted = identifier.strip() or own_identifier(tx.context.house)
-    found: UUID | None = await PEOPLE.organisation_identified(tx, identifier=wanted)
+    found: UUID | None = await QUERIES.organisation_identified(tx, identifier=wanted)
     if found is not None:
         return found
     if identifier.strip():

@@ -64,10 +64,6 @@ SELECT count(*) FROM people_unreached;
 -- What somebody is written to, and signs in with.
 UPDATE people SET email = :email, email_key = :email_key WHERE id = :id;
 
--- name: organisation_identified$
--- The id of the body with this identifier, or of the one that it was merged into.
-SELECT coalesce(merged_into, id) FROM organisations WHERE identifier = :identifier;
-
 -- name: begin_sign_in!
 -- Note that somebody wants to sign in.
 INSERT INTO sign_ins (id, person_id, asker, browser, link, code, next, asked_at, expires_at)

@@ -79,11 +79,16 @@ FROM contacts WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT 
 WITH known AS (
     SELECT coalesce(merged_into, id) AS id FROM organisations WHERE id = :organisation_id FOR KEY SHARE
 ), entered AS (
-    INSERT INTO timeline (id, organisation_id, happened_at, kind, what, detail, letter_id, heard_at)
-    SELECT :id, known.id, :happened_at, :kind, :what, :detail, :letter_id, :now FROM known
+    INSERT INTO timeline (id, organisation_id, happened_at, kind, what, detail, letter_id, contact_id, heard_at)
+    SELECT :id, known.id, :happened_at, :kind, :what, :detail, :letter_id, :contact_id, :now FROM known
     ON CONFLICT (id) DO NOTHING
 )
 SELECT id FROM known;
+
+-- name: organisation_identified$
+-- The organisation with this identifier, or the one that it was merged into. The lock waits for whoever is just
+-- merging it.
+SELECT coalesce(merged_into, id) FROM organisations WHERE identifier = :identifier FOR KEY SHARE;
 
 -- name: organisation_by_id^
 -- One organisation with the name of its successor.

@@ -15,7 +15,6 @@ from uuid import UUID
 import uuid_utils.compat
 
 from chassis.audit import digest_of, note
-from chassis.clock import LOCAL
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
@@ -203,7 +202,7 @@ async def make(
     organisation = await TIMELINE.hold_organisation(tx, id=organisation_id)
     if organisation is None:
         raise NotFound
-    today = _today(tx)
+    today = tx.today
     if organisation["merged_into"] or (organisation["closed_on"] and organisation["closed_on"] <= today):
         cure = "Choose the organisation that took over from it."
         raise Refused("This organisation has closed.", cure, field="reference")
@@ -298,7 +297,7 @@ async def answer(
         cure = f"Say why in 3 to {LONGEST_REASON} characters. Name nobody."
         raise Refused("There is no reason.", cure, field="reason")
     reason = reason if state is State.DECLINED else ""
-    due_on = _ask_on(_today(tx), OUTCOME_WITHIN) if state is State.ACCEPTED else None
+    due_on = _ask_on(tx.today, OUTCOME_WITHIN) if state is State.ACCEPTED else None
     await _move(tx, referral, state, reason=reason, due_on=due_on, by=by)
     await _enter(tx, referral, "referral_answered", _ENTERED[state], by)
     if state in OUTCOMES:
@@ -332,7 +331,7 @@ async def remind(tx: Transaction, id: UUID, by: UUID) -> bool:
         raise Conflict("Nothing more is expected of them.", "Reload the page to see where it stands.")
     referral = await REFERRALS.referral(tx, id=id)
     contact = {"name": referral["contact"], "email": referral["email"]} if referral["email"] else None
-    await REFERRALS.put_off_referral(tx, id=id, due_on=_ask_on(_today(tx), ANSWER_WITHIN))
+    await REFERRALS.put_off_referral(tx, id=id, due_on=_ask_on(tx.today, ANSWER_WITHIN))
     what = f"Referral: asked again{' by letter' if contact else ''}"
     await _enter(tx, referral, "referral_reminded", what, by)
     note(tx, "referral_reminded", "referral", id)
@@ -390,10 +389,6 @@ async def _enter(tx: Transaction, referral: Mapping[str, Any], kind: str, what: 
 def _need(tx: Transaction, code: str) -> str:
     entry = tx.context.house.lists["needs"].get(code)
     return entry.name if entry else code
-
-
-def _today(tx: Transaction) -> date:
-    return tx.now.astimezone(LOCAL).date()
 
 
 def _ask_on(since: date, days: int) -> date:

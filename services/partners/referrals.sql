@@ -86,6 +86,12 @@ ORDER BY role, name, id LIMIT :most;
 -- Who was sent on to one organisation was sent on to the other that it was merged into.
 UPDATE referrals SET organisation_id = :surviving, version = version + 1 WHERE organisation_id = :losing;
 
+-- name: fold_contacts_of_referrals!
+-- Where two contacts are one from now on, who was asked as the losing one was asked as the surviving one.
+UPDATE referrals AS r SET contact_id = one.surviving, version = r.version + 1
+FROM unnest(:losing::uuid[], :surviving::uuid[]) AS one (losing, surviving)
+WHERE r.organisation_id = ANY(:organisations::uuid[]) AND r.contact_id = one.losing;
+
 -- name: open_referrals_of$
 -- How many of an organisation's referrals are not over.
 SELECT count(*) FROM referrals WHERE organisation_id = :organisation_id AND state IN ('made', 'accepted');

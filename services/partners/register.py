@@ -13,7 +13,13 @@ from services.partners.words import write_words
 
 
 async def write_organisations(tx: Transaction, organisations: Sequence[Organisation]) -> None:
-    """Enter organisations, or bring those that are there up to date."""
+    """Enter organisations, or bring those that are there up to date, with what they are found by."""
+    await put_organisations(tx, organisations)
+    await write_words(tx, (each.id for each in organisations))
+
+
+async def put_organisations(tx: Transaction, organisations: Sequence[Organisation]) -> None:
+    """The same for whoever writes what they are found by afterwards."""
     await QUERIES.write_organisations(
         tx,
         ids=_each(organisations, "id"),
@@ -35,11 +41,16 @@ async def write_organisations(tx: Transaction, organisations: Sequence[Organisat
         versions=_each(organisations, "version"),
         now=tx.now,
     )
-    await write_words(tx, (each.id for each in organisations))
 
 
 async def write_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
-    """Enter contacts, or bring those that are there up to date."""
+    """Enter contacts, or bring those that are there up to date, with what is found by them."""
+    await put_contacts(tx, contacts)
+    await write_words(tx, (each.organisation_id for each in contacts))
+
+
+async def put_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
+    """The same for whoever writes what is found by them afterwards."""
     await QUERIES.write_contacts(
         tx,
         ids=_each(contacts, "id"),
@@ -56,7 +67,6 @@ async def write_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
         versions=_each(contacts, "version"),
         now=tx.now,
     )
-    await write_words(tx, (each.organisation_id for each in contacts))
 
 
 async def enter_on_timeline(tx: Transaction, id: UUID, kind: str, what: str, detail: str) -> None:
@@ -70,6 +80,7 @@ async def enter_on_timeline(tx: Transaction, id: UUID, kind: str, what: str, det
         what=what,
         detail=detail,
         letter_id=None,
+        contact_id=None,
         now=tx.now,
     )
 

@@ -29,9 +29,9 @@ FROM contacts AS c JOIN organisations AS o ON o.id = c.organisation_id WHERE c.i
 -- Who has this name and role at an organisation already.
 SELECT id FROM contacts WHERE organisation_id = :organisation_id AND role = :role AND name = :name;
 
--- name: organisation_identified^
--- Who has an identifier.
-SELECT id, name FROM organisations WHERE identifier = :identifier;
+-- name: name_identified$
+-- The name of who has an identifier.
+SELECT name FROM organisations WHERE identifier = :identifier;
 
 -- name: address_was_erased$
 -- Whether an address is of somebody whom we are to forget.
@@ -51,8 +51,10 @@ ORDER BY identifier = :identifier DESC,
 LIMIT :most;
 
 -- name: words_of
--- What is found by words: organisations, each with the contacts of whom something remains.
+-- What is found by words: organisations, each with what was merged into it and the contacts of whom something remains.
 SELECT o.id, o.name, o.identifier, o.postcode, o.kinds, o.areas,
+       ARRAY(SELECT m.name || ' ' || m.identifier FROM organisations AS m WHERE m.merged_into = o.id
+             ORDER BY m.id) AS merged,
        coalesce(array_agg(c.name ORDER BY c.id) FILTER (WHERE c.id IS NOT NULL), '{}') AS contacts,
        coalesce(array_agg(DISTINCT c.role) FILTER (WHERE c.withdrawn_on IS NULL AND c.id IS NOT NULL), '{}') AS roles
 FROM organisations AS o LEFT JOIN contacts AS c ON c.organisation_id = o.id AND c.erased_at IS NULL
@@ -153,7 +155,7 @@ SELECT id, name, key FROM tags WHERE key = :key;
 -- Put a tag on organisations. Those that have it already, or were merged, do not come back.
 INSERT INTO organisation_tags (organisation_id, tag_id, tagged_at)
 SELECT o.id, :tag_id, :now FROM organisations AS o
-WHERE o.id = ANY(:organisations::uuid[]) AND o.merged_into IS NULL ORDER BY o.id
+WHERE o.id = ANY(:organisations::uuid[]) AND o.merged_into IS NULL ORDER BY o.id FOR KEY SHARE
 ON CONFLICT (organisation_id, tag_id) DO NOTHING RETURNING organisation_id;
 
 -- name: untag_organisations

@@ -134,7 +134,7 @@ async def _services_of(tx: Transaction, rows: list[Row]) -> tuple[list[OfferedSe
                     id=uuid_utils.compat.uuid7(),
                     organisation_id=body,
                     **vars(offer),
-                    checked_on=row.cells["checked_on"] or directory.today(tx),
+                    checked_on=row.cells["checked_on"] or tx.today,
                     checked_by=None,
                 )
             )

@@ -35,7 +35,8 @@ from services.partners.held import address_digest
 from services.partners.lines import PassedOver
 from services.partners.partners_file import ORGANISATION_COLUMNS
 from services.partners.queries import IMPORTS, QUERIES
-from services.partners.register import write_contacts, write_organisations
+from services.partners.register import put_contacts, put_organisations
+from services.partners.words import write_words
 
 #: Lines that are read, and rows that are written, before others get a turn.
 SLICE = 500
@@ -194,6 +195,10 @@ async def compare(
             if write:
                 await carry_out(tx, [each for each in settled if each.fate not in (None, Fate.SAME)])
             await steps.more(len(settled))
+    if write:
+        # Once for each organisation, when all of its contacts are there.
+        async for rows in _slices(tx, staged.id, IMPORTS.organisations_amended_after, now=tx.now):
+            await write_words(tx, [row["id"] for row in rows])
     compared.digest = digest.digest()
     return compared
 
@@ -283,10 +288,10 @@ def _in_words(value: Any) -> str:
 
 
 async def _slices(
-    tx: Transaction, id: UUID, after: Callable[..., AsyncIterator[Any]]
+    tx: Transaction, id: UUID, after: Callable[..., AsyncIterator[Any]], **asked: Any
 ) -> AsyncIterator[list[Any]]:
     line = 0
-    while rows := [row async for row in after(tx, import_id=id, after=line, most=SLICE)]:
+    while rows := [row async for row in after(tx, import_id=id, after=line, most=SLICE, **asked)]:
         line = rows[-1]["line"]
         yield rows
 
@@ -295,13 +300,13 @@ async def _slices(
 
 
 async def _amend_organisations(tx: Transaction, settled: Sequence[_Settled]) -> None:
-    await write_organisations(tx, [each.thing for each in settled])
+    await put_organisations(tx, [each.thing for each in settled])
     said = (announcements.of_organisation(each.thing, each.fate) for each in settled if each.fate)
     await announce_many(tx, said)
 
 
 async def _amend_contacts(tx: Transaction, settled: Sequence[_Settled]) -> None:
-    await write_contacts(tx, [each.thing for each in settled])
+    await put_contacts(tx, [each.thing for each in settled])
     await announce_many(tx, (announcements.of_contact(tx.context.keys, each.thing) for each in settled))
 
 

@@ -4,7 +4,7 @@ What an event told stays as it is. A note or a call is changed by whoever entere
 several people's diaries, by any of them. What was removed can be put back until the nightly work lets it go.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -285,10 +285,5 @@ def _not_arrived(row: Mapping[str, Any], roles: Mapping[str, Listed]) -> Needed:
         organisation_id=row["organisation_id"],
         organisation=row["organisation"],
         due_on=row["happened_at"].astimezone(LOCAL).date(),
-        href=f"/partners/organisations/{row['organisation_id']}#contacts-title",
+        href=f"/partners/contacts/{row['id']}/edit",
     )
-
-
-async def needed(tx: Transaction, today: date, most: int) -> Sequence[Needed]:
-    """What the timeline has for today."""
-    return [*await meetings_needed(tx, today, most), *await letters_needed(tx, today, most)]

@@ -27,18 +27,6 @@ FROM timeline WHERE id = :id FOR UPDATE;
 -- An organisation for which something is entered. Until that is done, nobody merges or closes it.
 SELECT id, name, closed_on, merged_into FROM organisations WHERE id = :id FOR SHARE;
 
--- name: enter_letter$
--- Note what happened with a letter, once for each event; with a merged organisation, where that went. Nothing comes
--- back when it is not known. The lock waits for whoever is just merging it.
-WITH known AS (
-    SELECT coalesce(merged_into, id) AS id FROM organisations WHERE id = :organisation_id FOR KEY SHARE
-), entered AS (
-    INSERT INTO timeline (id, organisation_id, happened_at, kind, what, detail, letter_id, contact_id, heard_at)
-    SELECT :id, known.id, :happened_at, :kind, :what, :detail, :letter_id, :contact_id, :now FROM known
-    ON CONFLICT (id) DO NOTHING
-)
-SELECT id FROM known;
-
 -- name: enter_note!
 -- Enter what a person wrote.
 INSERT INTO timeline (id, organisation_id, happened_at, kind, what, detail, heard_at, written_by, ends_at, place,
@@ -103,6 +91,20 @@ ORDER BY t.happened_at, c.id LIMIT :most;
 -- name: move_timeline!
 -- What happened with one organisation happened with the other that it was merged into.
 UPDATE timeline SET organisation_id = :surviving WHERE organisation_id = :losing;
+
+-- name: fold_contacts_of_timeline!
+-- Where two contacts are one from now on, letters to the losing one were to the surviving one, who took part once.
+WITH one AS (
+    SELECT losing, surviving FROM unnest(:losing::uuid[], :surviving::uuid[]) AS said (losing, surviving)
+)
+UPDATE timeline AS t SET
+    contact_id = coalesce((SELECT one.surviving FROM one WHERE one.losing = t.contact_id), t.contact_id),
+    their_contacts = ARRAY(
+        SELECT coalesce(one.surviving, took_part.id)
+        FROM unnest(t.their_contacts) WITH ORDINALITY AS took_part (id, number) LEFT JOIN one ON one.losing = took_part.id
+        GROUP BY 1 ORDER BY min(took_part.number))
+WHERE t.organisation_id = ANY(:organisations::uuid[])
+  AND (t.contact_id = ANY(:losing::uuid[]) OR t.their_contacts && :losing::uuid[]);
 
 -- name: entries_held
 -- What people wrote that somebody took part in or entered, or whose text holds one of these words.

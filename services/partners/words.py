@@ -1,4 +1,5 @@
-"""By which words the register is searched: whatever stands on an organisation's line or about its contacts.
+"""By which words the register is searched: whatever stands on an organisation's line, or on that of an entry
+that was merged into it, or about its contacts.
 
 They are kept beside each organisation, folded, and written again in the transaction that changes what they
 are made of. What is made of the house's lists is written again when these have changed.
@@ -15,7 +16,7 @@ from services.partners.domain import folded, name_words
 from services.partners.queries import QUERIES, REGISTER
 
 #: Goes up when words are made in another way.
-_WAY = 1
+_WAY = 2
 #: Organisations whose words are written by one transaction.
 _AT_A_TIME = 500
 _LISTS = ("kinds", "areas", "contact_roles")
@@ -39,6 +40,7 @@ def _searched(row: Mapping[str, Any], lists: Mapping[str, Mapping[str, Entry]]) 
         row["name"],
         row["identifier"],
         row["postcode"] or "",
+        *row["merged"],
         *_named(lists["kinds"], row["kinds"]),
         *_named(lists["areas"], row["areas"]),
         *_named(lists["contact_roles"], row["roles"]),

@@ -13,7 +13,7 @@ from services.partners import directory
 from services.partners.directory import Offer, OfferedService
 from services.partners.domain import Organisation
 from services.partners.imports import import_partners
-from services.partners.queries import DIRECTORY
+from services.partners.queries import QUERIES
 from services.partners.register import write_organisations
 from services.partners.services_file import import_services
 from tests.conftest import EXAMPLES
@@ -46,8 +46,8 @@ async def take_example(database: Database) -> None:
 
 async def id_of(database: Database, body: Mapping[str, str]) -> UUID:
     """The id of the body of this line."""
-    async with database.reading() as tx:
-        id: UUID = await DIRECTORY.organisation_identified(tx, identifier=body["identifier"])
+    async with database.transaction() as tx:
+        id: UUID = await QUERIES.organisation_identified(tx, identifier=body["identifier"])
     return id
 
 
@@ -58,7 +58,7 @@ async def fill(database: Database, number: int, *, organisations: int) -> list[U
         await write_organisations(tx, bodies)
         for first in range(0, number, 1_000):
             services = [
-                _service(bodies[each % organisations].id, each, directory.today(tx))
+                _service(bodies[each % organisations].id, each, tx.today)
                 for each in range(first, min(first + 1_000, number))
             ]
             await directory.write(tx, services)

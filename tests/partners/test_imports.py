@@ -28,6 +28,7 @@ from tests.benchmarks.servers import line_from, program
 from tests.conftest import EXAMPLES, administer, announced
 from tests.partners.browsing import rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, everything, line, partners_csv
+from tests.partners.directory import watched
 
 NHS_LINE = (
     *(
@@ -373,6 +374,22 @@ async def test_a_chain_without_end_is_refused(bring: Bring) -> None:
     report = await bring(*chain(*names), line(SUCCESSOR, identifier=names[-1], name=names[-1]))
     assert faults(report)
     assert "never comes to an end" in report.faults[0].fault
+
+
+async def test_what_an_organisation_is_found_by_is_written_once_when_all_of_it_is_there(
+    register: Database,
+) -> None:
+    people = [line(TRUST, OFFICER, contact_name=f"Somebody {number}") for number in range(700)]
+    async with watched(register) as database:
+        content = partners_csv(*people, line(SUCCESSOR))
+        report = await import_partners(database, content, dry_run=False)
+        asked = [query for query in database.asked if "SET searched" in query]
+        assert len(asked) == 1
+        await import_partners(database, content, dry_run=False)
+        assert len([query for query in database.asked if "SET searched" in query]) == 1, "nothing has changed"
+    assert report.contacts_new == 700
+    [row] = await rows(register, "SELECT searched FROM organisations WHERE identifier = 'GB-NHS-5LA'")
+    assert {"kensington", "somebody", "0", "699"} <= set(row["searched"].split())
 
 
 # Bodies that were merged here

@@ -228,7 +228,9 @@ async def test_a_merged_entry_is_not_merged_closed_or_invited_to_again(
     assert await rows(register, "SELECT organisation_id FROM people") == [{"organisation_id": stays}]
 
 
-async def test_the_same_file_again_does_not_take_a_merge_apart(bring: Bring, register: Database) -> None:
+async def test_a_file_that_still_names_the_losing_entry_is_refused_with_the_identifier_to_write_instead(
+    bring: Bring, register: Database
+) -> None:
     lines = [
         line(TRUST, OFFICER),
         line(TWICE, OFFICER),
@@ -239,7 +241,8 @@ async def test_the_same_file_again_does_not_take_a_merge_apart(bring: Bring, reg
     await merged(register, found["GB-NHS-5LA"], found["CONDUIT-KC"])
     before = len(await announced(register))
     report = await bring(*lines)
-    assert {fault.cure for fault in report.faults} == {"Write GB-NHS-5LA instead, or delete the line."}
+    assert [(fault.line, fault.column) for fault in report.faults] == [(3, "identifier")]
+    assert "GB-NHS-5LA" in report.faults[0].fault + report.faults[0].cure
     assert await said_since(register, before) == []
     assert await rows(register, "SELECT count(*) FROM contacts WHERE withdrawn_on IS NULL") == [{"count": 2}]
 
@@ -286,12 +289,12 @@ async def test_nobody_takes_over_from_themselves_by_and_by_either(bring: Bring, 
         await closed(register, icb, twin)  # which leads to the one that began the chain
 
 
-async def test_a_ring_that_came_from_before_is_walked_once(bring: Bring, register: Database) -> None:
+async def test_a_ring_from_before_rings_were_refused_is_walked_once(bring: Bring, register: Database) -> None:
     await bring(line(TRUST, closed_on="2013-03-31", successor="GB-NHS-08Y"), line(SUCCESSOR))
     found = await ids(register)
     async with register.transaction() as tx:
-        ring = "UPDATE organisations SET closed_on = '2014-03-31', successor_id = $1 WHERE id = $2"
-        await tx.execute(ring, found["GB-NHS-5LA"], found["GB-NHS-08Y"])
+        back = "UPDATE organisations SET closed_on = '2014-03-31', successor_id = $1 WHERE id = $2"
+        await tx.execute(back, found["GB-NHS-5LA"], found["GB-NHS-08Y"])
     async with register.reading() as tx:
         chain = [row async for row in MERGING.chain_of(tx, id=found["GB-NHS-5LA"])]
     assert len(chain) == 2
@@ -415,8 +418,8 @@ async def test_a_body_is_closed_on_its_page(
     assert where.status_code == 422
     assert "where do they go?" in where.text
     assert 'value="2013-03-31"' in where.text
-    goes = {"closed_on": "2013-03-31", "letters": "goes", "agreements": "goes"}
-    goes |= {"referrals": "ends", "services": "ends"}
+    goes = {"closed_on": "2013-03-31", "letters": "goes", "referrals": "ends", "agreements": "goes"}
+    goes["services"] = "ends"
     for day in ("2013-02-30", "31/03/2013", ""):
         wrong = await browser.post(f"{LIST}/{pct}/close", data={**fields, **goes, "closed_on": day})
         assert wrong.status_code == 422

@@ -304,7 +304,7 @@ async def test_a_body_that_will_close_is_there_until_then(
 ) -> None:
     await offered(register, trust)
     async with register.transaction() as tx:
-        day = directory.today(tx) + timedelta(days=10)
+        day = tx.today + timedelta(days=10)
         await tx.execute("UPDATE organisations SET closed_on = $1", day)
     assert len(await names(anybody)) == 1
     later(register, days=11)

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -14,14 +15,16 @@ from chassis.database import Database
 from contracts.access import Role
 from contracts.envelope import Event
 from contracts.notifications import LetterAcknowledged, LetterFailed, LetterSent
-from services.partners import people, referrals, timeline
+from services.partners import directory, people, referrals, timeline
 from services.partners.timeline import Entry, Kind
 from services.partners.web import build
-from services.partners.web.today import MOST, PARTS
+from services.partners.web.today import KINDS, MOST, PARTS
 from tests.access import EVERYTHING
 from tests.conftest import client, move_to
 from tests.partners.browsing import MOUNT, rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, hear, line, told
+from tests.partners.directory import OFFER
+from tests.partners.test_agreements import drafted, offered, signed
 
 MONDAY = datetime(2026, 6, 1, 9, tzinfo=UTC)
 BY = UUID(int=7)
@@ -120,7 +123,7 @@ async def test_a_letter_that_did_not_arrive_waits_until_the_contact_is_put_right
     await hear(register, [of_letter(trust, contact, LetterFailed, failed, failed_at=failed)])
     assert await today(staff) == [("Put right the address of: Dental care", "Since yesterday")]
     page = (await staff.get(f"{MOUNT}/")).text
-    assert f'href="{MOUNT}/organisations/{trust}#contacts-title"' in page
+    assert f'href="{MOUNT}/contacts/{contact}/edit"' in page
     await bring(line(TRUST, OFFICER, contact_email="new@trust.example"))
     assert await today(staff) == []
     again = MONDAY + timedelta(days=2)
@@ -159,6 +162,40 @@ async def test_what_is_shown_is_bounded_and_says_that_there_is_more(
     page = (await staff.get(f"{MOUNT}/")).text
     assert "There is more than fits here." in page
     assert "<b>Meeting" not in page
+
+
+async def test_every_line_leads_to_where_it_is_done(
+    staff: httpx.AsyncClient, trust: UUID, register: Database
+) -> None:
+    async with register.transaction() as tx:
+        amina = await people.invite(tx, name="Amina", email="a@forum.example", roles=[Role.STAFF])
+    await signed(register, await drafted(register, trust, amina), amina)
+    await offered(register, await drafted(register, trust, amina))
+    [contact] = await rows(register, "SELECT id FROM contacts")
+    asked: dict[str, Any] = {"reference": "SG-1", "need": "housing", "contact_id": None}
+    async with acting(register) as tx:
+        await referrals.make(tx, trust, **asked, by=amina)
+        accepted = await referrals.make(tx, trust, **asked, by=amina)
+        await referrals.answer(tx, accepted, referrals.State.ACCEPTED, by=amina)
+        await directory.add(tx, trust, OFFER)
+    move_to(register, register.context.clock.now() + timedelta(days=400))
+    now = register.context.clock.now()
+    await meets(register, trust, now)
+    await hear(register, [of_letter(trust, contact["id"], LetterFailed, now, failed_at=now)])
+    async with register.transaction() as tx:
+        await people.bar(tx, amina)
+    page = (await staff.get(f"{MOUNT}/")).text
+    kinds = dict(
+        re.findall(r'<div class="sheet[^"]*" id="(\w+)">.*?<li><span><a[^>]* href="([^"]+)"', page, re.DOTALL)
+    )
+    assert set(kinds) == set(KINDS)
+    for kind, href in kinds.items():
+        there = await staff.get(href)
+        assert there.status_code == 200, kind
+        anchor = href.partition("#")[2]
+        assert not anchor or f'id="{anchor}"' in there.text, kind
+        done_here = there.text.partition(f'id="{anchor}"')[2] if anchor else there.text
+        assert kind == "meeting" or '<form method="post"' in done_here, kind
 
 
 async def test_every_part_gives_at_most_what_it_is_asked_for(trust: UUID, register: Database) -> None:

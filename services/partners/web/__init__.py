@@ -29,6 +29,7 @@ from services.partners.web import (
     referred,
     register,
     rights,
+    searching,
     second_factor,
     sign_in,
     tagging,
@@ -114,7 +115,7 @@ def _register_for_programs() -> list[Route]:
             listing.api_organisations,
             read,
             gives=OrganisationsDocument,
-            asks=listing.ASKS,
+            asks=searching.ASKS,
         ),
         operation(
             "/organisations",

@@ -29,7 +29,7 @@ from chassis.web import (
     site_of,
 )
 from services.partners import agreements, outcomes
-from services.partners.agreements import PAGE, Owner, Signer, today_of
+from services.partners.agreements import PAGE, Owner, Signer
 from services.partners.outcomes import BOARD
 from services.partners.queries import AGREEMENTS
 from services.partners.terms import (
@@ -135,7 +135,7 @@ async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) 
     rows = AGREEMENTS.agreements_listed(tx, **chosen, most=MOST_OF_ONE, before=0)
     found = [listed(row) async for row in rows]
     agreed = await outcomes.listed(tx, organisation_id=organisation_id, state="open", most=MOST_OF_ONE + 1)
-    today = today_of(tx)
+    today = tx.today
     return {
         "agreements": found,
         "agreements_count": await AGREEMENTS.agreements_count(tx, **chosen),
@@ -187,7 +187,7 @@ async def show(request: Request) -> Response:
 
 
 async def _shown(tx: Transaction, agreement: Mapping[str, Any]) -> dict[str, Any]:
-    house, today, id = tx.context.house, today_of(tx), agreement["id"]
+    house, today, id = tx.context.house, tx.today, agreement["id"]
     terms, state = Terms.of(agreement["terms"]), State(agreement["state"])
     newest = await AGREEMENTS.newest_version(tx, agreement_id=id)
     number = newest["number"] if newest else 0

@@ -14,8 +14,9 @@ from chassis.web import new_key, once, read_form, read_id, read_revision, see, s
 from services.partners.closing import HANDOVERS, close, reopen
 from services.partners.domain import HandedOver, Organisation
 from services.partners.queries import QUERIES
-from services.partners.web.finding import entries_found, entry_in_words, open_entry, typed
+from services.partners.web.finding import entries_found, entry_in_words, open_entry
 from services.partners.web.merging import HANDED
+from services.partners.web.searching import cleaned
 from services.partners.web.wording import LIST
 
 
@@ -48,7 +49,7 @@ async def _form(
     status: int = 200,
 ) -> Response:
     site = site_of(request)
-    query = typed(request.query_params.get("q"))
+    query = cleaned(request.query_params.get("q", ""))
     found = await entries_found(tx, query, but=known.id) if query else []
     house, href = site.context.house, f"{LIST}/{known.id}"
     chosen = [

@@ -35,7 +35,7 @@ from services.partners import amending
 from services.partners.domain import Contact
 from services.partners.partners_file import NEEDED, NEEDED_FOR, columns
 from services.partners.queries import REGISTER
-from services.partners.web.wording import LIST, MOUNT, today, word
+from services.partners.web.wording import LIST, MOUNT, word
 
 HERE = f"{MOUNT}/contacts"
 
@@ -96,7 +96,7 @@ async def show_new(request: Request) -> Response:
     async with site.database.reading() as tx:
         organisation = await _organisation(tx, id)
     typed = {**dict.fromkeys(_FIELDS, ""), "contact_channel": "email"}
-    typed["contact_listed_on"] = today(tx).isoformat()
+    typed["contact_listed_on"] = tx.today.isoformat()
     return _form(request, organisation, typed, {})
 
 

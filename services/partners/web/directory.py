@@ -33,7 +33,7 @@ from services.partners.directory import SERVICES, Channel, Offer, OfferedService
 from services.partners.queries import DIRECTORY, QUERIES
 from services.partners.services_file import FREE, LISTS, columns, offer_of
 from services.partners.web.searching import cleaned, patterns_of
-from services.partners.web.wording import LIST, today, words
+from services.partners.web.wording import LIST, words
 
 #: Services on a page of the list, of a body that its page shows, and on one slip.
 PAGE, OF_BODY, ON_SLIP = 50, 5, 20
@@ -93,7 +93,7 @@ class _Search:
         """How many are found in all, those of this page, and the address of the next one."""
         total = await DIRECTORY.services_found(tx, **self.filters)
         listed = DIRECTORY.services_listed(
-            tx, **self.filters, today=today(tx), after=self.after, most=PAGE + 1
+            tx, **self.filters, today=tx.today, after=self.after, most=PAGE + 1
         )
         rows = [row async for row in listed]
         last = rows[PAGE - 1]["id"] if len(rows) > PAGE else None
@@ -161,7 +161,7 @@ def _areas(service: OfferedService, house: House) -> str:
 
 async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) -> dict[str, Any]:
     """What the page of a body shows of the services that it offers."""
-    found = DIRECTORY.services_of(tx, organisation_id=organisation_id, today=today(tx), most=OF_BODY)
+    found = DIRECTORY.services_of(tx, organisation_id=organisation_id, today=tx.today, most=OF_BODY)
     rows = [row async for row in found]
     return {
         "services": [_listed(row, house) for row in rows],
@@ -179,7 +179,7 @@ async def show(request: Request) -> Response:
     site: Site = site_of(request)
     house: House = site.context.house
     async with site.database.reading() as tx:
-        row = await DIRECTORY.service_by_id(tx, id=read_id(request), today=today(tx))
+        row = await DIRECTORY.service_by_id(tx, id=read_id(request), today=tx.today)
     if row is None:
         raise NotFound
     service = OfferedService.of(row)
@@ -227,7 +227,7 @@ async def slip(request: Request) -> Response:
             continue
     async with site.database.reading() as tx:
         rows = [row async for row in DIRECTORY.services_by_id(tx, ids=ids)]
-        day = today(tx)
+        day = tx.today
     chosen = [(row["organisation"], OfferedService.of(row)) for row in rows]
     return site.page(
         request,
@@ -298,7 +298,7 @@ async def add(request: Request) -> Response:
     offer, faults = _read(house, values)
 
     async def act(tx: Transaction) -> Response:
-        body = await DIRECTORY.organisation_identified(tx, identifier=values["identifier"])
+        body = await QUERIES.organisation_identified(tx, identifier=values["identifier"])
         if body is None:
             cure = "Write its identifier as its page shows it, such as GB-CHC-276886."
             unknown = {"identifier": fault("There is no such organisation.", cure)}
@@ -313,7 +313,7 @@ async def add(request: Request) -> Response:
 async def show_edit(request: Request) -> Response:
     """The form with what is known of a service."""
     async with site_of(request).database.reading() as tx:
-        row = await DIRECTORY.service_by_id(tx, id=read_id(request), today=today(tx))
+        row = await DIRECTORY.service_by_id(tx, id=read_id(request), today=tx.today)
     if row is None:
         raise NotFound
     service = OfferedService.of(row)

@@ -8,21 +8,19 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from chassis.audit import acting, note
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import read_id, saved_as, site_of
+from chassis.web import give_table, read_id, saved_as, site_of
 from chassis.web.access import actor_of
 from services.partners import exports
 from services.partners.domain import Contact, Organisation
 from services.partners.exports import CONTACTS, ORGANISATIONS, SLICE
 from services.partners.queries import QUERIES, REGISTER
-from services.partners.web.listing import Search
+from services.partners.web.searching import Search
 from services.partners.web.wording import EXPORTS, LIST, word
 
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _CARDS = "text/vcard; charset=utf-8"
-_CSV = "text/csv; charset=utf-8"
 
 
 async def show(request: Request) -> Response:
@@ -46,13 +44,13 @@ async def show(request: Request) -> Response:
 async def organisations(request: Request) -> Response:
     """The organisations of a search as CSV."""
     lines = exports.organisation_lines(site_of(request).database, _pages(request))
-    return await _given(request, "organisations", "csv", _CSV, exports.as_csv(ORGANISATIONS, lines))
+    return give_table(await _noted(request, "organisations", "csv"), ORGANISATIONS, lines)
 
 
 async def contacts(request: Request) -> Response:
     """The same with a line for each contact, in the form that can be taken in again."""
     lines = exports.contact_lines(site_of(request).database, _pages(request))
-    return await _given(request, "contacts", "csv", _CSV, exports.as_csv(CONTACTS, lines))
+    return give_table(await _noted(request, "contacts", "csv"), CONTACTS, lines)
 
 
 async def workbook(request: Request) -> Response:
@@ -64,7 +62,9 @@ async def workbook(request: Request) -> Response:
             ("Contacts", CONTACTS, exports.contact_lines(database, page)),
         ]
     )
-    return await _given(request, "register", "xlsx", _WORKBOOK, content)
+    name = saved_as(await _noted(request, "register", "xlsx"))
+    headers = {"content-disposition": f"attachment; {name}"}
+    return StreamingResponse(content, media_type=_WORKBOOK, headers=headers)
 
 
 def _pages(request: Request) -> Callable[[Transaction, UUID | None], AsyncIterator[Any]]:
@@ -80,21 +80,13 @@ def _pages(request: Request) -> Callable[[Transaction, UUID | None], AsyncIterat
     return page
 
 
-async def _given(
-    request: Request, what: str, ending: str, media_type: str, content: AsyncIterator[bytes]
-) -> Response:
-    """Give a table out. That it was taken is noted, and whether it was all of it."""
+async def _noted(request: Request, what: str, ending: str) -> str:
+    """Note that a table is taken, and whether it was all of it; under which name it is saved."""
+    searched = bool(Search(request.query_params).asked)
     async with acting(site_of(request).database, actor_of(request)) as tx:
-        note(
-            tx,
-            "exported",
-            what,
-            "",
-            after={"as": ending, "searched": bool(Search(request.query_params).asked)},
-        )
-        today = tx.now.astimezone(LOCAL).date()
-    headers = {"content-disposition": f"attachment; {saved_as(f'{what}-{today.isoformat()}.{ending}')}"}
-    return StreamingResponse(content, media_type=media_type, headers=headers)
+        note(tx, "exported", what, "", after={"as": ending, "searched": searched})
+        today = tx.today
+    return f"{what}-{today.isoformat()}.{ending}"
 
 
 async def card(request: Request) -> Response:

@@ -7,8 +7,9 @@ from uuid import UUID
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import House
-from services.partners.domain import Organisation, folded
-from services.partners.queries import MERGING, QUERIES
+from services.partners.domain import Organisation
+from services.partners.queries import QUERIES
+from services.partners.web.searching import Search
 from services.partners.web.wording import words
 
 #: Entries that a search shows.
@@ -28,14 +29,9 @@ async def open_entry(tx: Transaction, id: UUID) -> Organisation:
 
 
 async def entries_found(tx: Transaction, query: str, but: UUID) -> Sequence[Mapping[str, Any]]:
-    """The first entries with all words of a search in name or identifier, a merged one's as well."""
-    escaped = (word.translate(_WILD) for word in folded(query).split())
-    patterns = [f"%{word}%" for word in escaped]
-    return [row async for row in MERGING.entries_found(tx, patterns=patterns, but=but, most=MOST)]
-
-
-#: What LIKE would take for more than itself.
-_WILD = str.maketrans({sign: f"\\{sign}" for sign in "\\%_"})
+    """The first entries that the list's search finds, but one itself."""
+    found = await Search({"q": query}).first(tx, MOST + 1)
+    return [row for row in found if row["id"] != but][:MOST]
 
 
 def entry_in_words(row: Mapping[str, Any], house: House) -> dict[str, Any]:
@@ -47,9 +43,5 @@ def entry_in_words(row: Mapping[str, Any], house: House) -> dict[str, Any]:
         "areas": words(house.lists["areas"], row["areas"]),
         "postcode": row["postcode"],
         "closed_on": row["closed_on"],
+        "why": "",
     }
-
-
-def typed(text: object) -> str:
-    """What somebody typed into a search, without what no name contains and at a length that one has."""
-    return "".join(character for character in str(text or "")[:200] if character.isprintable()).strip()

@@ -3,112 +3,24 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
-from urllib.parse import urlencode
-from uuid import UUID
 
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
 from chassis.house import House
-from chassis.web import BadRequest, Site, give, new_key, signed_in, site_of
+from chassis.web import Site, give, new_key, signed_in, site_of
 from services.partners import tagging
-from services.partners.domain import Organisation, folded
+from services.partners.domain import Organisation
 from services.partners.queries import REGISTER
 from services.partners.web.documents import OrganisationsDocument
 from services.partners.web.register import document
-from services.partners.web.wording import API_LIST, EXPORTS, LIST, today, word, words
+from services.partners.web.searching import Search
+from services.partners.web.wording import API_LIST, EXPORTS, LIST, word, words
 
-#: Organisations on one page of the list.
-PAGE = 50
 #: Tags and saved views that the page of the list offers.
 MOST_TAGS, MOST_VIEWS = 200, 50
 #: Areas of one organisation that the list names.
 FEW_AREAS = 4
-
-#: What the list may be asked for, page and API alike.
-ASKS = {
-    "q": "Words of the name, the identifier, the postcode, a kind, an area, or a contact's name or role.",
-    "kind": "A code of the list of kinds.",
-    "area": "A code of the list of areas.",
-    "closeness": "A code of the list of how closely we work.",
-    "tag": "A tag, in small letters without accents.",
-    "state": "“open” or “closed”; both when not given.",
-    "contact": "“none”: only those where nobody may be written to.",
-    "after": "Where the next page begins; follow “next” instead of making one.",
-}
-_FILTERS = ("kind", "area", "closeness", "tag", "state", "contact")
-_CHOICES = {"state": ("open", "closed"), "contact": ("none",)}
-
-
-class Search:
-    """What the list is asked for, and from where on."""
-
-    def __init__(self, asked: Mapping[str, str]) -> None:
-        cleaned = {name: _cleaned(asked.get(name, "")) for name in ASKS if name != "after"}
-        for name, choices in _CHOICES.items():
-            cleaned[name] = cleaned[name] if cleaned[name] in choices else ""
-        self.asked = {name: text for name, text in cleaned.items() if text}
-        self.after = _after(asked.get("after", ""))
-
-    @classmethod
-    def of_query(cls, query: str) -> "Search":
-        """What the end of an address asks for, from the beginning of the list."""
-        return cls({name: text for name, text in QueryParams(query).items() if name != "after"})
-
-    def __getitem__(self, name: str) -> str:
-        return self.asked.get(name, "")
-
-    @property
-    def query(self) -> str:
-        """The end of the address of this list."""
-        return urlencode(self.asked)
-
-    def filters(self, tx: Transaction) -> dict[str, Any]:
-        """The parameters of the two statements that list and count."""
-        asked = folded(self["q"]).split()
-        return {
-            "patterns": [f"%{_escaped(word)}%" for word in asked],
-            # The index finds what has them all; the patterns then decide.
-            "grams": sorted({word[at : at + 3] for word in asked for at in range(len(word) - 2)}),
-            "today": today(tx),
-            **{name: self[name] for name in _FILTERS},
-        }
-
-    async def page(self, tx: Transaction) -> tuple[int, list[Any], UUID | None]:
-        """How many are found in all, those of this page, and after which one the next page begins."""
-        filters = self.filters(tx)
-        total = await REGISTER.organisations_found(tx, **filters)
-        listed = REGISTER.organisations_listed(tx, **filters, after=self.after, most=PAGE + 1)
-        rows = [row async for row in listed]
-        more = len(rows) > PAGE
-        return total, rows[:PAGE], rows[PAGE - 1]["id"] if more else None
-
-    async def ids(self, tx: Transaction, most: int) -> list[UUID]:
-        """All that are found, up to a number."""
-        listed = REGISTER.organisations_listed(tx, **self.filters(tx), after=None, most=most)
-        return [row["id"] async for row in listed]
-
-    def next_href(self, path: str, after: UUID | None) -> str | None:
-        """The address of the next page, if there is one."""
-        return f"{path}?{urlencode({**self.asked, 'after': str(after)})}" if after else None
-
-
-def _cleaned(text: str) -> str:
-    """What somebody typed into an address, without what no name contains and at a length that one has."""
-    return "".join(character for character in text[:200] if character.isprintable()).strip()
-
-
-def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _after(text: str) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise BadRequest("There is no such page of this list.", "Begin the list again.") from None
 
 
 async def organisations(request: Request) -> Response:
@@ -125,7 +37,7 @@ async def organisations(request: Request) -> Response:
         request,
         "organisations.html",
         total=total,
-        rows=[_listed(row, house, today(tx)) for row in rows],
+        rows=[_listed(row, house, tx.today) for row in rows],
         query=search["q"],
         searched=bool(search.asked),
         search=search.query,

@@ -13,11 +13,13 @@ from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, NotFound, Refused
 from chassis.house import House
 from chassis.web import day, new_key, once, read_form, read_id, read_revision, see, site_of
-from services.partners.closing import heir, today_of
+from services.partners.amending import organisations_alike
+from services.partners.closing import heir
 from services.partners.domain import HandedOver, Organisation
 from services.partners.merging import FIELDS, LISTS, MOVES, Side, both, combined, merge, refuse_ring
 from services.partners.queries import MERGING
-from services.partners.web.finding import MOST, entries_found, entry_in_words, open_entry, typed
+from services.partners.web.finding import entries_found, entry_in_words, open_entry
+from services.partners.web.searching import cleaned
 from services.partners.web.wording import LIST, words
 
 LABELS: Mapping[str, str] = {
@@ -35,21 +37,21 @@ LABELS: Mapping[str, str] = {
 async def find(request: Request) -> Response:
     """Look for the other entry; without words, those that may be the same body."""
     site, id = site_of(request), read_id(request)
-    query = typed(request.query_params.get("q"))
+    query, house = cleaned(request.query_params.get("q", "")), site.context.house
     async with site.database.reading() as tx:
         this = await open_entry(tx, id)
-        alike = MERGING.entries_alike(tx, id=id, most=MOST)
-        rows = await entries_found(tx, query, but=id) if query else [row async for row in alike]
-    entries = [
-        {**entry_in_words(row, site.context.house), "choose_href": compare_href(id, row["id"])}
-        for row in rows
-    ]
+        if query:
+            found = [entry_in_words(row, house) for row in await entries_found(tx, query, but=id)]
+        else:
+            alike = await organisations_alike(tx, this)
+            found = [{**entry_in_words(vars(each.organisation), house), "why": each.why} for each in alike]
+    entries = [{**each, "choose_href": compare_href(id, each["id"])} for each in found]
     return site.page(
         request, "merge_find.html", name=this.name, href=f"{LIST}/{id}", entries=entries, query=query
     )
 
 
-def compare_href(id: UUID, other: UUID) -> str:
+def compare_href(id: UUID, other: UUID | str) -> str:
     """Where two entries stand side by side."""
     return f"{LIST}/{id}/merge/compare?{urlencode({'with': other})}"
 
@@ -229,8 +231,8 @@ async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) 
     merged = [row async for row in MERGING.entries_merged_into(tx, id=organisation_id)]
     chain = [row async for row in MERGING.chain_of(tx, id=organisation_id)]
     closed_on = chain[0]["closed_on"]
-    gone = closed_on is not None and closed_on <= today_of(tx)
-    takers = {what: heir(chain, what, today_of(tx)) for what in HandedOver} if gone else {}
+    gone = closed_on is not None and closed_on <= tx.today
+    takers = {what: heir(chain, what, tx.today) for what in HandedOver} if gone else {}
     return {
         "href": f"{LIST}/{organisation_id}",
         "also_called": [f"{row['name']} ({row['identifier']})" for row in merged],

@@ -133,7 +133,7 @@ async def show_new(request: Request) -> Response:
         organisation = await QUERIES.organisation_by_id(tx, id=read_id(request))
         if organisation is None:
             raise NotFound
-        today = tx.now.astimezone(LOCAL).date()
+        today = tx.today
         values = {**dict.fromkeys(LABELS, ""), "day": today.isoformat(), "ours": [signed_in(request).id]}
         return await _form(request, tx, kind, organisation["id"], organisation["name"], values)
 

@@ -19,7 +19,7 @@ from chassis.web import BadRequest, publish, read_id, site_of
 from services.partners.directory import Channel, OfferedService
 from services.partners.queries import DIRECTORY
 from services.partners.web.searching import patterns_of
-from services.partners.web.wording import today, words
+from services.partners.web.wording import words
 
 VERSION = "HSDS-UK-3.0"
 PROFILE = "https://docs.openreferraluk.org/en/latest/"
@@ -65,8 +65,8 @@ async def services(request: Request) -> Response:
         "modified_after": asked.moment("modified_after"),
     }
     async with site.database.reading() as tx:
-        total = await DIRECTORY.published_services_found(tx, today=today(tx), **sought)
-        found = DIRECTORY.published_services(tx, today=today(tx), **sought, **asked.window)
+        total = await DIRECTORY.published_services_found(tx, today=tx.today, **sought)
+        found = DIRECTORY.published_services(tx, today=tx.today, **sought, **asked.window)
         rows = [row async for row in found]
     return publish(request, asked.page(total, [service_document(row, house, full=full) for row in rows]))
 
@@ -76,7 +76,7 @@ async def service(request: Request) -> Response:
     _Asked(request, set())
     site = site_of(request)
     async with site.database.reading() as tx:
-        row = await DIRECTORY.published_service(tx, id=read_id(request), today=today(tx))
+        row = await DIRECTORY.published_service(tx, id=read_id(request), today=tx.today)
     if row is None:
         raise NotFound("There is no such service.", "Look for it in the list of services.")
     return publish(request, service_document(row, site.context.house, full=True))
@@ -89,8 +89,8 @@ async def organizations(request: Request) -> Response:
     house = site.context.house
     sought = {"patterns": patterns_of(asked.text("search")), "need": asked.need(house)}
     async with site.database.reading() as tx:
-        total = await DIRECTORY.published_organisations_found(tx, today=today(tx), **sought)
-        found = DIRECTORY.published_organisations(tx, today=today(tx), **sought, **asked.window)
+        total = await DIRECTORY.published_organisations_found(tx, today=tx.today, **sought)
+        found = DIRECTORY.published_organisations(tx, today=tx.today, **sought, **asked.window)
         rows = [row async for row in found]
     return publish(request, asked.page(total, [organization_document(row, house) for row in rows]))
 
@@ -103,7 +103,7 @@ async def organization(request: Request) -> Response:
     everything: dict[str, Any] = {"patterns": [], "need": "", "modified_after": None}
     async with site.database.reading() as tx:
         found = DIRECTORY.published_services(
-            tx, **everything, organisation_id=read_id(request), today=today(tx), most=_OF_BODY, skipped=0
+            tx, **everything, organisation_id=read_id(request), today=tx.today, most=_OF_BODY, skipped=0
         )
         rows = [row async for row in found]
     if not rows:

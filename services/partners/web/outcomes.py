@@ -13,7 +13,6 @@ from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.web import new_key, once, read_form, read_id, see, site_of
 from services.partners import agreements, outcomes
-from services.partners.agreements import today_of
 from services.partners.outcomes import BOARD
 from services.partners.queries import AGREEMENTS
 from services.partners.terms import DUE_WITHIN, STANDING_WORDS, Side, Standing, window
@@ -42,7 +41,7 @@ async def board(request: Request) -> Response:
     }
     after = read_asked_id(request.query_params.get("after", ""))
     async with site.database.reading() as tx:
-        today = today_of(tx)
+        today = tx.today
         counts = await AGREEMENTS.outcomes_counted(tx, **whose, today=today, soon=today + DUE_WITHIN)
         chosen = _chosen(asked["state"], today)
         rows = await outcomes.listed(tx, **whose, **chosen, after=after, most=MOST + 1)
@@ -91,7 +90,7 @@ async def _page(
 ) -> Response:
     site = site_of(request)
     async with site.database.reading() as tx:
-        row, today = await outcomes.outcome(tx, id), today_of(tx)
+        row, today = await outcomes.outcome(tx, id), tx.today
         people = await agreements.owners_to_choose(tx, row["organisation_id"])
     shown = outcome_in_words(row, site.context.house, today)
     return site.page(

@@ -10,7 +10,6 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
 from chassis.house import House
@@ -328,7 +327,7 @@ async def _form(
     if organisation is None:
         raise NotFound
     house, href = tx.context.house, f"{ORGANISATIONS}/{organisation_id}"
-    closed_on, today = organisation["closed_on"], tx.now.astimezone(LOCAL).date()
+    closed_on, today = organisation["closed_on"], tx.today
     roles = house.lists["contact_roles"]
     contacts = await referrals.contacts_of(tx, organisation_id)
     return site_of(request).page(

@@ -20,7 +20,7 @@ from services.partners.queries import QUERIES, REGISTER
 from services.partners.web import agreements, directory, merging, referrals, timeline
 from services.partners.web.documents import WholeOrganisationDocument
 from services.partners.web.timeline import LETTER
-from services.partners.web.wording import API_LIST, LIST, MOUNT, today, word, words
+from services.partners.web.wording import API_LIST, LIST, MOUNT, word, words
 
 CONTACTS = f"{MOUNT}/contacts"
 
@@ -105,7 +105,7 @@ async def organisation(request: Request) -> Response:
         request,
         "organisation.html",
         **agreed,
-        organisation=_in_words(row, house, today(tx)),
+        organisation=_in_words(row, house, tx.today),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
         cards_href=f"{LIST}/{row['id']}/contacts.vcf",
         **of_timeline,

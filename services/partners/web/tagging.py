@@ -9,7 +9,7 @@ from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.web import BadRequest, new_key, once, read_form, read_id, see, signed_in, site_of
 from services.partners import amending, tagging
-from services.partners.web.listing import Search
+from services.partners.web.searching import Search
 from services.partners.web.wording import LIST, MOUNT
 
 HERE = f"{MOUNT}/tagging"
@@ -38,7 +38,7 @@ async def ask(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         if form.get("all") == "yes":
-            ids = await search.ids(tx, tagging.MOST + 1)
+            ids = [row["id"] for row in await search.first(tx, tagging.MOST + 1)]
         else:
             ids = [_id(str(text)) for text in form.getlist("organisation")]
         removes = form.get("act") == "remove"

@@ -8,7 +8,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.web import day, signed_in, site_of
 from contracts.access import RIGHTS, Action, may
@@ -51,7 +50,7 @@ async def show(request: Request) -> Response:
     site = site_of(request)
     roles = signed_in(request).roles
     async with site.database.reading() as tx:
-        today = tx.now.astimezone(LOCAL).date()
+        today = tx.today
         found = await _needed(tx, today) if may(Action.WRITE_PARTNERS, roles) else None
         waiting = await REQUESTS.requests_waiting(tx) if may(Action.ANSWER_RIGHTS, roles) else None
         figures = await register.at_a_glance(tx)

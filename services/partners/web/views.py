@@ -8,7 +8,8 @@ from chassis.errors import Refused
 from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
 from services.partners import views
 from services.partners.queries import REGISTER
-from services.partners.web.listing import MOST_VIEWS, Search
+from services.partners.web.listing import MOST_VIEWS
+from services.partners.web.searching import Search
 from services.partners.web.wording import LIST, MOUNT
 
 HERE = f"{MOUNT}/views"

@@ -1,21 +1,13 @@
 """What the register's pages have in common: where they are, and codes as people read them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 
-from chassis.clock import LOCAL
-from chassis.database import Transaction
 from chassis.house import Entry
 
 MOUNT = "/partners"
 LIST = f"{MOUNT}/organisations"
 EXPORTS = f"{MOUNT}/exports"
 API_LIST = f"{MOUNT}/api/v1/organisations"
-
-
-def today(tx: Transaction) -> date:
-    """The day where the users are."""
-    return tx.now.astimezone(LOCAL).date()
 
 
 def word(entries: Mapping[str, Entry], code: str) -> str:

@@ -1,0 +1,61 @@
+"""Playing the Forum's year: when everything has been heard by everybody."""
+
+from datetime import timedelta
+from importlib import import_module
+
+import pytest
+
+from chassis.database import Database
+from chassis.inbox import Inbox
+from chassis.relay import Relay
+from chassis.transports import InProcess
+from contracts.topology import PARTNERS, SERVICES
+from services.partners.imports import import_partners
+from services.play import settled
+from tests.conftest import EXAMPLES, MakeDatabase
+
+
+@pytest.fixture
+async def databases(make_database: MakeDatabase) -> dict[str, Database]:
+    return {service: await make_database(service) for service in SERVICES}
+
+
+def inbox_of(service: str, database: Database) -> Inbox:
+    return Inbox(database, import_module(f"services.{service}.handlers").SUBSCRIPTIONS)
+
+
+async def carry(databases: dict[str, Database]) -> None:
+    """Let everybody hear what was said."""
+    port = InProcess()
+    for service, database in databases.items():
+        port.register(service, inbox_of(service, database).take)
+    relay = Relay(databases[PARTNERS], port)
+    while await relay.next_due():
+        await relay.turn()
+
+
+async def test_it_is_settled_when_everybody_has_heard_and_stays_so_when_the_old_is_forgotten(
+    databases: dict[str, Database],
+) -> None:
+    register = databases[PARTNERS]
+    assert await settled(databases.__getitem__)
+    await import_partners(register, EXAMPLES / "partners.csv", dry_run=False)
+    assert not await settled(databases.__getitem__), "nothing is published yet"
+    await carry(databases)
+    assert await settled(databases.__getitem__)
+    register.context.clock.advance(timedelta(days=register.context.settings.outbox_days + 1))
+    await inbox_of(PARTNERS, register).tidy()
+    async with register.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM outbox") == 0
+    assert await settled(databases.__getitem__), "the inboxes remember more than the outboxes"
+
+
+async def test_it_is_not_settled_while_one_has_not_heard_although_another_has_heard_more(
+    databases: dict[str, Database],
+) -> None:
+    register = databases[PARTNERS]
+    await import_partners(register, EXAMPLES / "partners.csv", dry_run=False)
+    await carry(databases)
+    async with databases["notifications"].transaction() as tx:
+        await tx.execute("DELETE FROM inbox WHERE id = (SELECT id FROM inbox LIMIT 1)")
+    assert not await settled(databases.__getitem__)
