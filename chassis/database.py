@@ -6,20 +6,21 @@ is ``tx.now``, read from the clock once per transaction.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import aiosql
 import asyncpg
+from aiosql.adapters.asyncpg import AsyncPGAdapter
 from asyncpg.pool import PoolConnectionProxy
 
 from chassis.context import Cause, Context, current_cause
 from chassis.errors import DatabaseAway, DatabaseRefuses
 from chassis.failpoints import reach
+from chassis.together import Asked, ask, combined, drive, in_step
 
 Ask = TypeVar("Ask", bound=Callable[..., Awaitable[Any]])
 
@@ -52,6 +53,10 @@ _REFUSING = (
 )
 
 
+#: The one form in which PostgreSQL sends and takes jsonb that is not mere text.
+_JSON_FORM = b"\x01"
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Tell a server that cannot be reached from one that refuses us; neither quotes an address."""
@@ -67,8 +72,41 @@ def read_queries(folder: str | Path, name: str = "queries.sql") -> Any:
     """The statements of ``queries.sql`` beside a module, by name; each takes a transaction first."""
     path = Path(folder)
     return aiosql.from_path(
-        (path if path.is_dir() else path.parent) / name, "asyncpg", mandatory_parameters=False
+        (path if path.is_dir() else path.parent) / name,
+        cast(Any, _Asking),
+        mandatory_parameters=False,
     )
+
+
+class _Asking(AsyncPGAdapter):
+    """Asks the transaction that it is given; aiosql's own looks each time whether it is a pool."""
+
+    def _values(self, name: str, parameters: Any) -> Sequence[Any]:
+        values: Sequence[Any] = self.maybe_order_params(name, parameters)  # type: ignore[no-untyped-call]
+        return values
+
+    async def select(
+        self, conn: "Transaction", query_name: str, sql: str, parameters: Any, record_class: Any = None
+    ) -> AsyncIterator[Any]:
+        for row in await conn.fetch(sql, *self._values(query_name, parameters)):
+            yield row
+
+    async def select_one(
+        self, conn: "Transaction", query_name: str, sql: str, parameters: Any, record_class: Any = None
+    ) -> Any:
+        return await conn.fetchrow(sql, *self._values(query_name, parameters))
+
+    async def select_value(self, conn: "Transaction", query_name: str, sql: str, parameters: Any) -> Any:
+        return await conn.fetchval(sql, *self._values(query_name, parameters))
+
+    async def insert_update_delete(
+        self, conn: "Transaction", query_name: str, sql: str, parameters: Any
+    ) -> Any:
+        return await conn.execute(sql, *self._values(query_name, parameters))
+
+
+#: The columns that statements bring, by statement, as far as they were asked together with others.
+_COLUMNS: dict[str, Sequence[str]] = {}
 
 
 class Transaction:
@@ -83,9 +121,9 @@ class Transaction:
         self.context = context
         self.cause = cause
         self.now: datetime = context.clock.now()
-        self.fetch = _answered(connection.fetch)
-        self.fetchrow = _answered(connection.fetchrow)
-        self.fetchval = _answered(connection.fetchval)
+        self._fetch = _answered(connection.fetch)
+        self._fetchrow = _answered(connection.fetchrow)
+        self._fetchval = _answered(connection.fetchval)
         self.execute = _answered(connection.execute)
         self.executemany = _answered(connection.executemany)
         self.copy_records_to_table = _answered(connection.copy_records_to_table)
@@ -98,6 +136,71 @@ class Transaction:
         #: Whoever acts in it, and what they have done so far.
         self.actor: Any = None
         self.notes: list[Any] = []
+        #: Whether parts take turns in it, so that what they ask is gathered.
+        self._in_step = False
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        """All rows."""
+        if self._in_step:
+            return await self._ask_in_step(statement, arguments)
+        found: list[Any] = await self._fetch(statement, *arguments)
+        return found
+
+    async def fetchrow(self, statement: str, *arguments: Any) -> Any:
+        """The first row, if there is one."""
+        if self._in_step:
+            return next(iter(await self._ask_in_step(statement, arguments)), None)
+        return await self._fetchrow(statement, *arguments)
+
+    async def fetchval(self, statement: str, *arguments: Any) -> Any:
+        """The first value of the first row, if there is one."""
+        if self._in_step:
+            row = next(iter(await self._ask_in_step(statement, arguments)), None)
+            return None if row is None else next(iter(row.values()))
+        return await self._fetchval(statement, *arguments)
+
+    async def _ask_in_step(self, statement: str, arguments: tuple[Any, ...]) -> list[Any]:
+        [rows] = await ask([Asked(statement, arguments)])
+        return rows
+
+    async def together(self, *parts: Coroutine[Any, Any, Any]) -> list[Any]:
+        """What parts of a page bring. They take turns, and what they ask at the same step is one statement.
+
+        They may read in this transaction and wait for nothing else; a part may have parts.
+        """
+        if self._in_step:
+            return await in_step(parts)
+        self._in_step = True
+        try:
+            return await drive(in_step(parts), self._answer)
+        finally:
+            self._in_step = False
+
+    async def _answer(self, asked: Sequence[Asked]) -> list[list[Any]]:
+        if len(asked) == 1:
+            return [await self._fetch(asked[0].statement, *asked[0].arguments)]
+        names = [await self._names(each.statement) for each in asked]
+        whole = combined(
+            tuple(each.statement for each in asked), tuple(len(each.arguments) for each in asked)
+        )
+        [lists] = await self._fetch(whole, *(value for each in asked for value in each.arguments))
+        return [
+            [dict(zip(of_row, row, strict=True)) for row in rows or ()]
+            for of_row, rows in zip(names, lists, strict=True)
+        ]
+
+    async def _names(self, statement: str) -> Sequence[str]:
+        """The columns of a statement; rows within a row have none."""
+        names = _COLUMNS.get(statement)
+        if names is None:
+            prepared = await self.prepare(statement)
+            names = _COLUMNS[statement] = [column.name for column in prepared.get_attributes()]
+        return names
+
+
+async def rows_of(rows: AsyncIterator[Any]) -> list[Any]:
+    """The rows of a statement."""
+    return [row async for row in rows]
 
 
 class Database:
@@ -239,5 +342,14 @@ def _lost(connection: PoolConnectionProxy) -> bool:
 
 
 async def _speak_json(connection: asyncpg.Connection) -> None:
-    write = partial(json.dumps, default=str)  # ids, dates and times as PostgreSQL reads them
-    await connection.set_type_codec("jsonb", encoder=write, decoder=json.loads, schema="pg_catalog")
+    """JSON as PostgreSQL sends it also within rows of rows: its text behind the number of that form."""
+
+    def write(value: Any) -> bytes:  # ids, dates and times as PostgreSQL reads them
+        return _JSON_FORM + json.dumps(value, default=str).encode()
+
+    def read(sent: bytes) -> Any:
+        return json.loads(sent[len(_JSON_FORM) :])
+
+    await connection.set_type_codec(
+        "jsonb", encoder=write, decoder=read, schema="pg_catalog", format="binary"
+    )
