@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.house import House
 from chassis.web import BadRequest, Site, give, new_key, signed_in, site_of
 from services.partners import tagging
@@ -66,7 +66,7 @@ class Search:
         return urlencode(self.asked)
 
     def filters(self, tx: Transaction) -> dict[str, Any]:
-        """The parameters of the two statements that list and count."""
+        """The parameters of the statements that list and count."""
         asked = folded(self["q"]).split()
         return {
             "patterns": [f"%{_escaped(word)}%" for word in asked],
@@ -78,12 +78,19 @@ class Search:
 
     async def page(self, tx: Transaction) -> tuple[int, list[Any], UUID | None]:
         """How many are found in all, those of this page, and after which one the next page begins."""
-        filters = self.filters(tx)
-        total = await REGISTER.organisations_found(tx, **filters)
-        listed = REGISTER.organisations_listed(tx, **filters, after=self.after, most=PAGE + 1)
-        rows = [row async for row in listed]
+        total, rows = await self._found(tx, self.after, PAGE + 1)
         more = len(rows) > PAGE
         return total, rows[:PAGE], rows[PAGE - 1]["id"] if more else None
+
+    async def count(self, tx: Transaction) -> int:
+        """How many are found."""
+        total, _ = await self._found(tx, None, 0)
+        return total
+
+    async def _found(self, tx: Transaction, after: UUID | None, most: int) -> tuple[int, list[Any]]:
+        asked = REGISTER.organisations_page(tx, **self.filters(tx), after=after, most=most)
+        rows = await rows_of(asked)
+        return rows[0]["total"], [row for row in rows if row["id"]]
 
     async def ids(self, tx: Transaction, most: int) -> list[UUID]:
         """All that are found, up to a number."""
@@ -117,10 +124,12 @@ async def organisations(request: Request) -> Response:
     house: House = site.context.house
     search, person = Search(request.query_params), signed_in(request).id
     async with site.database.reading() as tx:
-        total, rows, after = await search.page(tx)
-        tags = [dict(row) async for row in REGISTER.tags_all(tx, most=MOST_TAGS)]
-        views = [dict(row) async for row in REGISTER.views_of(tx, person_id=person, most=MOST_VIEWS)]
-        done = await tagging.done(tx, person, request.query_params.get("tagging", ""))
+        (total, rows, after), tags, views, done = await tx.together(
+            search.page(tx),
+            rows_of(REGISTER.tags_all(tx, most=MOST_TAGS)),
+            rows_of(REGISTER.views_of(tx, person_id=person, most=MOST_VIEWS)),
+            tagging.done(tx, person, request.query_params.get("tagging", "")),
+        )
     return site.page(
         request,
         "organisations.html",
