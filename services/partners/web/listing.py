@@ -1,6 +1,7 @@
 """The list of organisations: what it may be asked for, as a page and for programs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -130,11 +131,12 @@ async def organisations(request: Request) -> Response:
             rows_of(REGISTER.views_of(tx, person_id=person, most=MOST_VIEWS)),
             tagging.done(tx, person, request.query_params.get("tagging", "")),
         )
+    on = today(tx)
     return site.page(
         request,
         "organisations.html",
         total=total,
-        rows=[_listed(row, house, today(tx)) for row in rows],
+        rows=[_listed(row, house, on) for row in rows],
         query=search["q"],
         searched=bool(search.asked),
         search=search.query,
@@ -152,19 +154,29 @@ async def organisations(request: Request) -> Response:
 
 def _choosers(house: House, search: Search, tags: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The filters, each with what may be chosen and what is."""
-    lists = {name: [(it.code, it.name) for it in house.lists[name].values()] for name in house.lists}
-    named = [(tag["key"], tag["name"]) for tag in tags]
+    lists = {name: tuple((it.code, it.name) for it in house.lists[name].values()) for name in house.lists}
+    named = tuple((tag["key"], tag["name"]) for tag in tags)
     return [
-        {"field": field, "label": label, "none": none, "options": options, "chosen": search[field]}
+        {
+            "field": field,
+            "label": label,
+            "none": none,
+            "options": options,
+            "chosen": _known(search[field], options),
+        }
         for field, label, none, options in (
             ("kind", "Kind", "All kinds", lists["kinds"]),
             ("area", "Area", "All areas", lists["areas"]),
             ("closeness", "How closely", "Any", lists["closeness"]),
             ("tag", "Tag", "Any or none", named),
-            ("state", "Open or closed", "Both", [("open", "Open"), ("closed", "Closed")]),
-            ("contact", "Contacts", "Any", [("none", "Nobody to write to")]),
+            ("state", "Open or closed", "Both", (("open", "Open"), ("closed", "Closed"))),
+            ("contact", "Contacts", "Any", (("none", "Nobody to write to"),)),
         )
     ]
+
+
+def _known(code: str, options: tuple[tuple[str, str], ...]) -> str:
+    return code if any(code == known for known, _ in options) else ""
 
 
 def _told(request: Request, done: tagging.Done | None) -> str | None:
@@ -173,28 +185,45 @@ def _told(request: Request, done: tagging.Done | None) -> str | None:
     return {"view": "The view is saved."}.get(request.query_params.get("done", ""))
 
 
-def _listed(row: Mapping[str, Any], house: House, today: date) -> dict[str, Any]:
-    found = Organisation.of(row)
-    return {
-        "id": found.id,
-        "href": f"{LIST}/{found.id}",
-        "name": found.name,
-        "kinds": words(house.lists["kinds"], found.kinds),
-        "areas": _areas(house, found.areas),
-        "closeness": word(house.lists["closeness"], found.closeness),
-        "contacts": row["contacts"],
-        "tags": row["tags"],
-        "state": "closed" if found.closed_by(today) else "open",
-    }
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of the list."""
+
+    id: UUID
+    name: str
+    kinds: str
+    areas: str
+    closeness: str
+    contacts: int
+    tags: Sequence[str]
+    closed: bool
+
+    @property
+    def href(self) -> str:
+        return f"{LIST}/{self.id}"
+
+
+def _listed(row: Mapping[str, Any], house: House, today: date) -> _Row:
+    return _Row(
+        id=row["id"],
+        name=row["name"],
+        kinds=", ".join(words(house.lists["kinds"], row["kinds"])),
+        areas=", ".join(_areas(house, row["areas"])),
+        closeness=word(house.lists["closeness"], row["closeness"]),
+        contacts=row["contacts"],
+        tags=row["tags"],
+        closed=row["closed_on"] is not None and row["closed_on"] <= today,
+    )
 
 
 def _areas(house: House, codes: Sequence[str]) -> list[str]:
     """Areas as a line of the list has room for."""
     areas = house.lists["areas"]
-    if len(areas) > FEW_AREAS and set(codes) >= set(areas):
+    if len(codes) <= FEW_AREAS:
+        return list(words(areas, codes))
+    if set(codes) >= set(areas):
         return ["All areas"]
-    named = list(words(areas, codes[:FEW_AREAS]))
-    return named if len(codes) <= FEW_AREAS else [*named, f"{len(codes) - FEW_AREAS} more"]
+    return [*words(areas, codes[:FEW_AREAS]), f"{len(codes) - FEW_AREAS} more"]
 
 
 async def api_organisations(request: Request) -> Response:
