@@ -124,9 +124,9 @@ class Transaction:
         self._fetch = _answered(connection.fetch)
         self._fetchrow = _answered(connection.fetchrow)
         self._fetchval = _answered(connection.fetchval)
-        self.execute = _answered(connection.execute)
-        self.executemany = _answered(connection.executemany)
-        self.copy_records_to_table = _answered(connection.copy_records_to_table)
+        self.execute = self._alone(_answered(connection.execute))
+        self.executemany = self._alone(_answered(connection.executemany))
+        self.copy_records_to_table = self._alone(_answered(connection.copy_records_to_table))
         self.prepare = connection.prepare
         self.cursor = connection.cursor
         #: Set by an announcement: the relay is woken when, and only when, this commits.
@@ -163,6 +163,16 @@ class Transaction:
         [rows] = await ask([Asked(statement, arguments)])
         return rows
 
+    def _alone(self, ask: Ask) -> Ask:
+        """What is for no part of several, because it changes data or brings no rows."""
+
+        async def ask_alone(*arguments: Any, **options: Any) -> Any:
+            if self._in_step:
+                raise RuntimeError("Parts that take turns read, and do nothing else.")
+            return await ask(*arguments, **options)
+
+        return cast(Ask, ask_alone)
+
     async def together(self, *parts: Coroutine[Any, Any, Any]) -> list[Any]:
         """What parts of a page bring. They take turns, and what they ask at the same step is one statement.
 
@@ -198,6 +208,25 @@ class Transaction:
         return names
 
 
+class _Glance(Transaction):
+    """One statement, which is a transaction by itself."""
+
+    def __init__(self, connection: PoolConnectionProxy, context: Context, cause: Cause) -> None:
+        super().__init__(connection, context, cause)
+        self._asked = False
+        for name in ("_fetch", "_fetchrow", "_fetchval", "execute"):
+            setattr(self, name, self._once(getattr(self, name)))
+
+    def _once(self, ask: Ask) -> Ask:
+        async def ask_once(*arguments: Any, **options: Any) -> Any:
+            if self._asked:
+                raise RuntimeError("A glance is one statement: ask together, or read.")
+            self._asked = True
+            return await ask(*arguments, **options)
+
+        return cast(Ask, ask_once)
+
+
 async def rows_of(rows: AsyncIterator[Any]) -> list[Any]:
     """The rows of a statement."""
     return [row async for row in rows]
@@ -210,6 +239,8 @@ class Database:
         self._url = url
         self.context = context
         self._pool: asyncpg.Pool | None = None
+        #: Of connections that can only look.
+        self._glancing: asyncpg.Pool | None = None
 
     async def open(self) -> None:
         """Connect.
@@ -217,31 +248,50 @@ class Database:
         Raises:
             DatabaseAway: when the server cannot be reached in time.
         """
+        most = self.context.settings.pool_size
+        with database_errors():
+            self._pool = await self._connect(most)
+            try:
+                # Every transaction on these is one view, and the server lets it write nothing.
+                one_view = {
+                    "default_transaction_read_only": "on",
+                    "default_transaction_isolation": "repeatable read",
+                }
+                self._glancing = await self._connect(most // 2, **one_view)
+            except BaseException:
+                self._pool.terminate()
+                raise
+
+    async def _connect(self, most: int, **server_settings: str) -> asyncpg.Pool:
         settings = self.context.settings
         milliseconds = str(int(settings.database_timeout * 1000))
-        with database_errors():
-            self._pool = await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=settings.pool_size,
-                timeout=settings.acquire_timeout,
-                command_timeout=settings.database_timeout + 1,
-                max_inactive_connection_lifetime=60,
-                init=_speak_json,
-                server_settings={
-                    "application_name": f"conduit {self.context.service}",
-                    "statement_timeout": milliseconds,
-                    "lock_timeout": milliseconds,
-                    "idle_in_transaction_session_timeout": str(int(settings.database_timeout * 4000)),
-                    "timezone": "UTC",
-                },
-            )
+        return await asyncpg.create_pool(
+            self._url,
+            min_size=1,
+            max_size=most,
+            timeout=settings.acquire_timeout,
+            command_timeout=settings.database_timeout + 1,
+            max_inactive_connection_lifetime=60,
+            max_cacheable_statement_size=0,  # what is asked together is long, and the same each time
+            init=_speak_json,
+            reset=_as_it_is,
+            server_settings={
+                "application_name": f"conduit {self.context.service}",
+                "statement_timeout": milliseconds,
+                "lock_timeout": milliseconds,
+                "idle_in_transaction_session_timeout": str(int(settings.database_timeout * 4000)),
+                "timezone": "UTC",
+                **server_settings,
+            },
+        )
 
     async def close(self) -> None:
         """Give every connection back; cut those that are still busy after the grace period."""
-        if self._pool is None:
-            return
-        pool, self._pool = self._pool, None
+        pools = [pool for pool in (self._pool, self._glancing) if pool is not None]
+        self._pool = self._glancing = None
+        await asyncio.gather(*(self._close(pool) for pool in pools))
+
+    async def _close(self, pool: asyncpg.Pool) -> None:
         try:
             await asyncio.wait_for(pool.close(), self.context.settings.close_timeout)
         except _UNREACHABLE:
@@ -271,13 +321,26 @@ class Database:
             yield Transaction(connection, self.context, current_cause())
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
+    async def glance(self) -> AsyncIterator[Transaction]:
+        """What one statement can tell, or several together: one consistent view that cannot change any data.
+
+        Such a statement is a transaction by itself, which makes it the only journey to the server. A second
+        one might see another state: it is refused.
+        """
+        async with self.connection(glancing=True) as connection:
+            yield _Glance(connection, self.context, current_cause())
+
+    @asynccontextmanager
+    async def connection(self, *, glancing: bool = False) -> AsyncIterator[PoolConnectionProxy]:
         """A connection of the pool, waited for a bounded time.
+
+        Args:
+            glancing: one that can only look.
 
         Raises:
             DatabaseAway: when there is none in time, or it broke while it was used.
         """
-        pool = self._pool
+        pool = self._glancing if glancing else self._pool
         if pool is None:
             raise DatabaseAway
         try:
@@ -312,10 +375,9 @@ class Database:
 
     def busy(self) -> dict[str, int]:
         """How many connections are in use and idle."""
-        if self._pool is None:
-            return {"in_use": 0, "idle": 0}
-        idle = self._pool.get_idle_size()
-        return {"in_use": self._pool.get_size() - idle, "idle": idle}
+        pools = [pool for pool in (self._pool, self._glancing) if pool is not None]
+        idle = sum(pool.get_idle_size() for pool in pools)
+        return {"in_use": sum(pool.get_size() for pool in pools) - idle, "idle": idle}
 
 
 def _answered(ask: Ask) -> Ask:
@@ -339,6 +401,10 @@ def _lost(connection: PoolConnectionProxy) -> bool:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
         return True
+
+
+async def _as_it_is(connection: asyncpg.Connection) -> None:
+    """Nothing of ours outlives its transaction, so nothing is reset: that is a journey for every page."""
 
 
 async def _speak_json(connection: asyncpg.Connection) -> None:

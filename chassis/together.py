@@ -24,7 +24,7 @@ class Asked:
 
 
 @coroutine
-def ask(asked: Sequence[Asked]) -> Generator[Sequence[Asked], list[list[Any]], list[list[Any]]]:
+def ask(asked: list[Asked]) -> Generator[list[Asked], list[list[Any]], list[list[Any]]]:
     """The rows of each statement, from whoever lets the parts take turns."""
     return (yield asked)
 
@@ -38,12 +38,16 @@ async def in_step(parts: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
     going: dict[int, list[list[Any]] | None] = dict.fromkeys(range(len(parts)))
     try:
         while going:
-            waiting: dict[int, Sequence[Asked]] = {}
+            waiting: dict[int, list[Asked]] = {}
             for number, rows in going.items():
                 try:
-                    waiting[number] = parts[number].send(rows)
+                    asked = parts[number].send(rows)
                 except StopIteration as end:
                     results[number] = end.value
+                    continue
+                if not isinstance(asked, list):
+                    raise RuntimeError("Parts that take turns ask the database, and wait for nothing else.")
+                waiting[number] = asked
             if not waiting:
                 break
             answers = iter(await ask([each for asked in waiting.values() for each in asked]))

@@ -124,7 +124,7 @@ async def organisations(request: Request) -> Response:
     site: Site = site_of(request)
     house: House = site.context.house
     search, person = Search(request.query_params), signed_in(request).id
-    async with site.database.reading() as tx:
+    async with site.database.glance() as tx:
         (total, rows, after), tags, views, done = await tx.together(
             search.page(tx),
             rows_of(REGISTER.tags_all(tx, most=MOST_TAGS)),

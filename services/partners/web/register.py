@@ -87,7 +87,7 @@ async def organisation(request: Request) -> Response:
     site: Site = site_of(request)
     house: House = site.context.house
     id = read_id(request)
-    async with site.database.reading() as tx:
+    async with site.database.glance() as tx:
         row, contacts, sections, letters, lately, pledges, tags, heard_at, merged = await tx.together(
             _found(tx, id),
             _contacts(tx, id, house),
