@@ -6,21 +6,22 @@ is ``tx.now``, read from the clock once per transaction.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import aiosql
 import asyncpg
+from aiosql.adapters.asyncpg import AsyncPGAdapter
 from asyncpg.pool import PoolConnectionProxy
 
 from chassis.clock import LOCAL
 from chassis.context import Cause, Context, current_cause
 from chassis.errors import DatabaseAway, DatabaseRefuses
 from chassis.failpoints import reach
+from chassis.together import Asked, ask, combined, drive, in_step
 
 Ask = TypeVar("Ask", bound=Callable[..., Awaitable[Any]])
 
@@ -53,6 +54,10 @@ _REFUSING = (
 )
 
 
+#: The one form in which PostgreSQL sends and takes jsonb that is not mere text.
+_JSON_FORM = b"\x01"
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Tell a server that cannot be reached from one that refuses us; neither quotes an address."""
@@ -68,8 +73,41 @@ def read_queries(folder: str | Path, name: str = "queries.sql") -> Any:
     """The statements of ``queries.sql`` beside a module, by name; each takes a transaction first."""
     path = Path(folder)
     return aiosql.from_path(
-        (path if path.is_dir() else path.parent) / name, "asyncpg", mandatory_parameters=False
+        (path if path.is_dir() else path.parent) / name,
+        cast(Any, _Asking),
+        mandatory_parameters=False,
     )
+
+
+class _Asking(AsyncPGAdapter):
+    """Asks the transaction that it is given; aiosql's own looks each time whether it is a pool."""
+
+    def _values(self, name: str, parameters: Any) -> Sequence[Any]:
+        values: Sequence[Any] = self.maybe_order_params(name, parameters)  # type: ignore[no-untyped-call]
+        return values
+
+    async def select(
+        self, conn: "Transaction", query_name: str, sql: str, parameters: Any, record_class: Any = None
+    ) -> AsyncIterator[Any]:
+        for row in await conn.fetch(sql, *self._values(query_name, parameters)):
+            yield row
+
+    async def select_one(
+        self, conn: "Transaction", query_name: str, sql: str, parameters: Any, record_class: Any = None
+    ) -> Any:
+        return await conn.fetchrow(sql, *self._values(query_name, parameters))
+
+    async def select_value(self, conn: "Transaction", query_name: str, sql: str, parameters: Any) -> Any:
+        return await conn.fetchval(sql, *self._values(query_name, parameters))
+
+    async def insert_update_delete(
+        self, conn: "Transaction", query_name: str, sql: str, parameters: Any
+    ) -> Any:
+        return await conn.execute(sql, *self._values(query_name, parameters))
+
+
+#: The columns that statements bring, by statement, as far as they were asked together with others.
+_COLUMNS: dict[str, Sequence[str]] = {}
 
 
 class Transaction:
@@ -84,12 +122,12 @@ class Transaction:
         self.context = context
         self.cause = cause
         self.now: datetime = context.clock.now()
-        self.fetch = _answered(connection.fetch)
-        self.fetchrow = _answered(connection.fetchrow)
-        self.fetchval = _answered(connection.fetchval)
-        self.execute = _answered(connection.execute)
-        self.executemany = _answered(connection.executemany)
-        self.copy_records_to_table = _answered(connection.copy_records_to_table)
+        self._fetch = _answered(connection.fetch)
+        self._fetchrow = _answered(connection.fetchrow)
+        self._fetchval = _answered(connection.fetchval)
+        self.execute = self._alone(_answered(connection.execute))
+        self.executemany = self._alone(_answered(connection.executemany))
+        self.copy_records_to_table = self._alone(_answered(connection.copy_records_to_table))
         self.prepare = connection.prepare
         self.cursor = connection.cursor
         #: Set by an announcement: the relay is woken when, and only when, this commits.
@@ -99,11 +137,105 @@ class Transaction:
         #: Whoever acts in it, and what they have done so far.
         self.actor: Any = None
         self.notes: list[Any] = []
+        #: Whether parts take turns in it, so that what they ask is gathered.
+        self._in_step = False
 
     @property
     def today(self) -> date:
         """The date where the users are."""
         return self.now.astimezone(LOCAL).date()
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        """All rows."""
+        if self._in_step:
+            return await self._ask_in_step(statement, arguments)
+        found: list[Any] = await self._fetch(statement, *arguments)
+        return found
+
+    async def fetchrow(self, statement: str, *arguments: Any) -> Any:
+        """The first row, if there is one."""
+        if self._in_step:
+            return next(iter(await self._ask_in_step(statement, arguments)), None)
+        return await self._fetchrow(statement, *arguments)
+
+    async def fetchval(self, statement: str, *arguments: Any) -> Any:
+        """The first value of the first row, if there is one."""
+        if self._in_step:
+            row = next(iter(await self._ask_in_step(statement, arguments)), None)
+            return None if row is None else next(iter(row.values()))
+        return await self._fetchval(statement, *arguments)
+
+    async def _ask_in_step(self, statement: str, arguments: tuple[Any, ...]) -> list[Any]:
+        [rows] = await ask([Asked(statement, arguments)])
+        return rows
+
+    def _alone(self, ask: Ask) -> Ask:
+        """What is for no part of several, because it changes data or brings no rows."""
+
+        async def ask_alone(*arguments: Any, **options: Any) -> Any:
+            if self._in_step:
+                raise RuntimeError("Parts that take turns read, and do nothing else.")
+            return await ask(*arguments, **options)
+
+        return cast(Ask, ask_alone)
+
+    async def together(self, *parts: Coroutine[Any, Any, Any]) -> list[Any]:
+        """What parts of a page bring. They take turns, and what they ask at the same step is one statement.
+
+        They may read in this transaction and wait for nothing else; a part may have parts.
+        """
+        if self._in_step:
+            return await in_step(parts)
+        self._in_step = True
+        try:
+            return await drive(in_step(parts), self._answer)
+        finally:
+            self._in_step = False
+
+    async def _answer(self, asked: Sequence[Asked]) -> list[list[Any]]:
+        if len(asked) == 1:
+            return [await self._fetch(asked[0].statement, *asked[0].arguments)]
+        names = [await self._names(each.statement) for each in asked]
+        whole = combined(
+            tuple(each.statement for each in asked), tuple(len(each.arguments) for each in asked)
+        )
+        [lists] = await self._fetch(whole, *(value for each in asked for value in each.arguments))
+        return [
+            [dict(zip(of_row, row, strict=True)) for row in rows or ()]
+            for of_row, rows in zip(names, lists, strict=True)
+        ]
+
+    async def _names(self, statement: str) -> Sequence[str]:
+        """The columns of a statement; rows within a row have none."""
+        names = _COLUMNS.get(statement)
+        if names is None:
+            prepared = await self.prepare(statement)
+            names = _COLUMNS[statement] = [column.name for column in prepared.get_attributes()]
+        return names
+
+
+class _Glance(Transaction):
+    """One statement, which is a transaction by itself."""
+
+    def __init__(self, connection: PoolConnectionProxy, context: Context, cause: Cause) -> None:
+        super().__init__(connection, context, cause)
+        self._asked = False
+        for name in ("_fetch", "_fetchrow", "_fetchval", "execute"):
+            setattr(self, name, self._once(getattr(self, name)))
+
+    def _once(self, ask: Ask) -> Ask:
+        async def ask_once(*arguments: Any, **options: Any) -> Any:
+            if self._asked:
+                raise RuntimeError("A glance is one statement: ask together, or read.")
+            self._asked = True
+            return await ask(*arguments, **options)
+
+        return cast(Ask, ask_once)
+
+
+async def rows_of(rows: AsyncIterator[Any]) -> list[Any]:
+    """The rows of a statement."""
+    return [row async for row in rows]
 
 
 class Database:
@@ -113,6 +245,8 @@ class Database:
         self._url = url
         self.context = context
         self._pool: asyncpg.Pool | None = None
+        #: Of connections that can only look.
+        self._glancing: asyncpg.Pool | None = None
 
     async def open(self) -> None:
         """Connect.
@@ -120,31 +254,50 @@ class Database:
         Raises:
             DatabaseAway: when the server cannot be reached in time.
         """
+        most = self.context.settings.pool_size
+        with database_errors():
+            self._pool = await self._connect(most)
+            try:
+                # Every transaction on these is one view, and the server lets it write nothing.
+                one_view = {
+                    "default_transaction_read_only": "on",
+                    "default_transaction_isolation": "repeatable read",
+                }
+                self._glancing = await self._connect(most // 2, **one_view)
+            except BaseException:
+                self._pool.terminate()
+                raise
+
+    async def _connect(self, most: int, **server_settings: str) -> asyncpg.Pool:
         settings = self.context.settings
         milliseconds = str(int(settings.database_timeout * 1000))
-        with database_errors():
-            self._pool = await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=settings.pool_size,
-                timeout=settings.acquire_timeout,
-                command_timeout=settings.database_timeout + 1,
-                max_inactive_connection_lifetime=60,
-                init=_speak_json,
-                server_settings={
-                    "application_name": f"conduit {self.context.service}",
-                    "statement_timeout": milliseconds,
-                    "lock_timeout": milliseconds,
-                    "idle_in_transaction_session_timeout": str(int(settings.database_timeout * 4000)),
-                    "timezone": "UTC",
-                },
-            )
+        return await asyncpg.create_pool(
+            self._url,
+            min_size=1,
+            max_size=most,
+            timeout=settings.acquire_timeout,
+            command_timeout=settings.database_timeout + 1,
+            max_inactive_connection_lifetime=60,
+            max_cacheable_statement_size=0,  # what is asked together is long, and the same each time
+            init=_speak_json,
+            reset=_as_it_is,
+            server_settings={
+                "application_name": f"conduit {self.context.service}",
+                "statement_timeout": milliseconds,
+                "lock_timeout": milliseconds,
+                "idle_in_transaction_session_timeout": str(int(settings.database_timeout * 4000)),
+                "timezone": "UTC",
+                **server_settings,
+            },
+        )
 
     async def close(self) -> None:
         """Give every connection back; cut those that are still busy after the grace period."""
-        if self._pool is None:
-            return
-        pool, self._pool = self._pool, None
+        pools = [pool for pool in (self._pool, self._glancing) if pool is not None]
+        self._pool = self._glancing = None
+        await asyncio.gather(*(self._close(pool) for pool in pools))
+
+    async def _close(self, pool: asyncpg.Pool) -> None:
         try:
             await asyncio.wait_for(pool.close(), self.context.settings.close_timeout)
         except _UNREACHABLE:
@@ -174,13 +327,26 @@ class Database:
             yield Transaction(connection, self.context, current_cause())
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
+    async def glance(self) -> AsyncIterator[Transaction]:
+        """What one statement can tell, or several together: one consistent view that cannot change any data.
+
+        Such a statement is a transaction by itself, which makes it the only journey to the server. A second
+        one might see another state: it is refused.
+        """
+        async with self.connection(glancing=True) as connection:
+            yield _Glance(connection, self.context, current_cause())
+
+    @asynccontextmanager
+    async def connection(self, *, glancing: bool = False) -> AsyncIterator[PoolConnectionProxy]:
         """A connection of the pool, waited for a bounded time.
+
+        Args:
+            glancing: one that can only look.
 
         Raises:
             DatabaseAway: when there is none in time, or it broke while it was used.
         """
-        pool = self._pool
+        pool = self._glancing if glancing else self._pool
         if pool is None:
             raise DatabaseAway
         try:
@@ -215,10 +381,9 @@ class Database:
 
     def busy(self) -> dict[str, int]:
         """How many connections are in use and idle."""
-        if self._pool is None:
-            return {"in_use": 0, "idle": 0}
-        idle = self._pool.get_idle_size()
-        return {"in_use": self._pool.get_size() - idle, "idle": idle}
+        pools = [pool for pool in (self._pool, self._glancing) if pool is not None]
+        idle = sum(pool.get_idle_size() for pool in pools)
+        return {"in_use": sum(pool.get_size() for pool in pools) - idle, "idle": idle}
 
 
 def _answered(ask: Ask) -> Ask:
@@ -244,6 +409,19 @@ def _lost(connection: PoolConnectionProxy) -> bool:
         return True
 
 
+async def _as_it_is(connection: asyncpg.Connection) -> None:
+    """Nothing of ours outlives its transaction, so nothing is reset: that is a journey for every page."""
+
+
 async def _speak_json(connection: asyncpg.Connection) -> None:
-    write = partial(json.dumps, default=str)  # ids, dates and times as PostgreSQL reads them
-    await connection.set_type_codec("jsonb", encoder=write, decoder=json.loads, schema="pg_catalog")
+    """JSON as PostgreSQL sends it also within rows of rows: its text behind the number of that form."""
+
+    def write(value: Any) -> bytes:  # ids, dates and times as PostgreSQL reads them
+        return _JSON_FORM + json.dumps(value, default=str).encode()
+
+    def read(sent: bytes) -> Any:
+        return json.loads(sent[len(_JSON_FORM) :])
+
+    await connection.set_type_codec(
+        "jsonb", encoder=write, decoder=read, schema="pg_catalog", format="binary"
+    )

@@ -17,7 +17,7 @@ class Watched(Database):
         self.asked: list[str] = []
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
-        async with super().connection() as connection:
+    async def connection(self, *, glancing: bool = False) -> AsyncIterator[PoolConnectionProxy]:
+        async with super().connection(glancing=glancing) as connection:
             with connection.query_logger(lambda record: self.asked.append(record.query)):
                 yield connection

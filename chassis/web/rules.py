@@ -114,7 +114,9 @@ class Bounded:
             await response(scope, receive, send)
 
     def _limit_of(self, scope: Scope) -> int:
-        """Bytes that a request to this route may bring."""
+        """Bytes that a request to this route may bring: files come with no GET."""
+        if scope["method"] in ("GET", "HEAD"):
+            return self._limit
         matching = (limit for route, limit in self._larger if route.matches(scope)[0] is Match.FULL)
         return max(self._limit, next(matching, 0))
 

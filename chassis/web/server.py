@@ -135,6 +135,8 @@ class WebServer:
     def _serve(self, app: ASGIApp, listening: socket.socket) -> None:
         config = uvicorn.Config(
             app,
+            # Also where httptools stands by: that is faster, bounds no headers and takes what is no HTTP.
+            http="h11",
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -160,11 +162,15 @@ def _is_under(mount: str, path: str) -> bool:
 
 
 def _listen(host: str, port: int, settings: str) -> socket.socket:
-    """A listening socket: who connects before the server runs waits a moment instead of being refused."""
+    """A listening socket: who connects before the server runs waits a moment instead of being refused.
+
+    What is accepted on it sends at once, as on the sockets that asyncio opens itself. Otherwise the end of
+    an answer waits for the other side to confirm its beginning, which takes 40 ms.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     cure = f"Choose another one: {settings}_PORT={port + 1}"
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(f"Port {port} is taken. {cure}") from None
@@ -172,3 +178,5 @@ def _listen(host: str, port: int, settings: str) -> socket.socket:
             raise PortTaken(f"Port {port} needs rights that this user does not have. {cure}") from None
         message = f"Nothing can be served at {host}: this computer has no such address. Set {settings}_HOST."
         raise PortTaken(message) from None
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

@@ -1,7 +1,7 @@
 """Templates: how a page is made from one, and what every template may use."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,10 @@ from chassis.web.static import asset
 from chassis.web.words import day, pounds, when
 from contracts.access import ACCOUNT, AUDIT, SIGN_IN, Action, may
 
+#: Macros of components.html that are given few different things, and how many results of each are kept.
+_REMEMBERED = ("mark", "badge", "on", "number", "options")
+_MOST_REMEMBERED = 500
+
 _OURS = Path(__file__).parents[1] / "templates"
 
 
@@ -28,12 +32,24 @@ def environment(house: House, sections: Sequence[Section], *folders: Path) -> ji
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     made.filters.update(pounds=pounds, when=when, day=day)
     made.globals.update(
         house=house, sections=sections, asset=asset, account=ACCOUNT, sign_in=SIGN_IN, audit=AUDIT
     )
+    _remember(made)
     return made
+
+
+def _remember(templates: jinja2.Environment) -> None:
+    """Let what many rows of many pages show alike, such as a badge, be made once and taken from then on.
+
+    Types are told apart: what is escaped already never stands for the same words that are not.
+    """
+    components = templates.get_template("components.html").module
+    for name in _REMEMBERED:
+        setattr(components, name, lru_cache(_MOST_REMEMBERED, typed=True)(getattr(components, name)))
 
 
 def render(

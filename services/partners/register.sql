@@ -103,21 +103,37 @@ FROM (
     ORDER BY o.listed_as, o.id LIMIT :most
 ) AS o ORDER BY o.listed_as, o.id;
 
--- name: organisations_found$
--- How many organisations a search finds on all of its pages.
-SELECT count(*) FROM organisations AS o
-WHERE o.merged_into IS NULL
-  AND (cardinality(:grams::text[]) = 0 OR grams(o.searched) @> :grams::text[])
-  AND o.searched LIKE ALL(:patterns::text[])
-  AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
-  AND (:area::text = '' OR :area::text = ANY(o.areas))
-  AND (:closeness::text = '' OR :closeness::text = o.closeness)
-  AND (:state::text = '' OR (:state::text = 'closed') = coalesce(o.closed_on <= :today::date, false))
-  AND (:contact::text = ''
-       OR o.id NOT IN (SELECT c.organisation_id FROM contacts AS c WHERE c.withdrawn_on IS NULL))
-  AND (:tag::text = ''
-       OR o.id IN (SELECT g.organisation_id FROM organisation_tags AS g JOIN tags AS t ON t.id = g.tag_id
-                   WHERE t.key = :tag::text));
+-- name: organisations_page
+-- How many organisations a search finds, and a page of them as above. Without any, one row that tells the number.
+WITH found AS MATERIALIZED (
+    SELECT o.id, o.listed_as FROM organisations AS o
+    WHERE o.merged_into IS NULL
+      AND (cardinality(:grams::text[]) = 0 OR grams(o.searched) @> :grams::text[])
+      AND o.searched LIKE ALL(:patterns::text[])
+      AND (:kind::text = '' OR :kind::text = ANY(o.kinds))
+      AND (:area::text = '' OR :area::text = ANY(o.areas))
+      AND (:closeness::text = '' OR :closeness::text = o.closeness)
+      AND (:state::text = '' OR (:state::text = 'closed') = coalesce(o.closed_on <= :today::date, false))
+      AND (:contact::text = ''
+           OR o.id NOT IN (SELECT c.organisation_id FROM contacts AS c WHERE c.withdrawn_on IS NULL))
+      AND (:tag::text = ''
+           OR o.id IN (SELECT g.organisation_id FROM organisation_tags AS g JOIN tags AS t ON t.id = g.tag_id
+                       WHERE t.key = :tag::text))
+), page AS (
+    SELECT o.id, o.identifier, o.name, o.kinds, o.areas, o.closeness, o.opened_on, o.closed_on, o.successor_id,
+           o.postal_address, o.postcode, o.telephone, o.website, o.handed_over, o.merged_into, o.version, o.listed_as,
+           (SELECT count(*) FROM contacts AS c WHERE c.organisation_id = o.id AND c.withdrawn_on IS NULL) AS contacts,
+           ARRAY(SELECT t.name FROM organisation_tags AS g JOIN tags AS t ON t.id = g.tag_id
+                 WHERE g.organisation_id = o.id ORDER BY t.key) AS tags
+    FROM (
+        SELECT f.id FROM found AS f
+        WHERE :after::uuid IS NULL
+           OR (f.listed_as, f.id) > (SELECT p.listed_as, p.id FROM organisations AS p WHERE p.id = :after::uuid)
+        ORDER BY f.listed_as, f.id LIMIT :most
+    ) AS f JOIN organisations AS o ON o.id = f.id
+)
+SELECT n.total, page.* FROM (SELECT count(*) AS total FROM found) AS n LEFT JOIN page ON true
+ORDER BY page.listed_as, page.id;
 
 -- name: letters_lately_of
 -- The newest letters to an organisation, each with the last that happened to it.

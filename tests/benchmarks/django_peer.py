@@ -85,6 +85,7 @@ class Organisation(models.Model):
     identifier = models.TextField()
     name = models.TextField()
     listed_as = models.TextField()
+    searched = models.TextField()
     kinds = ArrayField(models.TextField())
     areas = ArrayField(models.TextField())
     closeness = models.TextField()
@@ -136,7 +137,7 @@ def organisations(request: HttpRequest) -> HttpResponse:
     q = request.GET.get("q", "")
     found = Organisation.objects.all()
     for word in folded(q).split():
-        found = found.filter(Q(listed_as__contains=word) | Q(identifier__icontains=word))
+        found = found.filter(searched__contains=word)
     for name in ("kind", "area"):
         if code := request.GET.get(name):
             found = found.filter(**{f"{name}s__contains": [code]})

@@ -227,7 +227,7 @@ async def asked_by(register: Database, browser: httpx.AsyncClient, address: str)
     await browser.get(address)
     for each in connections:
         each.remove_query_logger(note)
-    assert len(asked) > 3
+    assert asked
     return len(asked)
 
 

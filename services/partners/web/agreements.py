@@ -9,7 +9,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import Refused
 from chassis.files import keep_file
 from chassis.house import House
@@ -132,13 +132,15 @@ def listed(row: Mapping[str, Any]) -> dict[str, Any]:
 async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) -> dict[str, Any]:
     """What the page of a body shows of agreements: the few that matter most, and who owns what was agreed."""
     chosen = {"organisation_id": organisation_id, "state": ""}
-    rows = AGREEMENTS.agreements_listed(tx, **chosen, most=MOST_OF_ONE, before=0)
-    found = [listed(row) async for row in rows]
-    agreed = await outcomes.listed(tx, organisation_id=organisation_id, state="open", most=MOST_OF_ONE + 1)
+    found, count, agreed = await tx.together(
+        rows_of(AGREEMENTS.agreements_listed(tx, **chosen, most=MOST_OF_ONE, before=0)),
+        AGREEMENTS.agreements_count(tx, **chosen),
+        outcomes.listed(tx, organisation_id=organisation_id, state="open", most=MOST_OF_ONE + 1),
+    )
     today = tx.today
     return {
-        "agreements": found,
-        "agreements_count": await AGREEMENTS.agreements_count(tx, **chosen),
+        "agreements": [listed(row) for row in found],
+        "agreements_count": count,
         "agreements_href": f"{PAGE}?organisation={organisation_id}",
         "agreement_new_href": f"/partners/organisations/{organisation_id}/agreements/new",
         "agreed_outcomes": [outcome_in_words(row, house, today) for row in agreed[:MOST_OF_ONE]],

@@ -27,7 +27,7 @@ async def show(request: Request) -> Response:
     """What can be taken away of what the list shows."""
     site, search = site_of(request), Search(request.query_params)
     async with site.database.reading() as tx:
-        total = await REGISTER.organisations_found(tx, **search.filters(tx))
+        total = await search.count(tx)
     asked = f"?{search.query}" if search.query else ""
     return site.page(
         request,

@@ -1,12 +1,15 @@
 """The list of organisations: what it may be asked for, as a page and for programs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chassis.database import rows_of
 from chassis.house import House
 from chassis.web import Site, give, new_key, signed_in, site_of
 from services.partners import tagging
@@ -28,11 +31,13 @@ async def organisations(request: Request) -> Response:
     site: Site = site_of(request)
     house: House = site.context.house
     search, person = Search(request.query_params), signed_in(request).id
-    async with site.database.reading() as tx:
-        total, rows, after = await search.page(tx)
-        tags = [dict(row) async for row in REGISTER.tags_all(tx, most=MOST_TAGS)]
-        views = [dict(row) async for row in REGISTER.views_of(tx, person_id=person, most=MOST_VIEWS)]
-        done = await tagging.done(tx, person, request.query_params.get("tagging", ""))
+    async with site.database.glance() as tx:
+        (total, rows, after), tags, views, done = await tx.together(
+            search.page(tx),
+            rows_of(REGISTER.tags_all(tx, most=MOST_TAGS)),
+            rows_of(REGISTER.views_of(tx, person_id=person, most=MOST_VIEWS)),
+            tagging.done(tx, person, request.query_params.get("tagging", "")),
+        )
     return site.page(
         request,
         "organisations.html",
@@ -55,19 +60,29 @@ async def organisations(request: Request) -> Response:
 
 def _choosers(house: House, search: Search, tags: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The filters, each with what may be chosen and what is."""
-    lists = {name: [(it.code, it.name) for it in house.lists[name].values()] for name in house.lists}
-    named = [(tag["key"], tag["name"]) for tag in tags]
+    lists = {name: tuple((it.code, it.name) for it in house.lists[name].values()) for name in house.lists}
+    named = tuple((tag["key"], tag["name"]) for tag in tags)
     return [
-        {"field": field, "label": label, "none": none, "options": options, "chosen": search[field]}
+        {
+            "field": field,
+            "label": label,
+            "none": none,
+            "options": options,
+            "chosen": _known(search[field], options),
+        }
         for field, label, none, options in (
             ("kind", "Kind", "All kinds", lists["kinds"]),
             ("area", "Area", "All areas", lists["areas"]),
             ("closeness", "How closely", "Any", lists["closeness"]),
             ("tag", "Tag", "Any or none", named),
-            ("state", "Open or closed", "Both", [("open", "Open"), ("closed", "Closed")]),
-            ("contact", "Contacts", "Any", [("none", "Nobody to write to")]),
+            ("state", "Open or closed", "Both", (("open", "Open"), ("closed", "Closed"))),
+            ("contact", "Contacts", "Any", (("none", "Nobody to write to"),)),
         )
     ]
+
+
+def _known(code: str, options: tuple[tuple[str, str], ...]) -> str:
+    return code if any(code == known for known, _ in options) else ""
 
 
 def _told(request: Request, done: tagging.Done | None) -> str | None:
@@ -76,28 +91,45 @@ def _told(request: Request, done: tagging.Done | None) -> str | None:
     return {"view": "The view is saved."}.get(request.query_params.get("done", ""))
 
 
-def _listed(row: Mapping[str, Any], house: House, today: date) -> dict[str, Any]:
-    found = Organisation.of(row)
-    return {
-        "id": found.id,
-        "href": f"{LIST}/{found.id}",
-        "name": found.name,
-        "kinds": words(house.lists["kinds"], found.kinds),
-        "areas": _areas(house, found.areas),
-        "closeness": word(house.lists["closeness"], found.closeness),
-        "contacts": row["contacts"],
-        "tags": row["tags"],
-        "state": "closed" if found.closed_by(today) else "open",
-    }
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of the list."""
+
+    id: UUID
+    name: str
+    kinds: str
+    areas: str
+    closeness: str
+    contacts: int
+    tags: Sequence[str]
+    closed: bool
+
+    @property
+    def href(self) -> str:
+        return f"{LIST}/{self.id}"
+
+
+def _listed(row: Mapping[str, Any], house: House, today: date) -> _Row:
+    return _Row(
+        id=row["id"],
+        name=row["name"],
+        kinds=", ".join(words(house.lists["kinds"], row["kinds"])),
+        areas=", ".join(_areas(house, row["areas"])),
+        closeness=word(house.lists["closeness"], row["closeness"]),
+        contacts=row["contacts"],
+        tags=row["tags"],
+        closed=row["closed_on"] is not None and row["closed_on"] <= today,
+    )
 
 
 def _areas(house: House, codes: Sequence[str]) -> list[str]:
     """Areas as a line of the list has room for."""
     areas = house.lists["areas"]
-    if len(areas) > FEW_AREAS and set(codes) >= set(areas):
+    if len(codes) <= FEW_AREAS:
+        return list(words(areas, codes))
+    if set(codes) >= set(areas):
         return ["All areas"]
-    named = list(words(areas, codes[:FEW_AREAS]))
-    return named if len(codes) <= FEW_AREAS else [*named, f"{len(codes) - FEW_AREAS} more"]
+    return [*words(areas, codes[:FEW_AREAS]), f"{len(codes) - FEW_AREAS} more"]
 
 
 async def api_organisations(request: Request) -> Response:

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import ChangedMeanwhile, NotFound, Refused
 from chassis.house import House
 from chassis.web import day, new_key, once, read_form, read_id, read_revision, see, site_of
@@ -228,8 +228,10 @@ def _chosen(asked: QueryParams | FormData) -> dict[str, Side]:
 
 async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) -> dict[str, Any]:
     """What an organisation's page says of it: what was merged into it, and where its work went, by and by."""
-    merged = [row async for row in MERGING.entries_merged_into(tx, id=organisation_id)]
-    chain = [row async for row in MERGING.chain_of(tx, id=organisation_id)]
+    merged, chain = await tx.together(
+        rows_of(MERGING.entries_merged_into(tx, id=organisation_id)),
+        rows_of(MERGING.chain_of(tx, id=organisation_id)),
+    )
     closed_on = chain[0]["closed_on"]
     gone = closed_on is not None and closed_on <= tx.today
     takers = {what: heir(chain, what, tx.today) for what in HandedOver} if gone else {}

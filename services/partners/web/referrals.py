@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
 from chassis.house import House
 from chassis.web import BadRequest, new_key, once, read_form, read_id, see, signed_in, site_of
@@ -183,10 +183,12 @@ def _need(house: House, code: str) -> str:
 
 async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) -> dict[str, Any]:
     """What the page of an organisation shows of referrals: the figures, and those that are not over."""
-    row = await REFERRALS.referrals_figures(tx, organisation_id=organisation_id)
     states = [state.value for state in OPEN]
     where = {"organisation_id": organisation_id, "states": states, "need": "", "after": None}
-    rows = [row async for row in REFERRALS.referrals_listed(tx, **where, most=FEW)]
+    row, rows = await tx.together(
+        REFERRALS.referrals_figures(tx, organisation_id=organisation_id),
+        rows_of(REFERRALS.referrals_listed(tx, **where, most=FEW)),
+    )
     return {
         "referrals_figures": _counted(row),
         "referrals_open": row["waiting"] + row["accepted"],

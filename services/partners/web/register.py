@@ -10,7 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound
 from chassis.house import Entry, House
 from chassis.web import Site, etag, give, new_key, read_id, see, site_of
@@ -86,42 +86,46 @@ async def organisation(request: Request) -> Response:
     """One organisation: what it is, whom we know there, and what happened. One that was merged leads on."""
     site: Site = site_of(request)
     house: House = site.context.house
-    async with site.database.reading() as tx:
-        row = await _found(tx, read_id(request))
-        if row["merged_into"]:
-            return see(f"{LIST}/{row['merged_into']}")
-        contacts = await _contacts(tx, row["id"], house)
-        of_timeline = await timeline.of_organisation(tx, house, row["id"])
-        of_referrals = await referrals.of_organisation(tx, house, row["id"])
-        letters = await QUERIES.letters_of(tx, organisation_id=row["id"])
-        lately = [each async for each in REGISTER.letters_lately_of(tx, organisation_id=row["id"], most=FEW)]
-        pledges = [each async for each in REGISTER.pledges_of(tx, organisation_id=row["id"], most=FEW)]
-        tags = [dict(each) async for each in REGISTER.tags_of(tx, organisation_id=row["id"])]
-        heard_at = await QUERIES.timeline_heard_at(tx)
-        merged = await merging.of_organisation(tx, house, row["id"])
-        agreed = await agreements.of_organisation(tx, house, row["id"])
-        offered = await directory.of_organisation(tx, house, row["id"])
+    id = read_id(request)
+    async with site.database.glance() as tx:
+        row, contacts, sections, letters, lately, pledges, tags, heard_at, merged = await tx.together(
+            _found(tx, id),
+            _contacts(tx, id, house),
+            _sections(tx, house, id),
+            QUERIES.letters_of(tx, organisation_id=id),
+            rows_of(REGISTER.letters_lately_of(tx, organisation_id=id, most=FEW)),
+            rows_of(REGISTER.pledges_of(tx, organisation_id=id, most=FEW)),
+            rows_of(REGISTER.tags_of(tx, organisation_id=id)),
+            QUERIES.timeline_heard_at(tx),
+            merging.of_organisation(tx, house, id),
+        )
+    if row["merged_into"]:
+        return see(f"{LIST}/{row['merged_into']}")
     return site.page(
         request,
         "organisation.html",
-        **agreed,
+        **sections,
         organisation=_in_words(row, house, tx.today),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
         cards_href=f"{LIST}/{row['id']}/contacts.vcf",
-        **of_timeline,
-        **of_referrals,
-        letters_figures=dict(letters),
+        letters_figures=letters,
         letters=[{**_short(each), "status": _STATES.get(each["kind"], "unknown")} for each in lately],
         pledges=[_short(each) for each in pledges],
         tags=tags,
         merging=merged,
         revision=row["version"],
         as_of=heard_at,
-        **offered,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
         undo=_undo(request, contacts),
     )
+
+
+async def _sections(tx: Transaction, house: House, id: UUID) -> dict[str, Any]:
+    """What each other part of the register shows of an organisation."""
+    parts = (timeline, agreements, referrals, directory)
+    shown = await tx.together(*(part.of_organisation(tx, house, id) for part in parts))
+    return {name: value for section in shown for name, value in section.items()}
 
 
 def _undo(request: Request, contacts: list[Contact]) -> str | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from starlette.datastructures import QueryParams
 
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.web import BadRequest
 from services.partners.domain import folded
 from services.partners.queries import REGISTER
@@ -54,7 +54,7 @@ class Search:
         return urlencode(self.asked)
 
     def filters(self, tx: Transaction) -> dict[str, Any]:
-        """The parameters of the two statements that list and count."""
+        """The parameters of the statements that list and count."""
         words = folded(self["q"]).split()
         return {
             "patterns": patterns_of(self["q"]),
@@ -66,12 +66,18 @@ class Search:
 
     async def page(self, tx: Transaction) -> tuple[int, list[Any], UUID | None]:
         """How many are found in all, those of this page, and after which one the next page begins."""
-        filters = self.filters(tx)
-        total = await REGISTER.organisations_found(tx, **filters)
-        listed = REGISTER.organisations_listed(tx, **filters, after=self.after, most=PAGE + 1)
-        rows = [row async for row in listed]
+        total, rows = await self._found(tx, self.after, PAGE + 1)
         more = len(rows) > PAGE
         return total, rows[:PAGE], rows[PAGE - 1]["id"] if more else None
+
+    async def count(self, tx: Transaction) -> int:
+        """How many are found."""
+        total, _ = await self._found(tx, None, 0)
+        return total
+
+    async def _found(self, tx: Transaction, after: UUID | None, most: int) -> tuple[int, list[Any]]:
+        rows = await rows_of(REGISTER.organisations_page(tx, **self.filters(tx), after=after, most=most))
+        return rows[0]["total"], [row for row in rows if row["id"]]
 
     async def first(self, tx: Transaction, most: int) -> list[Any]:
         """All that are found, up to a number."""
