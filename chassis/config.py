@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
@@ -283,6 +284,7 @@ def _check_range(f: "dataclasses.Field[Any]", value: Any) -> None:
         raise SettingsError(f"{name} must be at most {most} ({unit}).")
 
 
+@lru_cache(maxsize=1_000)
 def is_loopback(host: str) -> bool:
     """Whether a name or an address is of this computer alone."""
     try:

@@ -24,9 +24,21 @@ _MOST_REMEMBERED = 500
 _OURS = Path(__file__).parents[1] / "templates"
 
 
+class _Environment(jinja2.Environment):
+    """Looks for ``row.name`` in a mapping first, where it almost always is, instead of after an error."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict:
+            return obj[attribute] if attribute in obj else super().getattr(obj, attribute)
+        try:
+            return getattr(obj, attribute)
+        except AttributeError:
+            return super().getattr(obj, attribute)
+
+
 def environment(house: House, sections: Sequence[Section], *folders: Path) -> jinja2.Environment:
     """Templates: the given folders first, then the chassis's own."""
-    made = jinja2.Environment(
+    made = _Environment(
         loader=jinja2.FileSystemLoader([*folders, _OURS]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,

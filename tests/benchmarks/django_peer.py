@@ -17,8 +17,8 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.wsgi import get_wsgi_application
-from django.db import connection, models
-from django.db.models import Count, Max, OuterRef, Q, Subquery
+from django.db import connection
+from django.db.models import Count, Func, Max, OuterRef, Q, Subquery, TextField
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.shortcuts import get_object_or_404, render
@@ -48,7 +48,7 @@ settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
     DATABASES={"default": _database(os.environ["PEER_DATABASE_URL"])},
-    INSTALLED_APPS=["django.contrib.sessions", "django.contrib.postgres"],
+    INSTALLED_APPS=["django.contrib.sessions", "django.contrib.postgres", "tests.benchmarks.django_register"],
     SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
     MIDDLEWARE=[
         "django.middleware.security.SecurityMiddleware",
@@ -68,7 +68,18 @@ settings.configure(
 )
 django.setup()
 
-PAGE, TIMELINE = 50, 200
+from tests.benchmarks.django_register.models import (  # noqa: E402 - Django must be set up
+    Contact,
+    Entry,
+    Organisation,
+    Referral,
+    Tag,
+    View,
+)
+
+PAGE, TIMELINE, FEW = 50, 12, 5
+OPEN = ["made", "accepted"]
+PERSON = "0134c1e9-0100-7a11-8a6f-3a1f6f3d2b10"
 HOUSE = read_house(EXAMPLES / "house.toml")
 SECTIONS = (
     ("/partners", "Partners"),
@@ -78,73 +89,25 @@ SECTIONS = (
 )
 
 
-class Organisation(models.Model):
-    """A body of the register."""
-
-    id = models.UUIDField(primary_key=True)
-    identifier = models.TextField()
-    name = models.TextField()
-    listed_as = models.TextField()
-    searched = models.TextField()
-    kinds = ArrayField(models.TextField())
-    areas = ArrayField(models.TextField())
-    closeness = models.TextField()
-    opened_on = models.DateField(null=True)
-    closed_on = models.DateField(null=True)
-    successor = models.ForeignKey("self", models.PROTECT, null=True)
-
-    class Meta:
-        app_label, managed, db_table = "peer", False, "organisations"
-
-
-class Contact(models.Model):
-    """Somebody there."""
-
-    id = models.UUIDField(primary_key=True)
-    organisation = models.ForeignKey(Organisation, models.PROTECT)
-    role = models.TextField()
-    name = models.TextField()
-    channel = models.TextField()
-    email = models.TextField(null=True)
-    postal_address = ArrayField(models.TextField())
-    postcode = models.TextField(null=True)
-    source = models.TextField()
-    listed_on = models.DateField()
-    withdrawn_on = models.DateField(null=True)
-
-    class Meta:
-        app_label, managed, db_table = "peer", False, "contacts"
-
-
-class Entry(models.Model):
-    """Something that happened."""
-
-    id = models.UUIDField(primary_key=True)
-    organisation = models.ForeignKey(Organisation, models.PROTECT)
-    happened_at = models.DateTimeField()
-    kind = models.TextField()
-    what = models.TextField()
-    detail = models.TextField()
-    letter_id = models.UUIDField(null=True)
-    heard_at = models.DateTimeField()
-
-    class Meta:
-        app_label, managed, db_table = "peer", False, "timeline"
-
-
 def organisations(request: HttpRequest) -> HttpResponse:
     """The list, searched."""
     q = request.GET.get("q", "")
-    found = Organisation.objects.all()
+    found = Organisation.objects.filter(merged_into=None)
     for word in folded(q).split():
         found = found.filter(searched__contains=word)
+    # By the same index as ours.
+    grams = sorted({word[at : at + 3] for word in folded(q).split() for at in range(len(word) - 2)})
+    if grams:
+        made = Func("searched", function="grams", output_field=ArrayField(TextField()))
+        found = found.alias(grams=made).filter(grams__contains=grams)
     for name in ("kind", "area"):
         if code := request.GET.get(name):
             found = found.filter(**{f"{name}s__contains": [code]})
     total = found.count()
     known = Contact.objects.filter(organisation=OuterRef("pk"), withdrawn_on=None).values("organisation")
     contacts = Coalesce(Subquery(known.annotate(count=Count("pk")).values("count")), 0)
-    rows = list(found.annotate(contacts=contacts).order_by("listed_as", "id")[: PAGE + 1])
+    listed = found.annotate(contacts=contacts).prefetch_related("tags").order_by("listed_as", "id")
+    rows = list(listed[: PAGE + 1])
     for row in rows:
         _in_words(row)
     filters = [
@@ -153,7 +116,19 @@ def organisations(request: HttpRequest) -> HttpResponse:
         ("closeness", "How closely", HOUSE.lists["closeness"].values()),
     ]
     after = f"?q={q}&after={rows[PAGE - 1].id}" if len(rows) > PAGE else ""
-    return _page(request, "list.html", rows=rows[:PAGE], total=total, q=q, filters=filters, next=after)
+    return _page(
+        request,
+        "list.html",
+        rows=rows[:PAGE],
+        total=total,
+        q=q,
+        filters=filters,
+        tags=list(Tag.objects.filter(organisations__isnull=False).distinct().order_by("key")[:200]),
+        views=View.objects.filter(Q(shared=True) | Q(person_id=PERSON), deleted_at=None).order_by("name")[
+            :50
+        ],
+        next=after,
+    )
 
 
 def organisation(request: HttpRequest, id: Any) -> HttpResponse:
@@ -166,6 +141,9 @@ def organisation(request: HttpRequest, id: Any) -> HttpResponse:
         acknowledged=Count("letter_id", distinct=True, filter=acknowledged),
         answered=Count("letter_id", distinct=True, filter=Q(kind="letter_answered")),
     )
+    lately = entries.filter(letter_id__isnull=False, kind__startswith="letter_")
+    last = lately.order_by("letter_id", "-happened_at", "-id").distinct("letter_id")
+    referrals = Referral.objects.filter(organisation=found)
     return _page(
         request,
         "organisation.html",
@@ -173,6 +151,19 @@ def organisation(request: HttpRequest, id: Any) -> HttpResponse:
         contacts=found.contact_set.order_by("role", "name"),
         timeline=entries.order_by("-happened_at", "-id")[:TIMELINE],
         letters=letters,
+        letters_lately=Entry.objects.filter(pk__in=last.values("pk")).order_by("-happened_at")[:FEW],
+        pledges=entries.filter(kind="contribution_pledged").order_by("-happened_at")[:FEW],
+        tags=found.tags.order_by("key"),
+        merged=found.merged.order_by("listed_as"),
+        agreements=found.agreement_set.order_by("-changed_at")[:FEW],
+        outcomes=found.outcome_set.filter(state="open").order_by("due_on")[:FEW],
+        referrals=referrals.aggregate(
+            made=Count("pk"),
+            open=Count("pk", filter=Q(state__in=OPEN)),
+            helped=Count("pk", filter=Q(state="helped")),
+        ),
+        referrals_open=referrals.filter(state__in=OPEN).order_by("-made_at")[:FEW],
+        services=found.service_set.filter(retired_at=None).order_by("listed_as")[:FEW],
         as_of=Entry.objects.aggregate(at=Max("heard_at"))["at"],
     )
 
