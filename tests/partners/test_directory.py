@@ -504,7 +504,7 @@ async def test_with_a_fault_nothing_is_taken_in(register: Database, trust: UUID)
     bad += f"{TRUST['identifier']},Lost,It,money,Free,,active\n"
     faults = await import_services(register, (header + good + bad).encode())
     assert [(fault.line, fault.fault) for fault in faults] == [
-        (3, "There is no such body."),
+        (3, "There is no such organisation."),
         (4, "Nobody could find this service."),
     ]
     assert await rows(register, "SELECT * FROM offered_services") == []

@@ -454,7 +454,7 @@ async def test_a_loop_is_closed_when_it_is_known_whether_it_helped(
     assert "40% of loops are closed: 2 of 5" in text
     assert "Housing 6 1 2 of 5 40%" in text
     assert f"{TRUST['name']} 6 1 2 of 5 40%" in text
-    assert "Health care 1 0 0 of 0 —" in text
+    assert "Health 1 0 0 of 0 —" in text
     listed = (await staff.get(f"{MOUNT}/referrals?state=closed")).text
     assert set(re.findall(r">(SG-\d)<", listed)) == {"SG-2", "SG-3"}
     needed = (await staff.get(f"{MOUNT}/referrals?need=health")).text
