@@ -1,4 +1,4 @@
-"""Closing a body: when, who took over, and what of its letters, referrals, agreements and services goes there.
+"""Closing a body: when, who took over, and what of its letters, referrals, agreements, services goes there.
 
 What is not handed over ends. Whoever keeps referrals, agreements or services carries that out by a
 ``Handover``; whoever sends letters, by what is announced. No body succeeds itself, by and by either.
