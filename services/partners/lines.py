@@ -73,7 +73,7 @@ def ring(line: int) -> Fault:
         line=line,
         column="successor",
         fault="Whoever follows the successors from here never comes to an end.",
-        cure="Name the body that took over in the end, and leave its own successor empty.",
+        cure="Name the organisation that took over in the end, and leave its own successor empty.",
     )
 
 

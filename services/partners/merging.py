@@ -151,7 +151,7 @@ async def refuse_ring(tx: Transaction, stays: Organisation, goes: Organisation) 
         Refused: says which of the two took over.
     """
     if goes.id in {row["id"] async for row in MERGING.chain_of(tx, id=stays.id)}:
-        what = f"{goes.name} took over from {stays.name}, so they are two bodies."
+        what = f"{goes.name} took over from {stays.name}, so they are two organisations."
         raise Refused(what, "If they are the same after all, reopen the one that was closed first.")
 
 

@@ -134,10 +134,6 @@ WHERE id = :id AND erased_at IS NULL RETURNING *;
 -- No list brings this address back by itself.
 INSERT INTO erased_addresses (digest, erased_at) VALUES (:digest, :now) ON CONFLICT (digest) DO NOTHING;
 
--- name: address_was_erased$
--- Whether whoever had the address with this digest was forgotten.
-SELECT EXISTS (SELECT 1 FROM erased_addresses WHERE digest = :digest);
-
 -- name: may_sign_in$
 -- Whether any of these may still sign in.
 SELECT EXISTS (SELECT 1 FROM people WHERE id = ANY(:ids::uuid[]) AND barred_at IS NULL);

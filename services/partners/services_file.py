@@ -120,7 +120,7 @@ async def _services_of(tx: Transaction, rows: list[Row]) -> tuple[list[OfferedSe
         if body is None:
             cure = "Import the list of partners first, or correct the identifier."
             faults.append(
-                Fault(line=row.line, column="identifier", fault="There is no such body.", cure=cure)
+                Fault(line=row.line, column="identifier", fault="There is no such organisation.", cure=cure)
             )
         elif (body, row.cells["name"]) not in known:
             known.add((body, row.cells["name"]))

@@ -107,8 +107,6 @@ def _fates_of(items: Iterable[Item]) -> Iterator[tuple[Any, ...]]:
             yield _fate(0, NOTICE, name=item.kind, reason=item.notice)
 
 
-#: Columns that a table has as lists.
-_LISTS = ("kinds", "areas", "postal_address", "contact_address")
 _COLUMNS = ("import_id", "line", "organisation_id", "contact_id", *lines.COLUMNS, "email_digest")
 
 

@@ -52,8 +52,6 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 _POST = ("POST",)
 
-#: What the paths of pages for people outside begin with.
-
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""

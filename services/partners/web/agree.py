@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import SECRET_ADDRESS, new_key, once, read_form, see, site_of
+from chassis.web import SECRET_ADDRESS, fault_of, new_key, once, read_form, see, site_of
 from services.partners import agreements
 from services.partners.agreements import SIGN, Signer
 from services.partners.terms import TEXTS, Side, Terms
@@ -45,10 +45,7 @@ async def sign(request: Request) -> Response:
     except agreements.Incomplete:
         return await _page(request, status=409, stuck=True, values=values)
     except Refused as refused:
-        if not refused.field:
-            raise
-        faults = {refused.field: {"fault": refused.what, "cure": refused.cure}}
-        return await _page(request, status=refused.status, values=values, faults=faults)
+        return await _page(request, status=refused.status, values=values, faults=fault_of(refused))
 
 
 async def as_pdf(request: Request) -> Response:

@@ -18,6 +18,7 @@ from chassis.web import (
     PDF,
     PNG,
     BadRequest,
+    fault_of,
     new_key,
     once,
     read_form,
@@ -255,9 +256,8 @@ async def _again(request: Request, id: UUID, form: Any, refused: Refused) -> Res
     async with site.database.reading() as tx:
         shown = await _shown(tx, await agreement_of(tx, id))
     values = {name: value for name, value in form.items() if isinstance(value, str)}
-    faults = {refused.field: {"fault": refused.what, "cure": refused.cure}}
     return site.page(request, "agreement.html", status=refused.status, **shown, key=new_key(request),
-                     faults=faults, values=values)  # fmt: skip
+                     faults=fault_of(refused), values=values)  # fmt: skip
 
 
 async def offer(request: Request) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Refused
-from chassis.web import new_key, once, read_form, read_id, read_revision, see, site_of
+from chassis.web import fault_of, new_key, once, read_form, read_id, read_revision, see, site_of
 from services.partners.closing import HANDOVERS, close, reopen
 from services.partners.domain import HandedOver, Organisation
 from services.partners.queries import QUERIES
@@ -115,7 +115,7 @@ async def do_close(request: Request) -> Response:
         changed = isinstance(refused, ChangedMeanwhile)
         if not (refused.field or changed):
             raise
-        faults = {} if changed else {refused.field: {"fault": refused.what, "cure": refused.cure}}
+        faults = {} if changed else fault_of(refused)
         async with site.database.reading() as tx:
             known = await open_entry(tx, id)
             return await _form(request, tx, known, values, faults, changed=changed, status=refused.status)

@@ -17,6 +17,7 @@ from chassis.house import House
 from chassis.web import (
     Difference,
     differences,
+    fault_of,
     new_key,
     once,
     read_form,
@@ -72,11 +73,9 @@ async def begin(request: Request) -> Response:
     try:
         return await once(request, site_of(request).database, str(form.get("key", "")), act)
     except Refused as refused:
-        if not refused.field:
-            raise
+        faults = fault_of(refused)
         async with site_of(request).database.reading() as tx:
             organisation = await _organisation(tx, id)
-        faults = {refused.field: {"fault": refused.what, "cure": refused.cure}}
         return _new(request, organisation, {"title": title}, faults, refused.status)
 
 

@@ -41,9 +41,10 @@ from services.partners.formats import FORMATS, Format, header_of, recognised
 from services.partners.imports import OPEN, TAKE_FILES, Defaults, File, State
 from services.partners.partners_file import WORDS
 from services.partners.queries import IMPORTS
+from services.partners.web.wording import LIST as ORGANISATIONS
+from services.partners.web.wording import word
 
 LIST = "/partners/imports"
-ORGANISATIONS = "/partners/organisations"
 
 #: Lines on one page of a report, and files on the list.
 PAGE, MOST = 50, 50
@@ -529,7 +530,7 @@ async def _missing(
             {
                 **row,
                 "href": f"{ORGANISATIONS}/{row['organisation_id']}",
-                "role": roles[row["role"]].name if row["role"] in roles else row["role"],
+                "role": word(roles, row["role"]),
             }
             for row in found
         ]

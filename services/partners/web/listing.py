@@ -1,4 +1,4 @@
-"""The list of organisations: what it may be asked for, as a page and for programs."""
+"""The list of organisations, as a page and for programs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -179,7 +179,8 @@ async def do(request: Request) -> Response:
         if other_id is None or form.get("survives") not in ("this", "other"):
             raise Refused("The form has lost which two entries it is about.", "Begin again.")
         if form.get("confirm") != "yes":
-            raise Refused("You have not said that they are the same body.", "Go back and tick the box.")
+            what = "You have not said that they are the same organisation."
+            raise Refused(what, "Go back and tick the box.")
         surviving, losing = _sides(form, id, other_id)
         seen = (read_revision(form), read_revision(form, "other_revision"))
         await merge(tx, surviving, losing, _chosen(form), versions=seen)

@@ -40,7 +40,9 @@ from services.partners.meetings import as_calendar
 from services.partners.queries import QUERIES, TIMELINE
 from services.partners.timeline import KINDS, Entry, Kind
 from services.partners.web.entry_form import LABELS, read_entry, typed, values_of
-from services.partners.web.timeline import ENTRIES, ORGANISATIONS, author
+from services.partners.web.timeline import ENTRIES, author
+from services.partners.web.wording import LIST as ORGANISATIONS
+from services.partners.web.wording import word
 
 _FILES = (PDF, PNG, JPEG, DOCX, CSV)
 #: Files beside one entry.
@@ -102,8 +104,7 @@ def _named(house: House, row: Mapping[str, Any]) -> str:
     """Somebody who took part: ours by name, a contact with their role."""
     if row["ours"]:
         return f"{row['name']} ({house.short_name})"
-    roles = house.lists["contact_roles"]
-    return f"{row['name']} ({roles[row['role']].name if row['role'] in roles else row['role']})"
+    return f"{row['name']} ({word(house.lists['contact_roles'], row['role'])})"
 
 
 def _file(href: str, file: Any) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from starlette.responses import Response
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
 from chassis.house import House
-from chassis.web import BadRequest, new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import BadRequest, fault_of, new_key, once, read_form, read_id, see, signed_in, site_of
 from services.partners import referrals
 from services.partners.queries import QUERIES, REFERRALS
 from services.partners.referrals import OPEN, STAGES, Figures, State
+from services.partners.web.wording import LIST as ORGANISATIONS
+from services.partners.web.wording import word
 
 LIST = "/partners/referrals"
-ORGANISATIONS = "/partners/organisations"
 
 #: Referrals on one page of the list, and on an organisation's own page; partners and needs in a table.
 PAGE, FEW, MOST = 50, 5, 100
@@ -178,7 +179,7 @@ def _reference(row: Mapping[str, Any]) -> str:
 
 
 def _need(house: House, code: str) -> str:
-    return house.lists["needs"][code].name if code in house.lists["needs"] else code
+    return word(house.lists["needs"], code)
 
 
 async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) -> dict[str, Any]:
@@ -210,7 +211,7 @@ def _page(
 ) -> Response:
     state, href = State(row["state"]), f"{LIST}/{row['id']}"
     stage, roles = STAGES[state], house.lists["contact_roles"]
-    role = roles[row["contact_role"]].name if row["contact_role"] in roles else row["contact_role"]
+    role = word(roles, row["contact_role"])
     by_them = state in referrals.ANSWERS and row["changed_by"] is None
     shown = {"faults": {}, "values": {"reason": ""}, **said}
     return site_of(request).page(
@@ -298,9 +299,7 @@ async def make(request: Request) -> Response:
     try:
         return await once(request, site_of(request).database, str(form.get("key", "")), act)
     except Refused as refused:
-        if not refused.field:
-            raise
-        faults = {refused.field: {"fault": refused.what, "cure": refused.cure}}
+        faults = fault_of(refused)
         async with site_of(request).database.reading() as tx:
             return await _form(request, tx, id, typed, faults=faults, status=refused.status)
 
@@ -342,7 +341,7 @@ async def _form(
         contacts=[
             {
                 "id": str(each["id"]),
-                "role": roles[each["role"]].name if each["role"] in roles else each["role"],
+                "role": word(roles, each["role"]),
                 "name": each["name"],
                 "email": each["email"],
             }
@@ -377,7 +376,7 @@ async def record(request: Request) -> Response:
     except Refused as refused:
         if refused.field != "reason":
             raise
-        faults = {"reason": {"fault": refused.what, "cure": refused.cure}}
+        faults = fault_of(refused)
         async with site_of(request).database.reading() as tx:
             row, said = await _found(tx, id), {"faults": faults, "values": {"reason": reason}}
             return _page(request, row, tx.context.house, status=refused.status, **said)

@@ -16,8 +16,8 @@ from chassis.web import BadRequest, read_id, site_of
 from services.partners import timeline
 from services.partners.queries import QUERIES
 from services.partners.timeline import GROUPS, KINDS, Kind
+from services.partners.web.wording import LIST as ORGANISATIONS
 
-ORGANISATIONS = "/partners/organisations"
 ENTRIES = "/partners/timeline"
 #: Where a letter is shown, and a referral.
 LETTER, REFERRALS = "/letters/letters", "/partners/referrals"
