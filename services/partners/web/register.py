@@ -17,26 +17,14 @@ from chassis.web import Site, etag, give, new_key, read_id, see, site_of
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES, REGISTER
-from services.partners.web import agreements, directory, merging, referrals, timeline
+from services.partners.web import agreements, directory, due, letters, merging, referrals, timeline
 from services.partners.web.documents import WholeOrganisationDocument
-from services.partners.web.timeline import LETTER
 from services.partners.web.wording import API_LIST, LIST, MOUNT, today, word, words
 
 CONTACTS = f"{MOUNT}/contacts"
 
 #: The newest entries of a timeline that a program is told, and those of all that the first page shows.
 TIMELINE, LATELY = 200, 10
-#: The newest letters and pledges that an organisation's page shows beside its timeline.
-FEW = 5
-
-#: How a letter looks by the last that happened to it.
-_STATES = {
-    "letter_sent": "silent",
-    "letter_failed": "failed",
-    "letter_acknowledged": "acknowledged",
-    "letter_answered": "answered",
-}
-
 _DONE = {
     "registered": "Entered in the register. Next, say whom one may write to there.",
     "saved": "Saved.",
@@ -93,9 +81,7 @@ async def organisation(request: Request) -> Response:
         contacts = await _contacts(tx, row["id"], house)
         of_timeline = await timeline.of_organisation(tx, house, row["id"])
         of_referrals = await referrals.of_organisation(tx, house, row["id"])
-        letters = await QUERIES.letters_of(tx, organisation_id=row["id"])
-        lately = [each async for each in REGISTER.letters_lately_of(tx, organisation_id=row["id"], most=FEW)]
-        pledges = [each async for each in REGISTER.pledges_of(tx, organisation_id=row["id"], most=FEW)]
+        of_letters = await letters.of_organisation(tx, house, row["id"])
         tags = [dict(each) async for each in REGISTER.tags_of(tx, organisation_id=row["id"])]
         heard_at = await QUERIES.timeline_heard_at(tx)
         merged = await merging.of_organisation(tx, house, row["id"])
@@ -110,9 +96,8 @@ async def organisation(request: Request) -> Response:
         cards_href=f"{LIST}/{row['id']}/contacts.vcf",
         **of_timeline,
         **of_referrals,
-        letters_figures=dict(letters),
-        letters=[{**_short(each), "status": _STATES.get(each["kind"], "unknown")} for each in lately],
-        pledges=[_short(each) for each in pledges],
+        **of_letters,
+        due=due.of_organisation({**agreed, **of_timeline, **of_referrals}, today(tx)),
         tags=tags,
         merging=merged,
         revision=row["version"],
@@ -131,11 +116,6 @@ def _undo(request: Request, contacts: list[Contact]) -> str | None:
         return None
     found = (each.id for each in contacts if str(each.id) == asked.get("contact"))
     return next((f"{CONTACTS}/{id}/relist" for id in found), None)
-
-
-def _short(row: Mapping[str, Any]) -> dict[str, Any]:
-    href = f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None
-    return {"at": row["happened_at"], "what": row["what"], "href": href}
 
 
 async def _found(tx: Transaction, id: UUID) -> Any:
@@ -185,6 +165,7 @@ def _closeness(house: House, code: str) -> str:
 
 def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
     return {
+        "id": contact.id,
         "name": contact.name,
         "role": word(house.lists["contact_roles"], contact.role),
         "channel": word(house.lists["channels"], contact.channel).lower(),
