@@ -18,6 +18,9 @@ FLAGS = [
     "--disable-sync",
 ]
 
+#: What a server says no with where somebody is to look again; the browser's console tells of each.
+_ANSWERS = ("404", "409", "422")
+
 #: The screen of a phone.
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
@@ -41,20 +44,21 @@ def opened(browser: Browser, kept: StorageState | None, screen: ViewportSize | N
         viewport=screen or {"width": 1280, "height": 900},
         storage_state=kept,
     )
+    context.set_default_timeout(8_000)
     opened = context.new_page()
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
     yield opened
     context.close()
-    assert not [text for text in complaints if "404" not in text and "422" not in text], complaints
+    assert [text for text in complaints if not any(status in text for status in _ANSWERS)] == []
 
 
-def eventually_mailed(page: Page, running: Running, subject: str) -> str:
-    """The words of the newest message with this subject in the mail box."""
+def eventually_mailed(page: Page, running: Running, subject: str, to: str = "") -> str:
+    """The words of the newest message with this subject in the mail box, to this address if one is given."""
     for _ in range(50):
         page.goto(running.url + "/mail")
-        found = page.get_by_role("link", name=re.compile(subject))
+        found = page.get_by_role("row").filter(has_text=to).get_by_role("link", name=re.compile(subject))
         if found.count():
             found.first.click()
             return page.locator("main").inner_text()
