@@ -190,11 +190,10 @@ function follow(region) {
 
   function connect() {
     source = new EventSource(stream);
-    let lost = false;
-    source.onopen = () => { wait = FIRST_WAIT_MS; if (lost) renew(); lost = false; };
+    // What happened before the stream was open, it does not tell.
+    source.onopen = () => { wait = FIRST_WAIT_MS; renew(); };
     source.onmessage = renew;
     source.onerror = () => {
-      lost = true;
       if (source.readyState !== EventSource.CLOSED || finished) return;
       setTimeout(() => { renew(); connect(); }, wait * (0.5 + Math.random()));
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);

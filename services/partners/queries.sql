@@ -132,13 +132,6 @@ ORDER BY t.happened_at DESC, t.id DESC LIMIT :most;
 -- When something was last heard from another service.
 SELECT max(heard_at) FROM timeline WHERE kind LIKE 'letter%' OR kind = 'contribution_pledged';
 
--- name: letters_of^
--- How many letters to an organisation were sent, acknowledged and answered.
-SELECT count(DISTINCT letter_id) FILTER (WHERE kind = 'letter_sent') AS sent,
-       count(DISTINCT letter_id) FILTER (WHERE kind IN ('letter_acknowledged', 'letter_answered')) AS acknowledged,
-       count(DISTINCT letter_id) FILTER (WHERE kind = 'letter_answered') AS answered
-FROM timeline WHERE organisation_id = :organisation_id;
-
 -- name: enter_head!
 -- Note how far a service's chain went in a week. What was heard first stands.
 INSERT INTO chain_heads (week, service, number, digest, heard_at)

@@ -135,6 +135,18 @@ WITH found AS MATERIALIZED (
 SELECT n.total, page.* FROM (SELECT count(*) AS total FROM found) AS n LEFT JOIN page ON true
 ORDER BY page.listed_as, page.id;
 
+-- name: letters_by_contact
+-- How many letters went to each contact of an organisation and what came of them, and when each last happened.
+SELECT contact_id,
+       count(DISTINCT letter_id) FILTER (WHERE kind = 'letter_sent') AS sent,
+       count(DISTINCT letter_id) FILTER (WHERE kind IN ('letter_acknowledged', 'letter_answered')) AS acknowledged,
+       count(DISTINCT letter_id) FILTER (WHERE kind = 'letter_answered') AS answered,
+       max(happened_at) FILTER (WHERE kind = 'letter_sent') AS sent_at,
+       max(happened_at) FILTER (WHERE kind = 'letter_failed') AS failed_at,
+       max(happened_at) FILTER (WHERE kind = 'letter_acknowledged') AS acknowledged_at,
+       max(happened_at) FILTER (WHERE kind = 'letter_answered') AS answered_at
+FROM timeline WHERE organisation_id = :organisation_id AND kind LIKE 'letter\_%' GROUP BY contact_id;
+
 -- name: letters_lately_of
 -- The newest letters to an organisation, each with the last that happened to it.
 SELECT letter_id, kind, what, happened_at FROM (

@@ -1,27 +1,15 @@
 """In a real browser: signing in, the board, a letter, an answer, and the board that changes by itself."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.journeys.browsing import eventually_mailed, opened, signed_in
 from tests.journeys.running import Running
-
-#: Chromium must not look for anything outside: the suite runs without a network.
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 #: Every page that has an address one can type.
 PATHS = (
@@ -46,75 +34,10 @@ PATHS = (
 )
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    home = tmp_path_factory.mktemp("journey") / "home"
-    with Running(home, "--example") as started:
-        started.wait_until_ready()
-        started.wait_for_words("Later: ask for a link")  # the last of what the start says
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "Chromium is missing. Install it: apt-get install chromium"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def staff(browser: Browser, running: Running) -> StorageState:
-    """What a browser keeps in which a member of staff has used the link that was printed at the start."""
-    return signed_in(browser, running.link("Staff"))
-
-
-def signed_in(browser: Browser, link: str) -> StorageState:
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(link)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("link", name="Your account")).to_be_visible()
-    kept = context.storage_state()
-    context.close()
-    return kept
-
-
-@pytest.fixture
-def page(browser: Browser, staff: StorageState) -> Iterator[Page]:
-    """A page of staff."""
-    yield from opened(browser, staff)
-
-
-@pytest.fixture
-def stranger(browser: Browser) -> Iterator[Page]:
-    """A page of somebody who has not signed in, on a phone."""
-    yield from opened(browser, None, {"width": 390, "height": 844})
-
-
 @pytest.fixture
 def ops(browser: Browser, running: Running) -> Iterator[Page]:
     """A page of whoever administers people."""
     yield from opened(browser, signed_in(browser, running.link("Operations")))
-
-
-def opened(browser: Browser, kept: StorageState | None, screen: ViewportSize | None = None) -> Iterator[Page]:
-    """A page that fails the test when a script fails or the browser blocks something of ours."""
-    context = browser.new_context(
-        locale="en-GB",
-        timezone_id="Europe/London",
-        viewport=screen or {"width": 1280, "height": 900},
-        storage_state=kept,
-    )
-    opened = context.new_page()
-    complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-    yield opened
-    context.close()
-    assert not [text for text in complaints if "404" not in text and "422" not in text], complaints
 
 
 def open_board(page: Page, running: Running) -> None:
@@ -246,18 +169,6 @@ def test_one_signs_in_by_the_code_in_the_mail(page: Page, stranger: Page, runnin
     stranger.get_by_role("button", name="Sign in").click()
     expect(stranger.get_by_role("heading", level=1)).to_contain_text("Letters")
     assert stranger.url.endswith("/letters/")
-
-
-def eventually_mailed(page: Page, running: Running, subject: str) -> str:
-    """The words of the newest message with this subject in the mail box."""
-    for _ in range(50):
-        page.goto(running.url + "/mail")
-        found = page.get_by_role("link", name=re.compile(subject))
-        if found.count():
-            found.first.click()
-            return page.locator("main").inner_text()
-        page.wait_for_timeout(200)
-    raise AssertionError(f"no message says “{subject}”")
 
 
 def sets_up_a_second_factor(page: Page) -> None:

@@ -17,26 +17,14 @@ from chassis.web import Site, etag, give, new_key, read_id, see, site_of
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES, REGISTER
-from services.partners.web import agreements, directory, merging, referrals, timeline
+from services.partners.web import agreements, directory, due, letters, merging, referrals, timeline
 from services.partners.web.documents import WholeOrganisationDocument
-from services.partners.web.timeline import LETTER
 from services.partners.web.wording import API_LIST, LIST, MOUNT, word, words
 
 CONTACTS = f"{MOUNT}/contacts"
 
 #: The newest entries of a timeline that a program is told, and those of all that the first page shows.
 TIMELINE, LATELY = 200, 10
-#: The newest letters and pledges that an organisation's page shows beside its timeline.
-FEW = 5
-
-#: How a letter looks by the last that happened to it.
-_STATES = {
-    "letter_sent": "silent",
-    "letter_failed": "failed",
-    "letter_acknowledged": "acknowledged",
-    "letter_answered": "answered",
-}
-
 _DONE = {
     "registered": "Entered in the register. Next, say whom one may write to there.",
     "saved": "Saved.",
@@ -88,13 +76,10 @@ async def organisation(request: Request) -> Response:
     house: House = site.context.house
     id = read_id(request)
     async with site.database.glance() as tx:
-        row, contacts, sections, letters, lately, pledges, tags, heard_at, merged = await tx.together(
+        row, contacts, sections, tags, heard_at, merged = await tx.together(
             _found(tx, id),
             _contacts(tx, id, house),
             _sections(tx, house, id),
-            QUERIES.letters_of(tx, organisation_id=id),
-            rows_of(REGISTER.letters_lately_of(tx, organisation_id=id, most=FEW)),
-            rows_of(REGISTER.pledges_of(tx, organisation_id=id, most=FEW)),
             rows_of(REGISTER.tags_of(tx, organisation_id=id)),
             QUERIES.timeline_heard_at(tx),
             merging.of_organisation(tx, house, id),
@@ -108,9 +93,7 @@ async def organisation(request: Request) -> Response:
         organisation=_in_words(row, house, tx.today),
         contacts=[_contact_in_words(contact, house) for contact in contacts],
         cards_href=f"{LIST}/{row['id']}/contacts.vcf",
-        letters_figures=letters,
-        letters=[{**_short(each), "status": _STATES.get(each["kind"], "unknown")} for each in lately],
-        pledges=[_short(each) for each in pledges],
+        due=due.of_organisation(sections, tx.today),
         tags=tags,
         merging=merged,
         revision=row["version"],
@@ -123,7 +106,7 @@ async def organisation(request: Request) -> Response:
 
 async def _sections(tx: Transaction, house: House, id: UUID) -> dict[str, Any]:
     """What each other part of the register shows of an organisation."""
-    parts = (timeline, agreements, referrals, directory)
+    parts = (timeline, agreements, referrals, letters, directory)
     shown = await tx.together(*(part.of_organisation(tx, house, id) for part in parts))
     return {name: value for section in shown for name, value in section.items()}
 
@@ -135,11 +118,6 @@ def _undo(request: Request, contacts: list[Contact]) -> str | None:
         return None
     found = (each.id for each in contacts if str(each.id) == asked.get("contact"))
     return next((f"{CONTACTS}/{id}/relist" for id in found), None)
-
-
-def _short(row: Mapping[str, Any]) -> dict[str, Any]:
-    href = f"{LETTER}/{row['letter_id']}" if row["letter_id"] else None
-    return {"at": row["happened_at"], "what": row["what"], "href": href}
 
 
 async def _found(tx: Transaction, id: UUID) -> Any:
@@ -189,6 +167,7 @@ def _closeness(house: House, code: str) -> str:
 
 def _contact_in_words(contact: Contact, house: House) -> dict[str, Any]:
     return {
+        "id": contact.id,
         "name": contact.name,
         "role": word(house.lists["contact_roles"], contact.role),
         "channel": word(house.lists["channels"], contact.channel).lower(),
