@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
-from services.grants.web import contributions, criteria, funds, home, ledger, rounds
+from services.grants.web import contributions, criteria, funds, home, ledger, register, rounds
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -17,7 +17,7 @@ _POST = ("POST",)
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/grants``."""
-    groups = (_home(), _funds(), _contributions(), _rounds())
+    groups = (_home(), _funds(), _contributions(), _rounds(), _registrations())
     return Site(database, [route for group in groups for route in group], TEMPLATES).app
 
 
@@ -82,4 +82,19 @@ def _rounds() -> list[Route]:
         page("/criteria/{id}", criteria.show, keep),
         page("/criteria/{id}", criteria.amend, keep, methods=_POST),
         page("/criteria/{id}/remove", criteria.remove, keep, methods=_POST),
+    ]
+
+
+def _registrations() -> list[Route]:
+    """Who registers: the form for everybody, and the page behind the mailed link."""
+    public = Action.BE_PUBLIC
+    return [
+        page("/register", register.show, public),
+        page("/register", register.ask, public, methods=_POST),
+        page("/register/sent", register.sent, public),
+        page("/register/privacy", register.privacy, public),
+        page("/register/left", register.left, public),
+        page("/register/{token}", register.show_one, public),
+        page("/register/{token}/confirm", register.confirm, public, methods=_POST),
+        page("/register/{token}/leave", register.leave, public, methods=_POST),
     ]
