@@ -4,7 +4,8 @@ A number under five is left out. Where it could still be worked out from others 
 are left out as well. The sum of all numbers is always known.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -18,41 +19,42 @@ Place = tuple[int, int]
 def hide_some(counts: Mapping[str, int]) -> frozenset[str] | None:
     """Which numbers of a list to leave out; nothing when only leaving out all of them, unmarked, would do.
 
-    Those that are left out come to five or more together, so that they can be shown as one number.
+    That there is nobody may be said, because it is about nobody. What is left out comes to five or more, so
+    that it can be shown as one number.
     """
-    hidden = {code for code, count in counts.items() if count < LEAST}
-    shown = sorted(counts.keys() - hidden, key=lambda code: (counts[code], code), reverse=True)
-    while hidden and not _differ(counts, hidden):
+    hidden = {code for code, count in counts.items() if 0 < count < LEAST}
+    shown = [code for code, count in counts.items() if count >= LEAST]
+    shown.sort(key=lambda code: (counts[code], code), reverse=True)
+    while hidden and not _differ([counts[code] for code in hidden]):
         if not shown:
             return None
         hidden.add(shown.pop())
     return frozenset(hidden)
 
 
-def _differ(counts: Mapping[str, int], hidden: set[str]) -> bool:
-    """Whether each of the numbers that are left out could be another one with the same sum."""
-    falls = [code for code in hidden if _may_fall(counts[code])]
-    rises = [code for code in hidden if _may_rise(counts[code])]
-
-    def differs(code: str) -> bool:
-        up = code in rises and any(other != code for other in falls)
-        return up or (code in falls and any(other != code for other in rises))
-
-    return sum(counts[code] for code in hidden) >= LEAST and all(map(differs, hidden))
+def _differ(counts: Sequence[int]) -> bool:
+    """Whether each of the numbers that are left out could be another one, with the same sum."""
+    falls = [_may_fall(count, 1) for count in counts]
+    rises = [_may_rise(count) for count in counts]
+    each = zip(falls, rises, strict=True)
+    return sum(counts) >= LEAST and all(
+        (up and sum(falls) > down) or (down and sum(rises) > up) for down, up in each
+    )
 
 
 def _may_rise(count: int) -> bool:
-    """Whether one more would still be left out for the same reason: it is small, or it is not."""
+    """Whether one more would still be left out for the same reason: because it is small, or beside one."""
     return count != LEAST - 1
 
 
-def _may_fall(count: int) -> bool:
-    return count not in (0, LEAST)
+def _may_fall(count: int, least: int = 0) -> bool:
+    """Whether one less would, where a small number is known to be this at the least."""
+    return count not in (least, LEAST)
 
 
 def hide_cells(table: Sequence[Sequence[int]]) -> frozenset[Place] | None:
     """Which numbers of a table to leave out whose rows and columns have known totals; nothing when only
-    leaving out all of them, unmarked, would do.
+    leaving out all of them, unmarked, would do. In a table none is small too.
     """
     cells = _Cells(table)
     small = sorted(cells.hidden, key=lambda place: (table[place[0]][place[1]], place), reverse=True)
@@ -79,12 +81,37 @@ class _Cells:
     hidden: set[Place] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        places = ((i, j) for i, row in enumerate(self.table) for j in range(len(row)))
-        self.hidden = {(i, j) for i, j in places if self.table[i][j] < LEAST}
+        #: From each row and column by numbers that are left out.
+        self._ahead: dict[_Node, set[_Node]] = defaultdict(set)
+        for i, row in enumerate(self.table):
+            self._hide((i, j) for j, count in enumerate(row) if count < LEAST)
+
+    def _hide(self, places: Iterable[Place]) -> None:
+        for place in places:
+            self.hidden.add(place)
+            row, column, count = ("row", place[0]), ("column", place[1]), self.table[place[0]][place[1]]
+            if _may_rise(count):
+                self._ahead[row].add(column)
+            if _may_fall(count):
+                self._ahead[column].add(row)
 
     def differs(self, place: Place) -> bool:
         """Whether a number that is left out could be another one, as far as anybody can tell."""
-        return any(self._cheapest(start, end, place, 0) for start, end in self._ways(place))
+        return any(self._leads(start, end) for start, end in self._ways(place))
+
+    def _leads(self, start: _Node, end: _Node) -> bool:
+        """Whether a way leads there by what is left out already, and not straight back."""
+        seen, waiting = {start}, [start]
+        while waiting:
+            here = waiting.pop()
+            found = self._ahead[here] - seen
+            if here == start:
+                found.discard(end)
+            if end in found:
+                return True
+            seen |= found
+            waiting += found
+        return False
 
     def hide_a_way_round(self, place: Place) -> bool:
         """Leave out, of what is shown, what lets a number be another one, as few people as it takes; whether
@@ -94,7 +121,7 @@ class _Cells:
         found = [(cost, sorted(taken)) for cost, taken in filter(None, ways)]
         if not found:
             return False
-        self.hidden.update(min(found)[1])
+        self._hide(min(found)[1])
         return True
 
     def _ways(self, place: Place) -> Iterator[tuple[_Node, _Node]]:
@@ -105,15 +132,8 @@ class _Cells:
         if _may_fall(count):
             yield row, column
 
-    def _cheapest(
-        self, start: _Node, end: _Node, without: Place, most: int | None = None
-    ) -> tuple[int, set[Place]] | None:
-        """How many people a way costs, and which shown numbers have to go for it.
-
-        Args:
-            without: a number that the way must not use.
-            most: what it may cost.
-        """
+    def _cheapest(self, start: _Node, end: _Node, without: Place) -> tuple[int, set[Place]] | None:
+        """How many people a way costs that does not use a number, and which shown ones have to go for it."""
         costs, came = {start: 0}, dict[_Node, tuple[_Node, Place]]()
         waiting: list[tuple[int, _Node]] = [(0, start)]
         while waiting:
@@ -122,8 +142,7 @@ class _Cells:
                 return cost, self._taken(came, start, end)
             for node, place in self._steps(here):
                 total = cost + (0 if place in self.hidden else self.table[place[0]][place[1]])
-                dear = most is not None and total > most
-                if place != without and not dear and (node not in costs or total < costs[node]):
+                if place != without and (node not in costs or total < costs[node]):
                     costs[node], came[node] = total, (here, place)
                     heappush(waiting, (total, node))
         return None

@@ -148,3 +148,7 @@ SELECT row_code, column_code, count(*) AS count FROM (
         AND (:exam_stage::text IS NULL OR exam_stage = :exam_stage::text)
 ) AS people
 GROUP BY row_code, column_code;
+
+-- name: countries
+-- Where anybody who is registered has qualified.
+SELECT DISTINCT country FROM registrations ORDER BY country;

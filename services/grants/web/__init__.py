@@ -8,7 +8,17 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
-from services.grants.web import contributions, criteria, funds, home, ledger, register, rounds
+from services.grants.web import (
+    contributions,
+    criteria,
+    funds,
+    home,
+    ledger,
+    price,
+    register,
+    registrations,
+    rounds,
+)
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -86,9 +96,12 @@ def _rounds() -> list[Route]:
 
 
 def _registrations() -> list[Route]:
-    """Who registers: the form for everybody, and the page behind the mailed link."""
-    public = Action.BE_PUBLIC
+    """Who is registered, and what it costs that they do not work; the form, and the page behind its link."""
+    public, read = Action.BE_PUBLIC, Action.READ_EVIDENCE
     return [
+        page("/registrations", registrations.show, read),
+        page("/registrations.csv", registrations.download, read),
+        page("/price", price.show, read),
         page("/register", register.show, public),
         page("/register", register.ask, public, methods=_POST),
         page("/register/sent", register.sent, public),
