@@ -7,6 +7,7 @@ from chassis.database import Transaction
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from contracts.grants import ErasureAnswered, PersonDataGathered, PersonScrubbed
+from services.grants import registrations
 from services.grants.counting import recount
 from services.grants.domain import person_digest
 from services.grants.queries import QUERIES, REGISTRATIONS
@@ -36,12 +37,7 @@ async def objection(tx: Transaction, subject: Subject) -> str | None:
 
 async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     """Delete their registrations and what they have not confirmed, and count anew."""
-    persons = _persons(tx, subject)
-    await QUERIES.lock_counts(tx)
-    count = int(await REGISTRATIONS.forget_registrations(tx, persons=persons))
-    unconfirmed = int(await REGISTRATIONS.forget_askings(tx, persons=persons))
-    if count:
-        await recount(tx)
+    count, unconfirmed = await registrations.forget(tx, _persons(tx, subject))
     return Forgotten(counts={"registrations": count, "unconfirmed registrations": unconfirmed})
 
 

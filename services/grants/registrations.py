@@ -19,6 +19,7 @@ from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
 from chassis.links import link_digest, link_token
 from chassis.outbox import announce
+from chassis.scrub import scrub_about
 from chassis.sealed import seal
 from contracts.grants import RegistrationAsked
 from services.grants.counting import recount
@@ -189,10 +190,24 @@ async def leave(tx: Transaction, token: str) -> None:
         NotFound: when the link leads nowhere.
     """
     asking = await _alone(tx, token)
-    key = {"persons": [asking["email"]]}
-    await REGISTRATIONS.forget_registrations(tx, **key)
-    await REGISTRATIONS.forget_askings(tx, **key)
-    await recount(tx)
+    await forget(tx, [asking["email"]])
+
+
+async def forget(tx: Transaction, persons: Sequence[bytes]) -> tuple[int, int]:
+    """Delete everything about these people, in what was announced too, and count anew.
+
+    Returns:
+        how many registrations there were, and how many that nobody had confirmed.
+    """
+    await QUERIES.lock_counts(tx)
+    # First what was typed: with its registration it would go without a word.
+    askings = [row async for row in REGISTRATIONS.forget_askings(tx, persons=persons)]
+    count = int(await REGISTRATIONS.forget_registrations(tx, persons=persons))
+    if askings:
+        await scrub_about(tx, [row["id"] for row in askings])
+    if count:
+        await recount(tx)
+    return count, sum(row["registration_id"] is None for row in askings)
 
 
 async def _alone(tx: Transaction, token: str) -> Any:

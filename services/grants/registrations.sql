@@ -107,12 +107,9 @@ WITH forgotten AS (
 )
 SELECT count(*) FROM forgotten;
 
--- name: forget_askings$
--- Delete what these people typed into the form. How many had not confirmed it.
-WITH forgotten AS (
-    DELETE FROM registration_askings WHERE email = ANY(:persons::bytea[]) RETURNING registration_id
-)
-SELECT count(*) FILTER (WHERE registration_id IS NULL) FROM forgotten;
+-- name: forget_askings
+-- Delete what these people typed into the form; answers which, and what of it they had confirmed.
+DELETE FROM registration_askings WHERE email = ANY(:persons::bytea[]) RETURNING id, registration_id;
 
 -- name: purge_registrations$
 -- Delete registrations that nobody has had to do with since a moment. How many.

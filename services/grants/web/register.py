@@ -88,6 +88,8 @@ def _read(fields: Fields, lists: Mapping[str, Mapping[str, Entry]]) -> Registran
         cure = "Write one such as name@body.example."
         fields.add(Refused("No mail can be sent to this address.", cure, field="email"))
     profession = fields.one_of("profession", {code: code for code in lists["professions"]})
+    area = _named(fields, "area", {code: entry.name for code, entry in lists["areas"].items()})
+    country = _named(fields, "country", COUNTRIES)
     stage = fields.one_of("exam_stage", lists["exam_stages"])
     if profession and stage and profession not in stage.attributes.get("professions", [profession]):
         cure = f"Choose how far you are as a {lists['professions'][profession].name.lower()}."
@@ -95,21 +97,21 @@ def _read(fields: Fields, lists: Mapping[str, Mapping[str, Entry]]) -> Registran
     return Registrant(
         email=email,
         profession=profession or "",
-        area=_named(fields, "area", {code: entry.name for code, entry in lists["areas"].items()}),
-        country=_named(fields, "country", COUNTRIES),
+        area=area,
+        country=country,
         exam_stage=stage.code if stage else "",
-        purposes=[Purpose(code) for code in fields.codes("purposes", [each.value for each in Purpose])],
         reference=fields.line("reference", most=60, required=False),
+        purposes=[Purpose(code) for code in fields.codes("purposes", [each.value for each in Purpose])],
     )
 
 
 def _named(fields: Fields, field: str, names: Mapping[str, str]) -> str:
-    """The code of what was typed or taken from the browser's list; also of a part that only one name has."""
+    """The code of what was typed or taken from the browser's list; also of a beginning that one name has."""
     typed = folded(fields.line(field))
     if not typed:
         return ""
     found = [code for code, name in names.items() if folded(name) == typed or code.casefold() == typed]
-    likely = [code for code, name in names.items() if typed in folded(name)]
+    likely = [code for code, name in names.items() if f" {typed}" in f" {folded(name)}"]
     if not found and len(likely) == 1:
         found = likely
     if len(found) == 1:
