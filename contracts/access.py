@@ -62,6 +62,8 @@ class Action(StrEnum):
     READ_RIGHTS = "read_rights"
     ANSWER_RIGHTS = "answer_rights"
     READ_EVIDENCE = "read_evidence"
+    #: Numbers of registered people that are so small that they could tell who somebody is.
+    READ_SMALL_COUNTS = "read_small_counts"
     READ_PLEDGES = "read_pledges"
     #: Single funds with their ledgers, and rounds. Figures of all funds together are evidence.
     READ_FUNDS = "read_funds"
@@ -133,6 +135,7 @@ RULES: Mapping[Action, Rule] = {
     Action.READ_RIGHTS:       _row("x        .            .          .          .           .      .     x"),
     Action.ANSWER_RIGHTS:     _row("2        .            .          .          .           .      .     ."),
     Action.READ_EVIDENCE:     _row("x        x            x          x          x           x      .     x"),
+    Action.READ_SMALL_COUNTS: _row("x        x            x          .          .           .      .     ."),
     Action.READ_PLEDGES:      _row("x        x            x          x          .           .      .     x"),
     Action.READ_FUNDS:        _row("x        .            x          x          .           .      .     x"),
     Action.KEEP_FUNDS:        _row(".        .            £          .          .           .      .     ."),

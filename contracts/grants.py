@@ -1,9 +1,9 @@
 """What grants says: how many people are registered, which money came, and which rounds there are."""
 
-from marshmallow import fields, validate
+from marshmallow import Schema, fields, validate
 
 from contracts.chains import ChainHead
-from contracts.envelope import Fact, Money, WholeNumber
+from contracts.envelope import Fact, Money, Sealed, WholeNumber
 from contracts.rights import Answered, Gathered, Scrubbed
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
@@ -26,6 +26,32 @@ class RegistrationsCounted(Fact):
     profession = fields.String(required=True, validate=_CODE)
     count = WholeNumber(required=True, validate=validate.Range(min=0, max=10**9))
     counted_on = fields.Date(required=True)
+
+
+class RegistrantAddress(Schema):
+    """Where to write to somebody who registers. Travels sealed."""
+
+    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+
+
+class RegistrationLink(Schema):
+    """The address of the page where somebody confirms their registration, and leaves. Travels sealed."""
+
+    link = fields.String(required=True, validate=validate.Length(min=1, max=500))
+
+
+class RegistrationAsked(Fact):
+    """Somebody filled in the form to register, and must show that the address is theirs before they count."""
+
+    OWNER = GRANTS
+    NAME = "registration_asked"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    asking_id = fields.UUID(required=True)
+    #: After this moment the link confirms nothing, and need not be sent.
+    expires_at = fields.AwareDateTime(required=True)
+    address = Sealed(to=NOTIFICATIONS, part=RegistrantAddress)
+    link = Sealed(to=NOTIFICATIONS, part=RegistrationLink)
 
 
 class _Contribution(Fact):
@@ -127,6 +153,7 @@ class ChainHeadTold(ChainHead):
 
 FACTS: tuple[type[Fact], ...] = (
     RegistrationsCounted,
+    RegistrationAsked,
     ContributionReceived,
     ContributionRefunded,
     RoundOpened,

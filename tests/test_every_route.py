@@ -43,6 +43,8 @@ from tests.access import EVERYTHING, form_key, token
 from tests.conftest import EXAMPLES, MakeDatabase
 from tests.crawling import contents
 from tests.grants.filling import a_fund, a_round, money_comes
+from tests.grants.registering import asks as asks_to_register
+from tests.grants.registering import registers
 from tests.grants.test_handlers import a_pledge, receive
 from tests.notifications.conftest import AREAS, drafted, fill, released
 from tests.partners.browsing import EMAIL, asks, key_in, mailed, path_of, sets_up, signs_in
@@ -234,6 +236,8 @@ async def counts(opened: Opened) -> None:
         await enter_pledge(tx, fund, pledge)
         terms: dict[str, Any] = {"name": "terms.pdf", "media_type": "application/pdf", "content": a_pdf()}
         await keep_terms(tx, fund, requires_status=True, **terms)
+    asked, registered = await asks_to_register(database), await registers(database, "minh@mail.example")
+    opened.words = {"token": [asked, registered, "0" * 26]}
 
 
 async def a_pdf() -> AsyncIterator[bytes]:

@@ -42,7 +42,7 @@ from chassis.web.static import asset
 from chassis.web.stream import live
 from chassis.web.tables import give_table
 from chassis.web.templates import environment, render
-from chassis.web.words import day, pounds, size_in_words, when
+from chassis.web.words import day, pounds, short_name, size_in_words, when
 
 __all__ = [
     "CSV",
@@ -102,6 +102,7 @@ __all__ = [
     "require_proof",
     "saved_as",
     "see",
+    "short_name",
     "signed_in",
     "site_of",
     "size_in_words",

@@ -42,3 +42,10 @@ def day(moment: date | datetime | None) -> str:
         return "–"
     local = moment.astimezone(LOCAL) if isinstance(moment, datetime) else moment
     return f"{local.day} {local:%B %Y}"
+
+
+def short_name(name: str) -> str:
+    """A name for a tile: ``K&C`` for Kensington and Chelsea, ``CAMD`` for Camden."""
+    if " and " in name:
+        return "&".join(part.strip()[:1] for part in name.split(" and ")).upper()
+    return name.split(maxsplit=1)[0][:4].upper()

@@ -4,8 +4,10 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+#: Dentists in the Forum's study group at the end of 2011.
+REGISTERED_2011 = 3_500
 SALARY_PENCE = 6_000_000
 INCOME_TAX_EACH_PENCE = 1_400_000
 NATIONAL_INSURANCE_EACH_PENCE = 480_000
@@ -53,8 +55,12 @@ class Price:
             f"and that all are out of work. Source: {self.source}."
         )
 
+    def if_some_worked(self, percent: int) -> "Price":
+        """What would come in if so many of a hundred of them found work; people are whole."""
+        return replace(self, count=self.count * percent // 100)
 
-def price_of_not_integrating(count: int) -> Price:
+
+def price_of_not_integrating(count: int = REGISTERED_2011) -> Price:
     """What it costs in a year that so many qualified people are not in work.
 
     Source: the Forum's report of February 2012, which counts 3,500 dentists.

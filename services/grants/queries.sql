@@ -2,6 +2,10 @@
 -- Whether this transaction may import: only one may at a time, so that counts are right and nothing deadlocks.
 SELECT pg_try_advisory_xact_lock(7204201);
 
+-- name: lock_counts!
+-- Wait until nobody else enters or deletes registrations: counts are made of all of them.
+SELECT pg_advisory_xact_lock(7204201);
+
 -- name: register^
 -- Enter or change these registrations, each of another person; those that are the same already stay untouched.
 WITH given AS (
@@ -69,23 +73,3 @@ WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
 -- name: forget_organisations!
 -- Let any version replace what the copy holds, before it is rebuilt from snapshots.
 UPDATE organisations SET epoch = 0, version = 0;
-
--- name: registrations_held
--- The registrations of these people.
-SELECT profession, area, country, exam_stage, lawful_basis, registered_on, recorded_at, changed_at FROM registrations
-WHERE person = ANY(:persons::bytea[]) ORDER BY registered_on, id;
-
--- name: forget_registrations$
--- Delete the registrations of these people. How many.
-WITH forgotten AS (DELETE FROM registrations WHERE person = ANY(:persons::bytea[]) RETURNING 1)
-SELECT count(*) FROM forgotten;
-
--- name: purge_registrations$
--- Delete registrations that nobody has had to do with since a moment. How many.
-WITH old AS (
-    SELECT id FROM registrations WHERE changed_at < :before ORDER BY changed_at, id LIMIT :most
-    FOR UPDATE SKIP LOCKED
-), forgotten AS (
-    DELETE FROM registrations AS r USING old WHERE r.id = old.id RETURNING 1
-)
-SELECT count(*) FROM forgotten;

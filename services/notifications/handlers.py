@@ -12,7 +12,12 @@ from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from chassis.sealed import unseal
 from contracts.envelope import Event
-from contracts.grants import ContributionReceived, ContributionRefunded, RegistrationsCounted
+from contracts.grants import (
+    ContributionReceived,
+    ContributionRefunded,
+    RegistrationAsked,
+    RegistrationsCounted,
+)
 from contracts.partners import (
     AgreementOffered,
     AgreementReviewDue,
@@ -113,4 +118,5 @@ SUBSCRIPTIONS = (
     reaction(AgreementReviewDue, notices.remind_of_review),
     reaction(ReferralMade, notices.send_referral),
     reaction(ReferralReminded, notices.remind_of_referral),
+    reaction(RegistrationAsked, notices.ask_to_confirm_registration),
 )

@@ -45,6 +45,8 @@ _HEADS = timedelta(days=7)
 _SIGN_IN = "sign_in"
 #: A letter about a referral is worth sending for so long; then somebody of ours is told to ask.
 _REFERRAL = timedelta(days=3)
+#: Whoever waits for this one fills in the form again.
+_REGISTRATION = "registration"
 #: What a partner is asked once more.
 _REFERRAL_QUESTIONS = {
     "answer": "Please tell us whether you can help them.",
@@ -250,6 +252,30 @@ If you would rather talk, please ring us. Please do not send us their name by e-
 {_farewell(tx)}"""
     subject = f"Referral {letter['reference']} from {house.short_name}: a short question"
     await _write(tx, event, "referral", letter["email"], subject, body, tx.now + _REFERRAL)
+
+
+async def ask_to_confirm_registration(tx: Transaction, event: Event) -> None:
+    """Ask somebody who registers whether the address is theirs."""
+    address, keys = _opened(tx, event, "address"), _opened(tx, event, "link")
+    if address is None or keys is None:
+        return
+    house, until = tx.context.house, event.data["expires_at"]
+    body = f"""Hello,
+
+somebody has filled in our form to register with {house.name}, with this e-mail address.
+
+If it was you, please open this page and press the button. You are not registered before you do.
+
+{keys["link"]}
+
+The button works until {day_words(until.astimezone(LOCAL).date())}. Please keep this mail afterwards: on the
+same page you see what we hold, and can leave at any time. Do not pass the link on.
+
+If it was not you, do nothing. What was typed is then deleted, and you hear no more of it.
+
+{_farewell(tx)}"""
+    subject = f"Please confirm: register with {house.short_name}"
+    await _write(tx, event, _REGISTRATION, address["email"], subject, body, until)
 
 
 def _as_they_were(heads: Mapping[str, Any]) -> Iterator[str]:

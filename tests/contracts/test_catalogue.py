@@ -55,6 +55,7 @@ def test_who_says_and_who_hears() -> None:
     assert {type_ for service in SERVICES for type_ in facts_of(service)} == set(FACTS)
     assert set(facts_of(GRANTS)) == {
         "grants.registrations_counted.v1",
+        "grants.registration_asked.v1",
         "grants.contribution_received.v1",
         "grants.contribution_refunded.v1",
         "grants.round_opened.v1",
@@ -88,6 +89,7 @@ def test_who_says_and_who_hears() -> None:
         "partners.agreement_offered.v1",
         "partners.agreement_review_due.v1",
         "grants.registrations_counted.v1",
+        "grants.registration_asked.v1",
         "grants.contribution_received.v1",
         "grants.contribution_refunded.v1",
     }

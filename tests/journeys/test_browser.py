@@ -28,6 +28,12 @@ PATHS = (
     "/grants/",
     "/grants/funds",
     "/grants/rounds",
+    "/grants/registrations",
+    "/grants/registrations?rows=country&columns=area",
+    "/grants/price",
+    "/grants/register",
+    "/grants/register/sent",
+    "/grants/register/privacy",
     "/letters/",
     "/letters/campaigns/new",
     "/mail",
@@ -231,3 +237,34 @@ def test_the_second_start_is_quick_and_shows_the_same_board(tmp_path: Path) -> N
             started.wait_for_words("Later: ask for a link")  # the last of what the start says
             assert started.stop() == 0
     assert started.log.read_text().count("Loading the Forum's year") == 0
+
+
+@pytest.mark.timeout(150)
+def test_somebody_registers_on_a_phone_and_leaves(page: Page, stranger: Page, running: Running) -> None:
+    stranger.goto(running.url + "/grants/register")
+    stranger.get_by_label("Your e-mail address").fill("minh.marker@mail.example")
+    stranger.get_by_label("Your profession").select_option("Doctor")
+    stranger.get_by_label("The borough where you live").fill("kings")
+    stranger.get_by_label("The country where you qualified").fill("Vietnam")
+    stranger.get_by_label("How far are you with your exams?").select_option("PLAB part 1")
+    stranger.get_by_label("The study group", exact=False).first.check()
+    stranger.get_by_role("button", name="Send me the link").click()
+    expect(stranger.get_by_role("heading", level=1)).to_contain_text("Look into your mail")
+
+    letter = eventually_mailed(page, running, "Please confirm: register with")
+    link = re.search(r"http://\S+/grants/register/[0-9a-z]{26}", letter)
+    assert link
+    stranger.goto(link.group(0))
+    expect(stranger.get_by_text("Kingston upon Thames")).to_be_visible()
+    stranger.get_by_role("button", name="Yes, register me").click()
+    expect(stranger.get_by_role("heading", level=1)).to_contain_text("You are registered")
+
+    table = "/grants/registrations?rows=area&columns=none&profession=doctor"
+    page.goto(running.url + table)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 person found")
+
+    stranger.get_by_text("Leave", exact=True).click()
+    stranger.get_by_role("button", name="Delete my registration").click()
+    expect(stranger.get_by_role("heading", level=1)).to_contain_text("You have left")
+    page.goto(running.url + table)
+    expect(page.get_by_text("Nobody is all of this.")).to_be_visible()

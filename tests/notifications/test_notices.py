@@ -16,6 +16,7 @@ from chassis.sealed import seal
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer, free_port
 from contracts.catalogue import sample
 from contracts.envelope import Event, Fact
+from contracts.grants import RegistrationAsked
 from contracts.notifications import NoticeFailed
 from contracts.partners import (
     AgreementOffered,
@@ -140,6 +141,33 @@ async def test_a_partner_is_asked_about_a_referral_by_a_link(
     assert f'<a href="{link}">' in page.get_content()
     [row] = await notices(desk)
     assert (row["kind"], row["email"], row["body"]) == ("referral", None, None)
+
+
+async def test_whoever_registers_is_asked_to_confirm(desk: Database, mail: RecordingMailServer) -> None:
+    link = "https://forum.example/grants/register/aaaabbbbccccddddeeeeffffgg"
+    event = told(
+        RegistrationAsked,
+        uuid4(),
+        asking_id=uuid4(),
+        expires_at=desk.context.clock.now() + timedelta(days=7),
+        address=seal(desk.context.keys, RegistrationAsked, "address", {"email": EMAIL}),
+        link=seal(desk.context.keys, RegistrationAsked, "link", {"link": link}),
+    )
+    await hear(desk, event)
+    await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    plain = message.parsed.get_body(("plain",))
+    assert plain is not None
+    assert link in plain.get_content().splitlines()
+    assert "You are not registered before you do." in plain.get_content()
+    [row] = await notices(desk)
+    assert (row["kind"], row["email"], row["body"]) == ("registration", None, None)
+
+
+async def test_a_registration_whose_address_was_scrubbed_is_no_message(desk: Database) -> None:
+    said: dict[str, Any] = {"asking_id": uuid4(), "expires_at": desk.context.clock.now()}
+    await hear(desk, told(RegistrationAsked, uuid4(), **said, address=None, link=None))
+    assert await notices(desk) == []
 
 
 async def test_a_referral_by_hand_is_no_message(desk: Database) -> None:

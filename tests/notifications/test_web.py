@@ -18,13 +18,13 @@ from chassis.audit import every_row, verify
 from chassis.database import Database
 from chassis.metrics import REGISTRY
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
+from chassis.web import short_name
 from contracts.notifications import ContributionPledged, LetterAcknowledged
 from services.notifications import web
 from services.notifications.answers import MOST_ANSWERS, Answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
 from services.notifications.sending import SEND_LETTERS
-from services.notifications.web.board import short_name
 from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
 from tests.crawling import contents, opened

@@ -8,7 +8,17 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
-from services.grants.web import contributions, criteria, funds, home, ledger, rounds
+from services.grants.web import (
+    contributions,
+    criteria,
+    funds,
+    home,
+    ledger,
+    price,
+    register,
+    registrations,
+    rounds,
+)
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -17,7 +27,7 @@ _POST = ("POST",)
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/grants``."""
-    groups = (_home(), _funds(), _contributions(), _rounds())
+    groups = (_home(), _funds(), _contributions(), _rounds(), _registrations())
     return Site(database, [route for group in groups for route in group], TEMPLATES).app
 
 
@@ -82,4 +92,22 @@ def _rounds() -> list[Route]:
         page("/criteria/{id}", criteria.show, keep),
         page("/criteria/{id}", criteria.amend, keep, methods=_POST),
         page("/criteria/{id}/remove", criteria.remove, keep, methods=_POST),
+    ]
+
+
+def _registrations() -> list[Route]:
+    """Who is registered, and what it costs that they do not work; the form, and the page behind its link."""
+    public, read = Action.BE_PUBLIC, Action.READ_EVIDENCE
+    return [
+        page("/registrations", registrations.show, read),
+        page("/registrations.csv", registrations.download, read),
+        page("/price", price.show, read),
+        page("/register", register.show, public),
+        page("/register", register.ask, public, methods=_POST),
+        page("/register/sent", register.sent, public),
+        page("/register/privacy", register.privacy, public),
+        page("/register/left", register.left, public),
+        page("/register/{token}", register.show_one, public),
+        page("/register/{token}/confirm", register.confirm, public, methods=_POST),
+        page("/register/{token}/leave", register.leave, public, methods=_POST),
     ]

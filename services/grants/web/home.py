@@ -1,6 +1,5 @@
 """Where one begins: counts, money and bodies, and no person."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -9,11 +8,11 @@ from starlette.responses import Response
 
 from chassis.clock import LOCAL
 from chassis.database import Transaction
-from chassis.house import Entry
 from chassis.web import give, signed_in, site_of
 from contracts.access import Action, may
 from contracts.envelope import WholeNumber
 from services.grants import ledger
+from services.grants.demographics import Crossed, cross, names_of
 from services.grants.domain import price_of_not_integrating
 from services.grants.queries import FUNDS, QUERIES, ROUNDS
 from services.grants.today import needed
@@ -28,14 +27,16 @@ class CountDocument(Schema):
     area_name = fields.String(required=True)
     profession = fields.String(required=True)
     profession_name = fields.String(required=True)
-    count = WholeNumber(required=True)
+    #: Nothing where it is so small, or tells so much of a small one, that it is not for whoever asks.
+    count = WholeNumber(required=True, allow_none=True)
     counted_on = fields.Date(required=True)
 
 
 class CountsDocument(Schema):
     """How many people are registered."""
 
-    total = WholeNumber(required=True)
+    #: Nothing where fewer than five are, and that is not for whoever asks.
+    total = WholeNumber(required=True, allow_none=True)
     counts = fields.List(fields.Nested(CountDocument), required=True)
 
 
@@ -54,13 +55,14 @@ async def home(request: Request) -> Response:
         pledges = [row async for row in FUNDS.pledges(tx, most=MOST_PLEDGES)] if may_read else []
         pledged_pence = await FUNDS.pledged_pence(tx)
         balance = await ledger.balance_of_all(tx)
-    total = sum(row["count"] for row in counts)
-    rows = _by_area(counts, site.context.house.lists)
+    table = _crossed(request, counts)
+    total = table.total.count
     return site.page(
         request,
         "home.html",
-        total=total,
-        rows=[row for row in rows if query.casefold() in row["name"].casefold()],
+        table=table,
+        lines=[line for line in table.lines if query.casefold() in line.name.casefold()],
+        most=max((line.total.count or 0 for line in table.lines if line.code), default=0),
         query=query,
         price=price_of_not_integrating(total) if total else None,
         pledges=[{**row, "href": pledge_href(row["id"])} for row in pledges],
@@ -86,18 +88,20 @@ async def list_counts(request: Request) -> Response:
     site = site_of(request)
     async with site.database.reading() as tx:
         counts = [row async for row in QUERIES.counts(tx)]
-    lists = site.context.house.lists
+    table, house = _crossed(request, counts), site.context.house
+    areas = names_of(house, "area", (row["area"] for row in counts))
+    professions = names_of(house, "profession", (row["profession"] for row in counts))
     return give(
         CountsDocument,
         {
-            "total": sum(row["count"] for row in counts),
+            "total": table.total.count,
             "counts": [
                 {
                     "area": row["area"],
-                    "area_name": _name(lists["areas"], row["area"]),
+                    "area_name": areas[row["area"]],
                     "profession": row["profession"],
-                    "profession_name": _name(lists["professions"], row["profession"]),
-                    "count": row["count"],
+                    "profession_name": professions[row["profession"]],
+                    "count": table.number(row["area"], row["profession"]).count,
                     "counted_on": row["counted_on"],
                 }
                 for row in counts
@@ -106,22 +110,12 @@ async def list_counts(request: Request) -> Response:
     )
 
 
-def _by_area(counts: list[Any], lists: Mapping[str, Mapping[str, Entry]]) -> list[dict[str, Any]]:
-    """One row for each area, in the order of names, with its count for each profession."""
-    areas: dict[str, dict[str, int]] = {}
-    for row in counts:
-        areas.setdefault(row["area"], {})[_name(lists["professions"], row["profession"])] = row["count"]
-    rows: list[dict[str, Any]] = [
-        {
-            "name": _name(lists["areas"], area),
-            "total": sum(by_profession.values()),
-            "by_profession": by_profession,
-        }
-        for area, by_profession in areas.items()
-    ]
-    return sorted(rows, key=lambda row: str(row["name"]).casefold())
-
-
-def _name(entries: Mapping[str, Entry], code: str) -> str:
-    """The name of a code; the code itself when the list has it no more."""
-    return entries[code].name if code in entries else code
+def _crossed(request: Request, counts: list[Any]) -> Crossed:
+    """The counts by area and profession, as far as whoever asks may see them."""
+    house = site_of(request).context.house
+    return cross(
+        {(row["area"], row["profession"]): row["count"] for row in counts},
+        names_of(house, "area", (row["area"] for row in counts)),
+        names_of(house, "profession", (row["profession"] for row in counts)),
+        whole=may(Action.READ_SMALL_COUNTS, signed_in(request).roles),
+    )

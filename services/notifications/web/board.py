@@ -11,7 +11,7 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import Entry
-from chassis.web import give_table, live, new_key, pounds, read_id, site_of, when
+from chassis.web import give_table, live, new_key, pounds, read_id, short_name, site_of, when
 from services.notifications.campaigns import formula_of
 from services.notifications.domain import BODY_STATUSES, AnswerKind, BodyStatus
 from services.notifications.figures import Body, Figures, figures
@@ -321,10 +321,3 @@ def _open_matter(row: Any) -> dict[str, str]:
         what = f"Pledged before, and says now that they cannot contribute. {_quoted(row['detail'])}".strip()
         cure = "Telephone them: the pledge was confirmed and still counts."
     return {"href": letter_href(row["letter_id"]), "body_name": row["body_name"], "what": what, "cure": cure}
-
-
-def short_name(name: str) -> str:
-    """A name for a tile: ``K&C`` for Kensington and Chelsea, ``CAMD`` for Camden."""
-    if " and " in name:
-        return "&".join(part.strip()[:1] for part in name.split(" and ")).upper()
-    return name.split(maxsplit=1)[0][:4].upper()
