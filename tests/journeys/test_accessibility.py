@@ -6,16 +6,16 @@ that the policy blocks nothing of ours is checked by every other journey.
 
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
-import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, StorageState, ViewportSize
 
 from tests.journeys.browsing import PHONE, eventually_mailed, signed_in
 from tests.journeys.running import Running
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 
 DESK: ViewportSize = {"width": 1280, "height": 900}
 

@@ -141,8 +141,8 @@ def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
     figures, made = Figures.of(row), row["made"]
     taken_on = row["accepted"] + row["helped"] + row["not_helped"] + row["not_known"]
     steps = [
-        {"label": "Made", "count": made, "of": made, "words": f"{row['waiting']} wait for an answer."},
-        {"label": "Accepted", "count": taken_on, "of": made, "words": f"{row['declined']} were declined."},
+        {"label": "Made", "count": made, "of": made, "words": f"{row['waiting']} waiting for an answer."},
+        {"label": "Accepted", "count": taken_on, "of": made, "words": f"{row['declined']} declined."},
         {
             "label": "Outcome known",
             "count": figures.closed,
