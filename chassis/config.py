@@ -86,7 +86,9 @@ class Settings:
         "addresses or networks, comma between",
     )
 
-    pool_size: int = _setting(10, "database connections per service", "connections", 2)
+    pool_size: int = _setting(
+        10, "database connections per service; half as many more only look", "connections", 2
+    )
     database_timeout: float = _setting(10.0, "the longest that a statement may take", "seconds", 0.1)
     acquire_timeout: float = _setting(5.0, "the longest wait for a free connection", "seconds", 0.1)
     heartbeat: int = _setting(20, "AMQP heartbeat; a peer silent for two of them is gone", "seconds", 1)

@@ -12,6 +12,9 @@ from functools import lru_cache
 from types import coroutine
 from typing import Any
 
+#: What makes a statement a list of its rows. Only statements come between, never a value.
+_LIST = ("(SELECT array_agg(one_row) FROM (\n", "\n) AS one_row)")
+
 _NUMBERED = re.compile(r"\$([0-9]+)")
 
 
@@ -82,9 +85,7 @@ def combined(statements: tuple[str, ...], arguments: tuple[int, ...]) -> str:
     """
     lists, before = [], 0
     for statement, count in zip(statements, arguments, strict=True):
-        numbered = _numbered_from(statement.rstrip().rstrip(";"), before)
-        # Nothing but statements of our own files ever comes here: values are parameters.
-        lists.append("\n".join(("(SELECT array_agg(one_row) FROM (", numbered, ") AS one_row)")))
+        lists.append(_numbered_from(statement.rstrip().rstrip(";"), before).join(_LIST))
         before += count
     return f"SELECT {', '.join(lists)}"
 

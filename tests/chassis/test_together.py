@@ -136,6 +136,27 @@ class TestAGlance:
             with pytest.raises(RuntimeError, match="one statement"):
                 await tx.together(_twice(tx))
 
+    async def test_one_that_is_cancelled_gives_its_connection_back(self, database: Database) -> None:
+        async def look() -> None:
+            async with database.glance() as tx:
+                await tx.together(tx.fetch("SELECT pg_sleep(30)"), numbers(tx, 1))
+
+        looking = [asyncio.create_task(look()) for _ in range(4)]
+        await asyncio.sleep(0.3)
+        for task in looking:
+            task.cancel()
+        ends = await asyncio.gather(*looking, return_exceptions=True)
+        assert all(isinstance(end, asyncio.CancelledError) for end in ends)
+        assert database.busy()["in_use"] == 0
+        async with database.glance() as tx:
+            assert await tx.together(numbers(tx, 2)) == [[1, 2]]
+
+    async def test_all_parts_see_the_same_state(self, database: Database) -> None:
+        async with database.glance() as tx:
+            seen = "SELECT pg_current_snapshot()::text, transaction_timestamp()"
+            first, second = await tx.together(tx.fetchrow(seen), tx.fetchrow(seen))
+        assert first == second
+
 
 async def _rows(tx: Transaction) -> Any:
     for row in await tx.fetch("SELECT 1 AS one"):

@@ -632,8 +632,9 @@ async def test_pages_ask_as_many_questions_however_much_there_is(
     register: Database, app: ASGIApp, trust: UUID, amina: UUID
 ) -> None:
     asked: list[str] = []
-    async with register.connection() as connection:  # the one that the pages use, one after the other
-        connection.add_query_logger(lambda record: asked.append(record.query))
+    for glancing in (False, True):  # the two that the pages use, one after the other
+        async with register.connection(glancing=glancing) as connection:
+            connection.add_query_logger(lambda record: asked.append(record.query))
 
     async def counted(staff: httpx.AsyncClient, path: str) -> int:
         asked.clear()

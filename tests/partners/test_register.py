@@ -217,8 +217,7 @@ async def asked_by(register: Database, browser: httpx.AsyncClient, address: str)
         assert (await browser.get(address)).status_code == 200
     asked: list[str] = []
     pools: list[Any] = [register._pool, register._glancing]
-    holders = [holder for pool in pools for holder in pool._holders]
-    connections = [holder._con for holder in holders if holder._con is not None]
+    connections = [holder._con for pool in pools for holder in pool._holders if holder._con is not None]
 
     def note(record: Any) -> None:
         asked.append(record.query)
