@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import io
 import re
 import tomllib
 from dataclasses import replace
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from pypdf import PdfReader
 from starlette.types import ASGIApp
 
 from chassis.audit import verify
@@ -345,6 +347,20 @@ async def test_what_was_taken_back_is_signed_by_nobody(register: Database, trust
         with pytest.raises(NotFound):
             await agreements.sign_theirs(tx, "0" * 26, Signer(name="Maia", position="x"))
     assert await offered(register, id) != token, "the next version has a link of its own"
+
+
+async def test_a_word_that_is_longer_than_a_line_breaks_on_paper(
+    register: Database, app: ASGIApp, trust: UUID, amina: UUID
+) -> None:
+    id = await drafted(register, trust, amina, purpose="x" * 300)
+    await offered(register, id)
+    async with browser(app, amina) as staff:
+        pdf = await staff.get(f"{of(id)}/versions/1/pdf")
+    text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf.content)).pages)
+    parts = [line for line in text.replace("\u200b", "").splitlines() if set(line.strip()) == {"x"}]
+    assert sum(len(part.strip()) for part in parts) == 300
+    assert len(parts) > 2
+    assert re.search("[0-9a-f]{64}", text)
 
 
 async def test_a_signature_is_lost_only_when_that_is_said_and_nobody_is_told_that_it_counts(

@@ -420,6 +420,11 @@ async def test_a_service_is_retired_and_brought_back_as_it_was(
         assert (await verify(tx)).broken_at is None
 
 
+async def test_an_address_says_all_ways_in_which_it_can_be_used(browser: httpx.AsyncClient) -> None:
+    answer = await browser.request("DELETE", f"{SERVICES}/new")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
 async def test_a_closed_body_offers_nothing_more(
     bring: Bring, browser: httpx.AsyncClient, register: Database, trust: UUID
 ) -> None:
