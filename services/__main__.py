@@ -334,7 +334,8 @@ def retention(
         typer.echo(json.dumps([dataclasses.asdict(each) for each in done]))
         return
     for each in done:
-        typer.echo(f"{each.service}: {each.count:,} {each.what}, kept {each.months} months {each.since}")
+        kept = "1 month" if each.months == 1 else f"{each.months} months"
+        typer.echo(f"{each.service}: {each.count:,} {each.what}, kept {kept} {each.since}")
     typer.echo("A dry run: nothing was changed." if dry_run else "Done.")
 
 

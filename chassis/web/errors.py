@@ -8,6 +8,7 @@ import jinja2
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from chassis.access import NoSession
 from chassis.context import current_cause
@@ -112,10 +113,12 @@ class Errors:
         what, cure = _WORDS.get(
             error.status_code, ("The request could not be used.", "Go back and try again.")
         )
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(ways := _ways(request))
         if error.status_code == 405 and is_api(request):
-            ways = sorted((error.headers or {}).get("Allow", "").split(", "))
             what, cure = f"{request.method} is not known at this address.", f"Use {' or '.join(ways)}."
-        return self._answer(request, error.status_code, what, cure, headers=error.headers)
+        return self._answer(request, error.status_code, what, cure, headers=headers)
 
     async def away(self, request: Request, error: Exception) -> Response:
         """The database is away: the connection may have been lost in the commit itself."""
@@ -205,3 +208,9 @@ def wants_json(request: Request) -> bool:
 def route_of(request: Request) -> str:
     """The template of the route that was found; a path would be endless in a metric and may carry a token."""
     return str(getattr(request.scope.get("route"), "path", "unmatched"))
+
+
+def _ways(request: Request) -> list[str]:
+    """The methods that an address is known for: each may have a route of its own."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})

@@ -20,8 +20,9 @@ from chassis.links import link_digest, link_token
 from chassis.outbox import Announcement, announce_many
 from chassis.sealed import seal
 from contracts.partners import AgreementOffered, AgreementSigned
+from services.partners.holding import hold_open
 from services.partners.people import own_identifier
-from services.partners.queries import AGREEMENTS, PEOPLE, QUERIES, TIMELINE
+from services.partners.queries import AGREEMENTS, PEOPLE, QUERIES
 from services.partners.register import enter_on_timeline
 from services.partners.terms import (
     LONGEST_LINE,
@@ -152,15 +153,10 @@ async def begin(tx: Transaction, organisation_id: UUID, title: str, person_id: U
 
     Raises:
         NotFound: when there is no such body.
-        Conflict: when it is closed.
+        Closed: when it is closed.
         Refused: names the field at fault.
     """
-    organisation = await TIMELINE.hold_organisation(tx, id=organisation_id)
-    if organisation is None:
-        raise NotFound
-    closed = organisation["closed_on"] is not None and organisation["closed_on"] <= tx.today
-    if closed or organisation["merged_into"] is not None:
-        raise Conflict("This organisation is closed.", "Make the agreement with its successor.")
+    await hold_open(tx, organisation_id, field="title")
     id = uuid_utils.compat.uuid7()
     terms = Terms(title=_title(title))
     keeper = person_id if await _may_keep(tx, person_id) else None
@@ -330,15 +326,22 @@ async def send(tx: Transaction, id: UUID, contact_id: UUID) -> None:
     note(tx, "agreement_sent", "agreement", id, after={"version": version["number"], "contact": contact_id})
 
 
-async def take_back(tx: Transaction, id: UUID) -> None:
+async def take_back(tx: Transaction, id: UUID, *, discard: bool = False) -> None:
     """Take back what is offered: it is a draft again, and its link opens nothing to sign any more.
 
+    Args:
+        discard: whether a signature may be lost by it.
+
     Raises:
+        Refused: when it would lose a signature unasked.
         NotFound: when there is no such agreement.
         Conflict: when nothing is offered.
     """
     agreement = await lock(tx, id)
     version = await _offered(tx, agreement)
+    if not discard and [row async for row in _signatures(tx, version)]:
+        cure = "Tick the box if it may no longer count. Otherwise leave the version as it is."
+        raise Refused("Somebody has signed this version.", cure, field="discard")
     await _settle_version(tx, version, "withdrawn")
     await _move(tx, agreement, State.DRAFT)
     note(tx, "agreement_taken_back", "agreement", id, before={"version": version["number"]})

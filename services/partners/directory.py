@@ -17,6 +17,7 @@ from chassis.audit import digest_of, note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from services.partners.domain import folded
+from services.partners.holding import hold_open
 from services.partners.queries import DIRECTORY
 from services.partners.today import Needed
 
@@ -119,7 +120,12 @@ class OfferedService(Offer):
 
 
 async def add(tx: Transaction, organisation_id: UUID, offer: Offer) -> UUID:
-    """Enter a service, which whoever does so has thereby checked. Its id."""
+    """Enter a service, which whoever does so has thereby checked. Its id.
+
+    Raises:
+        NotFound, Closed: when the body is not there, or has closed.
+    """
+    await hold_open(tx, organisation_id, field="identifier")
     service = OfferedService(
         id=uuid_utils.compat.uuid7(),
         organisation_id=organisation_id,
@@ -196,7 +202,12 @@ async def bring_back(tx: Transaction, id: UUID) -> None:
 
     Raises:
         NotFound: when there is none.
+        Closed: when the body that offered it has closed.
     """
+    row = await DIRECTORY.service_by_id(tx, id=id, today=tx.today)
+    if row is None:
+        raise NotFound
+    await hold_open(tx, row["organisation_id"])
     known = await locked(tx, id)
     if known.retired_at is not None:
         again = replace(known, retired_at=None)

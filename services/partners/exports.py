@@ -156,11 +156,13 @@ def as_cards(organisation: Organisation, contacts: Iterable[Contact], roles: Cal
 
 def _card(organisation: Organisation, contact: Contact, role: str) -> bytes:
     postal = ", ".join(contact.postal_address), contact.postcode or ""
+    *given, family = contact.name.split() or [""]
     lines = [
         "BEGIN:VCARD",
         "VERSION:4.0",
         f"UID:urn:uuid:{contact.id}",
         f"FN:{_text(contact.name)}",
+        f"N:{_text(family)};{_text(' '.join(given))};;;",
         f"ORG:{_text(organisation.name)}",
         f"ROLE:{_text(role)}",
     ]

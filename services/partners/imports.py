@@ -344,7 +344,10 @@ async def unmentioned(tx: Transaction, staged: Staged) -> tuple[int, int]:
     organisations = await IMPORTS.organisations_unmentioned(
         tx, import_id=staged.id, prefix=staged.format.prefix
     )
-    contacts = 0 if staged.format.foreign else await IMPORTS.contacts_unmentioned(tx, import_id=staged.id)
+    names_contacts = "contact_name" in staged.plan.speaks_of and not staged.format.foreign
+    if not names_contacts:
+        return organisations, 0
+    contacts = await IMPORTS.contacts_unmentioned(tx, import_id=staged.id)
     return organisations, contacts
 
 

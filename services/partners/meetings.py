@@ -25,7 +25,7 @@ def as_calendar(entry: Mapping[str, Any], *, origin: str, href: str) -> bytes:
         href: the path of the meeting's page.
     """
     begins: datetime = entry["happened_at"].astimezone(LOCAL)
-    ends = entry["ends_at"].astimezone(LOCAL) if entry["ends_at"] else begins + _USUAL
+    ends = (entry["ends_at"] or entry["happened_at"] + _USUAL).astimezone(LOCAL)
     event = icalendar.Event()
     event.add("uid", f"{entry['id']}@{urlsplit(origin).hostname or 'localhost'}")
     event.add("dtstamp", (entry["changed_at"] or entry["heard_at"]).astimezone(UTC))
@@ -41,4 +41,17 @@ def as_calendar(entry: Mapping[str, Any], *, origin: str, href: str) -> bytes:
     calendar.add("version", "2.0")
     calendar.add_component(event)
     calendar.add_missing_timezones(date(begins.year, 1, 1), date(begins.year + 2, 1, 1))
+    for summer in calendar.walk("DAYLIGHT"):
+        _begin_in_winter_time(summer)
     return bytes(calendar.to_ical())
+
+
+def _begin_in_winter_time(summer: Any) -> None:
+    """Say when summer time begins in the time that ends, as RFC 5545 (3.6.5) asks: 01:00 GMT, not 02:00."""
+    gained = summer["TZOFFSETTO"].td - summer["TZOFFSETFROM"].td
+    begins = summer.pop("DTSTART").dt - gained
+    repeats = summer.pop("RDATE", None)
+    summer.add("dtstart", begins)
+    if repeats is not None:
+        lists = repeats if isinstance(repeats, list) else [repeats]
+        summer.add("rdate", [each.dt - gained for several in lists for each in several.dts])

@@ -7,7 +7,7 @@ partner answers by a link without an account, or by telephone, and then somebody
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from chassis.audit import digest_of, note
+from chassis.clock import LOCAL
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
@@ -24,6 +25,7 @@ from chassis.sealed import seal
 from chassis.working_days import working_days_after
 from contracts.envelope import Fact
 from contracts.partners import ReferralAnswered, ReferralClosed, ReferralMade, ReferralReminded
+from services.partners.holding import hold_open
 from services.partners.queries import REFERRALS, TIMELINE
 from services.partners.today import Needed
 
@@ -192,28 +194,30 @@ async def make(
     need: str,
     contact_id: UUID | None,
     by: UUID,
+    another: bool = False,
 ) -> UUID:
     """Send somebody on; the contact, if there is one, gets a letter with the link.
+
+    Args:
+        another: whether it is one more where the same was already made today.
 
     Raises:
         NotFound: when there is no such organisation, or no such contact there who can be written to.
         Refused: names the field.
     """
-    organisation = await TIMELINE.hold_organisation(tx, id=organisation_id)
-    if organisation is None:
-        raise NotFound
+    organisation = await hold_open(tx, organisation_id, field="reference")
     today = tx.today
-    if organisation["merged_into"] or (organisation["closed_on"] and organisation["closed_on"] <= today):
-        cure = "Choose the organisation that took over from it."
-        raise Refused("This organisation has closed.", cure, field="reference")
     if need not in tx.context.house.lists["needs"]:
         raise Refused("It is not said what they need.", "Choose one of the list.", field="need")
     id: UUID = uuid_utils.compat.uuid7()
     contact = await _contact(tx, organisation_id, contact_id)
+    reference = check_reference(reference)
+    if not another:
+        await _check_first(tx, organisation_id, reference, need)
     await REFERRALS.enter_referral(
         tx,
         id=id,
-        reference=check_reference(reference),
+        reference=reference,
         need=need,
         organisation_id=organisation_id,
         contact_id=contact_id,
@@ -235,6 +239,19 @@ async def make(
     letter = _letter(tx, ReferralMade, {**said, "organisation": organisation["name"]}, contact)
     await announce(tx, ReferralMade, subject=id, sequence=1, **facts, made_on=today, letter=letter)
     return id
+
+
+async def _check_first(tx: Transaction, organisation_id: UUID, reference: str, need: str) -> None:
+    """That the same was not made today.
+
+    Raises:
+        Conflict: when it was.
+    """
+    since = datetime.combine(tx.today, time(), LOCAL)
+    same = {"organisation_id": organisation_id, "reference": reference, "need": need}
+    if await REFERRALS.referral_made_since(tx, **same, since=since):
+        cure = "Tick the box if it is another one. Otherwise there is nothing to do."
+        raise Conflict(f"You referred {reference} there today.", cure, field="another")
 
 
 async def _contact(tx: Transaction, organisation_id: UUID, contact_id: UUID | None) -> Any:

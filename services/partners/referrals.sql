@@ -5,6 +5,12 @@ INSERT INTO referrals (id, reference, need, organisation_id, contact_id, state, 
 VALUES (:id, :reference, :need, :organisation_id, :contact_id, 'made', '', :made_by, :now, :now, :made_by, :due_on,
         :token_digest, 1);
 
+-- name: referral_made_since$
+-- Whether somebody of this reference was sent there for the same need, and it still stands.
+SELECT EXISTS (SELECT FROM referrals
+WHERE organisation_id = :organisation_id AND lower(reference) = lower(:reference) AND need = :need
+  AND made_at >= :since AND state <> 'taken_back');
+
 -- name: referral^
 -- One referral, with its organisation, whom was written to, and who of ours did what.
 SELECT r.id, r.reference, r.need, r.organisation_id, r.contact_id, r.state, r.reason, r.made_by, r.made_at, r.changed_at,

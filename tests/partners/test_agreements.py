@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import io
 import re
 import tomllib
 from dataclasses import replace
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from pypdf import PdfReader
 from starlette.types import ASGIApp
 
 from chassis.audit import verify
@@ -345,6 +347,61 @@ async def test_what_was_taken_back_is_signed_by_nobody(register: Database, trust
         with pytest.raises(NotFound):
             await agreements.sign_theirs(tx, "0" * 26, Signer(name="Maia", position="x"))
     assert await offered(register, id) != token, "the next version has a link of its own"
+
+
+async def test_a_word_that_is_longer_than_a_line_breaks_on_paper(
+    register: Database, app: ASGIApp, trust: UUID, amina: UUID
+) -> None:
+    id = await drafted(register, trust, amina, purpose="x" * 300)
+    await offered(register, id)
+    async with browser(app, amina) as staff:
+        pdf = await staff.get(f"{of(id)}/versions/1/pdf")
+    text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf.content)).pages)
+    parts = [line for line in text.replace("\u200b", "").splitlines() if set(line.strip()) == {"x"}]
+    assert sum(len(part.strip()) for part in parts) == 300
+    assert len(parts) > 2
+    assert re.search("[0-9a-f]{64}", text)
+
+
+async def test_a_signature_is_lost_only_when_that_is_said_and_nobody_is_told_that_it_counts(
+    register: Database, app: ASGIApp, trust: UUID, amina: UUID
+) -> None:
+    id = await drafted(register, trust, amina)
+    token = await offered(register, id)
+    async with register.transaction() as tx:
+        await agreements.sign_theirs(tx, token, Signer(name="Maia Head", position="Chief executive"))
+    async with browser(app, amina) as staff, client(app, MOUNT, None) as outsider:
+        assert "Maia Head signed this version already." in (await staff.get(of(id))).text
+        unasked = await post(staff, f"{of(id)}/take-back", of(id))
+        assert unasked.status_code == 422
+        assert "Somebody has signed this version." in unasked.text
+        assert await state(register, id) == "offered"
+        taken = await post(staff, f"{of(id)}/take-back", of(id), discard="yes")
+        assert taken.headers["location"].endswith("done=taken_back")
+        assert "Signed by" not in (await staff.get(of(id))).text
+        page = (await outsider.get(f"/partners/agree/{token}")).text
+        assert "This version can no longer be signed" in page
+        assert "Your signature no longer counts." in page
+        assert "We sign next" not in page
+
+
+async def test_no_agreement_is_begun_with_a_closed_body(
+    register: Database, app: ASGIApp, trust: UUID, amina: UUID
+) -> None:
+    async with browser(app, amina) as staff:
+        new = f"/partners/organisations/{trust}/agreements/new"
+        key = key_in(await staff.get(new))
+        successor = await id_of(register, "GB-NHS-08Y")
+        async with register.transaction() as tx:
+            closing = "UPDATE organisations SET closed_on = '2013-03-31', successor_id = $2 WHERE id = $1"
+            await tx.execute(closing, trust, successor)
+        page = (await staff.get(new)).text
+        assert "This organisation has closed" in page
+        assert f'href="/partners/organisations/{successor}"' in page
+        assert 'name="title"' not in page
+        refused = await staff.post(new, data={"key": key, "title": "Teaching"})
+        assert refused.status_code == 409
+        assert "This organisation has closed" in refused.text
 
 
 async def test_an_owner_who_leaves_between_offer_and_signature_stops_it(
@@ -948,7 +1005,7 @@ async def test_each_step_stands_in_the_record_and_nobodys_words_do(
         theirs = str(await contact(register))
         await post(staff, f"{of(id)}/offer", of(id), revision="2", contact=theirs)
         await post(staff, f"{of(id)}/sign", of(id), version="1", position="Director", confirm="yes")
-        await post(staff, f"{of(id)}/take-back", of(id))
+        await post(staff, f"{of(id)}/take-back", of(id), discard="yes")
         await post(staff, f"{of(id)}/end", of(id), why="A Secret Reason")
     written = await rows(register, "SELECT action, object, before, after FROM audit ORDER BY number")
     assert [row["action"] for row in written] == [

@@ -417,6 +417,38 @@ async def test_a_service_is_retired_and_brought_back_as_it_was(
         assert (await verify(tx)).broken_at is None
 
 
+async def test_an_address_says_all_ways_in_which_it_can_be_used(browser: httpx.AsyncClient) -> None:
+    answer = await browser.request("DELETE", f"{SERVICES}/new")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+async def test_a_closed_body_offers_nothing_more(
+    bring: Bring, browser: httpx.AsyncClient, register: Database, trust: UUID
+) -> None:
+    await bring(line(SUCCESSOR))
+    successor = await id_of(register, SUCCESSOR)
+    service = await added(browser)
+    await post(browser, f"{service}/retire", service)
+    key = key_in(await browser.get(service))
+    async with register.transaction() as tx:
+        closing = "UPDATE organisations SET closed_on = '2013-03-31', successor_id = $2 WHERE id = $1"
+        await tx.execute(closing, trust, successor)
+    link = f'href="{MOUNT}/organisations/{successor}"'
+    form = await browser.get(f"{SERVICES}/new?organisation={trust}")
+    assert "This organisation has closed" in form.text
+    assert link in form.text
+    refused = await adds(browser)
+    assert refused.status_code == 409
+    assert "Choose the organisation that took over from it." in refused.text
+    assert FIELDS["name"] in refused.text
+    page = await browser.get(service)
+    assert "bring it back" not in page.text
+    refused = await browser.post(f"{service}/bring-back", data={"key": key})
+    assert refused.status_code == 409
+    assert link in refused.text
+    assert len(await rows(register, "SELECT id FROM offered_services WHERE retired_at IS NULL")) == 0
+
+
 async def test_what_is_not_there_is_not_found(browser: httpx.AsyncClient, trust: UUID) -> None:
     key = key_in(await browser.get(f"{SERVICES}/new"))
     for id in (str(uuid4()), "x", "1' OR 1=1"):

@@ -164,6 +164,7 @@ async def test_a_contact_as_a_card(browser: httpx.AsyncClient, bring: Bring, reg
     assert card[0:2] == ["BEGIN:VCARD", "VERSION:4.0"]
     assert card[-1] == "END:VCARD"
     assert "FN:Nguyễn\\; Văn\\, A\\\\B" in card
+    assert "N:A\\\\B;Nguyễn\\; Văn\\,;;;" in card
     assert f"ORG:{'ا' * 60}" in card
     assert "ROLE:Dental care" in card
     assert f"EMAIL:{OFFICER['contact_email']}" in card

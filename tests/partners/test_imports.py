@@ -225,6 +225,13 @@ async def test_a_contact_withdrawn_and_listed_again(bring: Bring) -> None:
     assert counts(again) == {"same": 1, "contacts_changed": 1}
 
 
+async def test_a_file_without_columns_for_contacts_misses_none(bring: Bring, register: Database) -> None:
+    await bring(line(TRUST, OFFICER))
+    file = ",".join(TRUST) + "\n" + ",".join(TRUST.values()) + "\n"
+    report = await import_partners(register, file.encode(), dry_run=False)
+    assert report.notices == []
+
+
 async def test_what_the_file_does_not_name_stays_and_is_pointed_out(bring: Bring, register: Database) -> None:
     await bring(line(TRUST, OFFICER), line(SUCCESSOR))
     before = await everything(register)

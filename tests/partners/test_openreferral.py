@@ -256,7 +256,7 @@ async def test_a_service_says_what_is_known_of_it(
         "description": "Primary Care Trust; works in Kensington and Chelsea",
         "organization_identifiers": service["organization"]["organization_identifiers"],
     }
-    assert service["organization"]["organization_identifiers"][0]["identifier"] == "GB-NHS-5LA"
+    assert service["organization"]["organization_identifiers"][0]["identifier"] == "5LA"
     again = await given(anybody, f"{SERVICES}/{id}")
     assert again == service, "the ids of the parts stay the same"
 

@@ -81,7 +81,7 @@ async def contact(register: Database) -> UUID:
 async def makes(register: Database, trust: UUID, by: UUID, **said: Any) -> UUID:
     asked: dict[str, Any] = {"reference": "SG-00417", "need": "housing", "contact_id": None, **said}
     async with acting(register) as tx:
-        return await referrals.make(tx, trust, **asked, by=by)
+        return await referrals.make(tx, trust, **asked, by=by, another=True)
 
 
 async def says(register: Database, id: UUID, state: State, **said: Any) -> None:
@@ -218,10 +218,28 @@ async def test_nobody_is_sent_to_a_closed_body(
     await bring(line(TRUST, closed_on="2013-03-31", successor="GB-NHS-08Y"), line(SUCCESSOR))
     trust = await id_of(register, "GB-NHS-5LA")
     page = (await staff.get(f"{MOUNT}/organisations/{trust}/referrals/new")).text
-    assert "This organisation has closed." in page
+    assert "This organisation has closed" in page
+    assert f'href="{MOUNT}/organisations/{await id_of(register, "GB-NHS-08Y")}"' in page
     assert "Make the referral" not in page
     with pytest.raises(Refused, match="has closed"):
         await makes(register, trust, by)
+
+
+async def test_the_same_is_made_twice_only_when_it_is_said_to_be_another(
+    trust: UUID, staff: httpx.AsyncClient, register: Database
+) -> None:
+    new = f"{MOUNT}/organisations/{trust}/referrals/new"
+    fields = {"reference": "SG-777", "need": "housing", "contact": "by_hand"}
+    assert (await presses(staff, new, **fields)).status_code == 303
+    again = await presses(staff, new, **fields | {"reference": "sg-777"})
+    assert again.status_code == 409
+    assert "You referred sg-777 there today." in again.text
+    assert "It is another one" in again.text
+    assert (await presses(staff, new, **fields | {"need": "health"})).status_code == 303
+    assert (await presses(staff, new, **fields, another="yes")).status_code == 303
+    register.context.clock.advance(timedelta(days=1))
+    assert (await presses(staff, new, **fields)).status_code == 303
+    assert len(await rows(register, "SELECT id FROM referrals")) == 4
 
 
 async def test_the_slip_carries_the_reference_and_the_link_and_leaves_their_side_empty(

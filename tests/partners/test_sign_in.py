@@ -658,6 +658,9 @@ async def test_a_form_that_was_kept_is_shown_to_nobody_else_who_signs_in_there(
 async def test_a_form_that_nobody_wants_any_more_is_gone(
     browser: httpx.AsyncClient, register: Database, late_form: dict[str, str]
 ) -> None:
+    asking = await browser.get(f"{SIGN_IN}?next={MOUNT}/kept")
+    assert "What you wrote is kept. Sign in and you can send it." in asking.text
+    assert "is kept" not in (await browser.get(SIGN_IN)).text
     answer = await signs_in(browser, register, next=f"{MOUNT}/kept")
     form = {**late_form, "key": key_in(await browser.get(answer.headers["location"]))}
     answer = await browser.post(f"{MOUNT}/kept/discard", data=form)

@@ -146,6 +146,9 @@ async def test_a_turned_line_is_set_right_and_a_long_one_refused(
         ("meeting", {"begins": ""}, "It is not said when it begins."),
         ("meeting", {"begins": "25:00"}, "This is not a time."),
         ("meeting", {"begins": "10:00", "ends": "09:00"}, "It ends before it begins."),
+        ("meeting", {"begins": "10:00", "ends": "10:00"}, "It ends before it begins."),
+        ("meeting", {"day": "2026-03-29", "begins": "01:30", "ends": "02:30"}, "Give 02:30 or another time."),
+        ("meeting", {"day": "2026-03-29", "begins": "00:30", "ends": "01:30"}, "There is no such time"),
     ],
 )
 async def test_every_fault_says_what_to_do(
@@ -363,6 +366,21 @@ async def test_a_meeting_is_a_file_that_calendars_read(
     assert moved["UID"] == event["UID"]
     assert (int(event["SEQUENCE"]), int(moved["SEQUENCE"])) == (0, 1)
     assert moved.start.astimezone(LOCAL).hour == 12
+
+
+async def test_a_meeting_goes_over_midnight_and_over_the_change_of_clocks(
+    amina: httpx.AsyncClient, trust: UUID
+) -> None:
+    for day, ends, hours in (("2026-03-28", "02:30", 3.5), ("2026-10-24", "02:30", 5.5)):
+        entry = await writes(amina, trust, "meeting", day=day, begins="22:00", ends=ends)
+        assert "until 02:30 the next day" in (await amina.get(entry)).text
+        assert 'value="02:30"' in (await amina.get(f"{entry}/edit")).text
+        [event] = events_in(await amina.get(f"{entry}/calendar"))
+        assert event.end.astimezone(UTC) - event.start.astimezone(UTC) == timedelta(hours=hours)
+    calendar = (await amina.get(f"{entry}/calendar")).text
+    summer = calendar.partition("BEGIN:DAYLIGHT")[2].partition("END:DAYLIGHT")[0]
+    assert "DTSTART:20260329T010000" in summer
+    assert "RDATE:20270328T010000" in summer
 
 
 async def test_a_note_is_no_file_for_a_calendar(amina: httpx.AsyncClient, trust: UUID) -> None:

@@ -175,7 +175,7 @@ async def test_every_line_leads_to_where_it_is_done(
     asked: dict[str, Any] = {"reference": "SG-1", "need": "housing", "contact_id": None}
     async with acting(register) as tx:
         await referrals.make(tx, trust, **asked, by=amina)
-        accepted = await referrals.make(tx, trust, **asked, by=amina)
+        accepted = await referrals.make(tx, trust, **asked, by=amina, another=True)
         await referrals.answer(tx, accepted, referrals.State.ACCEPTED, by=amina)
         await directory.add(tx, trust, OFFER)
     move_to(register, register.context.clock.now() + timedelta(days=400))

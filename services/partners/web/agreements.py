@@ -196,6 +196,8 @@ async def _shown(tx: Transaction, agreement: Mapping[str, Any]) -> dict[str, Any
     number = newest["number"] if newest else 0
     signatures = [row async for row in AGREEMENTS.signatures_of(tx, agreement_id=id)]
     signed = {row["side"] for row in signatures if row["number"] == number}
+    taken_back = newest is not None and newest["state"] == "withdrawn"
+    counting = {agreement["in_force"], None if taken_back else number}
     owners = await agreements.owners_of(tx, agreement["organisation_id"], [terms])
     name_of = agreements.naming(owners, house.short_name, agreement["organisation"])
     in_force = await outcomes.listed(tx, agreement_id=id, most=200)
@@ -210,7 +212,7 @@ async def _shown(tx: Transaction, agreement: Mapping[str, Any]) -> dict[str, Any
         "look": LOOKS[state],
         "turn": turn(state, signed if state is State.OFFERED else (), amends=bool(agreement["in_force"])),
         "number": number,
-        "signatures": [row for row in signatures if row["number"] in (number, agreement["in_force"])],
+        "signatures": [row for row in signatures if row["number"] in counting],
         "signed": signed,
         "drafted": [{"it": each, "owner": name_of(each.owner_id) if each.owner_id else ""}
                     for each in terms.outcomes],
@@ -333,7 +335,7 @@ async def take_back(request: Request) -> Response:
     """Take back what is offered."""
 
     async def act(tx: Transaction, id: UUID, form: Any) -> None:
-        await agreements.take_back(tx, id)
+        await agreements.take_back(tx, id, discard=form.get("discard") == "yes")
 
     return await _step(request, act, "taken_back")
 

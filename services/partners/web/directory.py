@@ -19,6 +19,7 @@ from chassis.web import (
     Site,
     differences,
     fault,
+    fault_of,
     new_key,
     once,
     read_fields,
@@ -30,8 +31,10 @@ from chassis.web import (
 )
 from services.partners import directory
 from services.partners.directory import SERVICES, Channel, Offer, OfferedService, Status
+from services.partners.holding import Closed
 from services.partners.queries import DIRECTORY, QUERIES
 from services.partners.services_file import FREE, LISTS, columns, offer_of
+from services.partners.web.closed import closed_body
 from services.partners.web.searching import cleaned, patterns_of
 from services.partners.web.wording import LIST, words
 
@@ -176,16 +179,23 @@ async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) 
 
 async def show(request: Request) -> Response:
     """One service."""
+    return await _page(request)
+
+
+async def _page(request: Request, status: int = 200) -> Response:
     site: Site = site_of(request)
     house: House = site.context.house
     async with site.database.reading() as tx:
         row = await DIRECTORY.service_by_id(tx, id=read_id(request), today=tx.today)
-    if row is None:
-        raise NotFound
-    service = OfferedService.of(row)
+        if row is None:
+            raise NotFound
+        service = OfferedService.of(row)
+        closed = await _closed(tx, service.organisation_id) if service.retired_at else None
     return site.page(
         request,
         "service.html",
+        status=status,
+        closed=closed,
         service=service,
         listed=_listed(row, house),
         areas=words(house.lists["areas"], service.areas),
@@ -197,6 +207,14 @@ async def show(request: Request) -> Response:
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+async def _closed(tx: Transaction, organisation_id: UUID) -> dict[str, Any] | None:
+    """What is said of a body that has closed; nothing when it is open."""
+    row = await QUERIES.organisation_by_id(tx, id=organisation_id)
+    if row is None:
+        raise NotFound
+    return closed_body(row, tx.today)
 
 
 def _ways(service: OfferedService) -> list[dict[str, Any]]:
@@ -274,7 +292,7 @@ Values = dict[str, Any]
 async def show_new(request: Request) -> Response:
     """The form for another service, of the body that the address names or of one that is to be named."""
     site: Site = site_of(request)
-    identifier = ""
+    identifier, closed = "", None
     try:
         organisation = UUID(request.query_params.get("organisation", ""))
     except ValueError:
@@ -284,10 +302,10 @@ async def show_new(request: Request) -> Response:
             row = await QUERIES.organisation_by_id(tx, id=organisation)
         if row is None:
             raise NotFound
-        identifier = row["identifier"]
+        identifier, closed = row["identifier"], closed_body(row, tx.today)
     empty: Values = dict.fromkeys(LABELS, "") | {name: [] for name in _SEVERAL}
     start = {"charge": FREE, "status": "active", "identifier": identifier}
-    return _form(request, empty | start, {})
+    return _form(request, empty | start, {}, closed=closed)
 
 
 async def add(request: Request) -> Response:
@@ -305,7 +323,11 @@ async def add(request: Request) -> Response:
             return _form(request, values, unknown | faults, status=422)
         if offer is None:
             return _form(request, values, faults, status=422)
-        return _to(await directory.add(tx, body, offer), "added")
+        try:
+            return _to(await directory.add(tx, body, offer), "added")
+        except Closed as refused:
+            closed = await _closed(tx, body)
+            return _form(request, values, fault_of(refused), status=refused.status, closed=closed)
 
     return await once(request, site_of(request).database, str(form.get("key", "")), act)
 
@@ -355,7 +377,10 @@ async def retire(request: Request) -> Response:
 
 async def bring_back(request: Request) -> Response:
     """Undo that it was retired."""
-    return await _act(request, directory.bring_back, "back")
+    try:
+        return await _act(request, directory.bring_back, "back")
+    except Closed as refused:
+        return await _page(request, refused.status)
 
 
 async def _act(request: Request, change: Any, done: str) -> Response:
@@ -382,6 +407,7 @@ def _form(
     revision: int | None = None,
     changed: Sequence[Difference] = (),
     checked: bool = False,
+    closed: Mapping[str, Any] | None = None,
 ) -> Response:
     house: House = site_of(request).context.house
     href = f"{SERVICES}/{service.id}" if service else SERVICES
@@ -395,6 +421,7 @@ def _form(
         revision=service.version if service and revision is None else revision,
         changed=changed,
         checked=checked,
+        closed=closed,
         choices={
             "needs": _choices(house, "needs", values["needs"]),
             "areas": _choices(house, "areas", values["areas"]),

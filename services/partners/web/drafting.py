@@ -45,6 +45,7 @@ from services.partners.terms import (
     missing,
     text_of,
 )
+from services.partners.web.closed import closed_body
 
 _OF_OUTCOME = {
     "what": "what will be achieved",
@@ -94,6 +95,7 @@ def _new(
         "agreement_new.html",
         status=status,
         organisation=organisation,
+        closed=closed_body(organisation, site_of(request).context.clock.today()),
         values=values,
         faults=faults,
         key=new_key(request),

@@ -1,6 +1,6 @@
 """The form for a note, a call or a meeting: what stands in it, and what was typed into it."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,9 @@ LABELS = {
 
 #: The first day and how many years ahead something may be entered.
 _FIRST, _YEARS_AHEAD = date(1990, 1, 1), 5
+
+#: A meeting that ends earlier in the day than it begins goes over midnight, and lasts at most this long.
+_LONGEST_NIGHT = timedelta(hours=12)
 
 #: Signs that turn the direction of a line, or that no line has.
 _TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(9), *range(11, 32), 127])
@@ -109,10 +112,23 @@ def _moments(
     if begins is None:
         raise Refused("It is not said when it begins.", "Give a time, such as 14:30.", field="begins")
     ends = _clock(form, "ends")
-    if ends is not None and ends <= begins:
+    start = _moment(on, begins, "begins")
+    if ends is None:
+        return start, None
+    overnight = ends < begins
+    until = _moment(on + timedelta(days=overnight), ends, "ends")
+    if until <= start or (overnight and until - start > _LONGEST_NIGHT):
         raise Refused("It ends before it begins.", "Give a later time, or leave it empty.", field="ends")
-    until = datetime.combine(on, ends, LOCAL) if ends is not None else None
-    return datetime.combine(on, begins, LOCAL), until
+    return start, until
+
+
+def _moment(on: date, clock: time, field: str) -> datetime:
+    """When clocks here show that, in UTC, where moments can be compared."""
+    moment = datetime.combine(on, clock, LOCAL).astimezone(UTC)
+    if moment.astimezone(LOCAL).time() != clock:
+        what = "There is no such time on that day: the clocks go forward."
+        raise Refused(what, f"Give {moment.astimezone(LOCAL):%H:%M} or another time.", field=field)
+    return moment
 
 
 def _day(text: str, today: date, *, ahead: bool) -> date:

@@ -75,7 +75,7 @@ async def show(request: Request) -> Response:
         kind=KINDS[Kind(row["kind"])],
         author=author(row),
         when=when(row["happened_at"]) if row["kind"] == Kind.MEETING else day(row["happened_at"]),
-        ends=f"{row['ends_at'].astimezone(LOCAL):%H:%M}" if row["ends_at"] else "",
+        ends=_ends(row),
         took_part=took_part,
         files=[_file(href, file) for file in files],
         room=len(files) < MOST_FILES,
@@ -86,6 +86,14 @@ async def show(request: Request) -> Response:
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _ends(row: Mapping[str, Any]) -> str:
+    """``11:30``; ``01:00 the next day``; nothing when it is not said."""
+    if row["ends_at"] is None:
+        return ""
+    begins, ends = (row[name].astimezone(LOCAL) for name in ("happened_at", "ends_at"))
+    return f"{ends:%H:%M}{'' if ends.date() == begins.date() else ' the next day'}"
 
 
 async def _entry(tx: Transaction, id: UUID) -> Any:

@@ -320,7 +320,7 @@ def organization_document(row: Mapping[str, Any], house: House) -> dict[str, Any
         of_register = {
             "identifier_scheme": scheme,
             "identifier_type": scheme,
-            "identifier": row["identifier"],
+            "identifier": number,
         }
         document["organization_identifiers"] = [{"id": uuid5(row["organisation_id"], number), **of_register}]
     return document

@@ -17,6 +17,7 @@ from chassis.web import BadRequest, fault_of, new_key, once, read_form, read_id,
 from services.partners import referrals
 from services.partners.queries import QUERIES, REFERRALS
 from services.partners.referrals import OPEN, STAGES, Figures, State
+from services.partners.web.closed import closed_body
 from services.partners.web.wording import LIST as ORGANISATIONS
 from services.partners.web.wording import word
 
@@ -292,8 +293,9 @@ async def make(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         contact = _contact(form)
-        reference, need = typed["reference"], typed["need"]
-        made = await referrals.make(tx, id, reference=reference, need=need, contact_id=contact, by=person.id)
+        said: dict[str, Any] = {"reference": typed["reference"], "need": typed["need"], "contact_id": contact}
+        another = form.get("another") == "yes"
+        made = await referrals.make(tx, id, **said, by=person.id, another=another)
         return see(f"{LIST}/{made}?done={'made' if contact else 'by_hand'}")
 
     try:
@@ -328,7 +330,6 @@ async def _form(
     if organisation is None:
         raise NotFound
     house, href = tx.context.house, f"{ORGANISATIONS}/{organisation_id}"
-    closed_on, today = organisation["closed_on"], tx.today
     roles = house.lists["contact_roles"]
     contacts = await referrals.contacts_of(tx, organisation_id)
     return site_of(request).page(
@@ -336,7 +337,7 @@ async def _form(
         "referral_new.html",
         status=status,
         organisation={"name": organisation["name"], "href": href},
-        closed=closed_on is not None and closed_on <= today,
+        closed=closed_body(organisation, tx.today),
         needs=list(house.lists["needs"].values()),
         contacts=[
             {

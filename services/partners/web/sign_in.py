@@ -47,6 +47,7 @@ def _form(
     next: str = "",
     status: int = 200,
 ) -> Response:
+    next = safe_path(next or request.query_params.get("next", "/"))
     response = site_of(request).page(
         request,
         "sign_in.html",
@@ -55,7 +56,8 @@ def _form(
         faults=faults,
         refused=refused,
         again="again" in request.query_params,
-        next=safe_path(next or request.query_params.get("next", "/")),
+        next=next,
+        kept=next == KEPT,
         key=new_key(request),
     )
     response.headers.update(SECRET_ADDRESS)
