@@ -12,7 +12,17 @@ from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from chassis.sealed import unseal
 from contracts.envelope import Event
-from contracts.grants import ContributionReceived, ContributionRefunded, RegistrationsCounted
+from contracts.grants import (
+    ApplicationLinkRequested,
+    ApplicationRefused,
+    ApplicationReminded,
+    ApplicationReturned,
+    ApplicationSubmitted,
+    ApplicationWithdrawn,
+    ContributionReceived,
+    ContributionRefunded,
+    RegistrationsCounted,
+)
 from contracts.partners import (
     AgreementOffered,
     AgreementReviewDue,
@@ -113,4 +123,10 @@ SUBSCRIPTIONS = (
     reaction(AgreementReviewDue, notices.remind_of_review),
     reaction(ReferralMade, notices.send_referral),
     reaction(ReferralReminded, notices.remind_of_referral),
+    reaction(ApplicationLinkRequested, notices.send_application_link),
+    reaction(ApplicationReminded, notices.remind_of_draft),
+    reaction(ApplicationSubmitted, notices.acknowledge_application),
+    reaction(ApplicationReturned, notices.ask_for_more),
+    reaction(ApplicationRefused, notices.refuse_application),
+    reaction(ApplicationWithdrawn, notices.confirm_withdrawal),
 )
