@@ -116,7 +116,6 @@ class _Application(Fact):
     """An application in a round. Says nothing of who applies but in what is sealed."""
 
     OWNER = GRANTS
-    SUBSCRIBERS = (NOTIFICATIONS,)
 
     application_id = fields.UUID(required=True)
     round_id = fields.UUID(required=True)
@@ -127,6 +126,7 @@ class ApplicationLinkRequested(_Application):
     """Somebody who applies is to be sent the link to their application: at the beginning, or again."""
 
     NAME = "application_link_requested"
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     #: The last day on which it can be sent.
     closes_on = fields.Date(required=True)
@@ -136,6 +136,7 @@ class ApplicationReminded(_Application):
     """Somebody has begun to apply and not sent it, and the last day is near."""
 
     NAME = "application_reminded"
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     closes_on = fields.Date(required=True)
 
@@ -144,6 +145,7 @@ class ApplicationSubmitted(_Application):
     """Somebody has sent an application, for the first time or with what had been missing."""
 
     NAME = "application_submitted"
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     #: A code of the house's list.
     purpose = fields.String(required=True, validate=_CODE)
@@ -156,6 +158,7 @@ class ApplicationReturned(_Application):
     """Something is missing in an application; whoever applies is asked for it."""
 
     NAME = "application_returned"
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     #: It can be sent again before the panel meets.
     meets_on = fields.Date(required=True)
@@ -165,6 +168,7 @@ class ApplicationRefused(_Application):
     """An application was refused before it came to the panel, by a rule that the refusal names."""
 
     NAME = "application_refused"
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     rule = fields.String(required=True, validate=_CODE)
 
@@ -173,6 +177,7 @@ class ApplicationWithdrawn(_Application):
     """Whoever had applied has taken it back, or was forgotten."""
 
     NAME = "application_withdrawn"
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
 
 class PersonDataGathered(Gathered):

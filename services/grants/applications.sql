@@ -225,3 +225,8 @@ SELECT applications.id FROM applications JOIN rounds ON rounds.id = round_id
 WHERE submitted_at IS NOT NULL AND scrubbed_at IS NULL AND closes_on < :before
     AND applications.state IN ('ineligible', 'declined', 'withdrawn', 'lapsed')
 ORDER BY applications.id LIMIT :most FOR UPDATE OF applications SKIP LOCKED;
+
+-- name: applications_sent^
+-- How many applications were sent in all rounds, and what they ask for.
+SELECT count(*) AS count, coalesce(sum(amount_pence), 0)::bigint AS asked_pence
+FROM applications WHERE submitted_at IS NOT NULL;

@@ -1,34 +1,22 @@
-"""Applying, as people do: begun with an address, written in steps, left and resumed, sent, put right, taken back."""
+"""Applying, as people do: begun with an address, written in steps, left and resumed, sent, taken back."""
 
-import asyncio
-import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
 
 from chassis.database import Database
-from contracts.grants import ApplicationLinkRequested, ApplicationSubmitted, ApplicationWithdrawn
-from services.grants import applying, web
-from services.grants.applicants import Applicant
-from tests.conftest import announced, client
+from contracts.grants import ApplicationSubmitted
+from services.grants import web
+from tests.conftest import client
 from tests.grants.applying import (
     EMAIL,
-    EXAM,
-    PDF,
-    PNG,
     YOU,
-    acts,
     adds,
     begins,
-    fills_in,
-    key_in,
-    later,
     letters,
-    path_of,
     sends,
     writes,
 )
