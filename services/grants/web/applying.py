@@ -274,7 +274,7 @@ async def save_step(request: Request) -> Response:
     later = form.get("later") == "yes"
     fields, house = Fields(form), site_of(request).context.house
     who, changes = _READ[step](fields, case, house, not later)
-    moved: str | None = None
+    moved, status = None, 422
     try:
         if not fields.faults:
             async with acts(request) as tx:
@@ -286,8 +286,9 @@ async def save_step(request: Request) -> Response:
         if not refused.field:
             raise
         fields.add(refused)
+        status = refused.status
     if fields.faults:
-        return _step(request, case, step, {**_values(case), **fields.values}, fields.faults, status=422)
+        return _step(request, case, step, {**_values(case), **fields.values}, fields.faults, status=status)
     onward = _onward(case, step, moved or token, replace(case.asked, **changes), later, bool(moved))
     return private(see(onward))
 
