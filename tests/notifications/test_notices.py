@@ -16,6 +16,14 @@ from chassis.sealed import seal
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer, free_port
 from contracts.catalogue import sample
 from contracts.envelope import Event, Fact
+from contracts.grants import (
+    ApplicationLinkRequested,
+    ApplicationRefused,
+    ApplicationReminded,
+    ApplicationReturned,
+    ApplicationSubmitted,
+    ApplicationWithdrawn,
+)
 from contracts.notifications import NoticeFailed
 from contracts.partners import (
     AgreementOffered,
@@ -140,6 +148,52 @@ async def test_a_partner_is_asked_about_a_referral_by_a_link(
     assert f'<a href="{link}">' in page.get_content()
     [row] = await notices(desk)
     assert (row["kind"], row["email"], row["body"]) == ("referral", None, None)
+
+
+@pytest.mark.parametrize(
+    ("fact", "said", "expected"),
+    [
+        (ApplicationLinkRequested, {"closes_on": date(2012, 4, 30)}, "30 April 2012"),
+        (ApplicationReminded, {"closes_on": date(2012, 4, 30)}, "The last day is 30 April 2012."),
+        (ApplicationSubmitted, {"meets_on": date(2012, 5, 14)}, "The panel meets on 14 May 2012."),
+        (ApplicationReturned, {"meets_on": date(2012, 5, 14)}, "Add your <booking>."),
+        (ApplicationRefused, {}, "You may apply again in another round."),
+        (ApplicationWithdrawn, {}, "Nobody will decide on it."),
+    ],
+)
+async def test_somebody_who_applies_is_written_to(
+    desk: Database, mail: RecordingMailServer, fact: type[Fact], said: dict[str, Any], expected: str
+) -> None:
+    link = "https://forum.example/grants/applying/aaaabbbbccccddddeeeeffffgg"
+    letter = {
+        "name": "Thị <Marker>",
+        "email": EMAIL,
+        "reference": "K7QM-X2PD",
+        "round": "Doctors’ exams",
+        "link": link,
+        "help_name": "Rosa",
+        "help_telephone": "020 7946 0001",
+        "words": "Add your <booking>.",
+    }
+    golden = told(fact, uuid4(), **said, letter=seal(desk.context.keys, fact, "letter", letter))
+    await hear(desk, golden, replace(golden, id=uuid4(), data={**golden.data, "letter": None}))
+    await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    plain, page = (message.parsed.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert page is not None
+    words = " ".join(plain.get_content().split())
+    assert "<booking>" not in page.get_content()
+    for part in (expected, "Dear Thị <Marker>,", "Doctors’ exams", "Ring Rosa on 020 7946 0001."):
+        assert part in words
+    if fact not in (ApplicationRefused, ApplicationWithdrawn):
+        assert link in plain.get_content().splitlines()
+        assert f'<a href="{link}">' in page.get_content()
+    if fact is ApplicationRefused:
+        assert "Add your <booking>." in words
+        assert desk.context.house.complaints in words
+    [row] = await notices(desk)
+    assert (row["kind"], row["email"], row["body"]) == ("application", None, None)
 
 
 async def test_a_referral_by_hand_is_no_message(desk: Database) -> None:

@@ -140,7 +140,7 @@ def _overview(
             stage=stage,
             look=case.state.value,
             when=_when(case),
-            told=case.told,
+            message=case.told,
             groups=_answers(case, site.context.house, token),
             lacking=[
                 {"words": it.words, "href": f"{step_href(token, it.step)}#{it.field}"} for it in case.lacking
@@ -332,7 +332,7 @@ def _step(
             areas=list(lists["areas"].values()),
             yes_no=[{"code": "yes", "name": "Yes"}, {"code": "no", "name": "No"}],
             returned=case.state is State.RETURNED,
-            told=case.told,
+            message=case.told,
             key=new_key(request),
             flash=_DONE.get(request.query_params.get("done", "")),
         )
@@ -466,7 +466,7 @@ def _papers(request: Request, case: _Case, faults: Mapping[str, Any], *, status:
             full=len(case.evidence) >= MOST_FILES,
             faults=faults,
             returned=case.state is State.RETURNED,
-            told=case.told,
+            message=case.told,
             key=new_key(request),
             flash=_DONE.get(request.query_params.get("done", "")),
         )
