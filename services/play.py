@@ -28,7 +28,7 @@ from contracts.access import ROLES, Role
 from contracts.catalogue import FACTS
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.admission import NOBODY_YET
-from services.grants import ledger
+from services.grants import applying, ledger
 from services.grants.contributions import Receipt, receive
 from services.grants.counting import figures as evidence_of
 from services.grants.examples import apply
@@ -345,7 +345,7 @@ async def outcome_of(process: Process) -> dict[str, Any]:
     async with process.database(GRANTS).reading() as tx:
         evidence = await evidence_of(tx)
         received_pence = (await ledger.balance_of_all(tx)).received_pence
-        applications = await APPLICATIONS.applications_sent(tx)
+        applied = await applying.figures(tx)
     async with process.database(NOTIFICATIONS).reading() as tx:
         letters = (await letters_of(tx, await _campaign(tx))).document()
     names = ("asked", "answered", "declined", "never_acknowledged", "chased", "asks_pence")
@@ -355,8 +355,8 @@ async def outcome_of(process: Process) -> dict[str, Any]:
         "letters": {name: letters[name] for name in names},
         "grants": {
             "fund_pence": received_pence,
-            "applications": applications["count"],
-            "asked_pence": applications["asked_pence"],
+            "applications": applied["count"],
+            "asked_pence": applied["asked_pence"],
             **dict.fromkeys(_NOTHING_YET, 0),
         },
         "events": {name: events[name] for name in ("announced", "handled", "parked", "outbox_pending")},

@@ -453,6 +453,11 @@ async def _enter(
     await APPLICATIONS.enter_steps(tx, ids=list(ids), state=state, **said, now=tx.now)
 
 
+async def figures(tx: Transaction) -> dict[str, int]:
+    """How many applications were ever sent, and for how many pence."""
+    return dict(await APPLICATIONS.applications_sent(tx))
+
+
 # What time does
 
 
