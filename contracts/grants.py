@@ -128,8 +128,8 @@ class ApplicationLinkRequested(_Application):
     NAME = "application_link_requested"
     SUBSCRIBERS = (NOTIFICATIONS,)
 
-    #: The last day on which it can be sent.
-    closes_on = fields.Date(required=True)
+    #: The last day on which it can be sent; nothing when it was, or cannot be any more.
+    send_by = fields.Date(required=True, allow_none=True)
 
 
 class ApplicationReminded(_Application):

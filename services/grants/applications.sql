@@ -219,11 +219,11 @@ SELECT applications.id FROM applications JOIN rounds ON rounds.id = round_id
 WHERE submitted_at IS NULL AND closes_on < :before
 ORDER BY applications.id LIMIT :most FOR UPDATE OF applications SKIP LOCKED;
 
--- name: refused_until
--- What came to nothing in rounds that closed before a day, and still says who it was.
+-- name: unawarded_until
+-- What came to nothing, or to no end, in rounds that closed before a day, and still says who it was.
 SELECT applications.id FROM applications JOIN rounds ON rounds.id = round_id
 WHERE submitted_at IS NOT NULL AND scrubbed_at IS NULL AND closes_on < :before
-    AND applications.state IN ('ineligible', 'declined', 'withdrawn', 'lapsed')
+    AND applications.state NOT IN ('awarded', 'accepted', 'paid', 'reported')
 ORDER BY applications.id LIMIT :most FOR UPDATE OF applications SKIP LOCKED;
 
 -- name: applications_sent^

@@ -40,7 +40,7 @@ MOST_ADDRESSES = 5
 #: A link is mailed again at the most once in this time.
 LINK_AGAIN = timedelta(minutes=10)
 #: Files of one application, and bytes of each.
-MOST_FILES, LARGEST_EVIDENCE = 5, 10 * 1024 * 1024
+MOST_FILES, LARGEST_EVIDENCE = 5, 10_000_000
 #: How long before the last day whoever has not sent their draft is told, and not within a day of beginning.
 REMIND_BEFORE, NOT_WITHIN = timedelta(days=3), timedelta(days=1)
 #: Drafts that one turn of the clock sees to.
@@ -196,7 +196,7 @@ async def begin(tx: Transaction, round_id: UUID, email: str, source: str) -> str
         NotFound, Conflict: when there is no such round, or nobody can apply in it today.
         TooMany: when somebody begins too often.
     """
-    plan = await open_round(tx, round_id)
+    await open_round(tx, round_id)
     who, context = Applicant(email=email), tx.context
     from_where = person_digest(context.keys.derive("applicant digests"), f"source {source}")
     begun = await APPLICATIONS.begun_lately(
@@ -225,7 +225,7 @@ async def begin(tx: Transaction, round_id: UUID, email: str, source: str) -> str
         now=tx.now,
     )
     await keep_applicant(tx, id, who)
-    await tell(tx, ApplicationLinkRequested, id, closes_on=plan.closes_on)
+    await _send_link(tx, id)
     return browser
 
 
@@ -238,7 +238,17 @@ async def send_links_again(tx: Transaction, round_id: UUID, email: str) -> None:
     asked = {"round_id": round_id, "email_digest": digest, "before": tx.now - LINK_AGAIN, "now": tx.now}
     ids = [each["id"] async for each in APPLICATIONS.links_asked_for(tx, **asked)]
     for id in ids:  # the few of one person
-        await tell(tx, ApplicationLinkRequested, id, closes_on=row["closes_on"])
+        await _send_link(tx, id)
+
+
+async def _send_link(tx: Transaction, id: UUID) -> None:
+    """Have the link to an application mailed, with the last day on which it can be sent if it still can."""
+    row = await APPLICATIONS.application_by_id(tx, id=id)
+    plan = Round.of(await ROUNDS.round_by_id(tx, id=row["round_id"]))
+    send_by = plan.closes_on if row["state"] == State.DRAFT else None
+    if row["state"] == State.RETURNED and plan.meets_on:
+        send_by = plan.meets_on - timedelta(days=1)
+    await tell(tx, ApplicationLinkRequested, id, send_by=send_by)
 
 
 async def open_round(tx: Transaction, id: UUID) -> Round:
@@ -339,7 +349,7 @@ async def save_applicant(tx: Transaction, at: Writing, who: Applicant) -> str | 
         browser_digest=link_digest(browser),
         now=tx.now,
     )
-    await tell(tx, ApplicationLinkRequested, at.id, closes_on=at.plan.closes_on)
+    await _send_link(tx, at.id)
     return browser
 
 

@@ -100,8 +100,8 @@ async def _unsent_applications(tx: Transaction, before: datetime, most: int) -> 
     return await _forget_each([row["id"] async for row in rows], tx)
 
 
-async def _refused_applications(tx: Transaction, before: datetime, most: int) -> int:
-    rows = APPLICATIONS.refused_until(tx, before=before.astimezone(LOCAL).date(), most=most)
+async def _unawarded_applications(tx: Transaction, before: datetime, most: int) -> int:
+    rows = APPLICATIONS.unawarded_until(tx, before=before.astimezone(LOCAL).date(), most=most)
     return await _forget_each([row["id"] async for row in rows], tx)
 
 
@@ -113,7 +113,7 @@ async def _forget_each(ids: list[UUID], tx: Transaction) -> int:
 TERMS = (
     Term(what="registrations", months=24, since="after the last contact", scrub=_old_registrations),
     Term(what="drafts", months=1, since="after the round has closed", scrub=_unsent_applications),
-    Term(what="applications", months=24, since="after the round has closed", scrub=_refused_applications),
+    Term(what="applications", months=24, since="after the round has closed", scrub=_unawarded_applications),
 )
 
 KEEPER = Keeper(

@@ -260,14 +260,18 @@ async def send_application_link(tx: Transaction, event: Event) -> None:
     letter = _opened(tx, event, "letter")
     if letter is None:
         return
+    send_by = event.data["send_by"]
+    told = "There you see where it stands."
+    if send_by is not None:
+        told = f"""You can stop at any time and go on later with this link. The last day to send your application
+is {day_words(send_by)}."""
     body = f"""{_greeting(letter)}
 
 this is your own link to your application for “{letter["round"]}”:
 
 {letter["link"]}
 
-You can stop at any time and go on later with this link. The last day to send your application is
-{day_words(event.data["closes_on"])}.
+{told}
 
 Please do not pass the link on: whoever has it can read and change your application. If you did not ask for
 it, do nothing.

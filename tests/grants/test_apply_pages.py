@@ -262,6 +262,21 @@ async def test_a_question_is_asked_only_where_the_round_has_its_rule(
         assert f'name="{field}"' not in (await browser.get(f"{path}/{step}")).text
 
 
+async def test_two_windows_at_two_steps_lose_nothing_of_each_other(
+    grants: Database, round: UUID, browser: httpx.AsyncClient
+) -> None:
+    path = await begins(browser, round)
+    work = {"profession": "doctor", "registration": "SG-00417"}
+    await asyncio.gather(
+        fills_in(browser, f"{path}/you", YOU),
+        fills_in(browser, f"{path}/work", work),
+        fills_in(browser, f"{path}/exam", EXAM),
+    )
+    page = (await browser.get(path)).text
+    for said in ("07700 900123", "SG-00417", "Doctor", "PLAB 1", "I cannot pay."):
+        assert said in page
+
+
 async def test_what_is_missing_is_named_and_cannot_be_sent(
     grants: Database, round: UUID, browser: httpx.AsyncClient
 ) -> None:
@@ -536,7 +551,7 @@ async def test_every_page_names_the_helper_and_whom_to_ring_in_danger(
         page = (await browser.get(address)).text
         assert "Marker Helper" in page, address
         assert "020 7946 0001" in page
-        assert "ring <b>999</b>" in page
+        assert "call <b>999</b>" in page
         assert "How we use what you write" in page
         assert "bank" not in page.lower() or "do not ask for your bank details" in page
 

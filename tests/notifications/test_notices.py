@@ -153,7 +153,8 @@ async def test_a_partner_is_asked_about_a_referral_by_a_link(
 @pytest.mark.parametrize(
     ("fact", "said", "expected"),
     [
-        (ApplicationLinkRequested, {"closes_on": date(2012, 4, 30)}, "30 April 2012"),
+        (ApplicationLinkRequested, {"send_by": date(2012, 4, 30)}, "30 April 2012"),
+        (ApplicationLinkRequested, {"send_by": None}, "There you see where it stands."),
         (ApplicationReminded, {"closes_on": date(2012, 4, 30)}, "The last day is 30 April 2012."),
         (ApplicationSubmitted, {"meets_on": date(2012, 5, 14)}, "The panel meets on 14 May 2012."),
         (ApplicationReturned, {"meets_on": date(2012, 5, 14)}, "Add your <booking>."),

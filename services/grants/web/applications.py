@@ -37,6 +37,7 @@ from services.grants.rounds import RoundState
 from services.grants.states import STAGES, Mover, State, may_move
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import application_href, applications_href, apply_href, round_href
+from services.grants.web.looks import LOOKS
 
 #: Applications on one page of the list.
 PAGE = 50
@@ -55,23 +56,6 @@ GROUPS: Mapping[str, tuple[str, frozenset[State]]] = {
     "refused": ("Refused, withdrawn or lapsed", frozenset({_S.INELIGIBLE, _S.WITHDRAWN, _S.LAPSED})),
 }
 _SENT = frozenset(State) - {State.DRAFT}
-
-#: How each state looks.
-LOOKS: Mapping[State, str] = {
-    _S.SUBMITTED: "question",
-    _S.RETURNED: "late",
-    _S.ELIGIBLE: "done",
-    _S.INELIGIBLE: "declined",
-    _S.UNDER_REVIEW: "asked",
-    _S.AWARDED: "pledged",
-    _S.DECLINED: "declined",
-    _S.DEFERRED: "late",
-    _S.ACCEPTED: "pledged",
-    _S.PAID: "pledged",
-    _S.REPORTED: "done",
-    _S.WITHDRAWN: "withdrawn",
-    _S.LAPSED: "closed",
-}
 
 #: How each finding looks.
 _FOUND: Mapping[Outcome, tuple[str, str]] = {

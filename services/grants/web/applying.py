@@ -42,6 +42,7 @@ from services.grants.states import STAGES, Mover, State
 from services.grants.web.forms import Fields
 from services.grants.web.frame import frame, private
 from services.grants.web.hrefs import APPLYING, apply_href
+from services.grants.web.looks import LOOKS
 
 #: The steps with a form of fields, in order, and what each is called. After them come papers, then sending.
 STEPS: Mapping[str, str] = {
@@ -138,7 +139,7 @@ def _overview(
             returned=case.state is State.RETURNED,
             over=case.state is State.DRAFT and not writes,
             stage=stage,
-            look=case.state.value,
+            look=LOOKS.get(case.state, "draft"),
             when=_when(case),
             message=case.told,
             groups=_answers(case, site.context.house, token),
@@ -148,7 +149,7 @@ def _overview(
             early=applying.before_meeting(case.asked, case.plan),
             papers=len(case.evidence),
             may_withdraw=stage.moves.get(State.WITHDRAWN) is Mover.APPLICANT,
-            first_href=step_href(token, "you"),
+            of=len(_ALL) + 1,
             apply_href=apply_href(case.row["round_id"]),
             faults=faults or {},
             key=new_key(request),
@@ -273,13 +274,13 @@ async def save_step(request: Request) -> Response:
     check_key(request, str(form.get("key", "")))
     later = form.get("later") == "yes"
     fields, house = Fields(form), site_of(request).context.house
-    who, changes = _READ[step](fields, case, house, not later)
+    of_who, changes = _READ[step](fields, case, house, not later)
     moved, status = None, 422
     try:
         if not fields.faults:
             async with acts(request) as tx:
                 at = await applying.writing(tx, token)
-                moved = await _save(tx, at, who, changes)
+                moved = await _save(tx, at, of_who, changes)
     except NotFound:
         return _unknown(request)
     except Refused as refused:
@@ -293,9 +294,13 @@ async def save_step(request: Request) -> Response:
     return private(see(onward))
 
 
-async def _save(tx: Transaction, at: Writing, who: Applicant, changes: Mapping[str, Any]) -> str | None:
+async def _save(
+    tx: Transaction, at: Writing, of_who: Mapping[str, str], changes: Mapping[str, Any]
+) -> str | None:
+    """Keep what one step says: two windows at two steps lose nothing of each other's."""
     await applying.save(tx, at, **changes)
-    return await applying.save_applicant(tx, at, who)
+    who = await applicant_of(tx, at.id) or Applicant(email="")
+    return await applying.save_applicant(tx, at, replace(who, **of_who))
 
 
 def _onward(case: _Case, step: str, token: str, asked: Asked, later: bool, moved: bool) -> str:
@@ -365,7 +370,8 @@ def _values(case: _Case) -> dict[str, Any]:
     }
 
 
-_Read = tuple[Applicant, dict[str, Any]]
+#: What a step says of the applicant, and of what is asked for.
+_Read = tuple[dict[str, str], dict[str, Any]]
 
 
 def _read_you(fields: Fields, case: _Case, house: House, required: bool) -> _Read:
@@ -377,18 +383,17 @@ def _read_you(fields: Fields, case: _Case, house: House, required: bool) -> _Rea
     telephone = fields.line("telephone", most=40, required=required)
     if telephone and not 6 <= sum(map(str.isdecimal, telephone)) <= 20:
         fields.add(Refused("This is not a telephone number.", "Write it in figures.", field="telephone"))
-    who = replace(
-        case.who,
-        email=email,
-        name=fields.line("name", most=100, required=required),
-        telephone=telephone,
-        address=fields.words("address", most=300, required=False),
-    )
+    who = {
+        "email": email,
+        "name": fields.line("name", most=100, required=required),
+        "telephone": telephone,
+        "address": fields.words("address", most=300, required=False),
+    }
     return who, _if_asked(case, "area", lambda: _chosen(fields, "area", house.lists["areas"], required))
 
 
 def _read_work(fields: Fields, case: _Case, house: House, required: bool) -> _Read:
-    who = replace(case.who, registration=fields.line("registration", most=60, required=False))
+    who = {"registration": fields.line("registration", most=60, required=False)}
     profession = _chosen(fields, "profession", house.lists["professions"], required)
     abroad = _if_asked(case, "qualified_abroad", lambda: _answered(fields, "qualified_abroad", required))
     return who, {"profession": profession, **abroad}
@@ -400,7 +405,7 @@ def _read_exam(fields: Fields, case: _Case, house: House, required: bool) -> _Re
         what, cure = "This is more than one person can get.", f"Write {pounds(most)} or less."
         fields.add(Refused(what, cure, field="amount"))
     offered = {code: house.lists["purposes"].get(code) for code in case.plan.purposes}
-    return case.who, {
+    return {}, {
         "purpose": _chosen(fields, "purpose", offered, required),
         "amount_pence": pence,
         "exam_on": fields.day("exam_on", required=False),
