@@ -263,8 +263,8 @@ async def send_application_link(tx: Transaction, event: Event) -> None:
     send_by = event.data["send_by"]
     told = "There you see where it stands."
     if send_by is not None:
-        told = f"""You can stop at any time and go on later with this link. The last day to send your application
-is {day_words(send_by)}."""
+        told = f"""You can stop at any time and go on later with this link. The last day to send your
+application is {day_words(send_by)}."""
     body = f"""{_greeting(letter)}
 
 this is your own link to your application for “{letter["round"]}”:
