@@ -71,6 +71,16 @@ async def file_parts(database: Database, id: UUID) -> AsyncIterator[bytes]:
         number += 1
 
 
+async def file_content(tx: Transaction, id: UUID) -> bytes:
+    """All of a file at once: only where it is known to be small."""
+    content = bytearray()
+    number = 0
+    while (part := await QUERIES.file_part(tx, file_id=id, number=number)) is not None:
+        content += part
+        number += 1
+    return bytes(content)
+
+
 async def drop_files(tx: Transaction, ids: Sequence[UUID]) -> None:
     """Let go of files, content and all."""
     await QUERIES.drop_files(tx, ids=list(ids))

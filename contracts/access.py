@@ -71,6 +71,10 @@ class Action(StrEnum):
     KEEP_FUNDS = "keep_funds"
     #: What may be applied for, by whom, until when, and how it is scored.
     KEEP_ROUNDS = "keep_rounds"
+    #: Who applies, for what, and with which papers.
+    READ_APPLICATIONS = "read_applications"
+    #: To say whether an application may go to the panel.
+    JUDGE_APPLICATIONS = "judge_applications"
     READ_LETTERS = "read_letters"
     WRITE_LETTERS = "write_letters"
     SEND_LETTERS = "send_letters"
@@ -140,6 +144,8 @@ RULES: Mapping[Action, Rule] = {
     Action.READ_FUNDS:        _row("x        .            x          x          .           .      .     x"),
     Action.KEEP_FUNDS:        _row(".        .            £          .          .           .      .     ."),
     Action.KEEP_ROUNDS:       _row(".        .            x          .          .           .      .     ."),
+    Action.READ_APPLICATIONS: _row(".        .            x          .          .           .      .     x"),
+    Action.JUDGE_APPLICATIONS: _row(".       .            £          .          .           .      .     ."),
     Action.READ_LETTERS:      _row("x        x            x          .          .           .      .     x"),
     Action.WRITE_LETTERS:     _row("x        x            .          .          .           .      .     ."),
     Action.SEND_LETTERS:      _row("x        x            .          .          .           .      .     ."),

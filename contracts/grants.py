@@ -1,4 +1,4 @@
-"""What grants says: how many people are registered, which money came, and which rounds there are."""
+"""What grants says: how many are registered, which money came, which rounds there are, and who applies."""
 
 from marshmallow import Schema, fields, validate
 
@@ -119,6 +119,93 @@ class RoundClosed(_Round):
     SUBSCRIBERS = ()
 
 
+class ApplicantLetter(Schema):
+    """Who applies, where to write to them, and what a letter says to them alone. Travels sealed."""
+
+    #: Nothing while they have not said it.
+    name = fields.String(required=True, validate=validate.Length(max=200))
+    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+    #: Of the application; it tells neither who they are nor who came first.
+    reference = fields.String(required=True, validate=_CODE)
+    #: What the round is called.
+    round = fields.String(required=True, validate=_NAME)
+    #: The address by which they go on, or see where it stands.
+    link = fields.String(required=True, validate=validate.Length(min=1, max=500))
+    #: Whom they may ring.
+    help_name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    help_telephone = fields.String(required=True, validate=_CODE)
+    #: What is missing, or why it was refused.
+    words = fields.String(required=True, validate=validate.Length(max=2_000))
+
+
+class _Application(Fact):
+    """An application in a round. Says nothing of who applies but in what is sealed."""
+
+    OWNER = GRANTS
+
+    application_id = fields.UUID(required=True)
+    round_id = fields.UUID(required=True)
+    letter = Sealed(to=NOTIFICATIONS, part=ApplicantLetter)
+
+
+class ApplicationLinkRequested(_Application):
+    """Somebody who applies is to be sent the link to their application: at the beginning, or again."""
+
+    NAME = "application_link_requested"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    #: The last day on which it can be sent; nothing when it was, or cannot be any more.
+    send_by = fields.Date(required=True, allow_none=True)
+
+
+class ApplicationReminded(_Application):
+    """Somebody has begun to apply and not sent it, and the last day is near."""
+
+    NAME = "application_reminded"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    closes_on = fields.Date(required=True)
+
+
+class ApplicationSubmitted(_Application):
+    """Somebody has sent an application, for the first time or with what had been missing."""
+
+    NAME = "application_submitted"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    #: A code of the house's list.
+    purpose = fields.String(required=True, validate=_CODE)
+    asked = fields.Nested(Money, required=True)
+    #: When the panel meets.
+    meets_on = fields.Date(required=True)
+
+
+class ApplicationReturned(_Application):
+    """Something is missing in an application; whoever applies is asked for it."""
+
+    NAME = "application_returned"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    #: It can be sent again before the panel meets.
+    meets_on = fields.Date(required=True)
+
+
+class ApplicationRefused(_Application):
+    """An application was refused before it came to the panel, by a rule that the refusal names."""
+
+    NAME = "application_refused"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    rule = fields.String(required=True, validate=_CODE)
+
+
+class ApplicationWithdrawn(_Application):
+    """Whoever had applied has taken it back, or was forgotten."""
+
+    NAME = "application_withdrawn"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+
 class PersonDataGathered(Gathered):
     """One thing that is held here on somebody who has asked for it."""
 
@@ -158,6 +245,12 @@ FACTS: tuple[type[Fact], ...] = (
     ContributionRefunded,
     RoundOpened,
     RoundClosed,
+    ApplicationLinkRequested,
+    ApplicationReminded,
+    ApplicationSubmitted,
+    ApplicationReturned,
+    ApplicationRefused,
+    ApplicationWithdrawn,
     ChainHeadTold,
     PersonDataGathered,
     ErasureAnswered,

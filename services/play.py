@@ -29,13 +29,21 @@ from contracts.access import ROLES, Role
 from contracts.catalogue import facts_for, facts_of
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.admission import NOBODY_YET
-from services.grants import ledger
+from services.grants import applying, ledger
 from services.grants.contributions import Receipt, receive
 from services.grants.counting import figures as evidence_of
+from services.grants.examples import apply
 from services.grants.funds import Fund, open_fund
 from services.grants.imports import import_registrations
-from services.grants.queries import FUNDS
-from services.grants.rounds import Criterion, Round, add_criterion, begin_round, open_round
+from services.grants.queries import APPLICATIONS, FUNDS, ROUNDS
+from services.grants.rounds import (
+    Criterion,
+    Round,
+    add_criterion,
+    begin_round,
+    open_round,
+    takes_applications,
+)
 from services.installation import EXAMPLES
 from services.notifications.answers import Answer, record_answer
 from services.notifications.campaigns import (
@@ -69,7 +77,7 @@ DECLINED = {
 _PATIENCE = 120
 
 #: What the grants panel will fill in once there is one.
-_NOTHING_YET = ("applications", "awards", "awarded_pence", "paid_pence", "conflicts")
+_NOTHING_YET = ("awards", "awarded_pence", "paid_pence", "conflicts")
 
 
 async def example(process: Process) -> None:
@@ -77,6 +85,7 @@ async def example(process: Process) -> None:
     if await _finished(process):
         await _admit(process)
         await _agree(process)
+        await _apply(process)
         return
     console = Console(stderr=True)
     console.print("Loading the Forum's year as an example …", highlight=False)
@@ -120,6 +129,7 @@ async def _play(process: Process, console: Console) -> None:
         await step("Importing registrations", _import_registrations(process))
         await step("Letting the services hear of each other", quiet(process))
         await step("Opening the funds and a round", _open_funds(process))
+        await step("Doctors apply for exam fees", _apply(process))
         await step("Writing to the 33 trusts", _send(process))
         process.clock.advance(timedelta(days=8))
         await step("Two trusts answer", _answer(process))
@@ -234,6 +244,33 @@ async def _open_round(tx: Transaction, fund_id: UUID, plan: dict[str, Any]) -> N
     await open_round(tx, id)
 
 
+async def _apply(process: Process) -> None:
+    """Doctors ask for more than there is, unless they have, or the round does not take it today."""
+    found = tomllib.loads((EXAMPLES / "applications.toml").read_text("utf-8"))["applications"]
+    async with process.database(GRANTS).transaction() as tx:
+        round_id = await _round(tx)
+        if round_id is not None and not await _applications(tx, round_id):
+            for each in found:
+                await apply(tx, round_id, each)
+
+
+async def _round(tx: Transaction) -> UUID | None:
+    """The round of the example; nothing when it takes no applications today."""
+    today = tx.context.clock.today()
+    [plan] = [plan for each in _funds() for plan in each.get("rounds", [])]
+    for row in [each async for each in ROUNDS.rounds_listed(tx, most=200)]:
+        takes = takes_applications(row["state"], row["opens_on"], row["closes_on"], today)
+        if row["name"] == plan["name"] and takes:
+            id: UUID = row["id"]
+            return id
+    return None
+
+
+async def _applications(tx: Transaction, round_id: UUID) -> int:
+    """How many there are in a round, drafts among them."""
+    return sum([row["count"] async for row in APPLICATIONS.applications_counted(tx, round_id=round_id)])
+
+
 def _refuse_faults(report: Any) -> None:
     if report.faults:
         raise ValueError(str(report.faults[0]))
@@ -324,6 +361,7 @@ async def outcome_of(process: Process) -> dict[str, Any]:
     async with process.database(GRANTS).reading() as tx:
         evidence = await evidence_of(tx)
         received_pence = (await ledger.balance_of_all(tx)).received_pence
+        applied = await applying.figures(tx)
     async with process.database(NOTIFICATIONS).reading() as tx:
         letters = (await letters_of(tx, await _campaign(tx))).document()
     names = ("asked", "answered", "declined", "never_acknowledged", "chased", "asks_pence")
@@ -331,7 +369,12 @@ async def outcome_of(process: Process) -> dict[str, Any]:
         "partners": partners,
         "evidence": evidence,
         "letters": {name: letters[name] for name in names},
-        "grants": {"fund_pence": received_pence, **dict.fromkeys(_NOTHING_YET, 0)},
+        "grants": {
+            "fund_pence": received_pence,
+            "applications": applied["count"],
+            "asked_pence": applied["asked_pence"],
+            **dict.fromkeys(_NOTHING_YET, 0),
+        },
         "events": events,
     }
 
@@ -364,7 +407,7 @@ def _steps(console: Console) -> Iterator[Callable[[str, Awaitable[None]], Awaita
 
 
 def _table(outcome: dict[str, Any]) -> Table:
-    letters, evidence = outcome["letters"], outcome["evidence"]
+    letters, evidence, grants = outcome["letters"], outcome["evidence"], outcome["grants"]
     asks, events = letters["asks_pence"], outcome["events"]
     table = Table(
         "What came of the year", "", title="The Forum's year", title_style="bold", show_header=False
@@ -376,6 +419,7 @@ def _table(outcome: dict[str, Any]) -> Table:
         ("Income tax lost each year", pounds(evidence["income_tax_pence"])),
         ("National Insurance lost each year", pounds(evidence["national_insurance_pence"])),
         ("Received for exams", pounds(outcome["grants"]["fund_pence"])),
+        ("Asked for by doctors", f"{pounds(grants['asked_pence'])} in {grants['applications']} applications"),
         ("Trusts asked", f"{letters['asked']}"),
         ("Each for", f"{pounds(asks['min'])} to {pounds(asks['max'])}, {pounds(asks['total'])} in all"),
         ("Declined", f"{letters['declined']}"),

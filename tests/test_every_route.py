@@ -12,7 +12,7 @@ from datetime import timedelta
 from importlib import import_module
 from itertools import product
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -26,6 +26,7 @@ from chassis.files import keep_file
 from chassis.web import Gate
 from contracts.access import ACCOUNT, OPEN_DATA, RENEW, RULES, Action, Role
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.grants.applying import token_of as token_of_application
 from services.grants.contributions import Pledge, enter_pledge
 from services.grants.funds import keep_terms
 from services.grants.imports import import_registrations
@@ -42,6 +43,7 @@ from services.partners.services_file import import_services
 from tests.access import EVERYTHING, form_key, token
 from tests.conftest import EXAMPLES, MakeDatabase
 from tests.crawling import contents
+from tests.grants.applying import an_application
 from tests.grants.filling import a_fund, a_round, money_comes
 from tests.grants.registering import asks as asks_to_register
 from tests.grants.registering import registers
@@ -223,14 +225,21 @@ async def dealings(tx: Transaction, by: UUID) -> UUID:
 
 
 async def counts(opened: Opened) -> None:
-    """Registrations, a fund with terms, money and two pledges, one for no fund; a draft and a round."""
+    """Registrations, a fund with terms, money and two pledges, one for no fund; a draft and a round, in which
+    somebody has applied and somebody has begun to.
+    """
     database = opened.database
     await import_registrations(database, EXAMPLES / "registrations.csv")
     await receive(database, a_pledge())
     fund = await a_fund(database)
     await money_comes(database, fund)
     await a_round(database, fund)
-    await a_round(database, fund, opened=True)
+    round = await a_round(database, fund, opened=True)
+    await an_application(database, round, papers=2)
+    draft = await an_application(database, round, sent=False)
+    token = token_of_application(database.context, draft, 1)
+    steps = ["you", "work", "exam", "evidence", "none"]
+    opened.words = {"token": [token, "0" * 26], "step": steps, "round": [str(round), str(uuid4())]}
     async with database.transaction() as tx:
         pledge = Pledge(organisation_id=UUID(int=7), amount_pence=100, pledged_on=tx.now.date())
         await enter_pledge(tx, fund, pledge)

@@ -1,20 +1,36 @@
-"""What is held here on somebody who is registered: telling it, and forgetting it."""
+"""What is held here on somebody who is registered or applies: telling it, and forgetting it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
+from chassis.clock import LOCAL
 from chassis.database import Transaction
+from chassis.files import file_content
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
-from contracts.grants import ErasureAnswered, PersonDataGathered, PersonScrubbed
-from services.grants import registrations
+from chassis.scrub import scrub_about
+from contracts.grants import ApplicationWithdrawn, ErasureAnswered, PersonDataGathered, PersonScrubbed
+from services.grants import applying, registrations
+from services.grants.applicants import Applicant, applications_by
 from services.grants.counting import recount
 from services.grants.domain import person_digest
-from services.grants.queries import QUERIES, REGISTRATIONS
+from services.grants.queries import APPLICATIONS, QUERIES, REGISTRATIONS
+from services.grants.states import ENDED, State
+
+#: What stays when somebody was forgotten who had applied.
+KEPT = (
+    "That somebody applied, for which exam, how much was asked for and what became of it, without a name "
+    "or any of their words: so that figures stay true."
+)
 
 
 async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
-    """Every registration under one of their references or addresses, and what they have not confirmed."""
+    """Every registration under one of their references or addresses, what they have not confirmed, and every
+    application, with its papers.
+    """
     persons = _persons(tx, subject)
     for title, find in _HELD.items():
         rows = [row async for row in find(tx, persons=persons)]
@@ -22,6 +38,9 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
             said = {name.replace("_", " "): value for name, value in row.items()}
             path = f"{title.lower().replace(' ', '-')}-{number}.json"
             yield written(path, f"{title} {number}", said)
+    for row in await applications_by(tx, subject.emails, subject.references):
+        async for held in _application(tx, row):
+            yield held
 
 
 _HELD = {
@@ -30,15 +49,49 @@ _HELD = {
 }
 
 
+async def _application(tx: Transaction, row: Any) -> AsyncIterator[Held]:
+    """What they have said, what they were told, and each of their papers."""
+    reference, hidden = row["reference"], {"id", "round_id", "sealed"}
+    steps = [each async for each in APPLICATIONS.steps_of(tx, application_id=row["id"])]
+    said = {name.replace("_", " "): value for name, value in row.items() if name not in hidden}
+    told = [{"state": each["state"], "at": each["happened_at"], "told": each["words"]} for each in steps]
+    who = asdict(Applicant.opened(tx.context, row["sealed"]))
+    content = {"who": who, **said, "what came of it": told}
+    yield written(f"applications/{reference}.json", f"Application {reference}", content)
+    papers = await applying.evidence_of(tx, row["id"])
+    for number, paper in enumerate(papers, 1):
+        ending = paper["name"].rpartition(".")[2].lower()
+        copy = await file_content(tx, paper["file_id"])
+        path = f"applications/{reference}-paper-{number}.{ending}"
+        yield Held(path=path, title=f"Paper {number} of application {reference}", content=copy)
+
+
 async def objection(tx: Transaction, subject: Subject) -> str | None:
-    """A registration can be forgotten at any time."""
+    """A registration can be forgotten at any time, and so can an application."""
     return None
 
 
 async def forget(tx: Transaction, subject: Subject) -> Forgotten:
-    """Delete their registrations and what they have not confirmed, and count anew."""
+    """Delete what they have registered, confirmed or not, and count anew; take back and scrub what they have
+    applied for.
+    """
     count, unconfirmed = await registrations.forget(tx, _persons(tx, subject))
-    return Forgotten(counts={"registrations": count, "unconfirmed registrations": unconfirmed})
+    rows = await applications_by(tx, subject.emails, subject.references)
+    ids = [row["id"] for row in rows]
+    await applying.forget(tx, ids)
+    await scrub_about(tx, ids)
+    for row in rows:
+        await _withdraw(tx, row)
+    sent = any(row["submitted_at"] for row in rows)
+    counts = {"registrations": count, "unconfirmed registrations": unconfirmed, "applications": len(rows)}
+    return Forgotten(counts=counts, kept=(KEPT,) if sent else ())
+
+
+async def _withdraw(tx: Transaction, row: Any) -> None:
+    """Nobody decides on it any more."""
+    if row["submitted_at"] is not None and row["state"] not in ENDED:
+        await applying.move(tx, row, State.WITHDRAWN)
+        await applying.tell(tx, ApplicationWithdrawn, row["id"])
 
 
 def _persons(tx: Transaction, subject: Subject) -> list[bytes]:
@@ -58,12 +111,29 @@ async def _old_askings(tx: Transaction, before: datetime, most: int) -> int:
     return int(await REGISTRATIONS.purge_askings(tx, before=before, most=most))
 
 
+async def _unsent_applications(tx: Transaction, before: datetime, most: int) -> int:
+    rows = APPLICATIONS.unsent_until(tx, before=before.astimezone(LOCAL).date(), most=most)
+    return await _forget_each([row["id"] async for row in rows], tx)
+
+
+async def _unawarded_applications(tx: Transaction, before: datetime, most: int) -> int:
+    rows = APPLICATIONS.unawarded_until(tx, before=before.astimezone(LOCAL).date(), most=most)
+    return await _forget_each([row["id"] async for row in rows], tx)
+
+
+async def _forget_each(ids: list[UUID], tx: Transaction) -> int:
+    await applying.forget(tx, ids)
+    return len(ids)
+
+
 REGISTRATIONS_TERM = Term(
     what="registrations", months=24, since="after the last contact", scrub=_old_registrations
 )
 TERMS = (
     REGISTRATIONS_TERM,
     Term(what="unconfirmed registrations", months=1, since="after they were typed", scrub=_old_askings),
+    Term(what="drafts", months=1, since="after the round has closed", scrub=_unsent_applications),
+    Term(what="applications", months=24, since="after the round has closed", scrub=_unawarded_applications),
 )
 
 KEEPER = Keeper(

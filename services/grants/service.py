@@ -10,7 +10,7 @@ from chassis.retention import nightly
 from chassis.transports import Delivery
 from contracts.grants import ChainHeadTold
 from contracts.topology import GRANTS
-from services.grants import metrics, web
+from services.grants import applying, metrics, web
 from services.grants.handlers import SUBSCRIPTIONS
 from services.grants.held import TERMS
 
@@ -41,6 +41,13 @@ class Grants:
     async def count(self) -> None:
         """Bring the gauges up to date."""
         await metrics.observe(self.store)  # nameko puts the database here
+
+    @every(seconds=600, name="see to drafts")
+    async def see_to_drafts(self) -> None:
+        """Tell whoever has not sent their application that the last day is near; end what comes too late."""
+        async with self.store.transaction() as tx:  # nameko puts the database here
+            await applying.remind(tx)
+            await applying.lapse(tx)
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from chassis.database import Transaction
 from chassis.web import day, pounds
-from services.grants.queries import FUNDS, ROUNDS
+from services.grants.queries import APPLICATIONS, FUNDS, ROUNDS
 from services.grants.rounds import RoundState
 
 
@@ -26,9 +26,10 @@ class Needed:
 async def needed(tx: Transaction, today: date, most: int) -> list[Needed]:
     """What waits, the most pressing first."""
     pledges = [row async for row in FUNDS.pledges_without_fund(tx, most=most)]
+    to_check = [row async for row in APPLICATIONS.applications_to_check(tx, most=most)]
     rounds = [row async for row in ROUNDS.rounds_waiting(tx, most=most)]
     of_rounds = [_of_round(row, today) for row in rounds]
-    return [*map(_of_pledge, pledges), *filter(None, of_rounds)][:most]
+    return [*map(_of_applications, to_check), *map(_of_pledge, pledges), *filter(None, of_rounds)][:most]
 
 
 def _of_pledge(row: Mapping[str, Any]) -> Needed:
@@ -37,6 +38,15 @@ def _of_pledge(row: Mapping[str, Any]) -> Needed:
         what=f"Say which fund “{row['fund']}” means",
         why=f"{pounds(row['amount_pence'])} from {body} is pledged for it, and no fund has that name.",
         href=f"/grants/pledges/{row['id']}",
+    )
+
+
+def _of_applications(row: Mapping[str, Any]) -> Needed:
+    many = f"{row['count']} applications" if row["count"] != 1 else "an application"
+    return Needed(
+        what=f"Check {many} for “{row['name']}”",
+        why=f"The first was sent on {day(row['since'])}.",
+        href=f"/grants/rounds/{row['round_id']}/applications?state=check",
     )
 
 

@@ -13,6 +13,12 @@ from chassis.inbox import Forget, copy, reaction
 from chassis.sealed import unseal
 from contracts.envelope import Event
 from contracts.grants import (
+    ApplicationLinkRequested,
+    ApplicationRefused,
+    ApplicationReminded,
+    ApplicationReturned,
+    ApplicationSubmitted,
+    ApplicationWithdrawn,
     ContributionReceived,
     ContributionRefunded,
     RegistrationAsked,
@@ -119,4 +125,10 @@ SUBSCRIPTIONS = (
     reaction(ReferralMade, notices.send_referral),
     reaction(ReferralReminded, notices.remind_of_referral),
     reaction(RegistrationAsked, notices.ask_to_confirm_registration),
+    reaction(ApplicationLinkRequested, notices.send_application_link),
+    reaction(ApplicationReminded, notices.remind_of_draft),
+    reaction(ApplicationSubmitted, notices.acknowledge_application),
+    reaction(ApplicationReturned, notices.ask_for_more),
+    reaction(ApplicationRefused, notices.refuse_application),
+    reaction(ApplicationWithdrawn, notices.confirm_withdrawal),
 )

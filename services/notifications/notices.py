@@ -53,6 +53,9 @@ _REFERRAL_QUESTIONS = {
     "outcome": "You told us that you can help them. Please tell us whether it did.",
 }
 
+#: So is a letter to somebody who applies.
+_APPLICATION = timedelta(days=3)
+
 #: What people call the record of each service: as the section that it belongs to.
 _RECORDS = {PARTNERS: "Partners", GRANTS: "Grants", NOTIFICATIONS: "Letters"}
 
@@ -276,6 +279,149 @@ If it was not you, do nothing. What was typed is then deleted, and you hear no m
 {_farewell(tx)}"""
     subject = f"Please confirm: register with {house.short_name}"
     await _write(tx, event, _REGISTRATION, address["email"], subject, body, until)
+
+
+async def send_application_link(tx: Transaction, event: Event) -> None:
+    """Send somebody who applies the link by which they go on."""
+    letter = _opened(tx, event, "letter")
+    if letter is None:
+        return
+    send_by = event.data["send_by"]
+    told = "There you see where it stands."
+    if send_by is not None:
+        told = f"""You can stop at any time and go on later with this link. The last day to send your
+application is {day_words(send_by)}."""
+    body = f"""{_greeting(letter)}
+
+this is your own link to your application for “{letter["round"]}”:
+
+{letter["link"]}
+
+{told}
+
+Please do not pass the link on: whoever has it can read and change your application. If you did not ask for
+it, do nothing.
+
+{_help(tx, letter)}"""
+    await _apply(tx, event, letter, f"Your link: {letter['round']}", body)
+
+
+async def remind_of_draft(tx: Transaction, event: Event) -> None:
+    """Tell somebody who has begun to apply that the last day is near."""
+    letter = _opened(tx, event, "letter")
+    if letter is None:
+        return
+    closes_on = day_words(event.data["closes_on"])
+    body = f"""{_greeting(letter)}
+
+you have begun an application for “{letter["round"]}”, and you have not sent it yet. The last day is
+{closes_on}. After that day we cannot take it.
+
+Go on here:
+
+{letter["link"]}
+
+If you do not want to apply any more, do nothing. One month after the last day we delete what you wrote.
+
+{_help(tx, letter)}"""
+    await _apply(tx, event, letter, f"Please send it by {closes_on}: {letter['round']}", body)
+
+
+async def acknowledge_application(tx: Transaction, event: Event) -> None:
+    """Tell somebody that their application has come, and what happens next."""
+    letter = _opened(tx, event, "letter")
+    if letter is None:
+        return
+    body = f"""{_greeting(letter)}
+
+thank you. We have your application for “{letter["round"]}”.
+
+Your reference is {letter["reference"]}.
+
+What happens next: we check that nothing is missing. If we need more, we write to you. Then a panel reads it.
+The panel meets on {day_words(event.data["meets_on"])}. After that we write to you.
+
+You can see where it stands, or take it back, here:
+
+{letter["link"]}
+
+{_help(tx, letter)}"""
+    await _apply(tx, event, letter, f"We have your application {letter['reference']}", body)
+
+
+async def ask_for_more(tx: Transaction, event: Event) -> None:
+    """Ask somebody who applies for what is missing."""
+    letter = _opened(tx, event, "letter")
+    if letter is None:
+        return
+    body = f"""{_greeting(letter)}
+
+we have looked at your application {letter["reference"]} for “{letter["round"]}”. We need more from you:
+
+{letter["words"]}
+
+Please add it here, then send your application again:
+
+{letter["link"]}
+
+You have time until the day before the panel meets, which is on {day_words(event.data["meets_on"])}.
+
+{_help(tx, letter)}"""
+    await _apply(tx, event, letter, f"We need more from you: application {letter['reference']}", body)
+
+
+async def refuse_application(tx: Transaction, event: Event) -> None:
+    """Tell somebody that their application cannot go to the panel, by which rule, and what they can do."""
+    letter = _opened(tx, event, "letter")
+    if letter is None:
+        return
+    house = tx.context.house
+    body = f"""{_greeting(letter)}
+
+thank you for your application {letter["reference"]} for “{letter["round"]}”. We are sorry: we cannot take it.
+
+The reason is:
+
+{letter["words"]}
+
+What you can do:
+
+If you think that this is wrong, ring {letter["help_name"]} on {letter["help_telephone"]}. {house.complaints}
+
+You may apply again in another round. This answer does not count against you.
+
+{_help(tx, letter)}"""
+    await _apply(tx, event, letter, f"About your application {letter['reference']}", body)
+
+
+async def confirm_withdrawal(tx: Transaction, event: Event) -> None:
+    """Tell somebody that they have taken their application back."""
+    letter = _opened(tx, event, "letter")
+    if letter is None:
+        return
+    body = f"""{_greeting(letter)}
+
+you have taken back your application {letter["reference"]} for “{letter["round"]}”. Nobody will decide on it.
+You need to do nothing more.
+
+If it was not you, please ring us soon.
+
+{_help(tx, letter)}"""
+    await _apply(tx, event, letter, f"You have taken back your application {letter['reference']}", body)
+
+
+def _greeting(letter: Mapping[str, Any]) -> str:
+    return f"Dear {letter['name']}," if letter["name"] else "Hello,"
+
+
+def _help(tx: Transaction, letter: Mapping[str, Any]) -> str:
+    """Whom they may ring, and who writes."""
+    asked = f"Do you need help? Ring {letter['help_name']} on {letter['help_telephone']}."
+    return f"{asked}\n\n{_farewell(tx)}"
+
+
+async def _apply(tx: Transaction, event: Event, letter: Mapping[str, Any], subject: str, body: str) -> None:
+    await _write(tx, event, "application", letter["email"], subject, body, tx.now + _APPLICATION)
 
 
 def _as_they_were(heads: Mapping[str, Any]) -> Iterator[str]:

@@ -19,6 +19,7 @@ def test_what_concerns_money_or_decisions_weighs() -> None:
     assert {action for action, rule in RULES.items() if rule.weighs} == {
         Action.CONFIRM_PLEDGES,
         Action.KEEP_FUNDS,
+        Action.JUDGE_APPLICATIONS,
         Action.ADMINISTER_PEOPLE,
         Action.ANSWER_RIGHTS,
     }

@@ -341,6 +341,20 @@ def test_the_funds_fit_the_house_the_partners_and_the_campaign(
     assert campaign["fund"].casefold() == funds[1]["name"].casefold(), "pledges find it by its name"
 
 
+def test_the_applications_fit_the_round_and_ask_for_more_than_there_is(house: House) -> None:
+    told = tomllib.loads((EXAMPLES / "applications.toml").read_text("utf-8"))["applications"]
+    [plan] = tomllib.loads((EXAMPLES / "funds.toml").read_text("utf-8"))["funds"][0]["rounds"]
+    sent = [each for each in told if each.get("sent", True)]
+    assert all(each["purpose"] in plan["purposes"] for each in told)
+    assert all(0 < each["amount_pence"] <= plan["most_pence"] for each in told)
+    assert sum(each["amount_pence"] for each in sent) > 500_000
+    assert len(sent) == 21
+    assert [each["profession"] for each in sent if each["profession"] not in plan["professions"]] == ["nurse"]
+    assert len({each["email"] for each in sent}) == len(sent) - 1, "one was sent twice"
+    assert sum(each.get("exam_after", 999) <= plan["meets_after"] for each in sent) == 1
+    assert sum(each["papers"] == 0 for each in sent) == 2
+
+
 def test_every_purpose_and_restriction_knows_its_professions(house: House) -> None:
     professions, purposes = house.lists["professions"], house.lists["purposes"]
     for entry in (*purposes.values(), *house.lists["restrictions"].values()):

@@ -46,6 +46,12 @@ def ops(browser: Browser, running: Running) -> Iterator[Page]:
     yield from opened(browser, signed_in(browser, running.link("Operations")))
 
 
+@pytest.fixture
+def officer(browser: Browser, running: Running) -> Iterator[Page]:
+    """A page of the grants officer."""
+    yield from opened(browser, signed_in(browser, running.link("Grants officer")))
+
+
 def open_board(page: Page, running: Running) -> None:
     page.goto(running.url + "/")
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="Letters").click()
@@ -175,6 +181,60 @@ def test_one_signs_in_by_the_code_in_the_mail(page: Page, stranger: Page, runnin
     stranger.get_by_role("button", name="Sign in").click()
     expect(stranger.get_by_role("heading", level=1)).to_contain_text("Letters")
     assert stranger.url.endswith("/letters/")
+
+
+@pytest.mark.timeout(150)
+def test_a_doctor_applies_on_a_phone_and_the_officer_asks_for_more(
+    officer: Page, stranger: Page, running: Running, tmp_path: Path
+) -> None:
+    officer.goto(f"{running.url}/grants/rounds")
+    officer.get_by_role("link", name="Doctors’ exams").first.click()
+    address = officer.get_by_role("link", name="Where people apply").get_attribute("href")
+    stranger.goto(f"{running.url}{address}")
+    stranger.get_by_label("Your e-mail address").first.fill("minh.khai@mail.example")
+    stranger.get_by_role("button", name="Begin").click()
+    stranger.get_by_label("Your full name").fill("Minh Khai")
+    stranger.get_by_label("Your telephone number").fill("020 7946 0555")
+    goes_on(stranger)
+    stranger.get_by_label("What is your profession?").select_option("Doctor")
+    stranger.get_by_label("Did you qualify outside the UK?").select_option("Yes")
+    goes_on(stranger)
+    stranger.get_by_label("Which exam do you want to sit?").select_option("PLAB 1")
+    stranger.get_by_label("Have you passed this exam before?").select_option("No")
+    stranger.get_by_label("Why do you need the money").fill("I study each evening.")
+    stranger.get_by_label("How much money do you ask for?").fill("900")
+    goes_on(stranger)
+    expect(stranger.locator("main")).to_contain_text("This is more than one person can get.")
+    stranger.get_by_label("How much money do you ask for?").fill("145")
+    goes_on(stranger)
+    paper = tmp_path / "booking.pdf"
+    paper.write_bytes(b"%PDF-1.7\n%%EOF\n")
+    stranger.get_by_label("Choose a file").set_input_files(paper)
+    stranger.get_by_role("button", name="Add it").click()
+    stranger.get_by_role("link", name="Go on: check and send").click()
+    stranger.get_by_label("What I have written is true.").check()
+    stranger.get_by_role("button", name="Send my application").click()
+    expect(stranger.locator("main")).to_contain_text("Thank you. We have your application")
+    assert stranger.evaluate("document.documentElement.scrollWidth") <= 390
+    reference = stranger.locator("dd.code").inner_text()
+
+    officer.get_by_role("link", name="Look at them").click()
+    officer.get_by_role("link", name=reference).click()
+    expect(officer.locator("main")).to_contain_text("Minh Khai")
+    with officer.expect_download() as saved:
+        officer.get_by_role("link", name="booking.pdf").click()
+    assert saved.value.suggested_filename == "booking.pdf"
+    officer.get_by_text("Return it for more").click()
+    officer.get_by_label("What is missing?").fill("Please add your diploma.")
+    officer.get_by_role("button", name="Return it and write to them").click()
+    expect(officer.locator("main")).to_contain_text("Returned for more")
+    stranger.reload()
+    expect(stranger.locator("main")).to_contain_text("Please add your diploma.")
+
+
+def goes_on(page: Page) -> None:
+    """To the next step of the form."""
+    page.get_by_role("button", name="Save and go on").click()
 
 
 def sets_up_a_second_factor(page: Page) -> None:

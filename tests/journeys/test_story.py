@@ -30,6 +30,8 @@ def check(story: dict[str, Any]) -> None:
     assert asks["min"] % 10_000 == asks["max"] % 10_000 == asks["total"] % 10_000 == 0
     assert asks["total"] == 13_130_000
     assert story["grants"].pop("fund_pence") == 500_000
+    assert story["grants"].pop("applications") == 21
+    assert story["grants"].pop("asked_pence") > 500_000
     assert set(story["grants"].values()) == {0}
     assert story["events"]["parked"] == story["events"]["outbox_pending"] == 0
     assert story["events"]["announced"] > 500

@@ -16,7 +16,15 @@ from chassis.sealed import seal
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer, free_port
 from contracts.catalogue import sample
 from contracts.envelope import Event, Fact
-from contracts.grants import RegistrationAsked
+from contracts.grants import (
+    ApplicationLinkRequested,
+    ApplicationRefused,
+    ApplicationReminded,
+    ApplicationReturned,
+    ApplicationSubmitted,
+    ApplicationWithdrawn,
+    RegistrationAsked,
+)
 from contracts.notifications import NoticeFailed
 from contracts.partners import (
     AgreementOffered,
@@ -168,6 +176,53 @@ async def test_a_registration_whose_address_was_scrubbed_is_no_message(desk: Dat
     said: dict[str, Any] = {"asking_id": uuid4(), "expires_at": desk.context.clock.now()}
     await hear(desk, told(RegistrationAsked, uuid4(), **said, address=None, link=None))
     assert await notices(desk) == []
+
+
+@pytest.mark.parametrize(
+    ("fact", "said", "expected"),
+    [
+        (ApplicationLinkRequested, {"send_by": date(2012, 4, 30)}, "30 April 2012"),
+        (ApplicationLinkRequested, {"send_by": None}, "There you see where it stands."),
+        (ApplicationReminded, {"closes_on": date(2012, 4, 30)}, "The last day is 30 April 2012."),
+        (ApplicationSubmitted, {"meets_on": date(2012, 5, 14)}, "The panel meets on 14 May 2012."),
+        (ApplicationReturned, {"meets_on": date(2012, 5, 14)}, "Add your <booking>."),
+        (ApplicationRefused, {}, "You may apply again in another round."),
+        (ApplicationWithdrawn, {}, "Nobody will decide on it."),
+    ],
+)
+async def test_somebody_who_applies_is_written_to(
+    desk: Database, mail: RecordingMailServer, fact: type[Fact], said: dict[str, Any], expected: str
+) -> None:
+    link = "https://forum.example/grants/applying/aaaabbbbccccddddeeeeffffgg"
+    letter = {
+        "name": "Thị <Marker>",
+        "email": EMAIL,
+        "reference": "K7QM-X2PD",
+        "round": "Doctors’ exams",
+        "link": link,
+        "help_name": "Rosa",
+        "help_telephone": "020 7946 0001",
+        "words": "Add your <booking>.",
+    }
+    data = {**sample(fact).data, **said, "letter": seal(desk.context.keys, fact, "letter", letter)}
+    await hear(desk, told(fact, uuid4(), **data), told(fact, uuid4(), **data | {"letter": None}))
+    await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    plain, page = (message.parsed.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert page is not None
+    words = " ".join(plain.get_content().split())
+    assert "<booking>" not in page.get_content()
+    for part in (expected, "Dear Thị <Marker>,", "Doctors’ exams", "Ring Rosa on 020 7946 0001."):
+        assert part in words
+    if fact not in (ApplicationRefused, ApplicationWithdrawn):
+        assert link in plain.get_content().splitlines()
+        assert f'<a href="{link}">' in page.get_content()
+    if fact is ApplicationRefused:
+        assert "Add your <booking>." in words
+        assert desk.context.house.complaints in words
+    [row] = await notices(desk)
+    assert (row["kind"], row["email"], row["body"]) == ("application", None, None)
 
 
 async def test_a_referral_by_hand_is_no_message(desk: Database) -> None:

@@ -8,7 +8,11 @@ from starlette.types import ASGIApp
 from chassis.database import Database
 from chassis.web import LARGEST_FILE, Site, operation, page
 from contracts.access import Action
+from services.grants.applying import LARGEST_EVIDENCE
 from services.grants.web import (
+    applications,
+    apply,
+    applying,
     contributions,
     criteria,
     funds,
@@ -24,11 +28,18 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 _POST = ("POST",)
 
+#: Bytes of a form with a paper of somebody who applies.
+_LARGEST_PAPER = LARGEST_EVIDENCE + 64 * 1024
+
 
 def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/grants``."""
-    groups = (_home(), _funds(), _contributions(), _rounds(), _registrations())
-    return Site(database, [route for group in groups for route in group], TEMPLATES).app
+    groups = (
+        *(_home(), _funds(), _contributions(), _rounds()),
+        *(_registrations(), _applying(), _applications()),
+    )
+    public = ("/apply/", "/applying/")
+    return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
 
 
 def _home() -> list[Route]:
@@ -110,4 +121,39 @@ def _registrations() -> list[Route]:
         page("/register/{token}", register.show_one, public),
         page("/register/{token}/confirm", register.confirm, public, methods=_POST),
         page("/register/{token}/leave", register.leave, public, methods=_POST),
+    ]
+
+
+def _applying() -> list[Route]:
+    """What people see who apply. No account; the secret in a link names the application."""
+    public = Action.BE_PUBLIC
+    return [
+        page("/apply/{round}", apply.show, public),
+        page("/apply/{round}", apply.begin, public, methods=_POST),
+        page("/apply/{round}/link", apply.send_links, public, methods=_POST),
+        page("/applying/{token}", applying.show, public),
+        page("/applying/{token}", applying.act, public, methods=_POST),
+        page("/applying/{token}/evidence", applying.show_evidence, public),
+        page(
+            "/applying/{token}/evidence",
+            applying.change_evidence,
+            public,
+            methods=_POST,
+            largest=_LARGEST_PAPER,
+        ),
+        page("/applying/{token}/{step}", applying.show_step, public),
+        page("/applying/{token}/{step}", applying.save_step, public, methods=_POST),
+    ]
+
+
+def _applications() -> list[Route]:
+    """What was sent, and whether it may go to the panel."""
+    read, judge = Action.READ_APPLICATIONS, Action.JUDGE_APPLICATIONS
+    return [
+        page("/rounds/{id}/applications", applications.show_all, read),
+        page("/applications/{id}", applications.show, read),
+        page("/applications/{id}/accept", applications.accept, judge, methods=_POST),
+        page("/applications/{id}/refuse", applications.refuse, judge, methods=_POST),
+        page("/applications/{id}/return", applications.give_back, judge, methods=_POST),
+        page("/evidence/{id}", applications.give_evidence, read),
     ]

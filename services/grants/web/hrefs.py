@@ -5,6 +5,8 @@ from uuid import UUID
 MOUNT = "/grants"
 FUNDS = f"{MOUNT}/funds"
 ROUNDS = f"{MOUNT}/rounds"
+APPLICATIONS = f"{MOUNT}/applications"
+APPLYING = f"{MOUNT}/applying"
 
 
 def fund_href(id: UUID) -> str:
@@ -25,3 +27,18 @@ def contribution_href(id: UUID) -> str:
 def round_href(id: UUID) -> str:
     """A round's page."""
     return f"{ROUNDS}/{id}"
+
+
+def applications_href(round_id: UUID) -> str:
+    """The applications of a round."""
+    return f"{round_href(round_id)}/applications"
+
+
+def application_href(id: UUID) -> str:
+    """An application's page, for staff."""
+    return f"{APPLICATIONS}/{id}"
+
+
+def apply_href(round_id: UUID) -> str:
+    """Where people begin to apply in a round."""
+    return f"{MOUNT}/apply/{round_id}"

@@ -23,12 +23,13 @@ from chassis.web import (
 )
 from services.grants import rounds
 from services.grants.eligibility import RULES
-from services.grants.queries import FUNDS, ROUNDS
+from services.grants.queries import APPLICATIONS, FUNDS, ROUNDS
 from services.grants.rounds import STATES, Criterion, Round, RoundState
+from services.grants.states import State
 from services.grants.web.forms import ChangedMeanwhile, Fields, check_revision, submit
 from services.grants.web.funds import round_listed
 from services.grants.web.hrefs import ROUNDS as LIST
-from services.grants.web.hrefs import fund_href, round_href
+from services.grants.web.hrefs import applications_href, apply_href, fund_href, round_href
 
 #: Rounds on the list.
 MOST = 200
@@ -81,6 +82,9 @@ async def show(request: Request) -> Response:
         criteria = [each async for each in ROUNDS.criteria_of(tx, round_id=id)]
         means = await rounds.means_of(tx, row["fund_id"])
         words = await _in_words(tx, _values(row))
+        counted = {
+            each["state"]: each["count"] async for each in APPLICATIONS.applications_counted(tx, round_id=id)
+        }
     plan, today = Round.of(row), site.context.clock.today()
     draft = row["state"] == RoundState.DRAFT
     lacking = rounds.missing(plan, [Criterion.of(each) for each in criteria], means, today) if draft else []
@@ -101,6 +105,10 @@ async def show(request: Request) -> Response:
         weights=sum(each["weight"] for each in criteria),
         may_add=len(criteria) < rounds.MOST_CRITERIA,
         missing=[{"words": each.words, "href": _where(href, each.field)} for each in lacking],
+        sent=sum(count for state, count in counted.items() if state != State.DRAFT),
+        to_check=counted.get(State.SUBMITTED, 0),
+        applications_href=applications_href(id),
+        apply_href=apply_href(id),
         href=href,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),

@@ -1,0 +1,150 @@
+"""Whether an application may go to the panel: what each rule finds, and what somebody of ours says.
+
+A refusal names its rule. Nothing that the applicant wrote is changed here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import UUID
+
+from chassis.database import Transaction
+from chassis.errors import Conflict, NotFound, Refused
+from contracts.grants import ApplicationRefused, ApplicationReturned
+from services.grants.applying import Asked, move, tell, today_of
+from services.grants.eligibility import EVERY_RULE, REFUSING, RULES, Finding, Known, Outcome, check
+from services.grants.queries import APPLICATIONS, ROUNDS
+from services.grants.rounds import Means, Round, means_of
+from services.grants.states import COUNTING, Mover, State, check_move
+
+#: Characters of what an applicant is told.
+LONGEST_WORDS = 1_500
+#: Other applications of the same person, or perhaps of them, that are looked at.
+MOST_ALIKE = 100
+
+#: States of an application that money was given for.
+_AWARDED = frozenset({State.AWARDED, State.ACCEPTED, State.PAID, State.REPORTED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """An application with what every rule finds in it."""
+
+    plan: Round
+    findings: Sequence[Finding]
+    #: Others of the same person, or perhaps of them.
+    alike: Sequence[Any]
+    #: Rules by which it may be refused.
+    refusing: Sequence[str]
+
+    def unmet(self) -> list[Finding]:
+        """What stands against it. The day of the exam never does."""
+        return [each for each in self.findings if each.outcome is Outcome.NOT_MET]
+
+
+async def examine(tx: Transaction, row: Mapping[str, Any]) -> Examined:
+    """Look at an application by the rules of its round.
+
+    Args:
+        row: of the application.
+    """
+    plan = Round.of(await ROUNDS.round_by_id(tx, id=row["round_id"]))
+    means = await means_of(tx, plan.fund_id)
+    alike = [each async for each in APPLICATIONS.applications_alike(tx, id=row["id"], most=MOST_ALIKE)]
+    registered = await APPLICATIONS.is_registered(tx, id=row["id"])
+    known = _known(tx, row, plan, means, alike, registered)
+    with_status = [name for name in plan.eligibility if means.terms_on_status or not RULES[name].of_status]
+    refusing = [name for name in EVERY_RULE if name in REFUSING or name in with_status]
+    return Examined(plan=plan, findings=check(plan.eligibility, known), alike=alike, refusing=refusing)
+
+
+def _known(
+    tx: Transaction,
+    row: Mapping[str, Any],
+    plan: Round,
+    means: Means,
+    alike: Sequence[Any],
+    registered: bool | None,
+) -> Known:
+    lists = tx.context.house.lists
+    here = [each for each in alike if each["round_id"] == row["round_id"] and each["state"] in COUNTING]
+    same = sum(map(is_same, here))
+    asked = vars(Asked.of(row))
+    names = {code: entry.name for name in _NAMED for code, entry in lists[name].items()}
+    return Known(
+        **{each.name: asked[each.name] for each in fields(Asked) if each.name != "words"},
+        professions=plan.professions,
+        purposes=plan.purposes,
+        most_pence=plan.most_pence or 0,
+        meets_on=plan.meets_on or today_of(tx),
+        fund_professions=means.allowed.professions,
+        fund_purposes=means.allowed.purposes,
+        terms_on_status=means.terms_on_status,
+        areas=frozenset(lists["areas"]),
+        registered=registered,
+        same_in_round=same,
+        alike_in_round=len(here) - same,
+        awards=sum(
+            each["state"] in _AWARDED and each["purpose"] == row["purpose"] and is_same(each)
+            for each in alike
+        ),
+        names=names,
+    )
+
+
+_NAMED = ("professions", "purposes", "areas")
+
+
+def is_same(alike: Mapping[str, Any]) -> bool:
+    """Whether another application is of the same person for certain: two people may share an address."""
+    return bool(alike["same_person"] or (alike["same_email"] and alike["same_name"]))
+
+
+async def accept(tx: Transaction, id: UUID, by: UUID) -> None:
+    """Let it go to the panel.
+
+    Raises:
+        NotFound, Conflict: when there is none, it has moved on, or a rule is not met.
+    """
+    row = await _locked(tx, id, State.ELIGIBLE)
+    if unmet := (await examine(tx, row)).unmet():
+        cure = f"Refuse it, or return it so that it can be put right. Not met: {unmet[0].asks}"
+        raise Conflict("A rule is not met.", cure)
+    await move(tx, row, State.ELIGIBLE, by=by)
+
+
+async def refuse(tx: Transaction, id: UUID, by: UUID, *, rule: str, words: str) -> None:
+    """Refuse it by a rule; the applicant is told which, and what more there is to say.
+
+    Raises:
+        NotFound, Conflict: when there is none, or it has moved on.
+        Refused: when the rule is none of its round.
+    """
+    row = await _locked(tx, id, State.INELIGIBLE)
+    if rule not in (await examine(tx, row)).refusing:
+        raise Refused("It is not said by which rule.", "Choose one of the list.", field="rule")
+    told = "\n\n".join(filter(None, (EVERY_RULE[rule].refusal, words)))
+    await move(tx, row, State.INELIGIBLE, by=by, rule=rule, words=told)
+    await tell(tx, ApplicationRefused, id, words=told, rule=rule)
+
+
+async def give_back(tx: Transaction, id: UUID, by: UUID, *, words: str) -> None:
+    """Ask the applicant for what is missing.
+
+    Raises:
+        NotFound, Conflict: when there is none, it has moved on, or the panel meets.
+    """
+    row = await _locked(tx, id, State.RETURNED)
+    plan = Round.of(await ROUNDS.round_by_id(tx, id=row["round_id"]))
+    if plan.meets_on is None or plan.meets_on <= today_of(tx):
+        raise Conflict("The panel meets today or has met.", "There is no time left to ask for more.")
+    await move(tx, row, State.RETURNED, by=by, words=words)
+    await tell(tx, ApplicationReturned, id, words=words, meets_on=plan.meets_on)
+
+
+async def _locked(tx: Transaction, id: UUID, to: State) -> Any:
+    row = await APPLICATIONS.lock_application(tx, id=id)
+    if row is None or row["submitted_at"] is None:
+        raise NotFound
+    check_move(State(row["state"]), to, Mover.OFFICER)
+    return row
