@@ -915,7 +915,8 @@ def one_of(codes: Collection[str]) -> Callable[[str], str]:
     def read(cell: str) -> str:
         if cell in codes:
             return cell
-        nearest = _nearest(cell, codes)
+        # Where codes are numbers, one that is alike means something else.
+        nearest = None if any(map(str.isdecimal, cell)) else _nearest(cell, codes)
         if nearest:
             cure = f"Did you mean “{nearest}”?"
         else:

@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from chassis.audit import BY_COMMAND
+from chassis.sheets import Fault
 from services.installation import Installation
 from services.messages import opened
 
@@ -16,6 +17,9 @@ KINDS = {
     "partners": ("partners", "import_by_command"),
     "registrations": ("grants", "import_registrations"),
 }
+
+#: Faults that are told at once.
+_MOST_TOLD = 20
 
 
 def take_in(
@@ -56,7 +60,7 @@ def in_words(report: Any) -> list[str]:
     lines = [str(notice) for notice in report.notices]
     if report.faults:
         cure = "Nothing was imported. Correct these lines and import again."
-        return [*lines, *map(str, report.faults), cure]
+        return [*lines, *_faults_in_words(report.faults), cure]
     figures = {
         field.name.replace("_", " "): getattr(report, field.name)
         for field in dataclasses.fields(report)
@@ -64,6 +68,18 @@ def in_words(report: Any) -> list[str]:
     }
     told = ", ".join(f"{name}: {figure:,}" for name, figure in figures.items())
     return [*lines, told, _outcome(report, figures)]
+
+
+def _faults_in_words(faults: Sequence[Fault]) -> Iterator[str]:
+    """Each fault once, with the first line that has it and how many more; no more than anybody reads."""
+    alike: dict[tuple[str | None, str, str], list[Fault]] = {}
+    for each in faults:
+        alike.setdefault((each.column, each.fault, each.cure), []).append(each)
+    for first, *others in list(alike.values())[:_MOST_TOLD]:
+        yield f"{first} And {len(others):,} more like it." if others else str(first)
+    untold = sum(len(same) for same in list(alike.values())[_MOST_TOLD:])
+    if untold:
+        yield f"And {untold:,} more."
 
 
 def _outcome(report: Any, figures: dict[str, int]) -> str:

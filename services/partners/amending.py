@@ -19,6 +19,7 @@ from services.partners.domain import (
     Fate,
     Organisation,
     contact_after,
+    day_fault,
     name_words,
     organisation_after,
 )
@@ -57,6 +58,7 @@ async def register_organisation(
         PerhapsKnown: names those that are alike and were not looked at.
     """
     await QUERIES.lock_register(tx)  # two people who enter the same body come one after the other
+    _check_day(tx, "opened_on", new.opened_on)
     alike = await organisations_alike(tx, new)
     if any(each.organisation.id not in not_one_of for each in alike):
         raise PerhapsKnown(alike)
@@ -96,6 +98,8 @@ async def amend_organisation(
         return present
     if revision != present.version:
         raise ChangedMeanwhile(present)
+    if amended.opened_on != present.opened_on:
+        _check_day(tx, "opened_on", amended.opened_on)
     if amended.identifier != present.identifier:
         known = await REGISTER.name_identified(tx, identifier=amended.identifier)
         if known is not None:
@@ -121,6 +125,12 @@ async def lock_organisation(tx: Transaction, id: UUID) -> Organisation:
 async def _write(tx: Transaction, organisation: Organisation, fate: Fate) -> None:
     await write_organisations(tx, [organisation])
     await announce_many(tx, [announcements.of_organisation(organisation, fate)])
+
+
+def _check_day(tx: Transaction, field: str, on: date | None, *, ahead: bool = True) -> None:
+    found = day_fault(on, tx.today, ahead=ahead) if on else None
+    if found is not None:
+        raise Refused(*found, field=field)
 
 
 def _taken(name: str) -> Refused:
@@ -198,6 +208,8 @@ async def lock_contact(tx: Transaction, id: UUID) -> Contact:
 
 
 async def _check_contact(tx: Transaction, present: Contact | None, said: Contact) -> None:
+    if present is None or present.listed_on != said.listed_on:
+        _check_day(tx, "contact_listed_on", said.listed_on, ahead=False)
     if present is None or present.key != said.key:
         organisation_id, role, name = said.key
         known = await REGISTER.contact_of_key(tx, organisation_id=organisation_id, role=role, name=name)

@@ -125,6 +125,25 @@ class Plan:
     closeness: str = ""
 
 
+#: No body that we deal with is older, and nothing is planned further ahead.
+_FIRST, _YEARS_AHEAD = date(1800, 1, 1), 50
+
+
+def day_fault(on: date, today: date, *, ahead: bool = True) -> tuple[str, str] | None:
+    """Why a day cannot be right, and the cure; nothing when it can.
+
+    Args:
+        ahead: whether it may be still to come.
+    """
+    if on < _FIRST:
+        return f"This day is before {_FIRST.year}.", "Check the year."
+    if on > today and not ahead:
+        return "This day is still to come.", "Give the day of today or an earlier one."
+    if on.year > today.year + _YEARS_AHEAD:
+        return f"This day is more than {_YEARS_AHEAD} years ahead.", "Check the year."
+    return None
+
+
 #: What a line may say of an organisation, besides who succeeds it.
 _OF_ORGANISATION = (
     *("name", "kinds", "areas", "closeness", "opened_on", "closed_on"),

@@ -27,6 +27,7 @@ from services.partners.domain import (
     Plan,
     contact_after,
     contact_said,
+    day_fault,
     organisation_after,
     organisation_said,
 )
@@ -84,7 +85,9 @@ async def take_in(tx: Transaction, staged: Staged, items: Iterator[Item], steps:
     anybody reads.
     """
     count = faults = 0
+    foreign, today = staged.format.foreign, tx.today
     while piece := await asyncio.to_thread(lambda: list(islice(items, SLICE))):
+        piece = [each for item in piece for each in _with_days_that_can_be(item, today, foreign=foreign)]
         rows = [item for item in piece if isinstance(item, Row)]
         records = [_record(tx, staged.id, row) for row in rows]
         await tx.copy_records_to_table("import_lines", records=records, columns=_COLUMNS)
@@ -95,6 +98,27 @@ async def take_in(tx: Transaction, staged: Staged, items: Iterator[Item], steps:
             break
         await steps.more(len(piece))
     return count
+
+
+#: Days of a line, and whether they may be still to come.
+_DAYS = {"opened_on": True, "closed_on": True, "contact_listed_on": False, "contact_withdrawn_on": True}
+
+
+def _with_days_that_can_be(item: Item, today: date, *, foreign: bool) -> list[Item]:
+    """A line, or what is wrong with its days. Of another register, which nobody here can correct, such a day
+    says nothing.
+    """
+    if not isinstance(item, Row):
+        return [item]
+    days = {name: item.cells[name] for name in _DAYS if item.cells[name] is not None}
+    wrong = {name: found for name, on in days.items() if (found := day_fault(on, today, ahead=_DAYS[name]))}
+    if not wrong:
+        return [item]
+    if foreign:
+        return [Row(item.line, {**item.cells, **dict.fromkeys(wrong)})]
+    return [
+        Fault(line=item.line, column=name, fault=fault, cure=cure) for name, (fault, cure) in wrong.items()
+    ]
 
 
 def _fates_of(items: Iterable[Item]) -> Iterator[tuple[Any, ...]]:

@@ -514,6 +514,7 @@ def test_money() -> None:
 def test_one_of() -> None:
     reader = sheets.one_of(("north_west", "south"))
     assert reader("south") == "south"
+    assert "Did you mean" not in refusal(sheets.one_of({"E09000020", "E09000033"}), "E09000021")
     assert refusal(reader, "North West") == "“North West” is not a known code. Did you mean “north_west”?"
     assert refusal(reader, "9") == "“9” is not a known code. Use one of these: “north_west” and “south”."
 

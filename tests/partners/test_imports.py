@@ -18,9 +18,11 @@ from chassis.database import Database
 from chassis.errors import Refused
 from chassis.keys import create_keys
 from chassis.migrations import migrate
+from chassis.sheets import Fault
 from chassis.testing import PrivatePostgres
 from contracts.topology import PARTNERS, SERVICES
 from services.installation import migrations_of
+from services.intake import in_words
 from services.partners.capitals import readable
 from services.partners.imports import Defaults, ImportReport, import_partners
 from tests.benchmarks.imports import written
@@ -223,6 +225,26 @@ async def test_a_contact_withdrawn_and_listed_again(bring: Bring) -> None:
     again = await bring(line(TRUST, OFFICER))
     assert counts(withdrawn) == {"same": 1, "contacts_withdrawn": 1}
     assert counts(again) == {"same": 1, "contacts_changed": 1}
+
+
+def test_equal_faults_are_told_once_and_no_more_than_anybody_reads() -> None:
+    equal = [Fault(line=n, column="areas", fault="Unknown.", cure="Correct it.") for n in range(2, 40)]
+    others = [Fault(line=n, column="name", fault=f"“{n}” is odd.", cure="Correct it.") for n in range(30)]
+    first, *rest, untold, cure = in_words(ImportReport(dry_run=True, lines=70, faults=[*equal, *others]))
+    assert first == "Line 2, column “areas”: Unknown. Correct it. And 37 more like it."
+    assert (len(rest), untold) == (19, "And 11 more.")
+    assert cure.startswith("Nothing was imported.")
+
+
+async def test_days_that_cannot_be_are_refused(bring: Bring, register: Database) -> None:
+    days = {"opened_on": "1066-10-14", "closed_on": "2999-01-01", "contact_listed_on": "2999-01-01"}
+    report = await bring(line(TRUST, OFFICER, **days))
+    assert [(each.column, each.fault) for each in report.faults] == [
+        ("opened_on", "This day is before 1800."),
+        ("closed_on", "This day is more than 50 years ahead."),
+        ("contact_listed_on", "This day is still to come."),
+    ]
+    assert (await everything(register))[0] == []
 
 
 async def test_a_file_without_columns_for_contacts_misses_none(bring: Bring, register: Database) -> None:

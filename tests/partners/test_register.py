@@ -574,6 +574,8 @@ async def test_withdrawing_twice_withdraws_once(register: Database, browser: htt
         ({"contact_source": ""}, "contact_source", "This field is empty."),
         ({"contact_email": "a@b.example\r\nBcc: x@y.example"}, "contact_email", "line break"),
         ({"contact_listed_on": "yesterday"}, "contact_listed_on", "is not a date"),
+        ({"contact_listed_on": "2999-01-01"}, "contact_listed_on", "still to come"),
+        ({"contact_listed_on": "0099-01-01"}, "contact_listed_on", "before 1800"),
     ],
 )
 async def test_a_contact_that_cannot_be_written_to_is_refused(
@@ -585,6 +587,20 @@ async def test_a_contact_that_cannot_be_written_to_is_refused(
     assert words in answer.text
     assert f'id="{at}-fault"' in answer.text
     assert await rows(register, "SELECT 1 FROM contacts") == []
+
+
+async def test_a_day_on_which_no_body_opened_is_refused(
+    register: Database, browser: httpx.AsyncClient
+) -> None:
+    for day, what in (("1066-10-14", "before 1800"), ("2999-01-01", "more than 50 years ahead")):
+        answer = await fills(browser, NEW, **{**SOCIETY, "opened_on": day})
+        assert (answer.status_code, what in answer.text) == (422, True)
+    id = await enter(browser)
+    answer = await fills(browser, f"{LIST}/{id}/edit", opened_on="1066-10-14")
+    assert "before 1800" in answer.text
+    sent = await browser.patch(f"{API}/{id}", json={"opened_on": "2999-01-01"}, headers={"if-match": '"1"'})
+    assert (sent.status_code, "50 years" in sent.text) == (422, True)
+    assert (await organisation(register, id))["version"] == 1
 
 
 async def test_whoever_was_forgotten_is_not_entered_again(

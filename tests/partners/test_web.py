@@ -147,9 +147,9 @@ async def test_a_closed_organisation_points_to_its_successor(
 async def test_a_closing_date_to_come_is_not_yet_closed(
     bring: Bring, register: Database, browser: httpx.AsyncClient
 ) -> None:
-    await bring(line(TRUST, closed_on="2999-03-31"))
+    await bring(line(TRUST, closed_on="2060-03-31"))
     page = await browser.get(f"{MOUNT}/organisations/{await id_of(register, 'GB-NHS-5LA')}")
-    assert "will close on 31 March 2999" in words(page)
+    assert "will close on 31 March 2060" in words(page)
     assert ">Open<" in page.text
 
 

@@ -479,7 +479,13 @@ def _row(row: Mapping[str, Any], file: File, house: House) -> dict[str, Any]:
 
 
 #: The lists of the house whose codes a column holds.
-_CODES = {"kinds": "kinds", "areas": "areas", "closeness": "closeness", "contact_channel": "channels"}
+_CODES = {
+    "kinds": "kinds",
+    "areas": "areas",
+    "closeness": "closeness",
+    "contact_channel": "channels",
+    "contact_role": "contact_roles",
+}
 
 
 def _in_words(column: str, text: str, house: House) -> str:
