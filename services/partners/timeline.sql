@@ -106,16 +106,21 @@ UPDATE timeline AS t SET
 WHERE t.organisation_id = ANY(:organisations::uuid[])
   AND (t.contact_id = ANY(:losing::uuid[]) OR t.their_contacts && :losing::uuid[]);
 
+-- name: homes_of
+-- Where people and contacts belong.
+SELECT id, organisation_id FROM contacts WHERE id = ANY(:ids::uuid[])
+UNION ALL SELECT id, organisation_id FROM people WHERE id = ANY(:ids::uuid[]);
+
 -- name: entries_held
--- What people wrote that somebody took part in or entered, or whose text holds one of these words.
-SELECT t.id, t.happened_at, t.kind, t.what, t.detail, t.place, t.ends_at, o.name AS organisation,
-       t.written_by = ANY(:ids::uuid[]) AS entered_by_them,
-       t.our_people && :ids::uuid[] OR t.their_contacts && :ids::uuid[] AS took_part,
+-- What people wrote that somebody took part in or entered, of these organisations, or whose text holds a word.
+SELECT t.id, t.organisation_id, t.happened_at, t.kind, t.what, t.detail, t.place, t.ends_at, t.written_by,
+       t.our_people, t.their_contacts, o.name AS organisation,
        ARRAY(SELECT f.name FROM timeline_files AS b JOIN files AS f ON f.id = b.file_id
              WHERE b.entry_id = t.id ORDER BY f.name) AS files
 FROM timeline AS t JOIN organisations AS o ON o.id = t.organisation_id
 WHERE t.written_by IS NOT NULL AND (
     t.written_by = ANY(:ids::uuid[]) OR t.our_people && :ids::uuid[] OR t.their_contacts && :ids::uuid[]
+    OR t.organisation_id = ANY(:organisations::uuid[])
     OR EXISTS (SELECT FROM unnest(:words::text[]) AS word
                WHERE strpos(lower(t.what || ' ' || t.detail || ' ' || t.place), lower(word)) > 0)
 )

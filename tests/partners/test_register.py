@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from chassis.database import Database
+from chassis.rights import Subject
 from contracts.access import Role
 from contracts.partners import (
     ContactListed,
@@ -598,6 +599,21 @@ async def test_whoever_was_forgotten_is_not_entered_again(
     assert answer.status_code == 422
     assert "has asked to be forgotten" in answer.text
     assert await rows(register, "SELECT 1 FROM contacts") == []
+
+
+async def test_others_at_the_address_of_somebody_forgotten_go_on(
+    register: Database, browser: httpx.AsyncClient
+) -> None:
+    id = await enter(browser)
+    await fills(browser, f"{LIST}/{id}/contacts/new", **COLLEAGUE)
+    place = f"{MOUNT}/contacts/{(await contact_of(register, id))['id']}"
+    async with register.transaction() as tx:
+        done = await held.forget(tx, Subject(emails=(COLLEAGUE["contact_email"],), names=("Somebody Else",)))
+    assert held.KEPT_ADDRESS in done.kept
+    assert (await fills(browser, f"{place}/edit", contact_source="a telephone call")).status_code == 303
+    for step in ("withdraw", "relist"):
+        assert (await sends(browser, await browser.get(f"{LIST}/{id}"), f"{place}/{step}")).status_code == 303
+    assert (await contact_of(register, id))["withdrawn_on"] is None
 
 
 async def test_a_forgotten_contact_cannot_be_changed_or_had_back(
