@@ -118,6 +118,10 @@ async def _removed_notes(tx: Transaction, before: datetime, most: int) -> int:
     return await _let_go(tx, [row["id"] async for row in rows])
 
 
+async def _removed_files(tx: Transaction, before: datetime, most: int) -> int:
+    return int(await TIMELINE.forget_removed_files(tx, before=before, most=most))
+
+
 async def _let_go(tx: Transaction, ids: list[Any]) -> int:
     return int(await TIMELINE.forget_entries(tx, ids=ids))
 
@@ -129,5 +133,11 @@ async def _old_references(tx: Transaction, before: datetime, most: int) -> int:
 TERMS = (
     Term(what="notes", months=72, since="after what was noted happened", scrub=_old_notes),
     Term(what="removed-notes", months=1, since="after a note was removed", scrub=_removed_notes),
+    Term(
+        what="removed-files",
+        months=1,
+        since="after a file beside a note was removed",
+        scrub=_removed_files,
+    ),
     Term(what="referrals", months=24, since="after the last word on a referral", scrub=_old_references),
 )

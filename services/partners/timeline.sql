@@ -2,7 +2,7 @@
 -- A page of an organisation's timeline, newest first, after an entry, with who entered each and how many files
 -- it has. A kind is found by how its code begins.
 SELECT t.id, t.happened_at, t.kind, t.what, t.detail, t.letter_id, t.referral_id, t.written_by, t.place, p.name AS author,
-       (SELECT count(*) FROM timeline_files AS f WHERE f.entry_id = t.id) AS files
+       (SELECT count(*) FROM timeline_files AS f WHERE f.entry_id = t.id AND f.removed_at IS NULL) AS files
 FROM timeline AS t LEFT JOIN people AS p ON p.id = t.written_by
 WHERE t.organisation_id = :organisation_id AND t.removed_at IS NULL AND t.kind LIKE ANY(:kinds::text[])
   AND (:after::uuid IS NULL
@@ -59,13 +59,18 @@ UNION ALL
  ORDER BY name, id LIMIT :most);
 
 -- name: files_beside
--- The files beside an entry.
-SELECT f.id, f.name, f.media_type, f.size, f.digest, f.received_at FROM timeline_files AS t JOIN files AS f ON f.id = t.file_id
+-- The files beside an entry, and those that were removed and can be put back.
+SELECT f.id, f.name, f.media_type, f.size, f.digest, f.received_at, t.removed_at
+FROM timeline_files AS t JOIN files AS f ON f.id = t.file_id
 WHERE t.entry_id = :entry_id ORDER BY f.received_at, f.id;
 
 -- name: put_beside!
 -- Put a file beside an entry.
 INSERT INTO timeline_files (file_id, entry_id) VALUES (:file_id, :entry_id);
+
+-- name: mark_file_removed!
+-- Take a file from beside an entry, or put it back without a moment.
+UPDATE timeline_files SET removed_at = :removed_at WHERE file_id = :file_id;
 
 -- name: meetings_between
 -- Meetings of all organisations that begin within a time.
@@ -141,6 +146,15 @@ ORDER BY happened_at LIMIT :most FOR UPDATE SKIP LOCKED;
 -- name: notes_removed_until
 -- What people wrote and removed before a moment.
 SELECT id FROM timeline WHERE removed_at < :before ORDER BY removed_at LIMIT :most FOR UPDATE SKIP LOCKED;
+
+-- name: forget_removed_files$
+-- Let go of files that were removed before a moment. How many there were.
+WITH old AS (
+    SELECT file_id FROM timeline_files WHERE removed_at < :before ORDER BY removed_at LIMIT :most FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM files WHERE id IN (SELECT file_id FROM old) RETURNING 1
+)
+SELECT count(*) FROM gone;
 
 -- name: forget_entries$
 -- Let go of entries with the files beside them. How many there were.

@@ -14,13 +14,14 @@ import icalendar
 import pytest
 
 from chassis.access import Person
+from chassis.audit import acting
 from chassis.clock import LOCAL
 from chassis.database import Database
 from chassis.retention import scrub_old
 from chassis.rights import Subject
 from contracts.access import Role
 from contracts.notifications import ContributionPledged, LetterSent
-from services.partners import held, people, rights, timeline
+from services.partners import amending, held, people, rights, timeline
 from services.partners.naming import GONE, Naming
 from services.partners.timeline import Entry, Kind
 from services.partners.web import build
@@ -168,9 +169,25 @@ async def test_only_those_are_said_to_have_taken_part_who_were_offered(
     page = (await amina.get(entry)).text
     assert "Marek Marker (the Forum)" in page
     assert "Marker Zzyzxova (Dental care)" in page
-    for stranger in (str(uuid4()), "x"):
+    for stranger, status in ((str(uuid4()), 422), ("x", 404)):
         fields = {"what": "Talk", "day": "2012-02-07", "theirs": [stranger]}
-        assert (await sends(amina, form_of(trust, "call"), **fields)).status_code == 404
+        assert (await sends(amina, form_of(trust, "call"), **fields)).status_code == status
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_note_is_not_lost_when_whoever_took_part_was_withdrawn_meanwhile(
+    amina: httpx.AsyncClient, trust: UUID, register: Database, kept: bool
+) -> None:
+    [contact] = await rows(register, "SELECT id FROM contacts")
+    place = f"{await writes(amina, trust)}/edit" if kept else form_of(trust, "note")
+    async with acting(register) as tx:
+        await amending.withdraw_contact(tx, contact["id"])
+    said = {"what": "Talk", "day": "2012-02-07", "detail": "A long text.", "theirs": [str(contact["id"])]}
+    answer = await sends(amina, place, **said)
+    assert answer.status_code == 422
+    assert "A long text." in answer.text
+    assert 'id="took_part-fault"' in answer.text
+    assert (await sends(amina, place, **{**said, "theirs": []})).status_code == 303
 
 
 async def test_a_note_for_a_body_that_was_merged_goes_where_that_went(
@@ -380,7 +397,7 @@ async def attaches(browser: httpx.AsyncClient, entry: str, name: str, content: b
 async def test_a_file_is_attached_given_out_and_removed(
     amina: httpx.AsyncClient, marek: httpx.AsyncClient, trust: UUID, register: Database
 ) -> None:
-    entry = await writes(amina, trust)
+    entry = await writes(amina, trust, day=register.context.clock.today().isoformat())
     content = b"%PDF-1.7 " + bytes(range(256)) * 2000
     assert (await attaches(amina, entry, "Protokoll “Ž”.pdf", content)).status_code == 303
     page = (await marek.get(entry)).text
@@ -394,6 +411,14 @@ async def test_a_file_is_attached_given_out_and_removed(
     assert (await marek.post(f"{href}/remove", data={"key": key})).status_code == 404
     assert (await presses(amina, entry, f"{href}/remove")).status_code == 303
     assert (await marek.get(href)).status_code == 404
+    assert "Put it back" not in (await marek.get(entry)).text
+    assert (await presses(amina, entry, f"{href}/restore")).status_code == 303
+    assert (await marek.get(href)).content == content
+    await presses(amina, entry, f"{href}/remove")
+    register.context.clock.advance(timedelta(days=20))
+    assert (await scrub_old(register, held.TERMS))["removed-files"] == 0
+    register.context.clock.advance(timedelta(days=20))
+    assert (await scrub_old(register, held.TERMS))["removed-files"] == 1
     assert await rows(register, "SELECT 1 FROM file_parts") == []
 
 
@@ -404,7 +429,10 @@ async def test_other_files_are_refused(
     amina: httpx.AsyncClient, trust: UUID, register: Database, name: str, content: bytes
 ) -> None:
     entry = await writes(amina, trust)
-    assert (await attaches(amina, entry, name, content)).status_code == 422
+    answer = await attaches(amina, entry, name, content)
+    assert answer.status_code == 422
+    assert 'id="file-fault"' in answer.text
+    assert "They rang" in answer.text
     assert await rows(register, "SELECT 1 FROM files") == []
 
 
