@@ -68,6 +68,15 @@ class Forbidden(Refused):
         super().__init__("This is not for you to see or to do.", "Ask whoever invited you if you need it.")
 
 
+class ReadsOnly(Refused):
+    """A token that only reads was to change something."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("This token only reads.", "Make one that may also change something.")
+
+
 class Silent(Refused):
     """It is not known who may still act, so nothing is done that weighs, and nothing in an ended session."""
 
@@ -104,7 +113,7 @@ async def _admit(request: Request, action: Action) -> None:
     """Find out who asks, and refuse those who may not.
 
     Raises:
-        SignInNeeded, Forbidden, Silent, ProofNeeded: before the body of the request was read.
+        SignInNeeded, Forbidden, ReadsOnly, Silent, ProofNeeded: before the body of the request was read.
     """
     rule = RULES[action]
     if rule.public:
@@ -119,8 +128,10 @@ async def _admit(request: Request, action: Action) -> None:
         raise SignInNeeded
     request.scope[_PERSON] = person
     changes = request.method not in ("GET", "HEAD")
-    if not may(action, person.roles) or (person.reads_only and changes):
+    if not may(action, person.roles):
         raise Forbidden
+    if person.reads_only and changes:
+        raise ReadsOnly
     request.scope[_SILENCE] = silence
     if silence is not None and changes:
         _refuse_in_silence(silence, weighs=rule.weighs, ended=ended)

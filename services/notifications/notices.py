@@ -115,8 +115,8 @@ async def say_forgotten(tx: Transaction, event: Event) -> None:
     kept = "\n\n".join(event.data["kept"]) or "Nothing."
     body = f"""Dear {address["name"]},
 
-you have asked us to forget you. We have done so, today, in everything that we keep. This is our last message;
-we do not keep this address.
+you have asked us to forget you. We have done so, today, in everything that we keep. This is our last message
+to you. We keep neither your name nor this address, unless they stand below.
 
 What stays:
 

@@ -218,6 +218,8 @@ async def _check_contact(tx: Transaction, present: Contact | None, said: Contact
             raise Refused(
                 "The same person stands there in the same role already.", cure, field="contact_name"
             )
+    if present is not None and (said.email or "").casefold() == (present.email or "").casefold():
+        return  # somebody else at the same address was forgotten; this one stays as they are
     if said.email and await REGISTER.address_was_erased(tx, digest=address_digest(tx, said.email)):
         what = "Whoever has this address has asked to be forgotten."
         raise Refused(what, "Do not enter them again.", field="contact_email")

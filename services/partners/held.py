@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,8 @@ KEPT_COPIES = (
     "Signed copies of agreements on paper, for six years after the agreement has ended: they show what was "
     "agreed on, if there is ever a dispute."
 )
+
+KEPT_ADDRESS = "This e-mail address: other people are written to at it, and what is sent there is for them."
 
 #: What stands under an agreement instead of the name.
 NAME_GONE = "Somebody whose name is no longer kept"
@@ -98,8 +100,20 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
         await RIGHTS.note_erased_address(tx, digest=digest, now=tx.now)
         await _drop_files_with(tx, digest)
     done, stays = await mentions.forget(tx, subject)
-    kept = (*([KEPT] if counts["accounts"] else []), *([KEPT_COPIES] if copies else []), *stays)
+    kept = [
+        *([KEPT] if counts["accounts"] else []),
+        *([KEPT_COPIES] if copies else []),
+        *([KEPT_ADDRESS] if await _others_at(tx, subject.emails) else []),
+        *stays,
+    ]
     return Forgotten(counts=counts | done, kept=kept)
+
+
+async def _others_at(tx: Transaction, emails: Sequence[str]) -> bool:
+    """Whether somebody else is known by one of these addresses, now that whoever was forgotten is not."""
+    asked = {"ids": list[UUID](), "emails": list(emails)}
+    people = [row async for row in RIGHTS.people_known_by(tx, **asked)]
+    return bool(people or [row async for row in RIGHTS.contacts_known_by(tx, **asked)])
 
 
 async def _drop_files_with(tx: Transaction, digest: bytes) -> None:

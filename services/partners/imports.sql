@@ -212,9 +212,14 @@ FROM followed AS f JOIN organisations AS r ON r.id = f.here
 ORDER BY f.line, f.column_name, f.steps DESC LIMIT :most;
 
 -- name: lines_of_the_erased
--- Lines with the address of somebody who has asked to be forgotten.
+-- Lines with the address of somebody who has asked to be forgotten, unless they say it of who has it here already.
 SELECT l.line FROM import_lines AS l JOIN erased_addresses AS e ON e.digest = l.email_digest
-WHERE l.import_id = :import_id ORDER BY l.line LIMIT :most;
+WHERE l.import_id = :import_id AND NOT EXISTS (
+    SELECT FROM contacts AS c JOIN organisations AS o ON o.id = c.organisation_id
+    WHERE o.identifier = l.identifier AND c.role = l.contact_role AND c.name = l.contact_name
+      AND lower(c.email) = lower(l.contact_email) AND c.erased_at IS NULL
+)
+ORDER BY l.line LIMIT :most;
 
 -- name: staged_organisations_after
 -- The next organisations of a file, as their lines say they are, with who then succeeds each.

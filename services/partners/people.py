@@ -116,17 +116,23 @@ async def note_unreached(tx: Transaction, event: Event) -> None:
     await PEOPLE.note_unreached(tx, **said)
 
 
-async def change_roles(tx: Transaction, id: UUID, roles: Iterable[str]) -> None:
+async def change_roles(tx: Transaction, id: UUID, roles: Iterable[str], by: UUID | None = None) -> None:
     """Trust somebody with these roles and no others, from now on.
 
+    Args:
+        by: who does it, unless it is done by command.
+
     Raises:
-        NotFound, Refused: when there is nobody, or there is no such role.
+        NotFound, Refused: when there is nobody, there is no such role, or it is oneself.
         Conflict: when nobody would be left who may admit people.
     """
     wanted = read_roles(roles)
     known = await _known(tx, id)
     if sorted(known["roles"]) == wanted:
         return
+    if id == by:
+        cure = "Ask a colleague with the role Operations."
+        raise Refused("Nobody changes their own roles.", cure, field="roles")
     if Role.OPS not in wanted:
         await _somebody_else_administers(tx, known)
     changed = await PEOPLE.change_person(tx, id=id, roles=wanted, barred_at=known["barred_at"], now=tx.now)
@@ -206,7 +212,7 @@ def read_roles(roles: Iterable[str]) -> list[str]:
     """The codes of roles, each once, in order.
 
     Raises:
-        Refused: names what is no role.
+        Refused: names what is no role, or does not go together.
     """
     wanted = sorted(set(roles))
     for role in wanted:
@@ -216,6 +222,9 @@ def read_roles(roles: Iterable[str]) -> list[str]:
             )
     if not wanted:
         raise Refused("No role is chosen.", "Choose at least one.", field="roles")
+    if Role.AUDITOR in wanted and len(wanted) > 1:
+        cure = "Choose either Auditor or the other roles."
+        raise Refused("An auditor has no other role.", cure, field="roles")
     return wanted
 
 

@@ -312,7 +312,7 @@ async def answer(
         raise Conflict("This cannot be said of it any more.", cure)
     if state is State.DECLINED and not 3 <= len(reason) <= LONGEST_REASON:
         cure = f"Say why in 3 to {LONGEST_REASON} characters. Name nobody."
-        raise Refused("There is no reason.", cure, field="reason")
+        raise Refused(_fault_of_reason(reason), cure, field="reason")
     reason = reason if state is State.DECLINED else ""
     due_on = _ask_on(tx.today, OUTCOME_WITHIN) if state is State.ACCEPTED else None
     await _move(tx, referral, state, reason=reason, due_on=due_on, by=by)
@@ -321,6 +321,12 @@ async def answer(
         await _announce(tx, ReferralClosed, referral, outcome=state.value)
     else:
         await _announce(tx, ReferralAnswered, referral, answer=state.value)
+
+
+def _fault_of_reason(reason: str) -> str:
+    if not reason:
+        return "There is no reason."
+    return f"The reason is too {'long' if len(reason) > LONGEST_REASON else 'short'}."
 
 
 async def take_back(tx: Transaction, id: UUID, by: UUID) -> None:

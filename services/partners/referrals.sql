@@ -114,11 +114,13 @@ WHERE organisation_id = :losing AND state IN ('made', 'accepted')
 RETURNING id, need, organisation_id, version;
 
 -- name: referrals_held
--- Referrals under one of these references, or declined with a reason that holds one of these words.
-SELECT r.id, r.reference, r.need, r.state, r.reason, r.made_at, r.changed_at, o.name AS organisation
+-- Referrals under one of these references, or declined for a reason at one of these bodies or with one of these words.
+SELECT r.id, r.organisation_id, r.reference, r.need, r.state, r.reason, r.made_at, r.changed_at, o.name AS organisation
 FROM referrals AS r JOIN organisations AS o ON o.id = r.organisation_id
 WHERE r.reference = ANY(:references::text[])
-   OR r.reason <> '' AND EXISTS (SELECT FROM unnest(:words::text[]) AS word WHERE strpos(lower(r.reason), lower(word)) > 0)
+   OR r.reason <> '' AND (
+       r.organisation_id = ANY(:organisations::uuid[])
+       OR EXISTS (SELECT FROM unnest(:words::text[]) AS word WHERE strpos(lower(r.reason), lower(word)) > 0))
 ORDER BY r.made_at, r.id;
 
 -- name: scrub_referral!

@@ -28,7 +28,7 @@ from chassis.sealed import seal, unseal
 from contracts.envelope import Event, Fact
 from contracts.partners import ErasureCompleted, ErasureRequested, PersonDataRequested, PersonErased
 from contracts.topology import PARTNERS, SERVICES
-from services.partners import held
+from services.partners import held, mentions
 from services.partners.queries import RIGHTS
 
 #: Whom partners asks, and waits for.
@@ -97,6 +97,15 @@ async def find(tx: Transaction, text: str) -> list[Known]:
     asked = {"ids": ids, "emails": emails}
     found = [_known("person", row) async for row in RIGHTS.people_known_by(tx, **asked)]
     return found + [_known("contact", row) async for row in RIGHTS.contacts_known_by(tx, **asked)]
+
+
+async def notes_naming(tx: Transaction, found: Sequence[Known]) -> list[list[Any]]:
+    """For each of these, the notes, calls and meetings that would be changed if they were forgotten."""
+    subjects = [
+        Subject(ids=(each.id,), names=(each.name,), emails=(each.email.casefold(),) if each.email else ())
+        for each in found
+    ]
+    return await mentions.entries_naming(tx, subjects)
 
 
 def _known(kind: str, row: Mapping[str, Any]) -> Known:

@@ -16,8 +16,8 @@ import uuid_utils.compat
 from chassis.audit import digest_of, note
 from chassis.clock import LOCAL
 from chassis.database import Transaction
-from chassis.errors import NotFound
-from chassis.files import StoredFile, drop_files, keep_file
+from chassis.errors import NotFound, Refused
+from chassis.files import StoredFile, keep_file
 from chassis.house import Entry as Listed
 from services.partners.queries import TIMELINE
 from services.partners.today import Needed
@@ -91,7 +91,8 @@ async def enter(tx: Transaction, organisation_id: UUID, entry: Entry, author: UU
     """Enter something; with the organisation that this one was merged into, if it was.
 
     Raises:
-        NotFound: when there is no such organisation, or nobody of the kind who is said to have taken part.
+        NotFound: when there is no such organisation.
+        Refused: when somebody is said to have taken part who is not listed there.
     """
     organisation = await TIMELINE.hold_organisation(tx, id=organisation_id)
     if organisation is None:
@@ -133,7 +134,7 @@ async def change(tx: Transaction, row: Mapping[str, Any], entry: Entry) -> None:
         row: locked.
 
     Raises:
-        NotFound: when somebody is said to have taken part who cannot have.
+        Refused: when somebody is said to have taken part who is not listed there.
     """
     before = Entry.of(row)
     if entry == before:
@@ -166,10 +167,11 @@ def _digest(tx: Transaction, entry: Entry) -> str:
 
 
 async def _check_people(tx: Transaction, organisation_id: UUID, entry: Entry, before: Entry) -> None:
-    """Let nobody have taken part whom the form did not offer."""
+    """Let nobody have taken part whom the form does not offer now: they may be gone since it was opened."""
     offered = {row["id"] for row in await who_may_take_part(tx, organisation_id, before)}
     if not offered.issuperset([*entry.our_people, *entry.their_contacts]):
-        raise NotFound
+        cure = "Tick anew who took part. What you wrote is below."
+        raise Refused("Somebody whom you ticked is no longer listed here.", cure, field="took_part")
 
 
 async def who_may_take_part(tx: Transaction, organisation_id: UUID, before: Entry | None) -> list[Any]:
@@ -197,25 +199,26 @@ async def attach(
     note(tx, "file_attached", "entry", row["id"], after=about)
 
 
-async def files_of(tx: Transaction, entry_id: UUID) -> list[StoredFile]:
-    """The files beside an entry, in the order in which they came."""
-    return [StoredFile.of(row) async for row in TIMELINE.files_beside(tx, entry_id=entry_id)]
+async def files_of(tx: Transaction, entry_id: UUID, *, removed: bool = False) -> list[StoredFile]:
+    """The files beside an entry, in the order in which they came; or those that were removed."""
+    rows = TIMELINE.files_beside(tx, entry_id=entry_id)
+    return [StoredFile.of(row) async for row in rows if (row["removed_at"] is not None) is removed]
 
 
-async def file_of(tx: Transaction, entry_id: UUID, file_id: UUID) -> StoredFile:
-    """One file beside an entry.
+async def file_of(tx: Transaction, entry_id: UUID, file_id: UUID, *, removed: bool = False) -> StoredFile:
+    """One file beside an entry, or one that was removed.
 
     Raises:
         NotFound: when there is none.
     """
-    for file in await files_of(tx, entry_id):
+    for file in await files_of(tx, entry_id, removed=removed):
         if file.id == file_id:
             return file
     raise NotFound
 
 
-async def detach(tx: Transaction, row: Mapping[str, Any], file_id: UUID) -> None:
-    """Let a file go for good.
+async def detach(tx: Transaction, row: Mapping[str, Any], file_id: UUID, *, put_back: bool = False) -> None:
+    """Take a file from beside an entry, or put it back.
 
     Args:
         row: of the entry, locked.
@@ -223,9 +226,13 @@ async def detach(tx: Transaction, row: Mapping[str, Any], file_id: UUID) -> None
     Raises:
         NotFound: when it stands beside no such entry.
     """
-    file = await file_of(tx, row["id"], file_id)
-    await drop_files(tx, [file.id])
-    note(tx, "file_removed", "entry", row["id"], before={"file": file.id, "digest": file.digest.hex()})
+    file = await file_of(tx, row["id"], file_id, removed=put_back)
+    await TIMELINE.mark_file_removed(tx, file_id=file.id, removed_at=None if put_back else tx.now)
+    about = {"file": file.id, "digest": file.digest.hex()}
+    if put_back:
+        note(tx, "file_put_back", "entry", row["id"], after=about)
+    else:
+        note(tx, "file_removed", "entry", row["id"], before=about)
 
 
 # Reading

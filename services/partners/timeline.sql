@@ -2,7 +2,7 @@
 -- A page of an organisation's timeline, newest first, after an entry, with who entered each and how many files
 -- it has. A kind is found by how its code begins.
 SELECT t.id, t.happened_at, t.kind, t.what, t.detail, t.letter_id, t.referral_id, t.written_by, t.place, p.name AS author,
-       (SELECT count(*) FROM timeline_files AS f WHERE f.entry_id = t.id) AS files
+       (SELECT count(*) FROM timeline_files AS f WHERE f.entry_id = t.id AND f.removed_at IS NULL) AS files
 FROM timeline AS t LEFT JOIN people AS p ON p.id = t.written_by
 WHERE t.organisation_id = :organisation_id AND t.removed_at IS NULL AND t.kind LIKE ANY(:kinds::text[])
   AND (:after::uuid IS NULL
@@ -59,13 +59,18 @@ UNION ALL
  ORDER BY name, id LIMIT :most);
 
 -- name: files_beside
--- The files beside an entry.
-SELECT f.id, f.name, f.media_type, f.size, f.digest, f.received_at FROM timeline_files AS t JOIN files AS f ON f.id = t.file_id
+-- The files beside an entry, and those that were removed and can be put back.
+SELECT f.id, f.name, f.media_type, f.size, f.digest, f.received_at, t.removed_at
+FROM timeline_files AS t JOIN files AS f ON f.id = t.file_id
 WHERE t.entry_id = :entry_id ORDER BY f.received_at, f.id;
 
 -- name: put_beside!
 -- Put a file beside an entry.
 INSERT INTO timeline_files (file_id, entry_id) VALUES (:file_id, :entry_id);
+
+-- name: mark_file_removed!
+-- Take a file from beside an entry, or put it back without a moment.
+UPDATE timeline_files SET removed_at = :removed_at WHERE file_id = :file_id;
 
 -- name: meetings_between
 -- Meetings of all organisations that begin within a time.
@@ -106,16 +111,21 @@ UPDATE timeline AS t SET
 WHERE t.organisation_id = ANY(:organisations::uuid[])
   AND (t.contact_id = ANY(:losing::uuid[]) OR t.their_contacts && :losing::uuid[]);
 
+-- name: homes_of
+-- Where people and contacts belong.
+SELECT id, organisation_id FROM contacts WHERE id = ANY(:ids::uuid[])
+UNION ALL SELECT id, organisation_id FROM people WHERE id = ANY(:ids::uuid[]);
+
 -- name: entries_held
--- What people wrote that somebody took part in or entered, or whose text holds one of these words.
-SELECT t.id, t.happened_at, t.kind, t.what, t.detail, t.place, t.ends_at, o.name AS organisation,
-       t.written_by = ANY(:ids::uuid[]) AS entered_by_them,
-       t.our_people && :ids::uuid[] OR t.their_contacts && :ids::uuid[] AS took_part,
+-- What people wrote that somebody took part in or entered, of these organisations, or whose text holds a word.
+SELECT t.id, t.organisation_id, t.happened_at, t.kind, t.what, t.detail, t.place, t.ends_at, t.written_by,
+       t.our_people, t.their_contacts, o.name AS organisation,
        ARRAY(SELECT f.name FROM timeline_files AS b JOIN files AS f ON f.id = b.file_id
              WHERE b.entry_id = t.id ORDER BY f.name) AS files
 FROM timeline AS t JOIN organisations AS o ON o.id = t.organisation_id
 WHERE t.written_by IS NOT NULL AND (
     t.written_by = ANY(:ids::uuid[]) OR t.our_people && :ids::uuid[] OR t.their_contacts && :ids::uuid[]
+    OR t.organisation_id = ANY(:organisations::uuid[])
     OR EXISTS (SELECT FROM unnest(:words::text[]) AS word
                WHERE strpos(lower(t.what || ' ' || t.detail || ' ' || t.place), lower(word)) > 0)
 )
@@ -136,6 +146,15 @@ ORDER BY happened_at LIMIT :most FOR UPDATE SKIP LOCKED;
 -- name: notes_removed_until
 -- What people wrote and removed before a moment.
 SELECT id FROM timeline WHERE removed_at < :before ORDER BY removed_at LIMIT :most FOR UPDATE SKIP LOCKED;
+
+-- name: forget_removed_files$
+-- Let go of files that were removed before a moment. How many there were.
+WITH old AS (
+    SELECT file_id FROM timeline_files WHERE removed_at < :before ORDER BY removed_at LIMIT :most FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM files WHERE id IN (SELECT file_id FROM old) RETURNING 1
+)
+SELECT count(*) FROM gone;
 
 -- name: forget_entries$
 -- Let go of entries with the files beside them. How many there were.

@@ -25,6 +25,8 @@ from services.partners.queries import PEOPLE
 #: So that somebody who finds one in a file knows what it opens, and so does a program that looks for leaks.
 PREFIX = "conduit_"
 LONGEST_DAYS = 366
+#: Characters of what a token is called.
+LONGEST_NAME = 100
 #: Of one person at the same time.
 MOST = 20
 
@@ -33,18 +35,17 @@ async def issue(tx: Transaction, person_id: UUID, *, name: str, role: str, write
     """Let a program act in somebody's name. The token, which is shown now and never again.
 
     Raises:
-        NotFound: when there is nobody who may sign in.
+        NotFound: when there is nobody.
         Refused: names the field and the cure.
-        Conflict: when they have too many.
+        Conflict: when they may not sign in, or have too many.
     """
     person = await PEOPLE.lock_person(tx, id=person_id)
-    if person is None or person["barred_at"] is not None:
+    if person is None:
         raise NotFound
+    if person["barred_at"] is not None:
+        raise Conflict("They are barred: nothing acts in their name.", "Let them in again first.")
     name = " ".join(name.split())
-    if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise Refused(
-            "It has no name.", "Write what it is for, such as “figures for the website”.", field="name"
-        )
+    _check_name(name)
     if role not in person["roles"]:
         theirs = ", ".join(ROLES[Role(each)][0] for each in person["roles"])
         raise Refused("This is not one of your roles.", f"Choose from: {theirs}.", field="role")
@@ -68,6 +69,19 @@ async def issue(tx: Transaction, person_id: UUID, *, name: str, role: str, write
     note(tx, "token_issued", "token", row["id"], after=after)
     await _say(tx, TokenIssued, row)
     return token
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        cure = "Write what it is for, such as “figures for the website”."
+        raise Refused("It has no name.", cure, field="name")
+    if len(name) > LONGEST_NAME:
+        raise Refused(
+            f"The name is too long: {len(name)} characters.", f"Use at most {LONGEST_NAME}.", field="name"
+        )
+    if not name.isprintable():
+        cure = "Type it anew by hand."
+        raise Refused("The name has a character that cannot be seen.", cure, field="name")
 
 
 async def revoke(tx: Transaction, person_id: UUID, id: UUID) -> None:

@@ -281,6 +281,17 @@ async def test_somebody_who_was_forgotten_meanwhile_does_not_come_back(
     assert await rows(register, "SELECT 1 FROM contacts") == []
 
 
+async def test_a_file_may_say_again_who_has_the_address_of_somebody_forgotten(
+    desk: Desk, bring: Bring, register: Database
+) -> None:
+    await bring(line(TRUST, OFFICER))
+    async with register.transaction() as tx:
+        await forget(tx, Subject(emails=(OFFICER["contact_email"],)))
+    another = {**OFFICER, "contact_name": "Somebody Else"}
+    href = await desk.read(partners_csv(line(TRUST, OFFICER), line(TRUST, another)))
+    assert (await desk.text(href)).count("has asked to be forgotten") == 1
+
+
 async def test_a_file_with_somebody_who_is_forgotten_goes(desk: Desk, register: Database) -> None:
     href = await desk.read(partners_csv(line(TRUST, OFFICER)))
     await desk.read(partners_csv(line(SUCCESSOR)))

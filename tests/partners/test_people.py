@@ -138,6 +138,7 @@ async def test_our_own_people_belong_to_our_own_body(register: Database, bring: 
         ({"email": "a\x01b@c.example"}, "email"),
         ({"roles": []}, "roles"),
         ({"roles": ["king"]}, "roles"),
+        ({"roles": ["staff", "auditor"]}, "roles"),
         ({"organisation": "GB-NHS-NONE"}, "organisation"),
     ],
 )
@@ -241,9 +242,9 @@ async def test_roles_are_changed_and_somebody_is_barred_and_let_in_again(
     id = await admit(register, "Amina", "staff")
     page = f"{LIST}/{id}"
     steps: Sequence[tuple[str, dict[str, Any], str]] = (
-        ("roles", {"roles": ["trustee", "auditor"]}, "Auditor, Trustee"),
+        ("roles", {"roles": ["trustee", "outreach"]}, "Outreach, Trustee"),
         ("bar", {"confirm": "yes"}, "barred"),
-        ("admit", {}, "Auditor, Trustee"),
+        ("admit", {}, "Outreach, Trustee"),
     )
     for step, fields, shown in steps:
         key = await key_on(browser, page)
@@ -252,6 +253,22 @@ async def test_roles_are_changed_and_somebody_is_barred_and_let_in_again(
         assert answer.status_code == 303, answer.text
         assert shown in (await browser.get(answer.headers["location"])).text
     assert "barred" not in (await browser.get(page)).text
+
+
+async def test_nobody_changes_their_own_roles(register: Database) -> None:
+    await admit(register, "Bo", "ops")
+    id = await admit(register, "Amina", "ops")
+    page = f"{LIST}/{id}"
+    async with client(build(register), "/partners", replace(EVERYTHING, id=id)) as own:
+        shown = await own.get(page)
+        assert "Ask a colleague with the role Operations." in shown.text
+        assert f'action="{page}/roles"' not in shown.text
+        form = {"key": await key_on(own, page), "roles": ["ops", "payer"]}
+        answer = await own.post(f"{page}/roles", data=form)
+    assert answer.status_code == 422
+    assert "Nobody changes their own roles." in answer.text
+    assert [e.fact for e in await about(register, id)] == [PersonAdmitted]
+    await change(register, people.change_roles, id, ["ops", "payer"])  # as by command
 
 
 async def test_barring_wants_a_tick(browser: httpx.AsyncClient, register: Database) -> None:

@@ -305,6 +305,7 @@ async def test_a_refusal_needs_a_reason_and_keeps_what_was_typed(
     assert "Say why in 3 to 300 characters." in refused.text
     long = await presses(partner, path, answer="declined", reason="é" * 301)
     assert long.status_code == 422
+    assert "The reason is too long." in long.text
     assert await state_of(register, id) is State.MADE
     hostile = "Full \u202euntil\nMay <b>, عام كامل"
     assert (await presses(partner, path, answer="declined", reason=hostile)).status_code == 303

@@ -14,13 +14,15 @@ import icalendar
 import pytest
 
 from chassis.access import Person
+from chassis.audit import acting
 from chassis.clock import LOCAL
 from chassis.database import Database
 from chassis.retention import scrub_old
+from chassis.rights import Subject
 from contracts.access import Role
 from contracts.notifications import ContributionPledged, LetterSent
-from services.partners import held, people, rights, timeline
-from services.partners.mentions import GONE, without
+from services.partners import amending, held, people, rights, timeline
+from services.partners.naming import GONE, Naming
 from services.partners.timeline import Entry, Kind
 from services.partners.web import build
 from tests.access import EVERYTHING
@@ -170,9 +172,25 @@ async def test_only_those_are_said_to_have_taken_part_who_were_offered(
     page = (await amina.get(entry)).text
     assert "Marek Marker (the Forum)" in page
     assert "Marker Zzyzxova (Dental care)" in page
-    for stranger in (str(uuid4()), "x"):
+    for stranger, status in ((str(uuid4()), 422), ("x", 404)):
         fields = {"what": "Talk", "day": "2012-02-07", "theirs": [stranger]}
-        assert (await sends(amina, form_of(trust, "call"), **fields)).status_code == 404
+        assert (await sends(amina, form_of(trust, "call"), **fields)).status_code == status
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_note_is_not_lost_when_whoever_took_part_was_withdrawn_meanwhile(
+    amina: httpx.AsyncClient, trust: UUID, register: Database, kept: bool
+) -> None:
+    [contact] = await rows(register, "SELECT id FROM contacts")
+    place = f"{await writes(amina, trust)}/edit" if kept else form_of(trust, "note")
+    async with acting(register) as tx:
+        await amending.withdraw_contact(tx, contact["id"])
+    said = {"what": "Talk", "day": "2012-02-07", "detail": "A long text.", "theirs": [str(contact["id"])]}
+    answer = await sends(amina, place, **said)
+    assert answer.status_code == 422
+    assert "A long text." in answer.text
+    assert 'id="took_part-fault"' in answer.text
+    assert (await sends(amina, place, **{**said, "theirs": []})).status_code == 303
 
 
 async def test_a_note_for_a_body_that_was_merged_goes_where_that_went(
@@ -397,7 +415,7 @@ async def attaches(browser: httpx.AsyncClient, entry: str, name: str, content: b
 async def test_a_file_is_attached_given_out_and_removed(
     amina: httpx.AsyncClient, marek: httpx.AsyncClient, trust: UUID, register: Database
 ) -> None:
-    entry = await writes(amina, trust)
+    entry = await writes(amina, trust, day=register.context.clock.today().isoformat())
     content = b"%PDF-1.7 " + bytes(range(256)) * 2000
     assert (await attaches(amina, entry, "Protokoll “Ž”.pdf", content)).status_code == 303
     page = (await marek.get(entry)).text
@@ -411,6 +429,14 @@ async def test_a_file_is_attached_given_out_and_removed(
     assert (await marek.post(f"{href}/remove", data={"key": key})).status_code == 404
     assert (await presses(amina, entry, f"{href}/remove")).status_code == 303
     assert (await marek.get(href)).status_code == 404
+    assert "Put it back" not in (await marek.get(entry)).text
+    assert (await presses(amina, entry, f"{href}/restore")).status_code == 303
+    assert (await marek.get(href)).content == content
+    await presses(amina, entry, f"{href}/remove")
+    register.context.clock.advance(timedelta(days=20))
+    assert (await scrub_old(register, held.TERMS))["removed-files"] == 0
+    register.context.clock.advance(timedelta(days=20))
+    assert (await scrub_old(register, held.TERMS))["removed-files"] == 1
     assert await rows(register, "SELECT 1 FROM file_parts") == []
 
 
@@ -421,7 +447,10 @@ async def test_other_files_are_refused(
     amina: httpx.AsyncClient, trust: UUID, register: Database, name: str, content: bytes
 ) -> None:
     entry = await writes(amina, trust)
-    assert (await attaches(amina, entry, name, content)).status_code == 422
+    answer = await attaches(amina, entry, name, content)
+    assert answer.status_code == 422
+    assert 'id="file-fault"' in answer.text
+    assert "They rang" in answer.text
     assert await rows(register, "SELECT 1 FROM files") == []
 
 
@@ -445,7 +474,7 @@ async def test_who_took_part_or_is_named_sees_it_and_is_taken_out_of_it(
         amina, trust, "meeting", what="With Zzyzxova", begins="10:00", theirs=[who], detail="Marker agreed."
     )
     await writes(amina, trust, detail="Write to MARKER.ZZYZXOVA@trust.example, marker zzyzxova’s address.")
-    await writes(amina, trust, what="Marker pens", detail="About somebody else")
+    await writes(amina, trust, what="Pens", detail="About somebody else")
     async with register.transaction() as tx:
         subject = await rights.subject_of(tx, [contact["id"]], [])
         files = [each async for each in held.gather(tx, subject)]
@@ -456,16 +485,72 @@ async def test_who_took_part_or_is_named_sees_it_and_is_taken_out_of_it(
     assert done.counts["notes, calls and meetings"] == 2
     found = await rows(register, "SELECT what, detail, their_contacts FROM timeline ORDER BY what, detail")
     assert found == [
-        {"what": "Marker pens", "detail": "About somebody else", "their_contacts": []},
+        {"what": "Pens", "detail": "About somebody else", "their_contacts": []},
         {"what": "They rang", "detail": f"Write to {GONE}, {GONE} address.", "their_contacts": []},
         {"what": f"With {GONE}", "detail": f"{GONE} agreed.", "their_contacts": []},
     ]
 
 
-def test_a_name_is_taken_out_of_a_text_in_any_script() -> None:
-    assert without("Ms O’Brien’s aunt and o’brien", {"o’brien"}) == f"Ms {GONE} aunt and {GONE}"
-    assert without("قالت فاطمة نعم", {"فاطمة"}) == f"قالت {GONE} نعم"
-    assert without("Mayor May may", {"may"}) == f"Mayor {GONE}"
+def without(text: str, name: str, *emails: str, near: bool = True) -> str:
+    return Naming.of(Subject(names=(name,), emails=emails)).without(text, near=near)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "left"),
+    [
+        ("Nora O’Brien", "Ms O’Brien’s aunt and an o’brien", f"Ms {GONE} aunt and an o’brien"),
+        ("فاطمة حسن", "قالت فاطمة نعم", f"قالت {GONE} نعم"),
+        ("Trần Thị Lệ Hằng", "With tran thi le hang.", f"With {GONE}."),
+        ("Jane Whitmore", "Whitmore, Jane came; Jane's list", f"{GONE} came; {GONE} list"),
+        (
+            "Theresa May",
+            "In May she may. Theresa rang. Theresa May!",
+            f"In May she may. {GONE} rang. {GONE}!",
+        ),
+        ("Fatima", "Fatima rang", f"{GONE} rang"),
+    ],
+)
+def test_a_name_is_taken_out_of_what_is_of_their_organisation(name: str, text: str, left: str) -> None:
+    assert without(text, name) == left
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("The Practice Manager", "The practice manager of the Trust met the Manager."),
+        ("April", "In April, not before."),
+        ("Dr Will", "Will they come?"),
+        ("Finance Office", "The finance office pays."),
+    ],
+)
+def test_words_that_name_nobody_stay_everywhere(name: str, text: str) -> None:
+    assert without(text, name) == text
+
+
+def test_elsewhere_only_the_whole_name_and_the_address_mean_somebody() -> None:
+    text = "Jane and Mrs Whitmore, not JANE WHITMORE; jw@trust.example"
+    left = f"Jane and Mrs Whitmore, not {GONE}; {GONE}"
+    assert without(text, "Jane Whitmore", "jw@trust.example", near=False) == left
+
+
+async def test_forgetting_one_leaves_notes_about_others_alone(
+    amina: httpx.AsyncClient, trust: UUID, register: Database
+) -> None:
+    [contact] = await rows(register, "SELECT id FROM contacts")
+    query = "SELECT id FROM organisations WHERE id NOT IN (SELECT organisation_id FROM contacts)"
+    other = (await rows(register, query))[0]["id"]
+    await writes(amina, other, what="Marker Smith rang", detail="Not Marker Zzyzxova.")
+    await writes(amina, trust, what="Marker rang", detail="No marker was set.")
+    async with register.transaction() as tx:
+        subject = await rights.subject_of(tx, [contact["id"]], [])
+        found = await rights.find(tx, str(contact["id"]))
+        [naming] = await rights.notes_naming(tx, found)
+        assert {row["what"] for row in naming} == {"Marker Smith rang", "Marker rang"}
+        await held.forget(tx, subject)
+    assert await rows(register, "SELECT what, detail FROM timeline ORDER BY what") == [
+        {"what": "Marker Smith rang", "detail": f"Not {GONE}."},
+        {"what": f"{GONE} rang", "detail": "No marker was set."},
+    ]
 
 
 async def test_notes_go_six_years_after_what_they_are_about(

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from chassis.access import NoSession, Standings, check_now, token_digest
 from chassis.database import Database
+from chassis.errors import Conflict
 from contracts.access import ACCOUNT, PROVE, SIGN_IN
 from contracts.partners import TokenIssued, TokenRevoked
 from services.partners import people, tokens
@@ -199,10 +200,32 @@ async def test_it_is_revoked_by_whoever_it_is_of_and_by_nobody_else(
     assert await asks_anew(register, token) == 401
 
 
+async def test_a_token_page_opened_without_one_says_what_is_true(browser: httpx.AsyncClient) -> None:
+    assert "There is no new token to show" in (await browser.get(f"{TOKENS}/new")).text
+
+
+async def test_nothing_is_made_for_somebody_barred(register: Database, amina: UUID) -> None:
+    async with register.transaction() as tx:
+        await people.invite(tx, name="Bo", email="bo@forum.example", roles=["ops"])
+        await people.bar(tx, amina)
+    with pytest.raises(Conflict, match="They are barred"):
+        await issue(register, amina)
+
+
+async def test_a_token_that_only_reads_says_so_when_it_is_to_write(register: Database, amina: UUID) -> None:
+    token = await issue(register, amina)
+    async with client(build(register), MOUNT, None) as program:
+        answer = await program.post(API, headers=bearer(token), json={})
+    assert answer.status_code == 403
+    assert "This token only reads." in answer.text
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"name": " "}, "It has no name."),
+        ({"name": "x" * 300}, "The name is too long: 300 characters."),
+        ({"name": "a\u202eb"}, "The name has a character that cannot be seen."),
         ({"role": "auditor"}, "This is not one of your roles."),
         ({"days": "0"}, "It cannot last so long."),
         ({"days": "367"}, "It cannot last so long."),

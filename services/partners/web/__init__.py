@@ -271,6 +271,7 @@ def _dealings() -> list[Route]:
         page(f"{entry}/files", notes.attach, write, methods=_POST, largest=LARGEST_FILE),
         page(f"{entry}/files/{{file}}", notes.download, read),
         page(f"{entry}/files/{{file}}/remove", notes.detach, write, methods=_POST),
+        page(f"{entry}/files/{{file}}/restore", notes.reattach, write, methods=_POST),
         page("/referrals", referrals.show_all, read),
         page(f"{of_one}/referrals/new", referrals.show_new, write),
         page(f"{of_one}/referrals/new", referrals.make, write, methods=_POST),

@@ -21,6 +21,7 @@ from chassis.web import (
     Difference,
     day,
     differences,
+    fault_of,
     give_file,
     new_key,
     once,
@@ -53,12 +54,18 @@ _DONE = {
     "removed": "Removed. You can put it back from here for a month.",
     "back": "It is back on the timeline.",
     "attached": "The file is attached.",
-    "detached": "The file is gone.",
+    "detached": "The file is removed. You can put it back from here for a month.",
+    "reattached": "The file is back.",
 }
 
 
 async def show(request: Request) -> Response:
     """One entry that a person made, with who took part and the files beside it."""
+    return await _page(request)
+
+
+async def _page(request: Request, refused: Refused | None = None) -> Response:
+    """The page of an entry; with what is wrong, when a file was sent that cannot be taken."""
     site, person = site_of(request), signed_in(request)
     async with site.database.reading() as tx:
         row = await _entry(tx, read_id(request))
@@ -66,11 +73,14 @@ async def show(request: Request) -> Response:
         if row["removed_at"] is not None and not mine:
             raise NotFound
         files = await timeline.files_of(tx, row["id"])
+        removed = await timeline.files_of(tx, row["id"], removed=True) if mine else []
         took_part = await _took_part(tx, row)
     href = f"{ENTRIES}/{row['id']}"
     return site.page(
         request,
         "timeline_entry.html",
+        status=refused.status if refused else 200,
+        faults=fault_of(refused) if refused else {},
         entry=row,
         kind=KINDS[Kind(row["kind"])],
         author=author(row),
@@ -78,6 +88,7 @@ async def show(request: Request) -> Response:
         ends=_ends(row),
         took_part=took_part,
         files=[_file(href, file) for file in files],
+        removed=[_file(href, file) for file in removed],
         room=len(files) < MOST_FILES,
         kinds_of_file=", ".join(kind.words for kind in _FILES),
         mine=mine,
@@ -156,14 +167,26 @@ async def enter(request: Request) -> Response:
         faults: dict[str, dict[str, str]] = {}
         entry = read_entry(form, kind, tx.now, None, faults)
         if entry is None:
-            organisation = await QUERIES.organisation_by_id(tx, id=id)
-            if organisation is None:
-                raise NotFound
-            where = (id, organisation["name"])
+            where = await _where(tx, id)
             return await _form(request, tx, kind, *where, typed(form), faults=faults, status=422)
-        return see(f"{ENTRIES}/{await timeline.enter(tx, id, entry, person.id)}?done=saved")
+        try:
+            return see(f"{ENTRIES}/{await timeline.enter(tx, id, entry, person.id)}?done=saved")
+        except Refused as refused:
+            where = await _where(tx, id)
+            faults = fault_of(refused)
+            return await _form(request, tx, kind, *where, typed(form), faults=faults, status=refused.status)
 
     return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+async def _where(tx: Transaction, id: UUID) -> tuple[UUID, str]:
+    """An organisation, or the one that it was merged into, with its name."""
+    row = await TIMELINE.hold_organisation(tx, id=id)
+    if row is not None and row["merged_into"] is not None:
+        row = await TIMELINE.hold_organisation(tx, id=row["merged_into"])
+    if row is None:
+        raise NotFound
+    return row["id"], row["name"]
 
 
 async def show_edit(request: Request) -> Response:
@@ -192,7 +215,11 @@ async def edit(request: Request) -> Response:
             changed = await _differences(tx, row, before, entry)
             if changed:
                 return await _form_of(request, tx, row, typed(form), changed=changed, status=409)
-        await timeline.change(tx, row, entry)
+        try:
+            await timeline.change(tx, row, entry)
+        except Refused as refused:
+            said = {"faults": fault_of(refused), "status": refused.status, "revision": revision}
+            return await _form_of(request, tx, row, typed(form), **said)
         return see(f"{ENTRIES}/{row['id']}?done=saved")
 
     return await once(request, site_of(request).database, str(form.get("key", "")), act)
@@ -293,23 +320,36 @@ async def _removed(request: Request, *, put_back: bool) -> Response:
 
 
 async def attach(request: Request) -> Response:
-    """Put a file beside an entry."""
+    """Put a file beside an entry, or show the entry with why it cannot be taken."""
+    try:
+        return await _attach(request)
+    except Refused as refused:
+        if not refused.field:
+            raise
+        return await _page(request, refused)
+
+
+async def _attach(request: Request) -> Response:
     form, person = await read_form(request), signed_in(request)
     upload = await read_upload(form, "file", _FILES)
     if upload is None:
-        raise Refused("No file was chosen.", "Go back and choose one.", field="file")
+        raise Refused("No file was chosen.", "Choose one.", field="file")
 
     async def act(tx: Transaction) -> Response:
         row = await timeline.lock(tx, read_id(request), person.id)
         if row["removed_at"] is not None:
             raise NotFound
-        if len(await timeline.files_of(tx, row["id"])) >= MOST_FILES:
-            raise Refused(f"There are {MOST_FILES} files already.", "Remove one first.", field="file")
+        await _check_room(tx, row)
         said = {"name": upload.name, "media_type": upload.kind.media_type}
         await timeline.attach(tx, row, **said, content=upload.parts())
         return see(f"{ENTRIES}/{row['id']}?done=attached")
 
     return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+async def _check_room(tx: Transaction, row: Mapping[str, Any]) -> None:
+    if len(await timeline.files_of(tx, row["id"])) >= MOST_FILES:
+        raise Refused(f"There are {MOST_FILES} files already.", "Remove one first.", field="file")
 
 
 async def download(request: Request) -> Response:
@@ -324,12 +364,28 @@ async def download(request: Request) -> Response:
 
 
 async def detach(request: Request) -> Response:
-    """Let a file go for good."""
+    """Take a file from beside an entry; for a month it can be put back."""
+    return await _detached(request, put_back=False)
+
+
+async def reattach(request: Request) -> Response:
+    """Put a file back beside an entry."""
+    try:
+        return await _detached(request, put_back=True)
+    except Refused as refused:
+        if not refused.field:
+            raise
+        return await _page(request, refused)
+
+
+async def _detached(request: Request, *, put_back: bool) -> Response:
     form, person = await read_form(request), signed_in(request)
 
     async def act(tx: Transaction) -> Response:
         row = await timeline.lock(tx, read_id(request), person.id)
-        await timeline.detach(tx, row, read_id(request, "file"))
-        return see(f"{ENTRIES}/{row['id']}?done=detached")
+        if put_back:
+            await _check_room(tx, row)
+        await timeline.detach(tx, row, read_id(request, "file"), put_back=put_back)
+        return see(f"{ENTRIES}/{row['id']}?done={'reattached' if put_back else 'detached'}")
 
     return await once(request, site_of(request).database, str(form.get("key", "")), act)

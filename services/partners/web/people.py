@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
-from chassis.web import has_proved, new_key, once, read_form, read_id, see, site_of
+from chassis.web import has_proved, new_key, once, read_form, read_id, see, signed_in, site_of
 from contracts.access import PROVE, RIGHTS, ROLES, Role, needs_proof
 from services.partners import people, second_factor, signing_in
 from services.partners.queries import PEOPLE
@@ -126,6 +126,7 @@ async def _person(
         values={"email": address or known["email"], "roles": known["roles"] if roles is None else roles},
         unreached=_MESSAGES.get(known["unreached_by"] or "", "A message"),
         known=known,
+        own=known["id"] == signed_in(request).id,
         roles=_names(known["roles"]),
         all_roles=_all_roles(),
         sessions=sessions,
@@ -145,7 +146,7 @@ async def give_roles(request: Request) -> Response:
     roles = [str(role) for role in form.getlist("roles")]
 
     async def act(tx: Transaction) -> Response:
-        await people.change_roles(tx, id, roles)
+        await people.change_roles(tx, id, roles, by=signed_in(request).id)
         return _back(id, "roles")
 
     return await _once(request, form, act, roles=roles)

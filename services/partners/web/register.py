@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import Transaction, rows_of
-from chassis.errors import NotFound
+from chassis.errors import NotFound, Refused
 from chassis.house import Entry, House
-from chassis.web import Site, etag, give, new_key, read_id, see, site_of
+from chassis.web import Site, etag, fault_of, give, new_key, read_id, see, site_of
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES, REGISTER
@@ -72,6 +72,11 @@ def _lately(row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def organisation(request: Request) -> Response:
     """One organisation: what it is, whom we know there, and what happened. One that was merged leads on."""
+    return await page_of(request)
+
+
+async def page_of(request: Request, refused: Refused | None = None, **typed: str) -> Response:
+    """The page of one organisation; with what is wrong and what was typed, when something was refused."""
     site: Site = site_of(request)
     house: House = site.context.house
     id = read_id(request)
@@ -89,6 +94,9 @@ async def organisation(request: Request) -> Response:
     return site.page(
         request,
         "organisation.html",
+        status=refused.status if refused else 200,
+        faults=fault_of(refused) if refused else {},
+        values=typed,
         **sections,
         organisation=_in_words(row, house, tx.today),
         contacts=[_contact_in_words(contact, house) for contact in contacts],

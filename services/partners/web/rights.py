@@ -25,9 +25,14 @@ from services.partners.archive import SECTIONS, archive_of, readable
 from services.partners.held import TERMS
 from services.partners.queries import RIGHTS as QUERIES
 from services.partners.rights import STAGES, Kind, State
+from services.partners.web.timeline import ENTRIES
 
 #: Requests that are listed.
 _MOST = 100
+#: Notes that are named beside an entry.
+_MOST_NOTES = 10
+
+Found = Mapping[str, Any]
 
 _KINDS = {Kind.EXPORT: "Wants to see everything", Kind.ERASURE: "Wants to be forgotten"}
 _LOOKS = {
@@ -110,7 +115,7 @@ async def show_form(request: Request) -> Response:
     """Whom it is about: the first step. A link from somebody's page names them by their id."""
     who = request.query_params.get("who", "")[:36]
     async with site_of(request).database.reading() as tx:
-        found = await rights.find(tx, who) if who else []
+        found = await _find(tx, who) if who else []
     return _form(request, _values(who), found, looked=bool(who))
 
 
@@ -119,8 +124,22 @@ async def look_for(request: Request) -> Response:
     form = await read_form(request)
     who = str(form.get("who", ""))[:254]
     async with site_of(request).database.reading() as tx:
-        found = await rights.find(tx, who)
+        found = await _find(tx, who)
     return _form(request, _values(who), found, looked=True)
+
+
+async def _find(tx: Transaction, who: str) -> list[Found]:
+    """Whoever is known by what was typed, each with the notes from which they would be taken."""
+    found = await rights.find(tx, who)
+    notes = await rights.notes_naming(tx, found)
+    return [
+        {
+            "known": known,
+            "count": len(rows),
+            "notes": [{"href": f"{ENTRIES}/{row['id']}", "what": row["what"]} for row in rows[:_MOST_NOTES]],
+        }
+        for known, rows in zip(found, notes, strict=True)
+    ]
 
 
 def _values(who: str) -> dict[str, Any]:
@@ -130,7 +149,7 @@ def _values(who: str) -> dict[str, Any]:
 def _form(
     request: Request,
     values: Mapping[str, Any],
-    found: Sequence[rights.Known],
+    found: Sequence[Found],
     *,
     looked: bool,
     faults: Mapping[str, Any] | None = None,
@@ -168,7 +187,7 @@ async def begin(request: Request) -> Response:
         fault = {refused.field or "kind": {"fault": refused.what, "cure": refused.cure}}
         typed = {name: str(form.get(name, "")) for name in ("who", "reference", "kind", "confirm")}
         async with site_of(request).database.reading() as tx:
-            found = await rights.find(tx, typed["who"])
+            found = await _find(tx, typed["who"])
         values = {**typed, "entries": entries}
         return _form(request, values, found, looked=True, faults=fault, status=refused.status)
 

@@ -9,6 +9,7 @@ from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.web import BadRequest, new_key, once, read_form, read_id, see, signed_in, site_of
 from services.partners import amending, tagging
+from services.partners.web.register import page_of
 from services.partners.web.searching import Search
 from services.partners.web.wording import LIST, MOUNT
 
@@ -28,7 +29,12 @@ async def tag_one(request: Request) -> Response:
         await tagging.tag(tx, id, str(form.get("tag", "")))
         return see(f"{LIST}/{id}?done=tagged")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    try:
+        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    except Refused as refused:
+        if not refused.field:
+            raise
+        return await page_of(request, refused, tag=str(form.get("tag", ""))[:200])
 
 
 async def ask(request: Request) -> Response:

@@ -80,7 +80,7 @@ async def issue(request: Request) -> Response:
 
 
 async def show_new(request: Request) -> Response:
-    """A token that was just made; that it was shown, when the page is opened again."""
+    """A token that was just made; or that there is none, when the page is opened again or directly."""
     made = brought(request) or {"token": "", "name": "A new one"}
     return page_once(request, "token.html", **made, href=TOKENS)
 
