@@ -15,7 +15,18 @@ from chassis.web.access import (
     signed_in,
 )
 from chassis.web.api import give, operation, read_document
-from chassis.web.editing import Difference, differences, etag, read_if_match, read_revision, stale
+from chassis.web.editing import (
+    Difference,
+    base_of,
+    differences,
+    etag,
+    merged,
+    read_base,
+    read_if_match,
+    read_revision,
+    same_text,
+    stale,
+)
 from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
 from chassis.web.fields import Faults, fault, fault_of, read_field, read_fields
 from chassis.web.files import (
@@ -71,6 +82,7 @@ __all__ = [
     "WrongMediaType",
     "application",
     "asset",
+    "base_of",
     "day",
     "differences",
     "environment",
@@ -82,12 +94,14 @@ __all__ = [
     "give_table",
     "has_proved",
     "live",
+    "merged",
     "new_key",
     "once",
     "operation",
     "page",
     "pounds",
     "publish",
+    "read_base",
     "read_document",
     "read_field",
     "read_fields",
@@ -100,6 +114,7 @@ __all__ = [
     "read_upload",
     "render",
     "require_proof",
+    "same_text",
     "saved_as",
     "see",
     "short_name",

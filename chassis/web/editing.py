@@ -1,10 +1,12 @@
 """Two people at the same form: whoever comes second sees what the first has changed, and loses nothing.
 
-A form carries the version that it was made from. Where that is no longer the present one, the form is shown
-again with what was typed, beside what stands there now.
+A form carries the version that it was made from, and what its fields said then. Where that is no longer the
+present one, a field that only one of the two has changed says what they want. Where both have changed one,
+the form is shown again with what was typed, beside what stands there now.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import FormData
@@ -49,6 +51,52 @@ def read_revision(form: FormData, field: str = "revision") -> int:
     if not (text.isascii() and text.isdecimal() and 0 < len(text) < 10):
         raise BadRequest("The form has lost its version.", "Go back, reload the page and send it again.")
     return int(text)
+
+
+def base_of(values: Mapping[str, str]) -> str:
+    """What the fields of a form say when it is made, for the form to carry."""
+    return json.dumps(dict(values), ensure_ascii=False)
+
+
+def read_base(form: FormData) -> dict[str, str]:
+    """What the fields of a form said when it was made; nothing when it does not carry it."""
+    try:
+        found = json.loads(str(form.get("base", "")))
+    except (ValueError, RecursionError):
+        return {}
+    return {name: str(text) for name, text in found.items()} if isinstance(found, dict) else {}
+
+
+def same_text(field: str, one: str, other: str) -> bool:
+    """Whether two texts are the same but for what a browser makes of line breaks and of blanks at an end."""
+    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()
+
+
+def merged(
+    base: Mapping[str, str],
+    theirs: Mapping[str, str],
+    yours: Mapping[str, str],
+    same: Callable[[str, str, str], bool] = same_text,
+) -> tuple[dict[str, str], set[str]]:
+    """What two people who began from the same say together, and the fields that both have changed.
+
+    Of such a field yours is given.
+
+    Args:
+        base: what both began from; a field that is not in it counts as changed by both.
+        theirs, yours: by field, as it is typed.
+        same: whether two texts of a field say the same.
+    """
+    said, both = dict(yours), set[str]()
+    for field, typed in yours.items():
+        there = theirs.get(field, "")
+        if same(field, typed, there):
+            continue
+        if field in base and same(field, typed, base[field]):
+            said[field] = there
+        elif field not in base or not same(field, there, base[field]):
+            both.add(field)
+    return said, both
 
 
 def etag(version: int) -> str:

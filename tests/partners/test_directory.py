@@ -322,6 +322,22 @@ async def test_whoever_comes_second_sees_what_the_first_has_changed_and_loses_no
     assert row == {"opening_hours": "Wednesdays", "telephone": "020 7946 0101", "version": 3}
 
 
+async def test_what_two_people_change_in_different_fields_is_kept_of_both(
+    register: Database, browser: httpx.AsyncClient, trust: UUID
+) -> None:
+    href = await added(browser)
+    page = (await browser.get(f"{href}/edit")).text
+    base = unescape(re.findall(r'name="base" value="([^"]*)"', page)[0])
+    assert (await edits(browser, href, 1, telephone="020 7946 0999", needs=["money"])).status_code == 303
+    second = await edits(browser, href, 1, opening_hours="Wednesdays", base=base)
+    assert second.status_code == 303, words(second)
+    [row] = await rows(register, "SELECT opening_hours, telephone, needs FROM offered_services")
+    assert row == {"opening_hours": "Wednesdays", "telephone": "020 7946 0999", "needs": ["money"]}
+    clash = await edits(browser, href, 1, telephone="020 7946 0888", cost="£3", base=base)
+    assert clash.status_code == 409
+    assert "020 7946 0999 020 7946 0888" in words(clash)
+
+
 async def test_two_at_once_wait_for_each_other(
     register: Database, browser: httpx.AsyncClient, trust: UUID
 ) -> None:

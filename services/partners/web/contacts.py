@@ -18,12 +18,15 @@ from chassis.sheets import Column
 from chassis.web import (
     Difference,
     Faults,
+    base_of,
     day,
     differences,
     fault,
     fault_of,
+    merged,
     new_key,
     once,
+    read_base,
     read_fields,
     read_form,
     read_id,
@@ -142,23 +145,28 @@ async def show_edit(request: Request) -> Response:
 async def amend(request: Request) -> Response:
     """Change a contact, or show the form again with what is wrong or what somebody else has changed."""
     form, site, id = await read_form(request), site_of(request), read_id(request)
-    house, typed, revision = site.context.house, _typed(form), read_revision(form)
+    house, revision, base = site.context.house, read_revision(form), read_base(form)
 
     async def act(tx: Transaction) -> Response:
         present = await amending.lock_contact(tx, id)
         place = await _organisation(tx, present.organisation_id)
+        typed: Typed = _typed(form)
+        both = set[str]()
+        if revision != present.version:
+            typed, both = merged(base, _typed_of(present), typed)
         said, faults = _read(house, typed, present)
+        again: dict[str, Any] = {"present": present, "revision": revision, "base": base}
         if faults:
-            return _form(request, place, typed, faults, 422, present=present, revision=revision)
+            return _form(request, place, typed, faults, 422, **again)
         yours = replace(present, **said)
+        labels = {field: label for field, label in _LABELS.items() if field in both}
+        if found := differences(labels, _in_words(house, present), _in_words(house, yours)):
+            status = ChangedMeanwhile.status
+            return _form(request, place, typed, {}, status, present=present, changed=found)
         try:
-            await amending.amend_contact(tx, id, lambda _: yours, revision)
-        except ChangedMeanwhile as changed:
-            both = differences(_LABELS, _in_words(house, present), _in_words(house, yours))
-            return _form(request, place, typed, {}, changed.status, present=present, changed=both)
+            await amending.amend_contact(tx, id, lambda _: yours, present.version)
         except Refused as refused:
-            faults = fault_of(refused)
-            return _form(request, place, typed, faults, refused.status, present=present, revision=revision)
+            return _form(request, place, typed, fault_of(refused), refused.status, **again)
         return see(f"{LIST}/{present.organisation_id}?done=contact")
 
     return await once(request, site.database, str(form.get("key", "")), act)
@@ -195,6 +203,7 @@ def _form(
     *,
     present: Contact | None = None,
     revision: int | None = None,
+    base: Typed | None = None,
     changed: list[Difference] | None = None,
 ) -> Response:
     site = site_of(request)
@@ -212,6 +221,7 @@ def _form(
         channels=[{"code": code, "name": word(lists["channels"], code)} for code in NEEDED_FOR],
         changed=changed,
         revision=revision or (present.version if present else None),
+        base=base_of(base or _typed_of(present)) if present else "",
         title="New contact" if present is None else "Change a contact",
         organisation={"name": organisation["name"], "href": f"{LIST}/{organisation['id']}"},
         action=f"{LIST}/{organisation['id']}/contacts/new"

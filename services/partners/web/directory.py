@@ -17,15 +17,19 @@ from chassis.web import (
     Difference,
     Faults,
     Site,
+    base_of,
     differences,
     fault,
     fault_of,
+    merged,
     new_key,
     once,
+    read_base,
     read_fields,
     read_form,
     read_id,
     read_revision,
+    same_text,
     see,
     site_of,
 )
@@ -346,18 +350,30 @@ async def edit(request: Request) -> Response:
     """Put right what is said of a service, or show the form again with what is wrong, or what has changed."""
     form, id = await read_form(request), read_id(request)
     house: House = site_of(request).context.house
-    revision, checked = read_revision(form), form.get("checked") == "yes"
+    revision, base, checked = read_revision(form), read_base(form), form.get("checked") == "yes"
 
     async def act(tx: Transaction) -> Response:
         known = await directory.locked(tx, id)
-        values = _typed(form)
+        values, both = _typed(form), set[str]()
+        if revision != known.version:
+            flat, both = merged(base, _flat(_values_of(known)), _flat(values), _same)
+            values = _unflat(flat)
         offer, faults = _read(house, values, known)
         if offer is None:
             return _form(
-                request, values, faults, status=422, service=known, revision=revision, checked=checked
+                request,
+                values,
+                faults,
+                status=422,
+                service=known,
+                revision=revision,
+                base=base,
+                checked=checked,
             )
-        changed = differences(LABELS, _in_words(known.offer, house), _in_words(offer, house))
-        if revision != known.version and changed:
+        both |= {"cost"} if "charge" in both else set()
+        labels = {field: label for field, label in LABELS.items() if field in both}
+        changed = differences(labels, _in_words(known.offer, house), _in_words(offer, house))
+        if changed:
             return _form(request, values, {}, status=409, service=known, changed=changed, checked=checked)
         await directory.amend(tx, known, offer, checked=checked)
         return _to(id, "saved")
@@ -405,6 +421,7 @@ def _form(
     status: int = 200,
     service: OfferedService | None = None,
     revision: int | None = None,
+    base: Mapping[str, str] | None = None,
     changed: Sequence[Difference] = (),
     checked: bool = False,
     closed: Mapping[str, Any] | None = None,
@@ -419,6 +436,7 @@ def _form(
         faults=faults,
         service=service,
         revision=service.version if service and revision is None else revision,
+        base=base_of(base or _flat(_values_of(service))) if service else "",
         changed=changed,
         checked=checked,
         closed=closed,
@@ -460,6 +478,26 @@ def _values_of(service: OfferedService) -> Values:
         "status": Status.ACTIVE if service.active else Status.INACTIVE,
         **{name: list(getattr(service, name)) for name in _SEVERAL},
     }
+
+
+def _flat(values: Values) -> dict[str, str]:
+    """Each field as one text."""
+    return {
+        name: ";".join(values[name]) if name in _SEVERAL else str(values[name])
+        for name in (*LABELS, "charge")
+    }
+
+
+def _unflat(flat: Mapping[str, str]) -> Values:
+    several = {name: [each for each in flat[name].split(";") if each] for name in _SEVERAL}
+    return {**flat, **several}
+
+
+def _same(field: str, one: str, other: str) -> bool:
+    """Whether two texts of a field say the same; what is ticked has no order."""
+    if field in _SEVERAL:
+        return set(one.split(";")) == set(other.split(";"))
+    return same_text(field, one, other)
 
 
 #: What is said where something needed is missing.

@@ -19,20 +19,24 @@ from chassis.sheets import Column
 from chassis.web import (
     Difference,
     Faults,
+    base_of,
     day,
     differences,
     etag,
     fault,
     fault_of,
     give,
+    merged,
     new_key,
     once,
+    read_base,
     read_document,
     read_fields,
     read_form,
     read_id,
     read_if_match,
     read_revision,
+    same_text,
     see,
     site_of,
     stale,
@@ -89,6 +93,13 @@ def _fields(house: House, present: Organisation | None) -> list[Column]:
         Column(name="telephone", read=sheets.telephone),
         Column(name="website", read=sheets.web_address),
     ]
+
+
+def _same(field: str, one: str, other: str) -> bool:
+    """Whether two texts of a field say the same; what is ticked has no order."""
+    if field in ("kinds", "areas"):
+        return set(one.split(";")) == set(other.split(";"))
+    return same_text(field, one, other)
 
 
 def _typed(form: FormData) -> Typed:
@@ -191,22 +202,26 @@ async def show_edit(request: Request) -> Response:
 async def amend(request: Request) -> Response:
     """Change an organisation, or show the form again with what is wrong or what somebody else has changed."""
     form, site, id = await read_form(request), site_of(request), read_id(request)
-    house, typed, revision = site.context.house, _typed(form), read_revision(form)
+    house, revision, base = site.context.house, read_revision(form), read_base(form)
 
     async def act(tx: Transaction) -> Response:
         present = await amending.lock_organisation(tx, id)
+        typed: Typed = _typed(form)
+        both = set[str]()
+        if revision != present.version:
+            typed, both = merged(base, _typed_of(present), typed, _same)
         read = _Read.of(house, typed, present)
+        again: dict[str, Any] = {"present": present, "revision": revision, "base": base}
         if read.faults:
-            return _form(request, typed, read.faults, 422, present=present, revision=revision)
+            return _form(request, typed, read.faults, 422, **again)
+        yours = _in_words(house, read.changed(present))
+        labels = {field: label for field, label in _LABELS.items() if field in both}
+        if found := differences(labels, _in_words(house, present), yours):
+            return _form(request, typed, {}, ChangedMeanwhile.status, present=present, changed=found)
         try:
-            await amending.amend_organisation(tx, id, read.changed, revision)
-        except ChangedMeanwhile as changed:
-            theirs, yours = _in_words(house, present), _in_words(house, read.changed(present))
-            both = differences(_LABELS, theirs, yours)
-            return _form(request, typed, {}, changed.status, present=present, changed=both)
+            await amending.amend_organisation(tx, id, read.changed, present.version)
         except Refused as refused:
-            faults = fault_of(refused)
-            return _form(request, typed, faults, refused.status, present=present, revision=revision)
+            return _form(request, typed, fault_of(refused), refused.status, **again)
         return see(f"{LIST}/{id}?done=saved")
 
     return await once(request, site.database, str(form.get("key", "")), act)
@@ -220,6 +235,7 @@ def _form(
     *,
     present: Organisation | None = None,
     revision: int | None = None,
+    base: Typed | None = None,
     alike: list[Alike] | None = None,
     changed: list[Difference] | None = None,
 ) -> Response:
@@ -238,6 +254,7 @@ def _form(
         another=" ".join(str(each.organisation.id) for each in alike or ()),
         changed=changed,
         revision=revision or (present.version if present else None),
+        base=base_of(base or _typed_of(present)) if present else "",
         title="New organisation" if present is None else f"Change {present.name}",
         back={"href": LIST, "name": "Organisations"}
         if present is None
