@@ -627,6 +627,7 @@ async def test_a_copy_that_both_signed_on_paper_is_attached_and_given_back(
 
         wrong = await attach("x.pdf", b"<html>")
         assert (wrong.status_code, "This file cannot be used." in wrong.text) == (422, True)
+        assert 'id="copy-fault"' in wrong.text
         assert await rows(register, "SELECT * FROM files") == []
         assert (await attach("signed copy.pdf", b"%PDF-1.7 signed")).status_code == 303
         assert await state(register, id) == "signed"

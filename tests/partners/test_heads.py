@@ -84,7 +84,7 @@ def services_in(event: Event) -> list[str]:
 
 
 async def test_every_auditor_is_told_what_each_service_has_said(register: Database) -> None:
-    first, second = await admit(register, "Ingrid", "auditor"), await admit(register, "Ada", "auditor", "ops")
+    first, second = await admit(register, "Ingrid", "auditor"), await admit(register, "Ada", "auditor")
     await hear_others(register)
     await turn(register)
     assert sorted(await told(register)) == sorted([(first, WEEK), (second, WEEK)])
