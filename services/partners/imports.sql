@@ -92,6 +92,14 @@ FROM import_lines AS l LEFT JOIN organisations AS o ON o.identifier = l.identifi
 WHERE l.import_id = :import_id
 ORDER BY l.identifier, l.line;
 
+-- name: count_lines!
+-- Let the planner know how many lines there are. It still thinks of the file before.
+ANALYZE import_lines;
+
+-- name: count_organisations!
+-- Let the planner know how many organisations there are.
+ANALYZE import_organisations;
+
 -- name: pass_over_merged
 -- Leave out what another register still names and what was merged here; each with its survivor.
 WITH RECURSIVE followed AS (

@@ -152,7 +152,9 @@ async def tell_apart(tx: Transaction, staged: Staged, *, listed: bool = True) ->
         listed: write down what becomes of them.
     """
     id = staged.id
+    await IMPORTS.count_lines(tx)
     await IMPORTS.tell_organisations_apart(tx, import_id=id)
+    await IMPORTS.count_organisations(tx)
     passed = []
     if staged.format.foreign:
         passed = [

@@ -235,7 +235,7 @@ def response_page(world: World, address: str) -> str:
 
 
 def partners_shows_it_on_the_timeline(world: World) -> None:
-    listed = world.get(PARTNERS, "/partners/organisations?q=westminster+primary").text
+    listed = world.get(PARTNERS, "/partners/organisations?q=westminster+primary+care+trust").text
     found = re.search(r"/partners/organisations/[0-9a-f-]{36}", listed)
     assert found
     page = eventually(lambda: (t := world.get(PARTNERS, found.group()).text) and ("refusal" in t) and t)
