@@ -619,7 +619,7 @@ async def test_somebody_who_is_forgotten_is_withdrawn_and_scrubbed(
         await tx.execute("UPDATE outbox SET published_at = now()")
         assert await held.objection(tx, SUBJECT) is None
         done = await held.forget(tx, SUBJECT)
-    assert done.counts == {"registrations": 0, "applications": 2}
+    assert done.counts == {"registrations": 0, "unconfirmed registrations": 0, "applications": 2}
     assert done.kept
     assert await state_of(grants, sent) == "withdrawn"
     assert await state_of(grants, other) == "submitted"
@@ -637,7 +637,7 @@ async def test_somebody_who_is_forgotten_is_withdrawn_and_scrubbed(
     assert "Who it was is no longer kept." in page.text
     assert "No longer kept" in (await officer.get(f"/grants/rounds/{round}/applications")).text
     async with acting(grants) as tx:
-        assert (await held.forget(tx, SUBJECT)).counts == {"registrations": 0, "applications": 0}
+        assert not any((await held.forget(tx, SUBJECT)).counts.values())
 
 
 async def test_drafts_go_after_a_month_and_the_refused_after_two_years(

@@ -324,7 +324,7 @@ async def test_somebody_gets_everything_and_is_forgotten(grants: Database) -> No
         assert told["address kept sealed"] is True
         assert [each["purpose"] for each in told["purposes"]] == ["grants"]
         done = await held.forget(tx, subject)
-    assert done.counts == {"registrations": 1, "unconfirmed registrations": 1}
+    assert done.counts == {"registrations": 1, "unconfirmed registrations": 1, "applications": 0}
     assert await sealed(grants) == [None, None], "nor does what was announced hold the address any more"
     assert await rows(grants, "registration_askings") == []
     assert (await counts(grants))[-1] == (CAMDEN, "doctor", 0)
@@ -335,7 +335,7 @@ async def test_what_was_never_confirmed_goes_after_a_month(grants: Database) -> 
     token = await registers(grants, "minh@mail.example")
     grants.context.clock.advance(timedelta(days=32))
     done = await scrub_old(grants, held.TERMS)
-    assert done == {"registrations": 0, "unconfirmed registrations": 1}
+    assert {what: count for what, count in done.items() if count} == {"unconfirmed registrations": 1}
     async with grants.reading() as tx:
         assert await registrations.by_token(tx, token) is not None
     grants.context.clock.advance(timedelta(days=720))

@@ -295,7 +295,7 @@ async def test_a_parameter_that_nobody_knows_is_named(
 async def test_a_way_that_is_not_known_is_said_in_words(program: httpx.AsyncClient) -> None:
     answer = await program.delete(API)
     assert (answer.status_code, answer.json()["title"]) == (405, "DELETE is not known at this address.")
-    assert answer.json()["detail"] == "Use GET or HEAD."
+    assert answer.json()["detail"] == "Use GET or HEAD or POST."
 
 
 async def test_the_page_says_what_each_section_offers_to_programs(register: Database, amina: UUID) -> None:

@@ -13,7 +13,6 @@ import pytest
 
 from chassis.audit import acting
 from chassis.database import Database
-from chassis.errors import Conflict
 from chassis.keys import read_keys
 from chassis.sealed import unseal
 from contracts.access import Role
@@ -26,6 +25,7 @@ from services.partners import agreements, directory, outcomes, people, referrals
 from services.partners.agreements import Signer
 from services.partners.closing import close
 from services.partners.domain import HandedOver
+from services.partners.holding import Closed
 from services.partners.merging import merge
 from services.partners.queries import QUERIES, REGISTER
 from services.partners.terms import Side, Terms
@@ -306,7 +306,7 @@ async def test_a_form_that_was_open_for_an_entry_that_goes_writes_nothing_to_it(
         "edit": 404,
         "contacts/new": 404,
         "timeline/new": 303,  # at the one that stays
-        "referrals/new": 422,
+        "referrals/new": 409,
         "agreements/new": 409,
         "close": 409,
     }
@@ -359,7 +359,7 @@ async def test_what_is_begun_while_two_are_merged_waits_and_is_at_the_one_that_s
         await asyncio.sleep(0.3)
         assert not any(each.done() for each in waiting)
     said = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [type(each) for each in said] == [Conflict, type(None), type(None)]
+    assert [type(each) for each in said] == [Closed, type(None), type(None)]
     assert not any((await left_at(register, goes)).values())
     at = await rows(register, "SELECT organisation_id FROM offered_services")
     assert at == [{"organisation_id": stays}]
