@@ -674,3 +674,19 @@ async def test_drafts_go_after_a_month_and_the_refused_after_two_years(
         words = await tx.fetchval("SELECT string_agg(words, '') FROM application_steps")
     assert (left, named, words) == ({refused, stands}, {stands}, "")
     assert draft not in left
+
+
+async def test_whoever_looks_at_what_was_said_of_a_status_leaves_a_trace(
+    grants: Database, round: UUID, officer: httpx.AsyncClient
+) -> None:
+    said, unsaid = await an_application(grants, round), await an_application(grants, round, sent=False)
+    async with grants.transaction() as tx:
+        await tx.execute("UPDATE applications SET status_met = true WHERE id = $1", said)
+    for id in (said, unsaid):
+        await officer.get(f"/grants/applications/{id}")
+    async with grants.reading() as tx:
+        rows = await tx.fetch(
+            "SELECT object, person_id, before, after FROM audit WHERE action = 'status_looked_at'"
+        )
+    assert [(row["object"], row["before"], row["after"]) for row in rows] == [(str(said), None, None)]
+    assert rows[0]["person_id"] is not None

@@ -11,6 +11,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chassis.audit import acting, note
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.files import StoredFile
@@ -27,6 +28,7 @@ from chassis.web import (
     site_of,
     size_in_words,
 )
+from chassis.web.access import actor_of
 from services.grants import applying, judging
 from services.grants.applicants import Applicant, applicant_of
 from services.grants.applying import Asked
@@ -183,6 +185,9 @@ async def _page(
         evidence = await applying.evidence_of(tx, id)
         steps = [each async for each in APPLICATIONS.steps_of(tx, application_id=id)]
         examined = await judging.examine(tx, row)
+    if row["status_met"] is not None:  # whoever sees what was said of somebody's status leaves a trace
+        async with acting(site.database, actor_of(request)) as tx:
+            note(tx, "status_looked_at", "application", id)
     house, state = site.context.house, State(row["state"])
     lists = house.lists
     return site.page(
