@@ -75,6 +75,16 @@ class Action(StrEnum):
     READ_APPLICATIONS = "read_applications"
     #: To say whether an application may go to the panel.
     JUDGE_APPLICATIONS = "judge_applications"
+    #: Who sits on the panel, and what it reads of an application.
+    KEEP_PANEL = "keep_panel"
+    #: What a member of a panel does: read, score, say what they are close to, be at the meeting.
+    REVIEW_CASES = "review_cases"
+    #: To lead a meeting, and to record what the panel decides.
+    RECORD_DECISIONS = "record_decisions"
+    READ_PAYMENTS = "read_payments"
+    PREPARE_PAYMENTS = "prepare_payments"
+    #: To pay what somebody else has prepared, and to see where the money goes.
+    MAKE_PAYMENTS = "make_payments"
     READ_LETTERS = "read_letters"
     WRITE_LETTERS = "write_letters"
     SEND_LETTERS = "send_letters"
@@ -146,6 +156,12 @@ RULES: Mapping[Action, Rule] = {
     Action.KEEP_ROUNDS:       _row(".        .            x          .          .           .      .     ."),
     Action.READ_APPLICATIONS: _row(".        .            x          .          .           .      .     x"),
     Action.JUDGE_APPLICATIONS: _row(".       .            £          .          .           .      .     ."),
+    Action.KEEP_PANEL:        _row(".        .            £          .          .           .      .     ."),
+    Action.REVIEW_CASES:      _row(".        .            .          .          x           .      .     ."),
+    Action.RECORD_DECISIONS:  _row(".        .            2          .          .           .      .     ."),
+    Action.READ_PAYMENTS:     _row(".        .            x          x          .           .      .     x"),
+    Action.PREPARE_PAYMENTS:  _row(".        .            £          .          .           .      .     ."),
+    Action.MAKE_PAYMENTS:     _row(".        .            .          2          .           .      .     ."),
     Action.READ_LETTERS:      _row("x        x            x          .          .           .      .     x"),
     Action.WRITE_LETTERS:     _row("x        x            .          .          .           .      .     ."),
     Action.SEND_LETTERS:      _row("x        x            .          .          .           .      .     ."),

@@ -206,6 +206,97 @@ class ApplicationWithdrawn(_Application):
     SUBSCRIBERS = (NOTIFICATIONS,)
 
 
+class PanelLetter(Schema):
+    """Who is asked to sit on a panel, and how. Travels sealed."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+    #: What the round is called.
+    round = fields.String(required=True, validate=_NAME)
+    #: Where they answer, once they have signed in.
+    link = fields.String(required=True, validate=validate.Length(min=1, max=500))
+    #: Whom they may ring.
+    help_name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    help_telephone = fields.String(required=True, validate=_CODE)
+
+
+class PanelInvited(Fact):
+    """Somebody is asked to sit on the panel of a round, for the first time or once more.
+
+    The subject is ``<round>/<person>``.
+    """
+
+    OWNER = GRANTS
+    NAME = "panel_invited"
+    SUBSCRIBERS = ()
+
+    round_id = fields.UUID(required=True)
+    person_id = fields.UUID(required=True)
+    #: They are asked to be there if another member cannot.
+    reserve = fields.Boolean(required=True)
+    meets_on = fields.Date(required=True)
+    letter = Sealed(to=NOTIFICATIONS, part=PanelLetter)
+
+
+class ApplicationDecided(_Application):
+    """The panel has decided on an application, and the decisions of its round are published."""
+
+    NAME = "application_decided"
+    SUBSCRIBERS = ()
+
+    decision = fields.String(required=True, validate=validate.OneOf(["award", "decline", "defer"]))
+    #: Goes up where another decision follows.
+    number = WholeNumber(required=True, validate=validate.Range(min=1))
+    #: What was asked for, and what is awarded; nothing where nothing is.
+    asked = fields.Nested(Money, required=True)
+    awarded = fields.Nested(Money, required=True, allow_none=True)
+    #: The last day on which an award can be accepted.
+    answer_by = fields.Date(required=True, allow_none=True)
+
+
+class AwardAccepted(_Application):
+    """Somebody has said yes to what they were awarded."""
+
+    NAME = "award_accepted"
+    SUBSCRIBERS = ()
+
+    awarded = fields.Nested(Money, required=True)
+
+
+class AwardPaid(_Application):
+    """Money of an award left the bank: to the person, or to the body that holds the exam."""
+
+    NAME = "award_paid"
+    SUBSCRIBERS = ()
+
+    payment_id = fields.UUID(required=True)
+    paid = fields.Nested(Money, required=True)
+    paid_to = fields.String(required=True, validate=validate.OneOf(["person", "exam_body"]))
+    paid_on = fields.Date(required=True)
+
+
+class AwardReturned(_Application):
+    """Money of an award is free again: it came back, the bank refused it, or the award was given up."""
+
+    NAME = "award_returned"
+    SUBSCRIBERS = ()
+
+    returned = fields.Nested(Money, required=True)
+    why = fields.String(required=True, validate=_CODE)
+    returned_on = fields.Date(required=True)
+
+
+class ReportDue(_Application):
+    """Somebody whose exam was paid for is asked how it went."""
+
+    NAME = "report_due"
+    SUBSCRIBERS = ()
+
+    due_on = fields.Date(required=True)
+    #: How often they were asked before.
+    asked_before = WholeNumber(required=True, validate=validate.Range(min=0))
+
+
 class PersonDataGathered(Gathered):
     """One thing that is held here on somebody who has asked for it."""
 
@@ -251,6 +342,12 @@ FACTS: tuple[type[Fact], ...] = (
     ApplicationReturned,
     ApplicationRefused,
     ApplicationWithdrawn,
+    PanelInvited,
+    ApplicationDecided,
+    AwardAccepted,
+    AwardPaid,
+    AwardReturned,
+    ReportDue,
     ChainHeadTold,
     PersonDataGathered,
     ErasureAnswered,

@@ -89,7 +89,7 @@ STAGES: Mapping[State, Stage] = {
         "Checked: it goes to the panel",
         "A panel reads it and decides.",
         {
-            _S.UNDER_REVIEW: _M.PANEL,
+            _S.UNDER_REVIEW: _M.OFFICER,
             _S.RETURNED: _M.OFFICER,
             _S.INELIGIBLE: _M.OFFICER,
             _S.WITHDRAWN: _M.APPLICANT,
@@ -116,7 +116,12 @@ STAGES: Mapping[State, Stage] = {
         "Deferred",
         "The panel needs more time",
         "The panel decides at a later meeting. Then we write to you.",
-        {_S.UNDER_REVIEW: _M.PANEL, _S.WITHDRAWN: _M.APPLICANT},
+        {
+            _S.AWARDED: _M.PANEL,
+            _S.DECLINED: _M.PANEL,
+            _S.DEFERRED: _M.PANEL,
+            _S.WITHDRAWN: _M.APPLICANT,
+        },
     ),
     _S.AWARDED: Stage(
         "Awarded",
