@@ -208,7 +208,7 @@ async def _page(
         alike=[_other(each, house) for each in examined.alike],
         history=[_step(each) for each in reversed(steps)],
         can={
-            "accept": may_move(state, State.ELIGIBLE, Mover.OFFICER),
+            "accept": judging.may_accept(state),
             "refuse": may_move(state, State.INELIGIBLE, Mover.OFFICER),
             "return": may_move(state, State.RETURNED, Mover.OFFICER),
         },
