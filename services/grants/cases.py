@@ -4,7 +4,7 @@ What is handed over stays as it is: those who have read it go by it. As long as 
 it can be taken back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -50,24 +50,40 @@ async def first_words(tx: Transaction, row: Mapping[str, Any]) -> str:
     return redact(words, who) if who else words
 
 
-async def prepare(tx: Transaction, application_id: UUID, *, words: str, papers: str) -> None:
-    """Write what the panel will read. What follows from members' interests is suggested at once.
+@dataclass(frozen=True)
+class Preparing:
+    """An application that waits for the panel, locked, with what is prepared of it if anything is."""
+
+    application_id: UUID
+    case: Any
+    #: Who sits on the panel.
+    members: Sequence[UUID]
+
+
+async def to_prepare(tx: Transaction, application_id: UUID) -> Preparing:
+    """Lock an application in order to write what the panel will read.
 
     Raises:
         NotFound, Conflict: when there is no such application, or it does not wait for the panel.
     """
     row, members = await _held(tx, application_id)
     if row["state"] != State.ELIGIBLE:
-        raise Conflict(
-            "This application does not wait for the panel.", "Reload the page to see where it stands."
-        )
-    if await PANEL.lock_case(tx, application_id=application_id):
-        said = {"application_id": application_id, "words": words, "papers": papers}
-        await PANEL.write_case(tx, **said, now=tx.now)
+        cure = "Reload the page to see where it stands."
+        raise Conflict("This application does not wait for the panel.", cure, field="words")
+    return Preparing(application_id, await PANEL.lock_case(tx, application_id=application_id), members)
+
+
+async def prepare(tx: Transaction, at: Preparing, *, words: str, papers: str) -> None:
+    """Write what the panel will read. What follows from members' interests is suggested at once."""
+    if at.case is None:
+        await _begin(tx, at.application_id, words, papers)
     else:
-        await _begin(tx, application_id, words, papers)
-    await conflicts.derive(tx, application_id, members)
-    note(tx, "case_prepared", "application", application_id, after={"words": digest_of(tx, words + papers)})
+        said = {"application_id": at.application_id, "words": words, "papers": papers}
+        await PANEL.write_case(tx, **said, now=tx.now)
+    await conflicts.derive(tx, at.application_id, at.members)
+    note(
+        tx, "case_prepared", "application", at.application_id, after={"words": digest_of(tx, words + papers)}
+    )
 
 
 async def _begin(tx: Transaction, application_id: UUID, words: str, papers: str) -> None:
