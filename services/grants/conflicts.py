@@ -25,7 +25,7 @@ from chassis.errors import Conflict, NotFound, Refused
 from chassis.house import Entry, House
 from services.grants.applicants import Applicant, email_digest
 from services.grants.colleagues import Colleague, colleagues
-from services.grants.phrases import plain_words, within
+from services.grants.phrases import bare, plain_words, within
 from services.grants.queries import CONFLICTS
 
 #: Things that one person says that they are close to, and signs of each.
@@ -180,15 +180,11 @@ class _Compared:
         """The applicant in a row."""
         who = Applicant.opened(context, row["sealed"])
         return cls(
-            _bare(plain_words(who.name)),
+            bare(plain_words(who.name)),
             plain_words(who.workplace),
             plain_words(row["words"]),
             bytes(row["email_digest"]),
         )
-
-
-#: What stands before a name and is none.
-_TITLES = frozenset({"dr", "mr", "mrs", "ms", "miss", "prof", "professor", "sir", "the"})
 
 
 def whole_systems(house: House) -> frozenset[tuple[str, ...]]:
@@ -196,7 +192,7 @@ def whole_systems(house: House) -> frozenset[tuple[str, ...]]:
     listed = house.lists.get("whole_systems", {}).values()
     also = [str(name) for entry in listed for name in _also(entry)]
     names: list[str] = [house.name, house.short_name, *(entry.name for entry in listed), *also]
-    return frozenset(_bare(plain_words(name)) for name in names)
+    return frozenset(bare(plain_words(name)) for name in names)
 
 
 def _also(entry: Entry) -> list[object]:
@@ -204,26 +200,19 @@ def _also(entry: Entry) -> list[object]:
     return said if isinstance(said, list) else []
 
 
-def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Without what stands before a name."""
-    while words and words[0] in _TITLES:
-        words = words[1:]
-    return words
-
-
 def matches(interest: Interest, who: _Compared, systems: Collection[tuple[str, ...]]) -> bool:
     """Whether what a member is close to is found in what an applicant says."""
     if interest.kind is Kind.PERSON:
-        return _is_person(_bare(plain_words(interest.words)), who)
+        return _is_person(bare(plain_words(interest.words)), who)
     wholes = [interest.words, *interest.words.replace(";", ",").replace("\n", ",").split(",")]
-    phrases = [_bare(plain_words(whole)) for whole in wholes]
+    phrases = [bare(plain_words(whole)) for whole in wholes]
     # A part of several is often the name of a town: it counts where it is more than one word.
     counted = [
         phrase for n, phrase in enumerate(phrases) if phrase not in systems and (not n or len(phrase) > 1)
     ]
     if any(within(phrase, who.workplace) or within(phrase, who.words) for phrase in counted):
         return True
-    workplace = _bare(who.workplace)
+    workplace = bare(who.workplace)
     return len(workplace) > 1 and workplace not in systems and within(workplace, phrases[0])
 
 
@@ -365,6 +354,8 @@ async def ticked(tx: Transaction, application_id: UUID) -> set[UUID]:
 
 async def tick(tx: Transaction, application_id: UUID, person_ids: Collection[UUID]) -> None:
     """An applicant says which members they know: all of them. The caller has locked the application."""
+    if set(person_ids) == await ticked(tx, application_id):
+        return
     ids, people = [uuid_utils.compat.uuid7() for _ in person_ids], list(person_ids)
     await CONFLICTS.untick(tx, application_id=application_id, person_ids=people)
     await CONFLICTS.tick(tx, application_id=application_id, ids=ids, person_ids=people, now=tx.now)

@@ -87,7 +87,7 @@ RETURNING id;
 
 -- name: ticked
 -- Which members an applicant says that they know.
-SELECT person_id FROM conflicts WHERE application_id = :application_id AND source = 'ticked' AND state <> 'dismissed';
+SELECT person_id FROM conflicts WHERE application_id = :application_id AND source = 'ticked';
 
 -- name: tick!
 -- An applicant says that they know these members.

@@ -11,6 +11,10 @@ _WORD = re.compile(r"[^\W_][\w\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670\u200
 _PLAIN = str.maketrans({"đ": "d", "ø": "o", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 
 
+#: What stands before a name and is none.
+_TITLES = frozenset({"dr", "mr", "mrs", "ms", "miss", "prof", "professor", "sir", "the"})
+
+
 @dataclass(frozen=True)
 class Word:
     """One word of a text, and where it stands there."""
@@ -31,6 +35,13 @@ def plain_words(text: str) -> tuple[str, ...]:
     """The words of a text as they are compared, signs that cannot be seen left out."""
     seen = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
     return tuple(word.plain for word in words_of(seen))
+
+
+def bare(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Without what stands before a name."""
+    while words and words[0] in _TITLES:
+        words = words[1:]
+    return words
 
 
 def _plain(word: str) -> str:

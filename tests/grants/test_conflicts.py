@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.access import Person
-from chassis.audit import acting
+from chassis.audit import BY_COMMAND, acting
 from chassis.database import Database
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.rights import Subject
@@ -41,7 +41,7 @@ async def at(grants: Database) -> Panelled:
 
 
 async def says(grants: Database, member: Person, *interests: Interest) -> None:
-    async with acting(grants) as tx:
+    async with acting(grants, BY_COMMAND) as tx:
         await conflicts.say_interests(tx, member.id, interests)
 
 
@@ -155,6 +155,7 @@ async def test_interests_are_said_as_a_whole_and_kept_sealed(grants: Database, a
         audit = await tx.fetch("SELECT * FROM audit")
     assert all(b"Mary" not in bytes(row["sealed"]) for row in sealed)
     assert "Mary" not in str(audit)
+    assert str(member.id) in str(audit)
     await says(grants, member, other)
     async with grants.reading() as tx:
         assert await conflicts.interests_of(tx, member.id) == [other]
