@@ -148,7 +148,7 @@ RULES: Mapping[Action, Rule] = {
     Action.ADMINISTER_PEOPLE: _row(".        .            .          .          .           .      2     ."),
     Action.READ_RIGHTS:       _row("x        .            .          .          .           .      .     x"),
     Action.ANSWER_RIGHTS:     _row("2        .            .          .          .           .      .     ."),
-    Action.READ_EVIDENCE:     _row("x        x            x          x          x           x      .     x"),
+    Action.READ_EVIDENCE:     _row("x        x            x          x          .           x      .     x"),
     Action.READ_SMALL_COUNTS: _row("x        x            x          .          .           .      .     ."),
     Action.READ_PLEDGES:      _row("x        x            x          x          .           .      .     x"),
     Action.READ_FUNDS:        _row("x        .            x          x          .           .      .     x"),

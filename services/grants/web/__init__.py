@@ -15,12 +15,14 @@ from services.grants.web import (
     applying,
     contributions,
     criteria,
+    desk,
     funds,
     home,
     ledger,
     price,
     register,
     registrations,
+    reviews,
     rounds,
 )
 
@@ -36,7 +38,7 @@ def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/grants``."""
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
-        *(_registrations(), _applying(), _applications()),
+        *(_registrations(), _applying(), _applications(), _desk()),
     )
     public = ("/apply/", "/applying/")
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
@@ -156,4 +158,18 @@ def _applications() -> list[Route]:
         page("/applications/{id}/refuse", applications.refuse, judge, methods=_POST),
         page("/applications/{id}/return", applications.give_back, judge, methods=_POST),
         page("/evidence/{id}", applications.give_evidence, read),
+    ]
+
+
+def _desk() -> list[Route]:
+    """What members of a panel are asked, read and say. Each reads the cases that they may see alone."""
+    review = Action.REVIEW_CASES
+    return [
+        page("/desk", desk.show, review),
+        page("/desk/interests", desk.show_interests, review),
+        page("/desk/interests", desk.say_interests, review, methods=_POST),
+        page("/desk/rounds/{id}/answer", desk.answer, review, methods=_POST),
+        page("/desk/cases/{id}", reviews.show, review),
+        page("/desk/cases/{id}", reviews.save, review, methods=_POST),
+        page("/desk/cases/{id}/know", reviews.know, review, methods=_POST),
     ]
