@@ -158,7 +158,7 @@ async def show_interests(request: Request) -> Response:
     site, viewer = site_of(request), signed_in(request).id
     async with site.database.reading() as tx:
         said = await conflicts.interests_of(tx, viewer)
-    values = {kind: "\n".join(each.words for each in said or () if each.kind is kind) for kind in KINDS}
+    values = {kind.value: "\n".join(each.words for each in said or () if each.kind is kind) for kind in KINDS}
     return _interests(request, {**values, "nothing": "yes" if said == [] else ""}, {})
 
 

@@ -183,7 +183,7 @@ async def _page(
         submitted=case["submitted_at"] is not None,
         criteria=[_criterion(row) for row in criteria],
         weights=sum(row["weight"] for row in criteria),
-        others=_beside(others, names, criteria, typed),
+        others=_beside(there, others, names, criteria),
         values=typed | dict(values or {}),
         faults=faults,
         changed=changed,
@@ -210,28 +210,16 @@ def _criterion(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _beside(
-    others: Sequence[Given],
-    names: Mapping[UUID, str],
-    criteria: Sequence[Mapping[str, Any]],
-    own: Mapping[str, str],
-) -> dict[str, Any]:
+    own: Review, others: Sequence[Given], names: Mapping[UUID, str], criteria: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """What each has given, one beside the other, by name; one's own first."""
     found = sorted(others, key=lambda each: (names.get(each.person_id, ""), str(each.person_id)))
-    typed = [own, *(_as_typed(each.review, criteria) for each in found)]
-    fields = [_field(row["id"]) for row in criteria]
-    people = ["You", *(_known_as(each, names) for each in found)]
-    return {
-        "people": people,
-        "rows": [
-            {"name": row["name"], "scores": [_short(each[field]) for each in typed]}
-            for row, field in zip(criteria, fields, strict=True)
-        ],
-        "comments": [
-            {"by": _known_as(each, names), "words": each.review.comment}
-            for each in found
-            if each.review.comment
-        ],
-    }
+    said = [("You", own), *((_known_as(each, names), each.review) for each in found)]
+    ids = [row["id"] for row in criteria]
+    return [
+        {"who": who, "scores": [_short(review.scores.get(id)) for id in ids], "comment": review.comment}
+        for who, review in said
+    ]
 
 
 def _known_as(given: Given, names: Mapping[UUID, str]) -> str:
@@ -239,5 +227,5 @@ def _known_as(given: Given, names: Mapping[UUID, str]) -> str:
     return f"{name} (reserve)" if given.reserve else name
 
 
-def _short(typed: str) -> str:
-    return "–" if typed in ("", CANNOT_JUDGE) else typed
+def _short(score: int | None) -> str:
+    return "–" if score is None else str(score)
