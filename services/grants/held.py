@@ -13,7 +13,7 @@ from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from chassis.scrub import scrub_about
 from contracts.grants import ApplicationWithdrawn, ErasureAnswered, PersonDataGathered, PersonScrubbed
-from services.grants import applying, colleagues, registrations
+from services.grants import applying, colleagues, conflicts, registrations
 from services.grants.applicants import Applicant, applications_by
 from services.grants.counting import recount
 from services.grants.domain import person_digest
@@ -44,6 +44,9 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
     for row in await applications_by(tx, subject.emails, subject.references):
         async for held in _application(tx, row):
             yield held
+    for what, things in (await conflicts.held_on(tx, subject.ids)).items():
+        if things:
+            yield written(f"panel-{what}.json", f"On a panel: {what}", {what: things})
 
 
 _HELD = {
@@ -82,12 +85,14 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     rows = await applications_by(tx, subject.emails, subject.references)
     ids = [row["id"] for row in rows]
     await applying.forget(tx, ids)
-    await scrub_about(tx, ids)
+    interests = await conflicts.forget_people(tx, subject.ids)
+    await scrub_about(tx, [*ids, *subject.ids])
     for row in rows:
         await _withdraw(tx, row)
     sent = any(row["submitted_at"] for row in rows)
     counts = {
         "names of colleagues": await colleagues.forget(tx, subject.ids),
+        "interests of panel members": interests,
         "registrations": count,
         "unconfirmed registrations": unconfirmed,
         "applications": len(rows),

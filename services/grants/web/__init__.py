@@ -13,12 +13,15 @@ from services.grants.web import (
     applications,
     apply,
     applying,
+    cases,
+    conflicts,
     contributions,
     criteria,
     desk,
     funds,
     home,
     ledger,
+    panel,
     price,
     register,
     registrations,
@@ -38,7 +41,7 @@ def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/grants``."""
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
-        *(_registrations(), _applying(), _applications(), _desk()),
+        *(_registrations(), _applying(), _applications(), _panel(), _desk()),
     )
     public = ("/apply/", "/applying/")
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
@@ -158,6 +161,31 @@ def _applications() -> list[Route]:
         page("/applications/{id}/refuse", applications.refuse, judge, methods=_POST),
         page("/applications/{id}/return", applications.give_back, judge, methods=_POST),
         page("/evidence/{id}", applications.give_evidence, read),
+    ]
+
+
+def _panel() -> list[Route]:
+    """Who sits on the panel of a round, who is too close to whom, and what the panel reads."""
+    read, keep = Action.READ_APPLICATIONS, Action.KEEP_PANEL
+    return [
+        page("/rounds/{id}/panel", panel.show, read),
+        page("/rounds/{id}/panel", panel.invite, keep, methods=_POST),
+        page("/rounds/{id}/panel/{person}", panel.show_member, read),
+        page("/rounds/{id}/panel/{person}", panel.change, keep, methods=_POST),
+        page("/rounds/{id}/panel/{person}/again", panel.invite_again, keep, methods=_POST),
+        page("/rounds/{id}/panel/{person}/leave", panel.leave, keep, methods=_POST),
+        page("/rounds/{id}/conflicts", conflicts.show_all, read),
+        page("/conflicts/{id}", conflicts.show, read),
+        page("/conflicts/{id}/confirm", conflicts.confirm, keep, methods=_POST),
+        page("/conflicts/{id}/dismiss", conflicts.dismiss, keep, methods=_POST),
+        page("/applications/{id}/conflicts", conflicts.show_of, read),
+        page("/applications/{id}/conflicts", conflicts.enter, keep, methods=_POST),
+        page("/rounds/{id}/cases", cases.show_all, read),
+        page("/rounds/{id}/cases/hand-over", cases.hand_over_all, keep, methods=_POST),
+        page("/applications/{id}/case", cases.show, read),
+        page("/applications/{id}/case", cases.prepare, keep, methods=_POST),
+        page("/applications/{id}/case/hand-over", cases.hand_over, keep, methods=_POST),
+        page("/applications/{id}/case/take-back", cases.take_back, keep, methods=_POST),
     ]
 
 
