@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import Transaction
-from chassis.errors import NotFound
+from chassis.errors import NotFound, Refused
 from chassis.web import BadRequest, new_key, read_form, read_id, see, signed_in, site_of
 from services.grants import conflicts, panel
 from services.grants.conflicts import LONGEST_INTEREST, MOST_INTERESTS, Interest, Kind
@@ -167,9 +167,17 @@ async def say_interests(request: Request) -> Response:
     fields, viewer = Fields(await read_form(request)), signed_in(request).id
     said = [Interest(kind, words) for kind in KINDS for words in _lines(fields, kind)]
     if len(said) > MOST_INTERESTS:
-        fields.note(said[-1].kind, "This is more than can be kept.", f"Write at most {MOST_INTERESTS} lines.")
+        fields.add(
+            Refused(
+                "This is more than can be kept.",
+                f"Write at most {MOST_INTERESTS} lines.",
+                field=said[-1].kind,
+            )
+        )
     if not said and not fields.ticked("nothing") and not fields.faults:
-        fields.note("nothing", "Nothing is written above.", "Tick this if there is nothing to write.")
+        fields.add(
+            Refused("Nothing is written above.", "Tick this if there is nothing to write.", field="nothing")
+        )
 
     async def act(tx: Transaction) -> Response:
         await conflicts.say_interests(tx, viewer, said)
@@ -188,7 +196,7 @@ def _lines(fields: Fields, kind: Kind) -> Sequence[str]:
     found = list(dict.fromkeys(filter(None, lines)))
     if any(len(line) > LONGEST_INTEREST for line in found):
         cure = f"Use at most {LONGEST_INTEREST} signs on each line."
-        fields.note(kind, "One of these lines is too long.", cure)
+        fields.add(Refused("One of these lines is too long.", cure, field=kind))
     return found
 
 

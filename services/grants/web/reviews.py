@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import Transaction
+from chassis.errors import Refused
 from chassis.web import (
     BadRequest,
     Difference,
@@ -25,7 +26,7 @@ from services.grants.conflicts import Tie
 from services.grants.queries import DESK, ROUNDS
 from services.grants.reviews import LONGEST_COMMENT, Given, Review
 from services.grants.rounds import SCORES
-from services.grants.web.desk import in_words
+from services.grants.web.desk import in_words, show_interests
 from services.grants.web.forms import ChangedMeanwhile, Fields, check_revision, submit
 from services.grants.web.hrefs import DESK as HREF
 from services.grants.web.hrefs import desk_case_href
@@ -116,10 +117,10 @@ def _read(fields: Fields, criteria: Sequence[Mapping[str, Any]], *, whole: bool)
         if typed in known:
             scores[row["id"]] = known[typed]
         elif typed:
-            fields.note(field, "This is not a score.", "Choose one of the list.")
+            fields.add(Refused("This is not a score.", "Choose one of the list.", field=field))
         elif whole:
             what = f"You have not said anything on “{row['name']}”."
-            fields.note(field, what, "Choose a score, or “I cannot judge this”.")
+            fields.add(Refused(what, "Choose a score, or “I cannot judge this”.", field=field))
     return Review(scores=scores, comment=fields.words("comment", most=LONGEST_COMMENT, required=False))
 
 
@@ -165,7 +166,7 @@ async def _page(
     site, id, viewer = site_of(request), read_id(request), signed_in(request).id
     async with site.database.reading() as tx:
         if not await DESK.has_said_interests(tx, person_id=viewer):
-            return see(f"{HREF}/interests")
+            return await show_interests(request)  # whatever the address: that comes first
         case = await reviews.case_for(tx, viewer, id)
         criteria = [row async for row in ROUNDS.criteria_of(tx, round_id=case["round_id"])]
         own = await reviews.own_scores(tx, viewer, id)
