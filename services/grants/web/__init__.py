@@ -17,6 +17,7 @@ from services.grants.web import (
     conflicts,
     contributions,
     criteria,
+    desk,
     funds,
     home,
     ledger,
@@ -24,6 +25,7 @@ from services.grants.web import (
     price,
     register,
     registrations,
+    reviews,
     rounds,
 )
 
@@ -39,7 +41,7 @@ def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/grants``."""
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
-        *(_registrations(), _applying(), _applications(), _panel()),
+        *(_registrations(), _applying(), _applications(), _panel(), _desk()),
     )
     public = ("/apply/", "/applying/")
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
@@ -184,4 +186,18 @@ def _panel() -> list[Route]:
         page("/applications/{id}/case", cases.prepare, keep, methods=_POST),
         page("/applications/{id}/case/hand-over", cases.hand_over, keep, methods=_POST),
         page("/applications/{id}/case/take-back", cases.take_back, keep, methods=_POST),
+    ]
+
+
+def _desk() -> list[Route]:
+    """What members of a panel are asked, read and say. Each reads the cases that they may see alone."""
+    review = Action.REVIEW_CASES
+    return [
+        page("/desk", desk.show, review),
+        page("/desk/interests", desk.show_interests, review),
+        page("/desk/interests", desk.say_interests, review, methods=_POST),
+        page("/desk/rounds/{id}/answer", desk.answer, review, methods=_POST),
+        page("/desk/cases/{id}", reviews.show, review),
+        page("/desk/cases/{id}", reviews.save, review, methods=_POST),
+        page("/desk/cases/{id}/know", reviews.know, review, methods=_POST),
     ]

@@ -7,6 +7,7 @@ FUNDS = f"{MOUNT}/funds"
 ROUNDS = f"{MOUNT}/rounds"
 APPLICATIONS = f"{MOUNT}/applications"
 APPLYING = f"{MOUNT}/applying"
+DESK = f"{MOUNT}/desk"
 
 
 def fund_href(id: UUID) -> str:
@@ -77,3 +78,18 @@ def case_href(application_id: UUID) -> str:
 def closeness_href(application_id: UUID) -> str:
     """Who may be too close to the applicant of an application."""
     return f"{application_href(application_id)}/conflicts"
+
+
+def desk_round_href(id: UUID) -> str:
+    """The desk of a panel member, narrowed to a round."""
+    return f"{DESK}?round={id}"
+
+
+def desk_case_href(id: UUID) -> str:
+    """A case, by its own id, for a panel member."""
+    return f"{DESK}/cases/{id}"
+
+
+def meeting_href(id: UUID) -> str:
+    """A meeting of a panel, for its members."""
+    return f"{MOUNT}/meetings/{id}"
