@@ -208,22 +208,42 @@ LEFT JOIN LATERAL (
     SELECT sum(payments.amount_pence)::bigint AS pence FROM payments
     WHERE payments.application_id = awards.application_id AND payments.state = 'prepared'
 ) AS waiting ON true
-WHERE applications.state = 'accepted' AND committed_pence - released_pence - paid_pence > coalesce(waiting.pence, 0)
+WHERE applications.state = 'accepted'
+    AND (committed_pence - released_pence - paid_pence > coalesce(waiting.pence, 0)
+        OR awards.amount_pence > committed_pence - released_pence - returned_pence)
     AND (:after::uuid IS NULL OR (accepted_at, awards.application_id) > (
         SELECT accepted_at, application_id FROM awards WHERE application_id = :after::uuid
     ))
 ORDER BY accepted_at, awards.application_id LIMIT :most;
 
+-- name: awards_to_report
+-- Paid awards of which it is not known how the exam went, or that lack a receipt: those paid longest ago first.
+SELECT awards.application_id, awards.amount_pence, paid_on, payee, asked, reference, applications.purpose,
+       coalesce(awards.exam_on, applications.exam_on) AS exam_on, funds.name AS fund, result, waived_at,
+       receipt_seen_at IS NOT NULL OR EXISTS (
+           SELECT FROM award_papers WHERE award_papers.application_id = awards.application_id AND kind = 'receipt'
+       ) AS receipt
+FROM awards
+JOIN applications ON applications.id = awards.application_id
+JOIN funds ON funds.id = awards.fund_id
+LEFT JOIN outcomes ON outcomes.application_id = awards.application_id
+WHERE applications.state = 'paid'
+    AND (:after::uuid IS NULL OR (coalesce(paid_on, '-infinity'), awards.application_id) > (
+        SELECT coalesce(paid_on, '-infinity'), application_id FROM awards WHERE application_id = :after::uuid
+    ))
+ORDER BY coalesce(paid_on, '-infinity'), awards.application_id LIMIT :most;
+
 -- name: money_waiting^
 -- What waits for the officer and for a payer: how many awards and payments, and for how much.
 SELECT
     count(*) FILTER (WHERE booked AND booking_seen_at IS NULL AND payee = 'person') AS bookings,
-    count(*) FILTER (WHERE left_pence > 0) AS to_prepare,
+    count(*) FILTER (WHERE left_pence > 0 OR missing_pence > 0) AS to_prepare,
     coalesce(sum(left_pence), 0)::bigint AS to_prepare_pence,
     count(*) FILTER (WHERE left_pence > 0 AND (
         (payee = 'person' AND booking_seen_at IS NOT NULL AND detailed) OR payee = 'exam_body'
     )) AS ready,
     count(*) FILTER (WHERE missing_pence > 0) AS undecided,
+    (SELECT count(*) FROM applications WHERE applications.state = 'paid') AS to_report,
     (SELECT count(*) FROM outcomes JOIN awards USING (application_id) JOIN applications ON id = application_id
      WHERE result = 'not_sat' AND waived_at IS NULL AND applications.state = 'paid') AS not_sat
 FROM (

@@ -1,4 +1,4 @@
-"""Reporting back: how the exam went, the receipt, an exam that was moved or not sat, and asking for all that."""
+"""Reporting back: how the exam went, the receipt, an exam moved or not sat, and asking for all that."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta

@@ -140,9 +140,9 @@ async def test_nobody_pays_what_they_have_prepared_whatever_their_roles_are_by_t
     ):
         assert await take(grants, act, OFFICER.id) == OwnPayment().what
     async with acting(grants, by(OFFICER.id)) as tx:
-        assert [each async for each in payments.for_the_bank(tx, OFFICER.id)] == []
+        assert await payments.for_the_bank(tx, OFFICER.id) == []
     async with acting(grants, by(PAYER.id)) as tx:
-        assert [each.details async for each in payments.for_the_bank(tx, PAYER.id)] == [DETAILS]
+        assert [each.details for each in await payments.for_the_bank(tx, PAYER.id)] == [DETAILS]
     assert (await award(grants, id)).paid_pence == 0
     with pytest.raises(asyncpg.CheckViolationError):
         async with grants.transaction() as tx:

@@ -37,6 +37,7 @@ from services.grants.judging import LONGEST_WORDS, Examined, is_same
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.states import STAGES, Mover, State, may_move
+from services.grants.web.award_way import of_application
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import application_href, applications_href, apply_href, round_href
 from services.grants.web.looks import LOOKS
@@ -185,6 +186,7 @@ async def _page(
         evidence = await applying.evidence_of(tx, id)
         steps = [each async for each in APPLICATIONS.steps_of(tx, application_id=id)]
         examined = await judging.examine(tx, row)
+        award = await of_application(tx, id, signed_in(request).id)
     if row["status_met"] is not None:  # whoever sees what was said of somebody's status leaves a trace
         async with acting(site.database, actor_of(request)) as tx:
             note(tx, "status_looked_at", "application", id)
@@ -206,6 +208,7 @@ async def _page(
         findings=[_finding(each) for each in examined.findings],
         unmet=examined.unmet(),
         alike=[_other(each, house) for each in examined.alike],
+        award=award,
         history=[_step(each) for each in reversed(steps)],
         can={
             "accept": may_move(state, State.ELIGIBLE, Mover.OFFICER),

@@ -33,12 +33,14 @@ from chassis.web import (
 )
 from chassis.web.access import acts, check_key
 from chassis.writing import mailable
-from services.grants import applying
+from services.grants import applying, awards
 from services.grants.applicants import Applicant, applicant_of
 from services.grants.applying import ASKED_FOR, LARGEST_EVIDENCE, MOST_FILES, Asked, Writing, lacking
+from services.grants.awards import Award, award_of
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import Round
 from services.grants.states import STAGES, Mover, State
+from services.grants.web.awarded import offered
 from services.grants.web.forms import Fields
 from services.grants.web.frame import frame, private
 from services.grants.web.hrefs import APPLYING, apply_href
@@ -76,7 +78,15 @@ def step_href(token: str, step: str = "") -> str:
 class _Case:
     """An application as its pages need it."""
 
-    def __init__(self, row: Any, round_row: Any, who: Applicant | None, evidence: Sequence[Any], told: str):
+    def __init__(
+        self,
+        row: Any,
+        round_row: Any,
+        who: Applicant | None,
+        evidence: Sequence[Any],
+        told: str,
+        award: Award | None,
+    ):
         self.row = row
         self.round_row = round_row
         self.state = State(row["state"])
@@ -86,6 +96,7 @@ class _Case:
         self.evidence = evidence
         #: What they were told last.
         self.told = told
+        self.award = award
 
     def may_write(self, context: Context) -> bool:
         return applying.may_write(self.state, self.round_row, context.clock.today())
@@ -105,7 +116,8 @@ async def _find(request: Request) -> _Case | None:
         steps = [each async for each in APPLICATIONS.steps_of(tx, application_id=row["id"])]
         told = steps[-1]["words"] if steps else ""
         evidence = await applying.evidence_of(tx, row["id"])
-        return _Case(row, round_row, await applicant_of(tx, row["id"]), evidence, told)
+        award = await award_of(tx, row["id"])
+        return _Case(row, round_row, await applicant_of(tx, row["id"]), evidence, told, award)
 
 
 def _unknown(request: Request) -> Response:
@@ -148,7 +160,8 @@ def _overview(
             ],
             early=applying.before_meeting(case.asked, case.plan),
             papers=len(case.evidence),
-            may_withdraw=stage.moves.get(State.WITHDRAWN) is Mover.APPLICANT,
+            award=(award := offered(case.award, token)),
+            may_withdraw=award is None and stage.moves.get(State.WITHDRAWN) is Mover.APPLICANT,
             of=len(_ALL) + 1,
             apply_href=apply_href(case.row["round_id"]),
             faults=faults or {},
@@ -228,7 +241,7 @@ async def act(request: Request) -> Response:
         if wanted == "send":
             await applying.send(tx, token)
             return see(f"{href}?done=sent")
-        stays = await applying.withdraw(tx, token)
+        stays = await awards.withdraw(tx, token)
         return see(f"{href}?done=withdrawn" if stays else f"{apply_href(case.row['round_id'])}?done=thrown")
 
     return await _acting(request, form, act)

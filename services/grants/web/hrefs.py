@@ -7,6 +7,8 @@ FUNDS = f"{MOUNT}/funds"
 ROUNDS = f"{MOUNT}/rounds"
 APPLICATIONS = f"{MOUNT}/applications"
 APPLYING = f"{MOUNT}/applying"
+AWARDS = f"{MOUNT}/awards"
+PAYMENTS = f"{MOUNT}/payments"
 
 
 def fund_href(id: UUID) -> str:
@@ -42,3 +44,13 @@ def application_href(id: UUID) -> str:
 def apply_href(round_id: UUID) -> str:
     """Where people begin to apply in a round."""
     return f"{MOUNT}/apply/{round_id}"
+
+
+def award_href(id: UUID) -> str:
+    """An award's page, for staff."""
+    return f"{AWARDS}/{id}"
+
+
+def payment_href(id: UUID) -> str:
+    """A payment's page."""
+    return f"{PAYMENTS}/{id}"
