@@ -1,4 +1,4 @@
-"""What is held here on somebody who is registered or applies: telling it, and forgetting it."""
+"""What is held here on somebody who is registered, applies or works with us: telling and forgetting it."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from chassis.scrub import scrub_about
 from contracts.grants import ApplicationWithdrawn, ErasureAnswered, PersonDataGathered, PersonScrubbed
-from services.grants import applying, awards, registrations
+from services.grants import applying, awards, colleagues, registrations
 from services.grants.applicants import Applicant, applications_by
 from services.grants.counting import recount
 from services.grants.domain import person_digest
@@ -34,9 +34,12 @@ KEPT_PAID = (
 
 
 async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
-    """Every registration under one of their references or addresses, what they have not confirmed, and every
-    application, with its papers.
+    """Their name as a colleague, every registration under one of their references or addresses, what they
+    have not confirmed, and every application, with its papers.
     """
+    for number, who in enumerate((await colleagues.colleagues(tx, subject.ids)).values(), 1):
+        said = {"name": who.name, "email": who.email}
+        yield written(f"colleague-{number}.json", f"Their account, as grants knows it, {number}", said)
     persons = _persons(tx, subject)
     for title, find in _HELD.items():
         rows = [row async for row in find(tx, persons=persons)]
@@ -100,8 +103,8 @@ async def objection(tx: Transaction, subject: Subject) -> str | None:
 
 
 async def forget(tx: Transaction, subject: Subject) -> Forgotten:
-    """Delete what they have registered, confirmed or not, and count anew; take back and scrub what they have
-    applied for.
+    """Delete their name, and what they have registered, confirmed or not, and count anew; take back and scrub
+    what they have applied for.
     """
     count, unconfirmed = await registrations.forget(tx, _persons(tx, subject))
     rows = await applications_by(tx, subject.emails, subject.references)
@@ -113,14 +116,19 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     for row in rows:
         await _withdraw(tx, row)
     sent = any(row["submitted_at"] for row in rows)
-    counts = {"registrations": count, "unconfirmed registrations": unconfirmed, "applications": len(rows)}
+    counts = {
+        "names of colleagues": await colleagues.forget(tx, subject.ids),
+        "registrations": count,
+        "unconfirmed registrations": unconfirmed,
+        "applications": len(rows),
+    }
     return Forgotten(counts=counts, kept=((KEPT,) if sent else ()) + ((KEPT_PAID,) if paid else ()))
 
 
 async def _withdraw(tx: Transaction, row: Any) -> None:
     """Nobody decides on it any more."""
     if row["state"] == State.AWARDED:
-        await awards.give_back(tx, await APPLICATIONS.lock_application(tx, id=row["id"]), "not_wanted")
+        await awards.give_back(tx, await APPLICATIONS.lock_application(tx, id=row["id"]), "given_up")
     elif row["submitted_at"] is not None and row["state"] not in ENDED | {State.PAID}:
         await applying.move(tx, row, State.WITHDRAWN)
         await applying.tell(tx, ApplicationWithdrawn, row["id"])

@@ -109,6 +109,16 @@ WHERE application_id = :application_id ORDER BY number;
 -- Rid what was done about these awards of its words.
 UPDATE award_steps SET words = '' WHERE application_id = ANY(:ids::uuid[]);
 
+-- name: awards_to_remind
+-- Awards whose last day is near and whom nobody was told of it. They are now.
+WITH near AS (
+    SELECT awards.application_id FROM awards JOIN applications ON applications.id = awards.application_id
+    WHERE state = 'awarded' AND answer_by BETWEEN :today AND :until AND awards.reminded_at IS NULL
+    ORDER BY awards.application_id LIMIT :most FOR UPDATE OF applications, awards SKIP LOCKED
+)
+UPDATE awards SET reminded_at = :now FROM near WHERE awards.application_id = near.application_id
+RETURNING awards.application_id, amount_pence, answer_by;
+
 -- name: awards_unanswered
 -- Awards that nobody has answered until their last day.
 SELECT awards.application_id FROM awards JOIN applications ON applications.id = awards.application_id
@@ -306,22 +316,18 @@ SELECT result, said_at, said_by, in_post, in_post_at FROM outcomes WHERE applica
 DELETE FROM outcomes WHERE application_id = :application_id;
 
 -- name: awards_to_ask
--- Paid awards whose exam is over and about which we ask now: whether, and how often, we have asked before.
+-- Paid awards whose exam is over and about which we ask now: how often we have asked before.
 WITH due AS (
-    SELECT awards.application_id,
-        CASE WHEN coalesce(awards.exam_on, applications.exam_on) IS NULL THEN paid_on + :days::integer
-             ELSE greatest(coalesce(awards.exam_on, applications.exam_on), paid_on) END AS due_on
-    FROM awards JOIN applications ON applications.id = awards.application_id
-    WHERE state = 'paid' AND paid_on IS NOT NULL AND asked < :times AND (asked_at IS NULL OR asked_at <= :again)
+    SELECT awards.application_id FROM awards JOIN applications ON applications.id = awards.application_id
+    WHERE state = 'paid' AND asked < :times AND (asked_at IS NULL OR asked_at <= :again)
+        AND greatest(coalesce(awards.exam_on, applications.exam_on, paid_on + :days::integer), paid_on) < :today
         AND NOT EXISTS (
             SELECT FROM outcomes WHERE outcomes.application_id = awards.application_id AND result = 'not_sat'
         )
-        AND CASE WHEN coalesce(awards.exam_on, applications.exam_on) IS NULL THEN paid_on + :days::integer
-                 ELSE greatest(coalesce(awards.exam_on, applications.exam_on), paid_on) END < :today::date
     ORDER BY awards.application_id LIMIT :most FOR UPDATE OF applications, awards SKIP LOCKED
 )
 UPDATE awards SET asked = asked + 1, asked_at = :now FROM due WHERE awards.application_id = due.application_id
-RETURNING awards.application_id, due_on, asked - 1 AS asked_before;
+RETURNING awards.application_id, asked - 1 AS asked_before;
 
 -- name: touch_application!
 -- What belongs to an application has changed.

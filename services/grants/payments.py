@@ -52,7 +52,7 @@ class Why(StrEnum):
 
     BANK_REFUSED = "bank_refused"
     CAME_BACK = "came_back"
-    EXAM_NOT_SAT = "exam_not_sat"
+    NOT_SAT = "not_sat"
 
 
 class OwnPayment(Conflict):

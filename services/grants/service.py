@@ -51,8 +51,9 @@ class Grants:
 
     @every(seconds=600, name="see to awards")
     async def see_to_awards(self) -> None:
-        """End awards that were not answered in time; ask those whose exam is over how it went."""
+        """Remind of awards, end those not answered in time; ask those whose exam is over how it went."""
         async with self.store.transaction() as tx:  # nameko puts the database here
+            await awards.remind(tx)
             await awards.lapse(tx)
             await reporting.ask(tx)
 

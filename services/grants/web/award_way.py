@@ -1,13 +1,14 @@
 """An award in words: what it is, its payments, and everything that happened to it, in one order."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.house import House
 from chassis.web import day, pounds
 from services.grants.awards import Award, Payee, award_of
+from services.grants.colleagues import called
 from services.grants.payments import PaymentState, Why, exam_body
 from services.grants.queries import MONEY
 from services.grants.reporting import RESULTS, Result
@@ -28,7 +29,7 @@ PAYMENT_LOOKS: Mapping[PaymentState, tuple[str, str]] = {
 WHYS: Mapping[Why, str] = {
     Why.BANK_REFUSED: "The bank refused it",
     Why.CAME_BACK: "It was sent back to us",
-    Why.EXAM_NOT_SAT: "The exam was not sat",
+    Why.NOT_SAT: "The exam was not sat",
 }
 
 _STEPS = {
@@ -49,6 +50,25 @@ _SETTLED = {
     PaymentState.PAID: "Payment {} made",
     PaymentState.RETURNED: "Payment {} made",
 }
+
+
+class People:
+    """Colleagues, as pages say what they did."""
+
+    def __init__(self, names: Mapping[UUID, str], me: UUID) -> None:
+        self._names = names
+        self._me = me
+
+    @classmethod
+    async def of(cls, tx: Transaction, ids: Iterable[UUID | None], me: UUID) -> Self:
+        """These, by one statement."""
+        return cls(await called(tx, {id for id in ids if id}), me)
+
+    def by(self, person: UUID | None) -> str:
+        """``By`` somebody; nothing where it was nobody of ours."""
+        if person is None:
+            return ""
+        return "By you" if person == self._me else f"By {self._names.get(person, 'a former colleague')}"
 
 
 def in_words(award: Award, house: House) -> dict[str, Any]:
@@ -89,12 +109,15 @@ async def of_application(tx: Transaction, application_id: UUID, me: UUID) -> dic
     returns = [row async for row in MONEY.returns_of(tx, application_id=id)]
     steps = [row async for row in MONEY.award_steps_of(tx, application_id=id)]
     outcome = await MONEY.outcome_of(tx, application_id=id)
+    acted = [row[name] for row in payments for name in ("prepared_by", "settled_by")]
+    acted += [row["person_id"] for row in steps] + [row["recorded_by"] for row in returns]
+    people = await People.of(tx, [*acted, outcome["said_by"] if outcome else None], me)
     return {
         **in_words(award, house),
         "it": award,
         "payments": [_listed(row, house, award) for row in payments],
         "outcome": {**outcome, "words": RESULTS[Result(outcome["result"])]} if outcome else None,
-        "way": _way(award, payments, returns, steps, outcome, me),
+        "way": _way(award, payments, returns, steps, outcome, people),
     }
 
 
@@ -110,18 +133,18 @@ def _way(
     returns: Sequence[Any],
     steps: Sequence[Any],
     outcome: Any,
-    me: UUID,
+    people: People,
 ) -> list[dict[str, Any]]:
     """Everything that happened, the newest first."""
     happened = [
         _entry(award.offered_at, "Offered", f"{pounds(award.amount_pence)}, until {day(award.answer_by)}"),
         *([_entry(award.accepted_at, "Accepted")] if award.accepted_at else []),
-        *[_step(row, me) for row in steps],
-        *[entry for row in payments for entry in _of_payment(row, me)],
-        *[_return(row, payments, me) for row in returns],
+        *[_step(row, people) for row in steps],
+        *[entry for row in payments for entry in _of_payment(row, people)],
+        *[_return(row, payments, people) for row in returns],
     ]
     if outcome:
-        by = called(outcome["said_by"], me) if outcome["said_by"] else ""
+        by = people.by(outcome["said_by"])
         happened.append(_entry(outcome["said_at"], RESULTS[Result(outcome["result"])], by=by))
         if outcome["in_post"] is not None:
             words = "Works in the profession" if outcome["in_post"] else "Not in a post yet"
@@ -133,35 +156,30 @@ def _entry(at: Any, what: str, detail: str = "", *, by: str = "", href: str | No
     return {"at": at, "what": what, "detail": detail, "source_words": by, "href": href}
 
 
-def _step(row: Any, me: UUID) -> dict[str, Any]:
+def _step(row: Any, people: People) -> dict[str, Any]:
     details = [
         pounds(row["amount_pence"]) if row["amount_pence"] else "",
         day(row["day"]) if row["day"] else "",
     ]
     said = ". ".join(filter(None, [*details, row["words"]]))
-    by = called(row["person_id"], me) if row["person_id"] else ""
+    by = people.by(row["person_id"])
     return _entry(row["happened_at"], _STEPS[row["what"]], said, by=by)
 
 
-def _of_payment(row: Any, me: UUID) -> Iterator[dict[str, Any]]:
+def _of_payment(row: Any, people: People) -> Iterator[dict[str, Any]]:
     href, amount = payment_href(row["id"]), pounds(row["amount_pence"])
-    by = called(row["prepared_by"], me)
+    by = people.by(row["prepared_by"])
     yield _entry(row["prepared_at"], f"Payment {row['number']} prepared", amount, by=by, href=href)
     if row["settled_at"]:
-        by = called(row["settled_by"], me) if row["settled_by"] else ""
+        by = people.by(row["settled_by"])
         detail = row["words"] or (f"{amount} on {day(row['paid_on'])}" if row["paid_on"] else "")
         what = _SETTLED[PaymentState(row["state"])].format(row["number"])
         yield _entry(row["settled_at"], what, detail, by=by, href=href)
 
 
-def _return(row: Any, payments: Sequence[Any], me: UUID) -> dict[str, Any]:
+def _return(row: Any, payments: Sequence[Any], people: People) -> dict[str, Any]:
     number = next(each["number"] for each in payments if each["id"] == row["payment_id"])
     what = f"{pounds(row['amount_pence'])} of payment {number} came back"
     said = f"{WHYS[Why(row['why'])]}, on {day(row['returned_on'])}. {row['words']}".strip()
-    by, href = called(row["recorded_by"], me), payment_href(row["payment_id"])
+    by, href = people.by(row["recorded_by"]), payment_href(row["payment_id"])
     return _entry(row["recorded_at"], what, said, by=by, href=href)
-
-
-def called(person: UUID, me: UUID) -> str:
-    """Somebody of ours, as pages without names call them."""
-    return "By you" if person == me else f"By colleague {str(person)[-8:]}"

@@ -22,7 +22,7 @@ from services.grants import payments
 from services.grants.payments import PaymentState, Why, exam_body
 from services.grants.queries import MONEY
 from services.grants.reporting import Result
-from services.grants.web.award_way import PAYMENT_LOOKS, WHYS, called, payee_in_words
+from services.grants.web.award_way import PAYMENT_LOOKS, WHYS, People, payee_in_words
 from services.grants.web.awards import LONGEST_REASON
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import PAYMENTS, award_href, payment_href
@@ -201,18 +201,19 @@ async def _page(
         row = await MONEY.payment_by_id(tx, id=id)
         if row is None:
             raise NotFound
-        returns = [
-            {**each, "why_words": WHYS[Why(each["why"])], "who": called(each["recorded_by"], me)}
-            async for each in MONEY.returns_of(tx, application_id=row["application_id"])
-            if each["payment_id"] == id
-        ]
+        rows = MONEY.returns_of(tx, application_id=row["application_id"])
+        returns = [each async for each in rows if each["payment_id"] == id]
+        people = await _people(tx, row, returns, me)
     out = row["amount_pence"] - row["returned_pence"] if row["state"] == PaymentState.PAID else 0
     return site.page(
         request,
         "payment.html",
         status=status,
-        **_about(request, row),
-        returns=returns,
+        **_about(request, row, people),
+        returns=[
+            {**each, "why_words": WHYS[Why(each["why"])], "who": people.by(each["recorded_by"])}
+            for each in returns
+        ],
         out_pence=out,
         own=row["prepared_by"] == me,
         waits=row["state"] == PaymentState.PREPARED,
@@ -224,9 +225,14 @@ async def _page(
     )
 
 
-def _about(request: Request, row: Any) -> dict[str, Any]:
+async def _people(tx: Transaction, row: Any, returns: Sequence[Any], me: UUID) -> People:
+    acted = [row["prepared_by"], row["settled_by"], *(each["recorded_by"] for each in returns)]
+    return await People.of(tx, acted, me)
+
+
+def _about(request: Request, row: Any, people: People) -> dict[str, Any]:
     """A payment in words, for both of its pages."""
-    house, me = site_of(request).context.house, signed_in(request).id
+    house = site_of(request).context.house
     look, words = PAYMENT_LOOKS[PaymentState(row["state"])]
     purposes = house.lists["purposes"]
     return {
@@ -235,8 +241,8 @@ def _about(request: Request, row: Any) -> dict[str, Any]:
         "look_words": words,
         "to": payee_in_words(row["payee"], house, row),
         "purpose": purposes[row["purpose"]].name if row["purpose"] in purposes else row["purpose"],
-        "prepared_who": called(row["prepared_by"], me),
-        "settled_who": called(row["settled_by"], me) if row["settled_by"] else "",
+        "prepared_who": people.by(row["prepared_by"]),
+        "settled_who": people.by(row["settled_by"]),
         "award_href": award_href(row["application_id"]),
         "href": payment_href(row["id"]),
         "list_href": PAYMENTS,
@@ -254,12 +260,13 @@ async def _making(
     site, me = site_of(request), signed_in(request).id
     async with acting(site.database, actor_of(request)) as tx:
         found = await payments.to_pay(tx, read_id(request), me)
+        people = await _people(tx, found.row, [], me)
     house, today = site.context.house, site.context.clock.today()
     return site.page(
         request,
         "payment_make.html",
         status=status,
-        **_about(request, found.row),
+        **_about(request, found.row, people),
         details=found.details,
         body=exam_body(house, found.row),
         today=today,
