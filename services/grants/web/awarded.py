@@ -70,6 +70,7 @@ _ELSEWHERE = {"withdrawn"}
 
 #: What is never shown again, whoever sees the form.
 _SECRET = ("name", "sort_code", "account")
+_EMPTY = {"payee": "", "result": "", "in_post": ""}
 
 
 def awarded_href(token: str) -> str:
@@ -141,7 +142,7 @@ async def _page(
         yes_no=[{"code": "yes", "name": "Yes"}, {"code": "no", "name": "Not yet"}],
         may_say=may_say_payee(award),
         may_decline=award.state in (State.AWARDED, State.ACCEPTED) and not award.paid_pence,
-        values={name: value for name, value in values.items() if name not in _SECRET},
+        values={**_EMPTY, **{name: value for name, value in values.items() if name not in _SECRET}},
         faults=faults,
         href=awarded_href(token),
         overview_href=f"{APPLYING}/{token}",

@@ -107,16 +107,19 @@ def _can(award: Award, outcome: Any, papers: list[Any]) -> dict[str, bool]:
 
 def _values(award: Award) -> dict[str, Any]:
     return {
-        "amount": _typed(award.left_pence),
-        "again": _typed(award.missing_pence),
+        "amount": typed_pounds(award.left_pence),
+        "again": typed_pounds(award.missing_pence),
         "payee": award.payee.value if award.payee else "",
         "invoice": award.invoice,
         "booked_on": award.exam_on.isoformat() if award.exam_on else "",
         "exam_on": "",
+        "result": "",
+        "in_post": "",
     }
 
 
-def _typed(pence: int) -> str:
+def typed_pounds(pence: int) -> str:
+    """An amount as a field holds it."""
     return pounds(pence).removeprefix("£").replace(",", "")
 
 

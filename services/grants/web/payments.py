@@ -23,7 +23,7 @@ from services.grants.payments import PaymentState, Why, exam_body
 from services.grants.queries import MONEY
 from services.grants.reporting import Result
 from services.grants.web.award_way import PAYMENT_LOOKS, WHYS, People, payee_in_words
-from services.grants.web.awards import LONGEST_REASON
+from services.grants.web.awards import LONGEST_REASON, typed_pounds
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import PAYMENTS, award_href, payment_href
 
@@ -218,7 +218,7 @@ async def _page(
         own=row["prepared_by"] == me,
         waits=row["state"] == PaymentState.PREPARED,
         whys=[{"code": why.value, "name": words} for why, words in WHYS.items()],
-        values={"amount": pounds(out).removeprefix("£").replace(",", ""), **values},
+        values={"why": "", "amount": typed_pounds(out), **values},
         faults=faults,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
