@@ -44,6 +44,8 @@ from tests.access import EVERYTHING, form_key, token
 from tests.conftest import EXAMPLES, MakeDatabase
 from tests.crawling import contents
 from tests.grants.applying import an_application
+from tests.grants.awarding import a_paid, a_prepared
+from tests.grants.awarding import token_of as token_of_award
 from tests.grants.filling import a_fund, a_round, money_comes
 from tests.grants.registering import asks as asks_to_register
 from tests.grants.registering import registers
@@ -62,6 +64,8 @@ LOOKS = {"/rights/new/find"}
 NOTED = {"/rights/{id}/archive", "/rights/{id}/files/{service}/{number}"}
 NOTED |= {"/exports/organisations.csv", "/exports/contacts.csv", "/exports/register.xlsx"}
 NOTED |= {"/organisations/{id}/contacts.vcf", "/contacts/{id}/card.vcf"}
+#: Where somebody is paid.
+NOTED |= {"/payments.csv", "/payments/{id}/make"}
 
 
 @dataclass
@@ -240,6 +244,8 @@ async def counts(opened: Opened) -> None:
     await an_application(database, round, papers=2)
     draft = await an_application(database, round, sent=False)
     token = token_of_application(database.context, draft, 1)
+    await a_paid(database, round=round, email="paid@mail.example")
+    awarded, _ = await a_prepared(database, round=round, email="prepared@mail.example")
     steps = ["you", "work", "exam", "evidence", "none"]
     async with database.transaction() as tx:
         pledge = Pledge(organisation_id=UUID(int=7), amount_pence=100, pledged_on=tx.now.date())
@@ -248,7 +254,7 @@ async def counts(opened: Opened) -> None:
         await keep_terms(tx, fund, requires_status=True, **terms)
     asked, registered = await asks_to_register(database), await registers(database, "minh@mail.example")
     opened.words = {
-        "token": [token, asked, registered, "0" * 26],
+        "token": [token, token_of_award(database, awarded), asked, registered, "0" * 26],
         "step": steps,
         "round": [str(round), str(uuid4())],
     }

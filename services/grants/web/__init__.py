@@ -13,6 +13,8 @@ from services.grants.web import (
     applications,
     apply,
     applying,
+    awarded,
+    awards,
     cases,
     conflicts,
     contributions,
@@ -22,6 +24,7 @@ from services.grants.web import (
     home,
     ledger,
     panel,
+    payments,
     price,
     register,
     registrations,
@@ -42,6 +45,7 @@ def build(database: Database) -> ASGIApp:
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
         *(_registrations(), _applying(), _applications(), _panel(), _desk()),
+        *(_awards(), _payments()),
     )
     public = ("/apply/", "/applying/")
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
@@ -146,6 +150,8 @@ def _applying() -> list[Route]:
             methods=_POST,
             largest=_LARGEST_PAPER,
         ),
+        page("/applying/{token}/award", awarded.show, public),
+        page("/applying/{token}/award", awarded.act, public, methods=_POST, largest=_LARGEST_PAPER),
         page("/applying/{token}/{step}", applying.show_step, public),
         page("/applying/{token}/{step}", applying.save_step, public, methods=_POST),
     ]
@@ -200,4 +206,37 @@ def _desk() -> list[Route]:
         page("/desk/cases/{id}", reviews.show, review),
         page("/desk/cases/{id}", reviews.save, review, methods=_POST),
         page("/desk/cases/{id}/know", reviews.know, review, methods=_POST),
+    ]
+
+
+def _awards() -> list[Route]:
+    """What was awarded: how far each is, and what the officer does about it."""
+    read, prepare = Action.READ_PAYMENTS, Action.PREPARE_PAYMENTS
+    return [
+        page("/awards/{id}", awards.show, read),
+        page("/awards/{id}/booking", awards.confirm_booking, prepare, methods=_POST),
+        page("/awards/{id}/payments", awards.prepare, prepare, methods=_POST),
+        page("/awards/{id}/again", awards.commit_again, prepare, methods=_POST),
+        page("/awards/{id}/give-up", awards.give_up, prepare, methods=_POST),
+        page("/awards/{id}/exam", awards.move_exam, prepare, methods=_POST),
+        page("/awards/{id}/waive", awards.waive, prepare, methods=_POST),
+        page("/awards/{id}/receipt", awards.confirm_receipt, prepare, methods=_POST),
+        page("/awards/{id}/outcome", awards.record_outcome, prepare, methods=_POST),
+        page("/award-papers/{id}", awards.give_paper, Action.READ_APPLICATIONS),
+    ]
+
+
+def _payments() -> list[Route]:
+    """What is to be paid, by whom, and what came back. Only whoever pays sees where it goes."""
+    read, prepare, make = Action.READ_PAYMENTS, Action.PREPARE_PAYMENTS, Action.MAKE_PAYMENTS
+    return [
+        page("/payments", payments.show_all, read),
+        page("/payments.csv", payments.download, make),
+        page("/payments/{id}", payments.show, read),
+        page("/payments/{id}/cancel", payments.cancel, prepare, methods=_POST),
+        page("/payments/{id}/returned", payments.come_back, prepare, methods=_POST),
+        page("/payments/{id}/came-back", payments.come_back, make, methods=_POST),
+        page("/payments/{id}/make", payments.show_making, make),
+        page("/payments/{id}/make", payments.make, make, methods=_POST),
+        page("/payments/{id}/send-back", payments.send_back, make, methods=_POST),
     ]

@@ -8,6 +8,8 @@ ROUNDS = f"{MOUNT}/rounds"
 APPLICATIONS = f"{MOUNT}/applications"
 APPLYING = f"{MOUNT}/applying"
 DESK = f"{MOUNT}/desk"
+AWARDS = f"{MOUNT}/awards"
+PAYMENTS = f"{MOUNT}/payments"
 
 
 def fund_href(id: UUID) -> str:
@@ -93,3 +95,13 @@ def desk_case_href(id: UUID) -> str:
 def meeting_href(id: UUID) -> str:
     """A meeting of a panel, for its members."""
     return f"{MOUNT}/meetings/{id}"
+
+
+def award_href(id: UUID) -> str:
+    """An award's page, for staff."""
+    return f"{AWARDS}/{id}"
+
+
+def payment_href(id: UUID) -> str:
+    """A payment's page."""
+    return f"{PAYMENTS}/{id}"
