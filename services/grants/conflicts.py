@@ -19,6 +19,7 @@ import uuid_utils.compat
 from nacl.secret import SecretBox
 
 from chassis.audit import note
+from chassis.clock import LOCAL
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
@@ -477,6 +478,15 @@ async def forget_people(tx: Transaction, person_ids: Sequence[UUID]) -> int:
     await CONFLICTS.forget_conflicts(tx, person_ids=ids)
     await CONFLICTS.forget_said(tx, person_ids=ids)
     return int(await CONFLICTS.forget_interests(tx, person_ids=ids))
+
+
+async def forget_old(tx: Transaction, before: datetime, most: int) -> int:
+    """Keep nothing of what members of panels long past were close to. Of how many."""
+    closed_before = before.astimezone(LOCAL).date()
+    rows = CONFLICTS.people_done_with(tx, before=before, closed_before=closed_before, most=most)
+    ids = [row["person_id"] async for row in rows]
+    await forget_people(tx, ids)
+    return len(ids)
 
 
 async def forget_applications(tx: Transaction, application_ids: Sequence[UUID]) -> None:

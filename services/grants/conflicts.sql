@@ -220,6 +220,6 @@ SELECT person_id FROM interests_said
 WHERE said_at < :before AND NOT EXISTS (
     SELECT FROM panel_members JOIN rounds ON rounds.id = round_id
     WHERE panel_members.person_id = interests_said.person_id
-        AND (closes_on IS NULL OR closes_on >= :closed_before OR rounds.state NOT IN ('published'))
+        AND (closes_on IS NULL OR closes_on >= :closed_before)
 )
 ORDER BY person_id LIMIT :most FOR UPDATE SKIP LOCKED;

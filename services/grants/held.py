@@ -106,8 +106,8 @@ async def objection(tx: Transaction, subject: Subject) -> str | None:
 
 
 async def forget(tx: Transaction, subject: Subject) -> Forgotten:
-    """Delete their name, and what they have registered, confirmed or not, and count anew; take back and scrub
-    what they have applied for.
+    """Delete their name, what they were close to, and what they have registered, confirmed or not, and count
+    anew; take back and scrub what they have applied for.
     """
     count, unconfirmed = await registrations.forget(tx, _persons(tx, subject))
     rows = await applications_by(tx, subject.emails, subject.references)
@@ -188,6 +188,12 @@ TERMS = (
     REGISTRATIONS_TERM,
     Term(what="unconfirmed registrations", months=1, since="after they were typed", scrub=_old_askings),
     Term(what="drafts", months=1, since="after the round has closed", scrub=_unsent_applications),
+    Term(
+        what="interests",
+        months=24,
+        since="after the last round has closed on whose panel they sat",
+        scrub=conflicts.forget_old,
+    ),
     Term(what="applications", months=24, since="after the round has closed", scrub=_unawarded_applications),
     Term(what="bank details", months=1, since="after the last payment", scrub=_old_bank_details),
     Term(what="awards", months=72, since="after the last payment", scrub=_old_awards),

@@ -1,6 +1,6 @@
 """The panel of a round: who is asked, who has said yes, and what is still missing for it to decide."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -90,35 +90,41 @@ def lacking(plan: Round, members: Iterable[Member], names: Mapping[str, str]) ->
     Args:
         names: of professions, by code.
     """
-    there = [member for member in members if member.counts]
-    return list(_lacking(plan, there, [(code, names.get(code, code)) for code in plan.professions]))
+    there, wanted = [member for member in members if member.counts], plan.quorum or 1
+    said = [f"{_have_said_yes(len(there))}, and {wanted} must be there."] if len(there) < wanted else []
+    unmet = [code for code in plan.professions if plan.needs_peer and not _has_peer(there, code)]
+    said += [f"Nobody among them is a peer of applicants who are: {names.get(code, code)}." for code in unmet]
+    if plan.needs_funder and not _has_funder(there):
+        said.append("Nobody among them is there for the funder.")
+    return said
 
 
 def lacking_for(
-    plan: Round, profession: str | None, there: Sequence[Member], names: Mapping[str, str]
+    plan: Round, profession: str | None, members: Iterable[Member], removed: Collection[UUID]
 ) -> list[str]:
-    """The same for one application, once those who must step out have gone.
-
-    Args:
-        there: those who may see it.
-    """
-    peers = [(profession, names.get(profession, profession))] if profession else []
-    return list(_lacking(plan, [member for member in there if member.counts], peers))
-
-
-def _lacking(plan: Round, there: Sequence[Member], peers: Sequence[tuple[str, str]]) -> Iterator[str]:
-    wanted, count = plan.quorum or 1, len(there)
-    if count < wanted:
-        yield f"{_many(count)} and {wanted} must be there."
-    for code, name in peers if plan.needs_peer else ():
-        if not any(code in member.place.professions for member in there):
-            yield f"Nobody among them is a peer of applicants who are: {name}."
-    if plan.needs_funder and not any(member.place.for_funder for member in there):
-        yield "Nobody among them is there for the funder."
+    """What it lacks for one application only because some must step out, each in a sentence."""
+    whole = [member for member in members if member.counts]
+    there, wanted = [member for member in whole if member.person_id not in removed], plan.quorum or 1
+    said = []
+    if len(there) < wanted and len(there) < len(whole):
+        said.append(f"{len(there)} may decide on it, and {wanted} must be there.")
+    if plan.needs_peer and profession and _has_peer(whole, profession) > _has_peer(there, profession):
+        said.append("No peer of the applicant may decide on it.")
+    if plan.needs_funder and _has_funder(whole) > _has_funder(there):
+        said.append("Nobody for the funder may decide on it.")
+    return said
 
 
-def _many(count: int) -> str:
-    return "Nobody has said yes," if not count else f"{count} {'has' if count == 1 else 'have'} said yes,"
+def _has_peer(there: Iterable[Member], profession: str) -> bool:
+    return any(profession in member.place.professions for member in there)
+
+
+def _has_funder(there: Iterable[Member]) -> bool:
+    return any(member.place.for_funder for member in there)
+
+
+def _have_said_yes(count: int) -> str:
+    return "Nobody has said yes" if not count else f"{count} {'has' if count == 1 else 'have'} said yes"
 
 
 # Reading

@@ -126,11 +126,18 @@ async def test_what_a_panel_lacks_is_said_in_words(grants: Database) -> None:
             "2 have said yes, and 3 must be there.",
             "Nobody among them is there for the funder.",
         ]
-    assert panel.lacking_for(plan, "dentist", [full[0], full[2]], NAMES) == [
-        "2 have said yes, and 3 must be there.",
-        "Nobody among them is a peer of applicants who are: Dentist.",
+    doctor, dentists, funder = full
+    assert panel.lacking_for(plan, "dentist", full, set()) == []
+    assert panel.lacking_for(plan, "dentist", full, {dentists.person_id}) == [
+        "2 may decide on it, and 3 must be there.",
+        "No peer of the applicant may decide on it.",
     ]
-    assert panel.lacking_for(plan, "doctor", [full[0], full[2], a_place(FUNDER)], NAMES) == []
+    assert panel.lacking_for(plan, "doctor", [*full, a_place(FUNDER)], {funder.person_id}) == []
+    assert panel.lacking_for(plan, "doctor", [*full, a_place(DOCTOR)], {funder.person_id}) == [
+        "Nobody for the funder may decide on it."
+    ]
+    alone = panel.lacking_for(plan, "doctor", [doctor], set())
+    assert alone == [], "what the whole panel lacks is said once"
 
 
 # Asking and answering

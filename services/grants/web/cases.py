@@ -28,6 +28,7 @@ from services.grants.web.hrefs import (
     cases_href,
     closeness_href,
     conflicts_href,
+    panel_href,
     round_href,
 )
 from services.grants.web.panel import NAMELESS, profession_names, ways
@@ -73,6 +74,8 @@ async def show_all(request: Request) -> Response:
         closed=row["state"] == RoundState.CLOSED,
         counted=counted,
         rows=listed,
+        lacking=panel.lacking(Round.of(row), members, profession_names(site.context.house)),
+        panel_href=panel_href(id),
         progress=sorted(
             ({**each, "name": names.get(each["person_id"], NAMELESS)} for each in progress),
             key=lambda each: each["name"].casefold(),
@@ -97,7 +100,7 @@ def _listed(
     purposes, there = house.lists["purposes"], [it for it in members if it.person_id not in removed]
     look, words = _standing(row, state)
     return {
-        "label": row["label"] or "—",
+        "label": row["label"],
         "reference": row["reference"],
         "name": who.name if who else "No longer kept",
         "purpose": purposes[row["purpose"]].name if row["purpose"] in purposes else row["purpose"],
@@ -108,7 +111,7 @@ def _listed(
         "handed": state is not State.ELIGIBLE,
         "done": row["done"],
         "of": sum(1 for member in there if member.takes_part and member.left_at is None),
-        "lacking": panel.lacking_for(Round.of(round_row), row["profession"], there, profession_names(house)),
+        "lacking": panel.lacking_for(Round.of(round_row), row["profession"], members, removed),
         "href": case_href(row["id"]),
         "conflicts_href": closeness_href(row["id"]),
     }

@@ -121,7 +121,7 @@ def _effect(standing: Standing, tie: str | None) -> str:
     if standing is Standing.DISMISSED:
         return "No conflict"
     if standing is Standing.SUGGESTED:
-        return "Kept from them until it is settled"
+        return "Kept from them for now"
     return "Noted, and stays" if tie == Tie.ACQUAINTANCE else "Steps out"
 
 
