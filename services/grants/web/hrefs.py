@@ -90,6 +90,6 @@ def desk_case_href(id: UUID) -> str:
     return f"{DESK}/cases/{id}"
 
 
-def meeting_href(id: UUID) -> str:
-    """A meeting of a panel, for its members."""
-    return f"{MOUNT}/meetings/{id}"
+def attend_href(id: UUID) -> str:
+    """A meeting, for a member."""
+    return f"{MOUNT}/attend/{id}"
