@@ -92,11 +92,6 @@ def desk_case_href(id: UUID) -> str:
     return f"{DESK}/cases/{id}"
 
 
-def meeting_href(id: UUID) -> str:
-    """A meeting of a panel, for its members."""
-    return f"{MOUNT}/meetings/{id}"
-
-
 def award_href(id: UUID) -> str:
     """An award's page, for staff."""
     return f"{AWARDS}/{id}"
@@ -105,3 +100,8 @@ def award_href(id: UUID) -> str:
 def payment_href(id: UUID) -> str:
     """A payment's page."""
     return f"{PAYMENTS}/{id}"
+
+
+def attend_href(id: UUID) -> str:
+    """A meeting, for a member."""
+    return f"{MOUNT}/attend/{id}"
