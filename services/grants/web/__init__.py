@@ -19,6 +19,7 @@ from services.grants.web import (
     home,
     ledger,
     price,
+    published,
     register,
     registrations,
     rounds,
@@ -37,8 +38,9 @@ def build(database: Database) -> ASGIApp:
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
         *(_registrations(), _applying(), _applications()),
+        *(_shown(),),
     )
-    public = ("/apply/", "/applying/")
+    public = ("/apply/", "/applying/", "/data", "/360giving.")
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
 
 
@@ -156,4 +158,14 @@ def _applications() -> list[Route]:
         page("/applications/{id}/refuse", applications.refuse, judge, methods=_POST),
         page("/applications/{id}/return", applications.give_back, judge, methods=_POST),
         page("/evidence/{id}", applications.give_evidence, read),
+    ]
+
+
+def _shown() -> list[Route]:
+    """What is shown of awards: to everybody."""
+    public = Action.BE_PUBLIC
+    return [
+        page("/data", published.show, public),
+        page("/360giving.json", published.as_json, public),
+        page("/360giving.csv", published.as_csv, public),
     ]
