@@ -30,11 +30,11 @@ class Applicant:
 
     def digests(self, context: Context) -> dict[str, bytes | None]:
         """By what they are recognised; nothing where nothing was written."""
-        key = context.keys.derive("applicant digests")
+        key = _digest_key(context)
         digits = "".join(filter(str.isdecimal, self.telephone)).removeprefix("44").lstrip("0")
         registered = context.keys.derive("registrations")
         return {
-            "email_digest": person_digest(key, f"email {self.email}"),
+            "email_digest": email_digest(context, self.email),
             "name_digest": person_digest(key, f"name {self.name}") if self.name else None,
             "telephone_digest": person_digest(key, f"telephone {digits}") if digits else None,
             "person_digest": person_digest(registered, self.registration) if self.registration else None,
@@ -49,6 +49,15 @@ class Applicant:
         """Whoever was sealed."""
         found: dict[str, Any] = json.loads(_box(context).decrypt(bytes(sealed)))
         return cls(**found)
+
+
+def email_digest(context: Context, email: str) -> bytes:
+    """By what somebody is recognised who has this address: an applicant, or a colleague."""
+    return person_digest(_digest_key(context), f"email {email}")
+
+
+def _digest_key(context: Context) -> bytes:
+    return context.keys.derive("applicant digests")
 
 
 def _box(context: Context) -> SecretBox:
@@ -70,7 +79,7 @@ async def keep_applicant(tx: Transaction, application_id: UUID, who: Applicant) 
 async def applications_by(tx: Transaction, emails: Sequence[str], references: Sequence[str]) -> list[Any]:
     """Every application of whoever is known by these, also those that were not sent."""
     context = tx.context
-    by_email = [Applicant(email=email).digests(context)["email_digest"] for email in emails]
+    by_email = [email_digest(context, email) for email in emails]
     people = [
         Applicant(email="", registration=reference).digests(context)["person_digest"]
         for reference in references
