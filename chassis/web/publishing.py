@@ -39,7 +39,7 @@ def publish_file(
 
 
 def _has(request: Request, tag: str, modified: datetime | None) -> bool:
-    """Whether the client has the file as it is. A tag says more than a time, so where one is given it counts."""
+    """Whether the client has the file as it is. A tag says more than a time: it counts first."""
     if "if-none-match" in request.headers:
         return tag in _tags(request)
     try:

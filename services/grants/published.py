@@ -1,9 +1,9 @@
 """What everybody may read of grants: each as 360Giving 1.4 has it, and how many there were.
 
-A grant is there once the decisions of its round are published and whoever was awarded it has said yes, as long
-as some of it is promised or paid: what nobody took, and what came back in full, was not given. A round of which
-fewer than five can be shown is not shown at all. Nobody's name can get in: what is read of an application is
-its exam, and the number under which a grant stands is made for this alone.
+A grant is there once the decisions of its round are published and whoever was awarded it has said yes, as
+long as some of it is promised or paid: what nobody took, and what came back in full, was not given. A round
+of which fewer than five can be shown is not shown at all. Nobody's name can get in: what is read of an
+application is its exam, and the number under which a grant stands is made for this alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
