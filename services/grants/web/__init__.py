@@ -15,6 +15,7 @@ from services.grants.web import (
     applying,
     contributions,
     criteria,
+    dossiers,
     funds,
     home,
     ledger,
@@ -162,10 +163,13 @@ def _applications() -> list[Route]:
 
 
 def _shown() -> list[Route]:
-    """What is shown of awards: to everybody."""
-    public = Action.BE_PUBLIC
+    """What is shown of awards: to everybody, and how each decision came about."""
+    public, look = Action.BE_PUBLIC, Action.READ_APPLICATIONS
     return [
         page("/data", published.show, public),
         page("/360giving.json", published.as_json, public),
         page("/360giving.csv", published.as_csv, public),
+        page("/applications/{id}/dossier", dossiers.show, look),
+        page("/applications/{id}/dossier.json", dossiers.as_json, look),
+        page("/applications/{id}/dossier.pdf", dossiers.as_pdf, look),
     ]

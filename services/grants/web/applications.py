@@ -38,7 +38,13 @@ from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.states import STAGES, Mover, State, may_move
 from services.grants.web.forms import Fields, submit
-from services.grants.web.hrefs import application_href, applications_href, apply_href, round_href
+from services.grants.web.hrefs import (
+    application_href,
+    applications_href,
+    apply_href,
+    dossier_href,
+    round_href,
+)
 from services.grants.web.looks import LOOKS
 
 #: Applications on one page of the list.
@@ -58,6 +64,8 @@ GROUPS: Mapping[str, tuple[str, frozenset[State]]] = {
     "refused": ("Refused, withdrawn or lapsed", frozenset({_S.INELIGIBLE, _S.WITHDRAWN, _S.LAPSED})),
 }
 _SENT = frozenset(State) - {State.DRAFT}
+#: How the panel has decided is no secret any more.
+_DECIDED = GROUPS["decided"][1] | {_S.DEFERRED}
 
 #: How each finding looks.
 _FOUND: Mapping[Outcome, tuple[str, str]] = {
@@ -217,6 +225,7 @@ async def _page(
         values=values,
         faults=faults,
         href=application_href(id),
+        dossier_href=dossier_href(id) if state in _DECIDED else None,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )

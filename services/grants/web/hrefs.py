@@ -42,3 +42,8 @@ def application_href(id: UUID) -> str:
 def apply_href(round_id: UUID) -> str:
     """Where people begin to apply in a round."""
     return f"{MOUNT}/apply/{round_id}"
+
+
+def dossier_href(application_id: UUID) -> str:
+    """How the decision on an application came about."""
+    return f"{application_href(application_id)}/dossier"
