@@ -228,7 +228,7 @@ class PanelInvited(Fact):
 
     OWNER = GRANTS
     NAME = "panel_invited"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     round_id = fields.UUID(required=True)
     person_id = fields.UUID(required=True)
@@ -242,7 +242,7 @@ class ApplicationDecided(_Application):
     """The panel has decided on an application, and the decisions of its round are published."""
 
     NAME = "application_decided"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     decision = fields.String(required=True, validate=validate.OneOf(["award", "decline", "defer"]))
     #: Goes up where another decision follows.
@@ -258,7 +258,7 @@ class AwardAccepted(_Application):
     """Somebody has said yes to what they were awarded."""
 
     NAME = "award_accepted"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     awarded = fields.Nested(Money, required=True)
 
@@ -267,7 +267,7 @@ class AwardPaid(_Application):
     """Money of an award left the bank: to the person, or to the body that holds the exam."""
 
     NAME = "award_paid"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     payment_id = fields.UUID(required=True)
     paid = fields.Nested(Money, required=True)
@@ -279,7 +279,7 @@ class AwardReturned(_Application):
     """Money of an award is free again: it came back, the bank refused it, or the award was given up."""
 
     NAME = "award_returned"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     returned = fields.Nested(Money, required=True)
     why = fields.String(required=True, validate=_CODE)
@@ -290,7 +290,7 @@ class ReportDue(_Application):
     """Somebody whose exam was paid for is asked how it went."""
 
     NAME = "report_due"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     due_on = fields.Date(required=True)
     #: How often they were asked before.

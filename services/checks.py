@@ -29,7 +29,7 @@ from services.grants import ledger
 from services.installation import Installation, migrations_of
 from services.messages import opened
 from services.notifications.handover import Connection, ServerAway
-from services.notifications.notices import waiting_mail
+from services.notifications.notices.courier import waiting_mail
 from services.partners.people import unreached_count
 
 #: Older than this many seconds, an unpublished event is a fault and no longer a queue.

@@ -13,16 +13,22 @@ from chassis.inbox import Forget, copy, reaction
 from chassis.sealed import unseal
 from contracts.envelope import Event
 from contracts.grants import (
+    ApplicationDecided,
     ApplicationLinkRequested,
     ApplicationRefused,
     ApplicationReminded,
     ApplicationReturned,
     ApplicationSubmitted,
     ApplicationWithdrawn,
+    AwardAccepted,
+    AwardPaid,
+    AwardReturned,
     ContributionReceived,
     ContributionRefunded,
+    PanelInvited,
     RegistrationAsked,
     RegistrationsCounted,
+    ReportDue,
 )
 from contracts.partners import (
     AgreementOffered,
@@ -48,8 +54,8 @@ from contracts.partners import (
     TokenIssued,
     TokenRevoked,
 )
-from services.notifications import notices
 from services.notifications.held import KEEPER
+from services.notifications.notices import accounts, applicants, awards, panel, partners
 from services.notifications.queries import QUERIES
 from services.notifications.readdressing import follow_merges
 
@@ -115,20 +121,26 @@ SUBSCRIPTIONS = (
     copy(TokenRevoked, remember_tokens),
     reaction(ContributionReceived, count_received),
     reaction(ContributionRefunded, count_received),
-    reaction(PersonInvited, notices.welcome),
-    reaction(SignInRequested, notices.send_keys),
-    reaction(ErasureCompleted, notices.say_forgotten),
+    reaction(PersonInvited, accounts.welcome),
+    reaction(SignInRequested, accounts.send_keys),
+    reaction(ErasureCompleted, accounts.say_forgotten),
     *KEEPER.subscriptions(requested=PersonDataRequested, erasure=ErasureRequested, erased=PersonErased),
-    reaction(ChainHeadsReported, notices.send_heads),
-    reaction(AgreementOffered, notices.offer_agreement),
-    reaction(AgreementReviewDue, notices.remind_of_review),
-    reaction(ReferralMade, notices.send_referral),
-    reaction(ReferralReminded, notices.remind_of_referral),
-    reaction(RegistrationAsked, notices.ask_to_confirm_registration),
-    reaction(ApplicationLinkRequested, notices.send_application_link),
-    reaction(ApplicationReminded, notices.remind_of_draft),
-    reaction(ApplicationSubmitted, notices.acknowledge_application),
-    reaction(ApplicationReturned, notices.ask_for_more),
-    reaction(ApplicationRefused, notices.refuse_application),
-    reaction(ApplicationWithdrawn, notices.confirm_withdrawal),
+    reaction(ChainHeadsReported, accounts.send_heads),
+    reaction(AgreementOffered, partners.offer_agreement),
+    reaction(AgreementReviewDue, partners.remind_of_review),
+    reaction(ReferralMade, partners.send_referral),
+    reaction(ReferralReminded, partners.remind_of_referral),
+    reaction(RegistrationAsked, applicants.ask_to_confirm_registration),
+    reaction(ApplicationLinkRequested, applicants.send_application_link),
+    reaction(ApplicationReminded, applicants.remind_of_draft),
+    reaction(ApplicationSubmitted, applicants.acknowledge_application),
+    reaction(ApplicationReturned, applicants.ask_for_more),
+    reaction(ApplicationRefused, applicants.refuse_application),
+    reaction(ApplicationWithdrawn, applicants.confirm_withdrawal),
+    reaction(PanelInvited, panel.invite_to_panel),
+    reaction(ApplicationDecided, awards.say_decision),
+    reaction(AwardAccepted, awards.confirm_acceptance),
+    reaction(AwardPaid, awards.say_paid),
+    reaction(AwardReturned, awards.say_returned),
+    reaction(ReportDue, awards.ask_for_report),
 )

@@ -14,7 +14,8 @@ from services.notifications import metrics, web
 from services.notifications.handlers import SUBSCRIPTIONS
 from services.notifications.held import TERMS
 from services.notifications.hrefs import MOUNT
-from services.notifications.notices import SEND_NOTICES, Courier
+from services.notifications.notices.courier import Courier
+from services.notifications.notices.writing import SEND_NOTICES
 from services.notifications.sending import SEND_LETTERS, Sender
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -20,6 +20,10 @@ def test_what_concerns_money_or_decisions_weighs() -> None:
         Action.CONFIRM_PLEDGES,
         Action.KEEP_FUNDS,
         Action.JUDGE_APPLICATIONS,
+        Action.KEEP_PANEL,
+        Action.RECORD_DECISIONS,
+        Action.PREPARE_PAYMENTS,
+        Action.MAKE_PAYMENTS,
         Action.ADMINISTER_PEOPLE,
         Action.ANSWER_RIGHTS,
     }

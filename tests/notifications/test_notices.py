@@ -15,15 +15,21 @@ from chassis.retention import scrub_old
 from chassis.sealed import seal
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer, free_port
 from contracts.catalogue import sample
-from contracts.envelope import Event, Fact
+from contracts.envelope import Event, Fact, pounds_sterling
 from contracts.grants import (
+    ApplicationDecided,
     ApplicationLinkRequested,
     ApplicationRefused,
     ApplicationReminded,
     ApplicationReturned,
     ApplicationSubmitted,
     ApplicationWithdrawn,
+    AwardAccepted,
+    AwardPaid,
+    AwardReturned,
+    PanelInvited,
     RegistrationAsked,
+    ReportDue,
 )
 from contracts.notifications import NoticeFailed
 from contracts.partners import (
@@ -36,7 +42,7 @@ from contracts.partners import (
     SignInRequested,
 )
 from services.notifications.held import TERMS
-from services.notifications.notices import Courier
+from services.notifications.notices.courier import Courier
 from tests.conftest import MakeDatabase, announced
 from tests.notifications.conftest import hear, rows, told
 
@@ -188,6 +194,26 @@ async def test_a_registration_whose_address_was_scrubbed_is_no_message(desk: Dat
         (ApplicationReturned, {"meets_on": date(2012, 5, 14)}, "Add your <booking>."),
         (ApplicationRefused, {}, "You may apply again in another round."),
         (ApplicationWithdrawn, {}, "Nobody will decide on it."),
+        (ApplicationDecided, {}, "offered £145. Add your <booking>."),
+        (ApplicationDecided, {"asked": pounds_sterling(20_000)}, "You asked for £200."),
+        (ApplicationDecided, {"number": 2}, "This takes the place of what we wrote to you before."),
+        (
+            ApplicationDecided,
+            {"decision": "decline", "awarded": None, "answer_by": None},
+            "You may apply again in another round.",
+        ),
+        (
+            ApplicationDecided,
+            {"decision": "defer", "awarded": None, "answer_by": None},
+            "It has not decided yet",
+        ),
+        (AwardAccepted, {}, "You have said yes to £145."),
+        (AwardPaid, {}, "on 28 May 2012 we paid £145 to the body that holds your exam."),
+        (AwardPaid, {"paid_to": "person"}, "to your bank account."),
+        (AwardReturned, {}, "the bank sent it back."),
+        (AwardReturned, {"why": "something new"}, "It will not be paid."),
+        (ReportDue, {}, "Please tell us by 20 July 2012"),
+        (ReportDue, {"asked_before": 2}, "our third letter about it, and the last."),
     ],
 )
 async def test_somebody_who_applies_is_written_to(
@@ -215,14 +241,44 @@ async def test_somebody_who_applies_is_written_to(
     assert "<booking>" not in page.get_content()
     for part in (expected, "Dear Thị <Marker>,", "Doctors’ exams", "Ring Rosa on 020 7946 0001."):
         assert part in words
-    if fact not in (ApplicationRefused, ApplicationWithdrawn):
+    declined = said.get("decision") == "decline"
+    if fact not in (ApplicationRefused, ApplicationWithdrawn) and not declined:
         assert link in plain.get_content().splitlines()
         assert f'<a href="{link}">' in page.get_content()
-    if fact is ApplicationRefused:
+    if fact is ApplicationRefused or declined:
         assert "Add your <booking>." in words
         assert desk.context.house.complaints in words
     [row] = await notices(desk)
     assert (row["kind"], row["email"], row["body"]) == ("application", None, None)
+
+
+@pytest.mark.parametrize(("reserve", "expected"), [(False, "to sit on the panel"), (True, "to be a reserve")])
+async def test_somebody_is_asked_to_sit_on_a_panel(
+    desk: Database, mail: RecordingMailServer, reserve: bool, expected: str
+) -> None:
+    letter = {
+        "name": "Dr <Marker>",
+        "email": EMAIL,
+        "round": "Doctors’ exams",
+        "link": "https://forum.example/grants/desk",
+        "help_name": "Rosa",
+        "help_telephone": "020 7946 0001",
+    }
+    sealed = seal(desk.context.keys, PanelInvited, "letter", letter)
+    said = {**sample(PanelInvited).data, "reserve": reserve, "letter": sealed}
+    forgotten = said | {"letter": None}
+    await hear(desk, told(PanelInvited, uuid4(), **said), told(PanelInvited, uuid4(), **forgotten))
+    await Courier(desk).turn()
+    (message,) = mail.to(EMAIL)
+    plain = message.parsed.get_body(("plain",))
+    assert plain is not None
+    words = " ".join(plain.get_content().split())
+    ringing = "Ring Rosa on 020 7946 0001."
+    for part in (expected, "Dear Dr <Marker>,", "Doctors’ exams", "14 May 2012", ringing):
+        assert part in words
+    assert letter["link"] in plain.get_content().splitlines()
+    assert "14 May 2012" in message.parsed["Subject"]
+    assert "Doctors" not in message.parsed["Subject"], "a locked telephone shows subjects"
 
 
 async def test_a_referral_by_hand_is_no_message(desk: Database) -> None:
