@@ -40,6 +40,7 @@ from chassis.web.files import (
     Kind,
     Upload,
     give_file,
+    give_made,
     read_upload,
     saved_as,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "fault_of",
     "give",
     "give_file",
+    "give_made",
     "give_table",
     "has_proved",
     "live",

@@ -62,6 +62,9 @@ async def gather(tx: Transaction, application_id: UUID) -> Dossier:
             ),
             "decisions": [dict(each) for each in decisions],
             "award": _award(row),
+            "payments": [
+                dict(each) async for each in DOSSIERS.payments_told(tx, application_id=application_id)
+            ],
             "ledger": [dict(each) async for each in DOSSIERS.money_told(tx, application_id=application_id)],
         }
     )
@@ -131,8 +134,10 @@ def people_in(dossier: Dossier) -> set[UUID]:
     alone = [dossier["application"]["case"]["handed_by"]]
     alone += [each[name] for each in dossier["conflicts"] for name in ("person_id", "settled_by")]
     alone += [each["person_id"] for part in ("scores", "ledger") for each in dossier[part]]
+    alone += [each[name] for each in dossier["payments"] for name in ("prepared_by", "settled_by")]
     for each in dossier["decisions"]:
         alone += [each["decided_by"], *each["present"], *each["stepped_out"], *each["acquainted"]]
+        alone += each["basis"].get("not_waited_for", [])
     return {UUID(id) for id in alone if id is not None}
 
 

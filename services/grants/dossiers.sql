@@ -41,6 +41,11 @@ WHERE application_id = :application_id ORDER BY number;
 SELECT number, kind, amount_pence, cause_id, happened_on, recorded_at, person_id FROM ledger
 WHERE award_id = :application_id ORDER BY number;
 
+-- name: payments_told
+-- Every payment of an award, with who prepared and who made it. Not whom it went to by name.
+SELECT id, number, amount_pence, returned_pence, payee, state, prepared_by, prepared_at, settled_by, settled_at, paid_on
+FROM payments WHERE application_id = :application_id ORDER BY number;
+
 -- name: digests_noted
 -- When which dossiers of an application were made, the newest first.
 SELECT at, person_id, after ->> 'sha256' AS digest FROM audit

@@ -26,3 +26,50 @@ LEFT JOIN LATERAL (
     SELECT max(ledger.recorded_at) AS recorded_at FROM ledger WHERE ledger.award_id = awards.application_id
 ) AS entered ON true
 WHERE rounds.state = 'published';
+
+-- name: money_of_period^
+-- What came into a fund and left it from one day to another, and what was at the bank at the end.
+SELECT coalesce(sum(amount_pence) FILTER (WHERE kind = 'received' AND happened_on >= :first), 0)::bigint AS received_pence,
+       coalesce(sum(amount_pence) FILTER (WHERE kind = 'refunded' AND happened_on >= :first), 0)::bigint AS refunded_pence,
+       coalesce(sum(amount_pence) FILTER (WHERE kind = 'paid' AND happened_on >= :first), 0)::bigint AS paid_pence,
+       coalesce(sum(amount_pence) FILTER (WHERE kind = 'returned' AND happened_on >= :first), 0)::bigint AS returned_pence,
+       coalesce(sum(CASE kind WHEN 'received' THEN amount_pence WHEN 'returned' THEN amount_pence
+                              WHEN 'refunded' THEN -amount_pence WHEN 'paid' THEN -amount_pence END), 0)::bigint
+           AS left_pence
+FROM ledger WHERE fund_id = :fund_id AND happened_on <= :last;
+
+-- name: awarded_of_period^
+-- What was awarded from a fund between two moments, as far as it is published, and what of that is not paid yet.
+SELECT coalesce(sum(awards.amount_pence), 0)::bigint AS awarded_pence,
+       coalesce(sum(commitments.committed_pence - commitments.released_pence - commitments.paid_pence), 0)::bigint
+           AS open_pence
+FROM awards LEFT JOIN commitments ON commitments.award_id = awards.application_id
+WHERE awards.fund_id = :fund_id AND offered_at >= :since AND offered_at < :until;
+
+-- name: applications_of_period
+-- How many applications for money of a fund were sent between two moments, by profession, exam and what became of them.
+SELECT coalesce(profession, '') AS profession, coalesce(purpose, '') AS purpose,
+       CASE WHEN awards.application_id IS NOT NULL THEN 'awarded'
+            WHEN applications.state IN ('declined', 'ineligible') THEN 'declined'
+            ELSE 'open' END AS fate,
+       count(*) AS count
+FROM applications
+JOIN rounds ON rounds.id = applications.round_id
+LEFT JOIN awards ON awards.application_id = applications.id
+WHERE rounds.fund_id = :fund_id AND applications.state <> 'draft'
+    AND submitted_at >= :since AND submitted_at < :until
+GROUP BY 1, 2, 3;
+
+-- name: outcomes_of_period^
+-- How the exams went that were paid for from a fund, as it was said between two moments.
+SELECT count(*) FILTER (WHERE result = 'passed') AS passed, count(*) FILTER (WHERE result = 'not_passed') AS not_passed,
+       count(*) FILTER (WHERE result = 'not_sat') AS not_sat, count(*) FILTER (WHERE in_post) AS in_post
+FROM outcomes JOIN awards USING (application_id)
+WHERE awards.fund_id = :fund_id AND said_at >= :since AND said_at < :until;
+
+-- name: conflicts_of_period$
+-- How many conflicts of interest were settled between two moments in the rounds of a fund.
+SELECT count(*) FROM conflicts
+JOIN applications ON applications.id = conflicts.application_id
+JOIN rounds ON rounds.id = applications.round_id
+WHERE rounds.fund_id = :fund_id AND settled_at >= :since AND settled_at < :until;

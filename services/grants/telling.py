@@ -55,3 +55,13 @@ def _seen(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_seen(each) for each in value]
     return {name: _seen(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def lines_of(told: Told) -> list[tuple[str, ...]]:
+    """All of it as the lines of a table: the part, the line, what it says, and its words."""
+    lines: list[tuple[str, ...]] = []
+    for part in told.parts:
+        lines += [(part.title, "", label, words) for label, words in (*part.facts, *part.texts)]
+        for name, *words in part.rows:
+            lines += [(part.title, name, *each) for each in zip(part.head[1:], words, strict=True)]
+    return lines

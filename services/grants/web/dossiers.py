@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from chassis.audit import acting
 from chassis.clock import LOCAL
 from chassis.house import House
-from chassis.web import FILE_POLICY, JSON, PDF, Kind, day, fault, pounds, read_id, saved_as, site_of, when
+from chassis.web import JSON, PDF, day, fault, give_made, pounds, read_id, site_of, when
 from chassis.web.access import actor_of
 from services.grants.colleagues import called
 from services.grants.dossiers import (
@@ -88,7 +89,7 @@ async def as_json(request: Request) -> Response:
     dossier, names = await _made(request)
     file = enclose(dossier, names)
     written = json.dumps(file, ensure_ascii=False, sort_keys=True, indent=1)
-    return _file(dossier, JSON, written.encode("utf-8", "replace"))
+    return give_made(_name(dossier), JSON, written.encode("utf-8", "replace"))
 
 
 async def as_pdf(request: Request) -> Response:
@@ -97,7 +98,9 @@ async def as_pdf(request: Request) -> Response:
     context = site_of(request).context
     told = tell(dossier, names, context.house)
     today = context.clock.now().astimezone(LOCAL).date()
-    return _file(dossier, PDF, await asyncio.to_thread(print_told, told, context.house.name, today))
+    return give_made(
+        _name(dossier), PDF, await asyncio.to_thread(print_told, told, context.house.name, today)
+    )
 
 
 async def _made(request: Request) -> tuple[Dossier, dict[str, str]]:
@@ -111,11 +114,8 @@ async def _made(request: Request) -> tuple[Dossier, dict[str, str]]:
     return dossier, names
 
 
-def _file(dossier: Dossier, kind: Kind, content: bytes) -> Response:
-    name = f"dossier-{dossier['application']['reference']}{kind.ending}"
-    disposition = f"{'inline' if kind is PDF else 'attachment'}; {saved_as(name)}"
-    headers = {"content-disposition": disposition, "content-security-policy": FILE_POLICY}
-    return Response(content, media_type=kind.media_type, headers=headers)
+def _name(dossier: Dossier) -> str:
+    return f"dossier-{dossier['application']['reference']}"
 
 
 # In words
@@ -135,6 +135,7 @@ def tell(dossier: Dossier, names: Mapping[str, str], house: House) -> Told:
             _told_scores(dossier["scores"], criteria, who),
             *[_told_decision(each, who) for each in dossier["decisions"]],
             _told_money(dossier["award"], dossier["ledger"], who),
+            _told_payments(dossier["payments"], who),
         ],
         foot=f"SHA-256: {digest_of_dossier(dossier)}",
     )
@@ -254,7 +255,7 @@ def _told_decision(said: Mapping[str, Any], who: _Named) -> Part:
         ("There for it", who.all(said["present"])),
         ("Had stepped out", who.all(said["stepped_out"])),
         ("Knew the applicant, and stayed", who.all(said["acquainted"])),
-        *(_basis(said["basis"])),
+        *_basis(said["basis"], who),
     ]
     title = "Decision" if said["number"] == 1 else f"Decision {said['number']}, in place of the one before"
     return Part(
@@ -264,14 +265,16 @@ def _told_decision(said: Mapping[str, Any], who: _Named) -> Part:
     )
 
 
-def _basis(basis: Any, name: str = "") -> list[tuple[str, str]]:
-    """The figures that a decision rests on, as they were written down."""
-    if isinstance(basis, Mapping):
-        return [
-            fact for key, each in basis.items() for fact in _basis(each, f"{name} {key}".replace("_", " "))
-        ]
-    words = ", ".join(map(str, basis)) if isinstance(basis, list) else str(basis)
-    return [(name.strip().capitalize() or "Rests on", words)] if words else []
+def _basis(basis: Mapping[str, Any], who: _Named) -> list[tuple[str, str]]:
+    """The figures that a decision rests on, as far as words are needed: the file has all of them."""
+    facts = []
+    if basis.get("mean"):
+        facts.append(("Mean by weight", f"{float(Fraction(basis['mean'])):.2f} of 5"))
+    if quorum := basis.get("quorum"):
+        facts.append(("Counted for it", f"{quorum['counted']}, where {quorum['least']} are needed"))
+    if basis.get("not_waited_for"):
+        facts.append(("Not waited for", who.all(basis["not_waited_for"])))
+    return facts
 
 
 def _told_money(award: Mapping[str, Any] | None, ledger: Sequence[Mapping[str, Any]], who: _Named) -> Part:
@@ -298,4 +301,25 @@ def _told_money(award: Mapping[str, Any] | None, ledger: Sequence[Mapping[str, A
         ],
         numbers_from=3,
         note="" if ledger else "No money was moved.",
+    )
+
+
+def _told_payments(payments: Sequence[Mapping[str, Any]], who: _Named) -> Part:
+    return Part(
+        title="Payments: one prepares, another pays",
+        head=("To", "Prepared", "Paid or settled", "Amount"),
+        rows=[
+            (
+                {"person": "The person", "exam_body": "The exam body"}[each["payee"]],
+                f"{who(each['prepared_by'])}, {_on(each['prepared_at'])}",
+                f"{each['state'].replace('_', ' ').capitalize()}: {who(each['settled_by'])},"
+                f" {_on(each['paid_on'] or each['settled_at'])}"
+                if each["settled_at"]
+                else "Not yet",
+                pounds(each["amount_pence"]),
+            )
+            for each in payments
+        ],
+        numbers_from=3,
+        note="" if payments else "None was prepared.",
     )

@@ -14,6 +14,11 @@ def fund_href(id: UUID) -> str:
     return f"{FUNDS}/{id}"
 
 
+def report_href(fund_id: UUID) -> str:
+    """What a funder is told of a fund."""
+    return f"{fund_href(fund_id)}/report"
+
+
 def pledge_href(id: UUID) -> str:
     """A pledge's page."""
     return f"{MOUNT}/pledges/{id}"
