@@ -73,3 +73,55 @@ SELECT count(*) FROM conflicts
 JOIN applications ON applications.id = conflicts.application_id
 JOIN rounds ON rounds.id = applications.round_id
 WHERE rounds.fund_id = :fund_id AND settled_at >= :since AND settled_at < :until;
+
+-- name: hear_of_letter!
+-- Keep that a letter was sent which asks for money, or that it was answered.
+INSERT INTO letters_heard AS known (letter_id, organisation_id, asked, answered, heard_at)
+VALUES (:letter_id, :organisation_id, :asked, :answered, :now)
+ON CONFLICT (letter_id) DO UPDATE SET asked = known.asked OR excluded.asked,
+    answered = known.answered OR excluded.answered, heard_at = excluded.heard_at;
+
+-- name: hear_of_result!
+-- Keep what came of something, unless something newer is known.
+INSERT INTO results_heard AS known (kind, id, counts, epoch, version, heard_at)
+VALUES (:kind, :id, :counts, :epoch, :version, :now)
+ON CONFLICT (kind, id) DO UPDATE SET counts = excluded.counts, epoch = excluded.epoch, version = excluded.version,
+    heard_at = excluded.heard_at
+WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
+
+-- name: figures_heard^
+-- What was heard of others' work, counted by body, and when something was heard last. A body that was merged into
+-- another counts once with it.
+SELECT (SELECT count(*) FROM organisations WHERE merged_into IS NULL AND (closed_on IS NULL OR closed_on > :today))
+           AS partners,
+       letters.asked, letters.answered, letters.letters_at, results.outcomes_met, results.referrals_closed,
+       results.results_at
+FROM (
+    SELECT count(DISTINCT coalesce(bodies.shown_id, organisation_id)) FILTER (WHERE asked) AS asked,
+           count(DISTINCT coalesce(bodies.shown_id, organisation_id)) FILTER (WHERE asked AND answered) AS answered,
+           max(heard_at) FILTER (WHERE asked) AS letters_at
+    FROM letters_heard LEFT JOIN bodies ON bodies.id = organisation_id
+) AS letters, (
+    SELECT count(*) FILTER (WHERE kind = 'outcome_met' AND counts) AS outcomes_met,
+           count(*) FILTER (WHERE kind = 'referral_closed' AND counts) AS referrals_closed,
+           max(heard_at) AS results_at
+    FROM results_heard
+) AS results;
+
+-- name: figures_kept^
+-- What is counted here. Of applications only those of rounds whose decisions are published: until then nobody learns
+-- from a number that there is one which is kept from them.
+SELECT (SELECT coalesce(sum(amount_pence - written_back_pence), 0)::bigint FROM pledges) AS pledged_pence,
+       (SELECT coalesce(sum(received_pence - refunded_pence), 0)::bigint FROM fund_balances) AS received_pence,
+       count(*) FILTER (WHERE applications.state NOT IN ('draft', 'withdrawn', 'lapsed') OR awards.application_id IS NOT NULL)
+           AS applied,
+       count(awards.application_id) AS awarded,
+       coalesce(sum(awards.amount_pence), 0)::bigint AS awarded_pence,
+       count(*) FILTER (WHERE awards.application_id IS NOT NULL AND paid_pence > returned_pence) AS paid,
+       coalesce(sum(paid_pence - returned_pence) FILTER (WHERE awards.application_id IS NOT NULL), 0)::bigint AS paid_pence,
+       count(*) FILTER (WHERE result = 'passed') AS passed, count(*) FILTER (WHERE in_post) AS in_post
+FROM applications
+JOIN rounds ON rounds.id = applications.round_id AND rounds.state = 'published'
+LEFT JOIN awards ON awards.application_id = applications.id
+LEFT JOIN commitments ON commitments.award_id = applications.id
+LEFT JOIN outcomes ON outcomes.application_id = applications.id;

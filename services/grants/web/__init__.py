@@ -16,6 +16,7 @@ from services.grants.web import (
     contributions,
     criteria,
     dossiers,
+    figures,
     funder_reports,
     funds,
     home,
@@ -165,11 +166,13 @@ def _applications() -> list[Route]:
 
 def _shown() -> list[Route]:
     """What is shown of awards: to everybody, and how each decision came about."""
-    public, look = Action.BE_PUBLIC, Action.READ_APPLICATIONS
+    public, look, read = Action.BE_PUBLIC, Action.READ_APPLICATIONS, Action.READ_EVIDENCE
     return [
         page("/data", published.show, public),
         page("/360giving.json", published.as_json, public),
         page("/360giving.csv", published.as_csv, public),
+        page("/figures", figures.show, read),
+        page("/figures.csv", figures.as_csv, read),
         page("/funds/{id}/report", funder_reports.show, look),
         page("/funds/{id}/report.pdf", funder_reports.as_pdf, look),
         page("/funds/{id}/report.csv", funder_reports.as_csv, look),
