@@ -17,7 +17,7 @@ from uuid import UUID
 
 from chassis.audit import note
 from chassis.database import Transaction
-from chassis.errors import Conflict, NotFound
+from chassis.errors import NotFound
 from services.grants.colleagues import called
 from services.grants.queries import DOSSIERS, ROUNDS
 
@@ -27,7 +27,7 @@ FORMAT = "conduit decision dossier 1"
 Dossier = dict[str, Any]
 
 
-class Undecided(Conflict):
+class Undecided(NotFound):
     """Nothing was decided yet, so that there is nothing to tell; what members gave is not shown before."""
 
     def __init__(self) -> None:

@@ -167,7 +167,7 @@ async def test_before_anything_is_decided_there_is_none(grants: Database, office
     await scores(grants, at.cases[0], at.members[0], dict.fromkeys(at.criteria, 5), comment="Hidden words.")
     for path in ("dossier", "dossier.json", "dossier.pdf"):
         answer = await officer.get(f"/grants/applications/{at.cases[0].application_id}/{path}")
-        assert answer.status_code == 409
+        assert answer.status_code == 404
         assert "Nothing is decided on this application yet." in answer.text
         assert "Hidden words" not in answer.text
         assert (await officer.get(f"/grants/applications/{uuid4()}/{path}")).status_code == 404

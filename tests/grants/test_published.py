@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from chassis.database import Database
+from chassis.web import Gate
 from services.grants import ledger, web
 from services.grants.rounds import RoundState
 from services.grants.web.published import AS_CSV, AS_JSON, HREF
@@ -238,3 +239,24 @@ async def test_names_that_would_break_a_table_stay_in_their_cells(
     table = (await anybody.get(AS_CSV)).text
     assert "\"'=1+1, " in table
     assert "&lt;" not in table
+
+
+async def test_pages_of_other_sites_may_read_it_and_nothing_beside_it(grants: Database) -> None:
+    await a_decided(grants)
+    fetched = {
+        "origin": "https://other.example",
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "cors",
+        "sec-fetch-dest": "empty",
+    }
+    gate = Gate(web.build(grants), grants.context.settings)
+    transport = httpx.ASGITransport(gate, root_path="/grants")
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as browser:
+        for path in (AS_JSON, AS_CSV):
+            answer = await browser.get(path, headers=fetched)
+            assert answer.status_code == 200
+            assert answer.headers["access-control-allow-origin"] == "*"
+        for path in (HREF, f"{AS_JSON}x", "/grants/figures.csv", "/grants/apply/1"):
+            answer = await browser.get(path, headers=fetched)
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers
