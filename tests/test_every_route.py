@@ -229,8 +229,8 @@ async def dealings(tx: Transaction, by: UUID) -> UUID:
 
 
 async def counts(opened: Opened) -> None:
-    """A decided round with awards; registrations, a fund with terms, money and two pledges, one for no fund; a
-    draft and a round, in which somebody has applied and somebody has begun to.
+    """A decided round with awards. Registrations, a fund with terms, money and two pledges, one for no fund.
+    A draft, and a round in which somebody has applied and somebody has begun to.
     """
     database = opened.database
     await import_registrations(database, EXAMPLES / "registrations.csv")

@@ -182,14 +182,12 @@ def _told_application(said: Mapping[str, Any], house: House) -> Part:
             ("Day of the exam", _on(said["exam_on"]) if said["exam_on"] else "Not booked"),
             ("Sent", _on(said["submitted_at"])),
             ("Where it stands", STAGES[State(said["state"])].staff),
-            ("Must be there to decide", ", ".join(needs) or "Nobody in particular"),
         ],
         texts=[
-            (f"What the panel read, as case {case['label']}", case["words"] or "No longer kept"),
+            ("Must be there to decide", ", ".join(needs).capitalize() or "Nobody in particular"),
+            (f"What the panel read, as case {case['label'] or '—'}", case["words"] or "No longer kept"),
             ("What the papers show", case["papers"] or "No longer kept"),
-        ]
-        if case["label"]
-        else [],
+        ],
     )
 
 
