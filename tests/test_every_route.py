@@ -51,6 +51,7 @@ from tests.grants.panelling import a_case, a_conflict, a_member, sits
 from tests.grants.registering import asks as asks_to_register
 from tests.grants.registering import registers
 from tests.grants.test_handlers import a_pledge, receive
+from tests.grants.test_published import a_decided
 from tests.notifications.conftest import AREAS, drafted, fill, released
 from tests.partners.browsing import EMAIL, asks, key_in, mailed, path_of, sets_up, signs_in
 from tests.test_permission import MOUNTS
@@ -64,6 +65,7 @@ LOOKS = {"/rights/new/find"}
 #: Where it is written down that somebody looked.
 NOTED = {"/rights/{id}/archive", "/rights/{id}/files/{service}/{number}"}
 NOTED |= {"/exports/organisations.csv", "/exports/contacts.csv", "/exports/register.xlsx"}
+NOTED |= {"/applications/{id}/dossier.json", "/applications/{id}/dossier.pdf"}
 NOTED |= {"/organisations/{id}/contacts.vcf", "/contacts/{id}/card.vcf"}
 #: Where somebody is paid.
 NOTED |= {"/payments.csv", "/payments/{id}/make"}
@@ -233,12 +235,14 @@ async def dealings(tx: Transaction, by: UUID) -> UUID:
 
 async def counts(opened: Opened) -> None:
     """Registrations, a fund with terms, money and two pledges, one for no fund; a draft and a round, in which
-    somebody has applied and somebody has begun to; a panel with two cases, one kept from whoever looks.
+    somebody has applied and somebody has begun to; a panel with two cases, one kept from whoever looks; a
+    decided round with awards.
     """
     database = opened.database
     await import_registrations(database, EXAMPLES / "registrations.csv")
     await receive(database, a_pledge())
-    fund = await a_fund(database)
+    await a_decided(database)
+    fund = await a_fund(database, "Another exam fund")
     await money_comes(database, fund)
     await a_round(database, fund)
     round = await a_round(database, fund, opened=True)

@@ -190,7 +190,7 @@ def _told(one: Answer, other: Answer) -> str:
 
 
 async def told_by(make: MakeDatabase, plan: Plan, breach: Breach | None = None) -> list[str]:
-    """What the member could tell the worlds apart by; nothing where the case is not kept from them after all."""
+    """By what the member could tell the worlds apart; nothing where the case is not kept from them."""
     real = await begin(make, plan.cases)
     other = await begin(make, plan.cases, without=plan.kept)
     worlds = (real, other)

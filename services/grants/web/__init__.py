@@ -20,12 +20,16 @@ from services.grants.web import (
     contributions,
     criteria,
     desk,
+    dossiers,
+    figures,
+    funder_reports,
     funds,
     home,
     ledger,
     panel,
     payments,
     price,
+    published,
     register,
     registrations,
     reviews,
@@ -45,9 +49,9 @@ def build(database: Database) -> ASGIApp:
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
         *(_registrations(), _applying(), _applications(), _panel(), _desk()),
-        *(_awards(), _payments()),
+        *(_awards(), _payments(), _shown()),
     )
-    public = ("/apply/", "/applying/")
+    public = ("/apply/", "/applying/", "/data", "/360giving.")
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
 
 
@@ -239,4 +243,22 @@ def _payments() -> list[Route]:
         page("/payments/{id}/make", payments.show_making, make),
         page("/payments/{id}/make", payments.make, make, methods=_POST),
         page("/payments/{id}/send-back", payments.send_back, make, methods=_POST),
+    ]
+
+
+def _shown() -> list[Route]:
+    """What is shown of awards: to everybody, and how each decision came about."""
+    public, look, read = Action.BE_PUBLIC, Action.READ_APPLICATIONS, Action.READ_EVIDENCE
+    return [
+        page("/data", published.show, public),
+        page("/360giving.json", published.as_json, public),
+        page("/360giving.csv", published.as_csv, public),
+        page("/figures", figures.show, read),
+        page("/figures.csv", figures.as_csv, read),
+        page("/funds/{id}/report", funder_reports.show, look),
+        page("/funds/{id}/report.pdf", funder_reports.as_pdf, look),
+        page("/funds/{id}/report.csv", funder_reports.as_csv, look),
+        page("/applications/{id}/dossier", dossiers.show, look),
+        page("/applications/{id}/dossier.json", dossiers.as_json, look),
+        page("/applications/{id}/dossier.pdf", dossiers.as_pdf, look),
     ]

@@ -45,6 +45,7 @@ from services.grants.web.hrefs import (
     apply_href,
     case_href,
     closeness_href,
+    dossier_href,
     round_href,
 )
 from services.grants.web.looks import LOOKS
@@ -66,6 +67,8 @@ GROUPS: Mapping[str, tuple[str, frozenset[State]]] = {
     "refused": ("Refused, withdrawn or lapsed", frozenset({_S.INELIGIBLE, _S.WITHDRAWN, _S.LAPSED})),
 }
 _SENT = frozenset(State) - {State.DRAFT}
+#: How the panel has decided is no secret any more.
+_DECIDED = GROUPS["decided"][1] | {_S.DEFERRED}
 
 #: How each finding looks.
 _FOUND: Mapping[Outcome, tuple[str, str]] = {
@@ -234,6 +237,7 @@ async def _page(
         values=values,
         faults=faults,
         href=application_href(id),
+        dossier_href=dossier_href(id) if state in _DECIDED else None,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )

@@ -17,6 +17,11 @@ def fund_href(id: UUID) -> str:
     return f"{FUNDS}/{id}"
 
 
+def report_href(fund_id: UUID) -> str:
+    """What a funder is told of a fund."""
+    return f"{fund_href(fund_id)}/report"
+
+
 def pledge_href(id: UUID) -> str:
     """A pledge's page."""
     return f"{MOUNT}/pledges/{id}"
@@ -105,3 +110,8 @@ def payment_href(id: UUID) -> str:
 def attend_href(id: UUID) -> str:
     """A meeting, for a member."""
     return f"{MOUNT}/attend/{id}"
+
+
+def dossier_href(application_id: UUID) -> str:
+    """How the decision on an application came about."""
+    return f"{application_href(application_id)}/dossier"
