@@ -62,23 +62,25 @@ def by_mean(candidates: Iterable[Candidate], pot_pence: int, most_pence: int) ->
         pot_pence: what is free.
         most_pence: the most that one award may be.
     """
-    left, next_ones = pot_pence, list[Proposed]()
+    left, waiting = pot_pence, list[Proposed]()
     cases: list[Proposed] = []
     for group in _groups(candidates, most_pence):
         needs = sum(each.full_pence for each in group)
-        if not next_ones and needs <= left and group[0].place is not None:
+        ranked = group[0].place is not None
+        if ranked and not waiting and needs <= left:
             left -= needs
-            group = [_given(each, each.full_pence) for each in group]
-        elif not next_ones and group[0].place is not None:
-            next_ones = group
+            cases += [_given(each, each.full_pence) for each in group]
+            continue
+        if ranked and not waiting:
+            waiting = group
         cases += group
-    return Allocation(cases=cases, left_pence=left, next=next_ones)
+    return Allocation(cases=cases, left_pence=left, next=waiting)
 
 
 def by_total(candidates: Iterable[Candidate], pot_pence: int, most_pence: int) -> Allocation:
-    """Fund so that the means of those funded come to the highest total that fits; of several such, the cheapest.
+    """Fund so that the means of those funded come to the highest total that fits, to the penny.
 
-    Exact, to the penny.
+    Of several such ways, the one that costs least.
     """
     cases = [each for group in _groups(candidates, most_pence) for each in group]
     chosen = _best([each for each in cases if each.case.mean], pot_pence)
@@ -156,9 +158,13 @@ def _best(proposed: Sequence[Proposed], pot_pence: int) -> set[UUID]:
     for number, (cost, worth, id) in enumerate(things):
         added = [_Way(way.cost + cost, way.worth + worth, id, way) for way in ways if way.cost + cost <= room]
         ways = _undominated([*ways, *added])
-        certain = max(way.worth + _greedily(things[number + 1 :], room - way.cost) for way in ways[-1:])
-        ways = [way for way in ways if way.worth + _at_most(things, costs, worths, number + 1, room - way.cost)
-                >= certain]  # fmt: skip
+        rest, after = things[number + 1 :], number + 1
+        certain = ways[-1].worth + _greedily(rest, room - ways[-1].cost)
+        ways = [
+            way
+            for way in ways
+            if way.worth + _at_most(things, costs, worths, after, room - way.cost) >= certain
+        ]
     return max(ways, key=lambda way: (way.worth, -way.cost)).ids()
 
 

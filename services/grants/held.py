@@ -12,13 +12,13 @@ from chassis.files import file_content
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from chassis.scrub import scrub_about
-from contracts.grants import ApplicationWithdrawn, ErasureAnswered, PersonDataGathered, PersonScrubbed
+from contracts.grants import ErasureAnswered, PersonDataGathered, PersonScrubbed
 from services.grants import applying, registrations
 from services.grants.applicants import Applicant, applications_by
 from services.grants.counting import recount
 from services.grants.domain import person_digest
 from services.grants.queries import APPLICATIONS, QUERIES, REGISTRATIONS
-from services.grants.states import ENDED, State
+from services.grants.states import ENDED
 
 #: What stays when somebody was forgotten who had applied.
 KEPT = (
@@ -90,8 +90,7 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
 async def _withdraw(tx: Transaction, row: Any) -> None:
     """Nobody decides on it any more."""
     if row["submitted_at"] is not None and row["state"] not in ENDED:
-        await applying.move(tx, row, State.WITHDRAWN)
-        await applying.tell(tx, ApplicationWithdrawn, row["id"])
+        await applying.take_back(tx, row)
 
 
 def _persons(tx: Transaction, subject: Subject) -> list[bytes]:
