@@ -26,6 +26,7 @@ from chassis.files import keep_file
 from chassis.web import Gate
 from contracts.access import ACCOUNT, OPEN_DATA, RENEW, RULES, Action, Role
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.grants import meetings
 from services.grants.applying import token_of as token_of_application
 from services.grants.contributions import Pledge, enter_pledge
 from services.grants.funds import keep_terms
@@ -45,6 +46,7 @@ from tests.conftest import EXAMPLES, MakeDatabase
 from tests.crawling import contents
 from tests.grants.applying import an_application
 from tests.grants.filling import a_fund, a_round, money_comes
+from tests.grants.panelling import a_case, closes, sits
 from tests.grants.registering import asks as asks_to_register
 from tests.grants.registering import registers
 from tests.grants.test_handlers import a_pledge, receive
@@ -240,6 +242,7 @@ async def counts(opened: Opened) -> None:
     await an_application(database, round, papers=2)
     draft = await an_application(database, round, sent=False)
     token = token_of_application(database.context, draft, 1)
+    await a_meeting_that_decides(database, fund)
     steps = ["you", "work", "exam", "evidence", "none"]
     async with database.transaction() as tx:
         pledge = Pledge(organisation_id=UUID(int=7), amount_pence=100, pledged_on=tx.now.date())
@@ -252,6 +255,18 @@ async def counts(opened: Opened) -> None:
         "step": steps,
         "round": [str(round), str(uuid4())],
     }
+
+
+async def a_meeting_that_decides(database: Database, fund: UUID) -> None:
+    """A round that has closed, whose panel meets and has opened a case; everybody sits on it."""
+    round = await a_round(database, fund, opened=True, name="A round that is decided")
+    case = await a_case(database, round, 7)
+    await sits(database, round, EVERYTHING, professions=["doctor"])
+    await closes(database, round)
+    async with acting(database) as tx:
+        meeting = await meetings.begin(tx, round, EVERYTHING.id)
+        await meetings.arrive(tx, meeting, EVERYTHING.id)
+        await meetings.open_item(tx, meeting, case.id)
 
 
 async def a_pdf() -> AsyncIterator[bytes]:

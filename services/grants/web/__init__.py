@@ -13,16 +13,22 @@ from services.grants.web import (
     applications,
     apply,
     applying,
+    attending,
     contributions,
     criteria,
     funds,
     home,
     ledger,
+    meeting,
+    minutes,
     price,
+    publishing,
     register,
     registrations,
     rounds,
+    simulation,
 )
+from services.grants.web.watching import watching
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -37,9 +43,12 @@ def build(database: Database) -> ASGIApp:
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
         *(_registrations(), _applying(), _applications()),
+        *(_meeting(), _attending()),
     )
     public = ("/apply/", "/applying/")
-    return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
+    app = Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
+    app.state.watching = watching(database)
+    return app
 
 
 def _home() -> list[Route]:
@@ -156,4 +165,35 @@ def _applications() -> list[Route]:
         page("/applications/{id}/refuse", applications.refuse, judge, methods=_POST),
         page("/applications/{id}/return", applications.give_back, judge, methods=_POST),
         page("/evidence/{id}", applications.give_evidence, read),
+    ]
+
+
+def _meeting() -> list[Route]:
+    """A meeting of a panel, and publishing what was decided."""
+    keep, decide = Action.KEEP_PANEL, Action.RECORD_DECISIONS
+    return [
+        page("/rounds/{id}/meetings", meeting.begin, decide, methods=_POST),
+        page("/rounds/{id}/publish", publishing.show, keep),
+        page("/rounds/{id}/publish", publishing.publish, decide, methods=_POST),
+        page("/meetings/{id}", meeting.show, keep),
+        page("/meetings/{id}/changes", meeting.follow, keep),
+        page("/meetings/{id}/screen", meeting.show_screen, keep),
+        page("/meetings/{id}/simulation", simulation.simulate, keep),
+        page("/meetings/{id}/minutes.pdf", minutes.give_whole, keep),
+        page("/meetings/{id}/attendance", meeting.attend, keep, methods=_POST),
+        page("/meetings/{id}/open", meeting.open_item, keep, methods=_POST),
+        page("/meetings/{id}/reserve", meeting.call_reserve, keep, methods=_POST),
+        page("/meetings/{id}/decide", meeting.decide, decide, methods=_POST),
+        page("/meetings/{id}/end", meeting.end, decide, methods=_POST),
+    ]
+
+
+def _attending() -> list[Route]:
+    """A meeting as a member sees it."""
+    review = Action.REVIEW_CASES
+    return [
+        page("/attend/{id}", attending.show, review),
+        page("/attend/{id}/changes", attending.follow, review),
+        page("/attend/{id}/here", attending.say_here, review, methods=_POST),
+        page("/attend/{id}/minutes.pdf", minutes.give_own, review),
     ]

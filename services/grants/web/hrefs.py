@@ -42,3 +42,13 @@ def application_href(id: UUID) -> str:
 def apply_href(round_id: UUID) -> str:
     """Where people begin to apply in a round."""
     return f"{MOUNT}/apply/{round_id}"
+
+
+def meeting_href(id: UUID) -> str:
+    """A meeting, for whoever leads it."""
+    return f"{MOUNT}/meetings/{id}"
+
+
+def attend_href(id: UUID) -> str:
+    """A meeting, for a member."""
+    return f"{MOUNT}/attend/{id}"
