@@ -87,13 +87,25 @@ ON CONFLICT DO NOTHING;
 DELETE FROM stand_ins
 WHERE meeting_id = :meeting_id AND application_id = :application_id AND person_id = :person_id;
 
--- name: seats_of
--- Who takes part in a round, and whether they are at the meeting.
+-- name: round_at^
+-- The round of a meeting.
+SELECT rounds.id, fund_id, name, state, opens_on, closes_on, meets_on, most_pence, professions, purposes, eligibility,
+       quorum, needs_peer, needs_funder, help_name, help_telephone
+FROM meetings JOIN rounds ON rounds.id = round_id WHERE meetings.id = :meeting_id;
+
+-- name: criteria_at
+-- By what the cases of a meeting are scored.
+SELECT criteria.id, number, name, weight FROM meetings JOIN criteria USING (round_id)
+WHERE meetings.id = :meeting_id ORDER BY number;
+
+-- name: seats_at
+-- Who takes part in the round of a meeting, and whether they are there.
 SELECT person_id, seat, professions, for_funder, EXISTS (
     SELECT FROM attendance
-    WHERE meeting_id = :meeting_id AND attendance.person_id = panel_members.person_id AND attendance.left_at IS NULL
+    WHERE meeting_id = meetings.id AND attendance.person_id = panel_members.person_id AND attendance.left_at IS NULL
 ) AS here
-FROM panel_members WHERE round_id = :round_id AND takes_part AND left_at IS NULL ORDER BY person_id;
+FROM meetings JOIN panel_members USING (round_id)
+WHERE meetings.id = :meeting_id AND takes_part AND left_at IS NULL ORDER BY person_id;
 
 -- name: items_of
 -- What a meeting looks at; or one of it.
@@ -105,7 +117,7 @@ WHERE meeting_id = :meeting_id AND (:only::uuid IS NULL OR application_id = :onl
 -- name: items_for
 -- What a member may see of what a meeting looks at.
 SELECT application_id, seen.id AS case_id, label, profession, purpose, amount_pence, exam_on, seen.words, papers,
-       NULL AS state, opened_at
+       NULL::text AS state, opened_at
 FROM items JOIN cases_for(:viewer) AS seen USING (application_id)
 WHERE meeting_id = :meeting_id ORDER BY label;
 

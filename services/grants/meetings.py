@@ -94,8 +94,8 @@ async def leave(tx: Transaction, meeting_id: UUID, person_id: UUID) -> None:
 
 
 async def _check_seat(tx: Transaction, row: Any, person_id: UUID) -> None:
-    seats = MEETING.seats_of(tx, meeting_id=row["id"], round_id=row["round_id"])
-    if all([each["person_id"] != person_id async for each in seats]):
+    seats = await rows_of(MEETING.seats_at(tx, meeting_id=row["id"]))
+    if all(each["person_id"] != person_id for each in seats):
         raise NotFound
 
 

@@ -4,7 +4,7 @@ For a member it is made of what they may see, and of nothing else.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
@@ -13,7 +13,8 @@ from uuid import UUID
 
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound
-from services.grants.queries import MEETING, ROUNDS
+from services.grants.colleagues import called
+from services.grants.queries import MEETING
 from services.grants.quorum import Needs, Quorum, Seat, quorum
 from services.grants.rounds import Round
 from services.grants.scoring import Scored, means, weighted_mean
@@ -70,6 +71,8 @@ class Sitting:
     #: Rows.
     criteria: Sequence[Any]
     seats: Sequence[Seat]
+    #: What they are called; nothing for whoever was erased.
+    names: Mapping[UUID, str]
     #: By label.
     items: Sequence[Item]
 
@@ -147,12 +150,13 @@ class Sitting:
 
 
 async def sitting(tx: Transaction, meeting_id: UUID, *, only: UUID | None = None) -> Sitting:
-    """A meeting with all there is; or with one application.
+    """A meeting with all there is; or with one application, and without names.
 
     Raises:
         NotFound: when there is none.
     """
-    return await _read(tx, meeting_id, lambda: MEETING.items_of(tx, meeting_id=meeting_id, only=only))
+    items = MEETING.items_of(tx, meeting_id=meeting_id, only=only)
+    return await _read(tx, meeting_id, items, named=only is None)
 
 
 async def sitting_for(tx: Transaction, meeting_id: UUID, viewer: UUID) -> Sitting:
@@ -161,27 +165,40 @@ async def sitting_for(tx: Transaction, meeting_id: UUID, viewer: UUID) -> Sittin
     Raises:
         NotFound: when there is none, or they do not take part in its round.
     """
-    found = await _read(tx, meeting_id, lambda: MEETING.items_for(tx, meeting_id=meeting_id, viewer=viewer))
+    items = MEETING.items_for(tx, meeting_id=meeting_id, viewer=viewer)
+    found = await _read(tx, meeting_id, items, named=True)
     if not any(seat.person_id == viewer for seat in found.seats):
         raise NotFound
     return found
 
 
-async def _read(tx: Transaction, meeting_id: UUID, items: Callable[[], Any]) -> Sitting:
-    row = await MEETING.meeting_by_id(tx, id=meeting_id)
+async def _read(tx: Transaction, meeting_id: UUID, items: Any, *, named: bool) -> Sitting:
+    row, plan, criteria, seats, rows = await tx.together(
+        MEETING.meeting_by_id(tx, id=meeting_id),
+        MEETING.round_at(tx, meeting_id=meeting_id),
+        rows_of(MEETING.criteria_at(tx, meeting_id=meeting_id)),
+        rows_of(MEETING.seats_at(tx, meeting_id=meeting_id)),
+        rows_of(items),
+    )
     if row is None:
         raise NotFound
-    round_id = row["round_id"]
-    plan = await ROUNDS.round_by_id(tx, id=round_id)
-    criteria = await rows_of(ROUNDS.criteria_of(tx, round_id=round_id))
-    seats = await rows_of(MEETING.seats_of(tx, meeting_id=meeting_id, round_id=round_id))
+    ids = [each["application_id"] for each in rows]
+    names, *belonging = await tx.together(
+        called(tx, [seat["person_id"] for seat in seats] if named else []),
+        rows_of(MEETING.ties_of(tx, ids=ids)),
+        rows_of(MEETING.standing_in(tx, meeting_id=meeting_id, ids=ids)),
+        rows_of(MEETING.reviews_of(tx, ids=ids)),
+        rows_of(MEETING.scores_of(tx, ids=ids)),
+        rows_of(MEETING.decisions_of(tx, ids=ids)),
+    )
     return Sitting(
         **{name: row[name] for name in ("id", "round_id", "begun_at", "ended_at")},
         plan=Round.of(plan),
         state=plan["state"],
         criteria=criteria,
         seats=[_seat(each) for each in seats],
-        items=await _items(tx, meeting_id, await rows_of(items())),
+        names=names,
+        items=_items(rows, *belonging),
     )
 
 
@@ -195,16 +212,11 @@ def _seat(row: Mapping[str, Any]) -> Seat:
     )
 
 
-async def _items(tx: Transaction, meeting_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[Item]:
+def _items(rows: Sequence[Mapping[str, Any]], ties: Sequence[Any], *others: Sequence[Any]) -> list[Item]:
     """What belongs to these, and to nothing else."""
-    ids = [row["application_id"] for row in rows]
-    ties = await rows_of(MEETING.ties_of(tx, ids=ids))
-    standing_in = _by_item(await rows_of(MEETING.standing_in(tx, meeting_id=meeting_id, ids=ids)))
+    standing_in, reviews, scores, decisions = map(_by_item, others)
     removed = _by_item(each for each in ties if each["removed"])
     acquainted = _by_item(each for each in ties if not each["removed"])
-    reviews = _by_item(await rows_of(MEETING.reviews_of(tx, ids=ids)))
-    scores = _by_item(await rows_of(MEETING.scores_of(tx, ids=ids)))
-    decisions = _by_item(await rows_of(MEETING.decisions_of(tx, ids=ids)))
 
     def people(found: Mapping[UUID, Sequence[Any]], id: UUID) -> frozenset[UUID]:
         return frozenset(each["person_id"] for each in found.get(id, ()))
@@ -221,7 +233,8 @@ async def _items(tx: Transaction, meeting_id: UUID, rows: Sequence[Mapping[str, 
             ],
             decisions=decisions.get(id, ()),
         )
-        for id, row in zip(ids, rows, strict=True)
+        for row in rows
+        for id in [row["application_id"]]
     ]
 
 

@@ -85,11 +85,11 @@ async def _fill(settings: Settings, url: str) -> Meeting:
     try:
         lots = random.Random(2012)
         panel = await a_panel(database, CASES)
-        members = [*panel.members[:3]]
-        for number in range(MEMBERS - 3):
-            members.append(
-                await a_member(database, panel.id, f"Marker Member {number}", professions=["doctor"])
-            )
+        others = [
+            await a_member(database, panel.id, f"Marker Member {number}", professions=["doctor"])
+            for number in range(MEMBERS - 3)
+        ]
+        members = [*panel.members[:3], *others]
         for number, member in enumerate(members):
             if number % 5 == 4:
                 await a_conflict(database, lots.choice(panel.cases).application_id, member)
@@ -167,6 +167,8 @@ async def _watch(port: int, keys: Path, meeting: Meeting) -> tuple[list[float], 
 
 async def _quiet(viewers: Sequence[_Viewer]) -> None:
     """Until no screen has changed for a while."""
-    await asyncio.sleep(QUIET)
-    while time.perf_counter() - max(max(each.told_at, each.shown_at) for each in viewers) < QUIET:
-        await asyncio.sleep(0.05)
+    rest = QUIET
+    while rest > 0:
+        await asyncio.sleep(rest)
+        last = max(max(viewer.told_at, viewer.shown_at) for viewer in viewers)
+        rest = last + QUIET - time.perf_counter()

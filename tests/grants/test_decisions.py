@@ -196,7 +196,7 @@ async def test_another_decision_has_the_next_number_and_moves_the_money(grants: 
     at = await a_panel(grants, 1, pence=15_000)
     case, meeting = at.cases[0], await a_meeting(grants, at)
     await decide(grants, meeting, case)
-    less = {"amount_pence": 10_000, "follows": 1, "without_missing": True}
+    less: dict[str, Any] = {"amount_pence": 10_000, "follows": 1, "without_missing": True}
     with pytest.raises(Refused, match="not said why"):
         await decide(grants, meeting, case, Decision(kind=Kind.AWARD, **less))
     await decide(grants, meeting, case, Decision(kind=Kind.AWARD, why_changed="Mistyped.", **less))
@@ -291,7 +291,7 @@ async def a_published(grants: Database, said: Decision, pence: int = 500_000) ->
     return at, later
 
 
-LATER = {"follows": 1, "why_changed": "The panel met again.", "without_missing": True}
+LATER: dict[str, Any] = {"follows": 1, "why_changed": "The panel met again.", "without_missing": True}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -54,7 +55,7 @@ async def signed_in(grants: Database, person: Person) -> AsyncIterator[httpx.Asy
         yield browser
 
 
-async def sends(browser: httpx.AsyncClient, path: str, by: Person = OFFICER, **fields: str) -> httpx.Response:
+async def sends(browser: httpx.AsyncClient, path: str, by: Person = OFFICER, **fields: Any) -> httpx.Response:
     return await browser.post(path, data={"key": form_key(by), **fields})
 
 
@@ -268,7 +269,12 @@ async def test_an_amount_that_is_none_is_a_sentence(
     grants: Database, at: Panelled, officer: httpx.AsyncClient, amount: str
 ) -> None:
     meeting = await a_meeting(grants, at)
-    said = {"case": str(at.cases[0].id), "follows": "0", "kind": "award", "without_missing": "yes"}
+    said: dict[str, Any] = {
+        "case": str(at.cases[0].id),
+        "follows": "0",
+        "kind": "award",
+        "without_missing": "yes",
+    }
     answer = await sends(
         officer, f"/grants/meetings/{meeting}/decide", **said, amount=amount, words="Trần مرحبا O'Brien"
     )
@@ -535,7 +541,7 @@ async def test_roles_other_than_the_officers_lead_nothing(grants: Database, at: 
             assert answer.status_code == 403
     unproved = replace(OFFICER, proved_at=None)
     async with signed_in(grants, unproved) as browser:
-        said = {"case": str(at.cases[0].id), "follows": "0", "kind": "defer"}
+        said: dict[str, Any] = {"case": str(at.cases[0].id), "follows": "0", "kind": "defer"}
         answer = await sends(browser, f"/grants/meetings/{meeting}/decide", unproved, **said)
         assert answer.status_code != 303 or "/prove" in answer.headers["location"]
     await to_state(grants, at.cases[0].application_id, "under_review")

@@ -3,7 +3,7 @@
 It knows only what it is given: what a member may not see is not in it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
@@ -36,16 +36,15 @@ def mean_words(mean: Fraction | None) -> str:
 
 
 class Agenda:
-    """A meeting with the names of those who belong to it."""
+    """A meeting with what is shown of it."""
 
-    def __init__(self, found: Sitting, names: Mapping[UUID, str], house: House) -> None:
+    def __init__(self, found: Sitting, house: House) -> None:
         self.found = found
-        self._names = names
         self._house = house
 
     def name(self, id: UUID) -> str:
         """What somebody is called."""
-        return self._names.get(id, NOBODY)
+        return self.found.names.get(id, NOBODY)
 
     def names(self, ids: Iterable[UUID]) -> list[str]:
         """What several are called, in order."""
@@ -153,9 +152,3 @@ def _score(given: Mapping[tuple[UUID, UUID], int | None], criterion: UUID, perso
     """One score; whoever gave none for a criterion cannot judge it."""
     score = given.get((criterion, person))
     return str(score) if score is not None else "cannot judge"
-
-
-def people_of(found: Sitting) -> set[UUID]:
-    """Everybody whose name a page of a meeting may need."""
-    told: Sequence[UUID] = [id for item in found.items for id in item.comments]
-    return {seat.person_id for seat in found.seats}.union(told)

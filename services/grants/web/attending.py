@@ -11,9 +11,8 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
 from services.grants import meetings
-from services.grants.colleagues import called
 from services.grants.sitting import Item, Sitting, sitting_for
-from services.grants.web.agenda import Agenda, people_of
+from services.grants.web.agenda import Agenda
 from services.grants.web.hrefs import attend_href
 from services.grants.web.watching import follow_meeting
 
@@ -25,7 +24,7 @@ async def show(request: Request) -> Response:
     site, id, viewer = site_of(request), read_id(request), signed_in(request).id
     async with site.database.reading() as tx:
         found = await sitting_for(tx, id, viewer)
-        agenda = Agenda(found, await called(tx, people_of(found)), tx.context.house)
+    agenda = Agenda(found, site.context.house)
     item = found.present
     return site.page(
         request,

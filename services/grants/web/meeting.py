@@ -24,11 +24,10 @@ from chassis.web import (
     site_of,
 )
 from services.grants import decisions, ledger, meetings
-from services.grants.colleagues import called
 from services.grants.decisions import LONGEST_WORDS, Decision, Kind
 from services.grants.queries import MEETING
 from services.grants.sitting import Item, Sitting, sitting
-from services.grants.web.agenda import Agenda, people_of
+from services.grants.web.agenda import Agenda
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import meeting_href, round_href
 from services.grants.web.watching import follow_meeting
@@ -81,11 +80,11 @@ async def _page(
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
         found = await sitting(tx, id)
-        agenda = await named(tx, found)
         pot = await pot_of(tx, found)
         besides = await rows_of(
             MEETING.not_on_agenda(tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST)
         )
+    agenda = Agenda(found, site.context.house)
     item = next((each for each in found.items if str(each.case_id) == case), found.present)
     return site.page(
         request,
@@ -116,11 +115,6 @@ def _all_in(found: Sitting, item: Item) -> bool:
     return bool(item.comments) and (not found.awaited(item) or item.decision is not None)
 
 
-async def named(tx: Transaction, found: Sitting) -> Agenda:
-    """A meeting with the names of those who belong to it."""
-    return Agenda(found, await called(tx, people_of(found)), tx.context.house)
-
-
 async def pot_of(tx: Transaction, found: Sitting) -> dict[str, int]:
     """What is free in the fund, and what this round has taken of it."""
     free = (await ledger.balance(tx, found.plan.fund_id)).free_pence
@@ -138,8 +132,8 @@ async def show_screen(request: Request) -> Response:
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
         found = await sitting(tx, id)
-        agenda = await named(tx, found)
         pot = await pot_of(tx, found)
+    agenda = Agenda(found, site.context.house)
     item = found.present
     lines = [agenda.line(each) for each in found.items if found.decided_here(each)]
     return site.page(

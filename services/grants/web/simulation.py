@@ -18,7 +18,7 @@ from services.grants.decisions import Kind
 from services.grants.sitting import Item, Sitting, sitting
 from services.grants.web.agenda import Agenda, mean_words
 from services.grants.web.hrefs import meeting_href, round_href
-from services.grants.web.meeting import named, pot_of
+from services.grants.web.meeting import pot_of
 
 #: Ways to share out, by their code in the address.
 _WAYS: Mapping[str, Callable[[Sequence[Candidate], int, int], Allocation]] = {
@@ -35,8 +35,8 @@ async def simulate(request: Request) -> Response:
         raise BadRequest("There is no such way to share out.", "Choose one from the page.")
     async with site.database.reading() as tx:
         found = await sitting(tx, id)
-        agenda = await named(tx, found)
         pot = await pot_of(tx, found)
+    agenda = Agenda(found, site.context.house)
     open_items = {item.case_id: item for item in found.items if _waits(item)}
     proposal = _WAYS[way](
         [_candidate(found, item) for item in open_items.values()],
