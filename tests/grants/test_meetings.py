@@ -219,7 +219,7 @@ async def test_the_officer_leads_a_meeting_by_the_pages(
     page = (await officer.get(path)).text
     assert "3.00" in page
     assert "Sound &lt;b&gt;plan&lt;/b&gt;" in page
-    fields = {
+    fields: dict[str, Any] = {
         "case": str(case.id),
         "follows": "0",
         "kind": "award",
@@ -232,7 +232,7 @@ async def test_the_officer_leads_a_meeting_by_the_pages(
         assert answer.headers["location"] == f"{path}?done=decided"
     again = await sends(officer, f"{path}/decide", **fields)
     assert again.status_code == 303, "from the page of before: the same, so nothing happens"
-    other = await sends(officer, f"{path}/decide", **{**fields, "amount": "99"})
+    other = await sends(officer, f"{path}/decide", **(fields | {"amount": "99"}))
     assert other.status_code == 409
     assert "Somebody has recorded a decision on this case meanwhile" in other.text
     page = (await officer.get(path)).text
@@ -288,14 +288,15 @@ async def test_a_form_that_is_no_form(grants: Database, at: Panelled, officer: h
     meeting = await a_meeting(grants, at)
     path = f"/grants/meetings/{meeting}"
     case = str(at.cases[0].id)
-    for fields, status in (
+    forms: list[tuple[dict[str, Any], int]] = [
         ({"case": "x", "follows": "0", "kind": "defer"}, 404),
         ({"case": case, "follows": "x", "kind": "defer"}, 400),
         ({"case": case, "follows": "0", "kind": "maybe"}, 422),
         ({"case": case, "follows": "0", "kind": "decline", "words": "x" * 1_501}, 422),
         ({"case": case, "follows": "0", "kind": "decline", "words": "a\u202eb"}, 422),
         ({"case": str(uuid4()), "follows": "0", "kind": "defer"}, 404),
-    ):
+    ]
+    for fields, status in forms:
         assert (await sends(officer, f"{path}/decide", **fields)).status_code == status, fields
     for where in ("attendance", "open", "reserve"):
         assert (await sends(officer, f"{path}/{where}", case="1", person="1")).status_code == 404
