@@ -51,7 +51,8 @@ class Agenda:
         return sorted(map(self.name, ids), key=str.casefold)
 
     def _of(self, seats: Iterable[Seat]) -> list[dict[str, Any]]:
-        return [{"id": seat.person_id, "name": self.name(seat.person_id)} for seat in seats]
+        found = [{"id": seat.person_id, "name": self.name(seat.person_id)} for seat in seats]
+        return sorted(found, key=lambda one: one["name"].casefold())
 
     def seats(self) -> list[dict[str, Any]]:
         """Who takes part, by name, those who are there first."""
@@ -106,7 +107,8 @@ class Agenda:
             "number": item.number,
             "counted": self._of(quorum.counted),
             "lacking": quorum.lacking,
-            "menders": self._of(quorum.menders),
+            # In order: first who would mend all of it.
+            "menders": [{"id": seat.person_id, "name": self.name(seat.person_id)} for seat in quorum.menders],
             "standing_in": self._of(seat for seat in self.found.seats if seat.person_id in item.standing_in),
             "stepping_out": self._of(self.found.stepping_out(item)),
             "acquainted": self.names({seat.person_id for seat in quorum.counted} & item.acquainted),
@@ -126,25 +128,32 @@ class Agenda:
         }
 
     def scores(self, item: Item) -> dict[str, Any]:
-        """What everybody gave, side by side: a row for each criterion, a column for each member."""
+        """What everybody gave, side by side."""
         judges = [seat.person_id for seat in self.found.judges(item) if seat.person_id in item.comments]
         judges.sort(key=lambda judge: self.name(judge).casefold())
         given = {(each.criterion_id, each.person_id): each.score for each in item.scores}
         of_criteria, total = self.found.means(item), sum(self.found.weights.values())
         return {
-            "judges": [self.name(id) for id in judges],
-            "rows": [
+            "criteria": [
                 {
                     "name": row["name"],
                     "weight": row["weight"],
                     "of": total,
-                    "given": [_score(given, row["id"], id) for id in judges],
                     "mean": mean_words(of_criteria.get(row["id"])),
                 }
                 for row in self.found.criteria
             ],
+            "members": [
+                {
+                    "name": self.name(judge),
+                    "given": [_score(given, row["id"], judge) for row in self.found.criteria],
+                }
+                for judge in judges
+            ],
             "mean": mean_words(self.found.mean(item)),
-            "comments": [(self.name(id), item.comments[id]) for id in judges if item.comments[id]],
+            "comments": [
+                (self.name(judge), item.comments[judge]) for judge in judges if item.comments[judge]
+            ],
         }
 
 
