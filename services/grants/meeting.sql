@@ -273,3 +273,12 @@ WHERE cases.id = :case_id AND round_id = :round_id AND handed_at IS NOT NULL
 -- name: item_of$
 -- The application of a case on the agenda of a meeting.
 SELECT application_id FROM items JOIN cases USING (application_id) WHERE meeting_id = :meeting_id AND cases.id = :case_id;
+
+-- name: seen_by
+-- Which items of a meeting each of these members may see; of those who take part in its round.
+SELECT viewer, ARRAY(
+    SELECT application_id FROM items JOIN cases_for(viewer) AS seen USING (application_id)
+    WHERE meeting_id = meetings.id ORDER BY application_id
+) AS ids
+FROM meetings JOIN panel_members USING (round_id) JOIN unnest(:viewers::uuid[]) AS viewer ON viewer = person_id
+WHERE meetings.id = :meeting_id AND takes_part AND left_at IS NULL;

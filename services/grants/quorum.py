@@ -36,8 +36,9 @@ class Quorum:
     counted: Sequence[Seat]
     #: What is missing, in words, each a part of a sentence.
     lacking: Sequence[str]
-    #: Reserves who are there and would mend some of it; first those who would mend all.
+    #: Reserves who are there: who would mend all of it, and who would mend some.
     menders: Sequence[Seat] = ()
+    helpers: Sequence[Seat] = ()
 
     @property
     def holds(self) -> bool:
@@ -61,15 +62,18 @@ def quorum(
     free = [seat for seat in seats if seat.here and seat.person_id not in removed]
     counted = [seat for seat in free if not seat.reserve or seat.person_id in standing_in]
     lacking = list(_lacking(needs, profession, counted))
-    waiting = [seat for seat in free if seat not in counted]
-    left = [(len(list(_lacking(needs, profession, [*counted, seat]))), seat) for seat in waiting]
-    short = needs.least - len(counted)
-    menders = [
-        seat
-        for missing, seat in sorted(left, key=lambda found: found[0])
-        if lacking and (missing < len(lacking) or short > 0)
-    ]
-    return Quorum(counted=counted, lacking=lacking, menders=menders)
+    left = {
+        seat.person_id: list(_lacking(needs, profession, [*counted, seat]))
+        for seat in free
+        if seat not in counted
+    }
+    waiting = [seat for seat in free if left.get(seat.person_id, lacking) != lacking]
+    return Quorum(
+        counted=counted,
+        lacking=lacking,
+        menders=[seat for seat in waiting if not left[seat.person_id]],
+        helpers=[seat for seat in waiting if left[seat.person_id]],
+    )
 
 
 def _lacking(needs: Needs, profession: str, counted: Sequence[Seat]) -> Iterator[str]:

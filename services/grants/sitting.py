@@ -165,10 +165,24 @@ async def sitting_for(tx: Transaction, meeting_id: UUID, viewer: UUID) -> Sittin
     Raises:
         NotFound: when there is none, or they do not take part in its round.
     """
-    items = MEETING.items_for(tx, meeting_id=meeting_id, viewer=viewer)
-    found = await _read(tx, meeting_id, items, named=True)
-    if not any(seat.person_id == viewer for seat in found.seats):
+    found = await sittings_for(tx, meeting_id, [viewer])
+    if viewer not in found:
         raise NotFound
+    return found[viewer]
+
+
+async def sittings_for(tx: Transaction, meeting_id: UUID, viewers: Sequence[UUID]) -> dict[UUID, Sitting]:
+    """A meeting as each of these members sees it; nothing for those who do not take part in its round.
+
+    For those who may see the very same it is read once.
+    """
+    alike: dict[tuple[UUID, ...], list[UUID]] = defaultdict(list)
+    async for row in MEETING.seen_by(tx, meeting_id=meeting_id, viewers=list(viewers)):
+        alike[tuple(row["ids"])].append(row["viewer"])
+    found: dict[UUID, Sitting] = {}
+    for some in alike.values():
+        items = MEETING.items_for(tx, meeting_id=meeting_id, viewer=some[0])
+        found |= dict.fromkeys(some, await _read(tx, meeting_id, items, named=True))
     return found
 
 

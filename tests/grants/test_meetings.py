@@ -103,11 +103,12 @@ def test_whoever_steps_out_is_missing(gone: Seat, lacking: list[str]) -> None:
     assert list(stepped_out.lacking) == list(not_here.lacking) == lacking
 
 
-def test_the_reserve_who_would_mend_it_comes_first() -> None:
+def test_it_is_said_which_reserve_would_mend_it() -> None:
     reserves = [a_seat(6, reserve=True), a_seat(7, reserve=True), a_seat(9, reserve=True, here=False)]
     seats = [PEER, FUNDER, OTHER, *reserves]
     found = quorum(NEEDS, "doctor", seats, removed={UUID(int=1)}, standing_in=())
-    assert [seat.person_id.int for seat in found.menders] == [7, 6]
+    assert [seat.person_id.int for seat in found.menders] == [7]
+    assert [seat.person_id.int for seat in found.helpers] == [6]
     mended = quorum(NEEDS, "doctor", seats, removed={UUID(int=1)}, standing_in={UUID(int=7)})
     assert (mended.holds, mended.menders) == (True, [])
     kept = quorum(NEEDS, "doctor", seats, removed={UUID(int=1), UUID(int=7)}, standing_in={UUID(int=7)})

@@ -28,7 +28,7 @@ from services.grants.web import (
     rounds,
     simulation,
 )
-from services.grants.web.watching import watching
+from services.grants.web.watching import seeing, watching
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -47,7 +47,7 @@ def build(database: Database) -> ASGIApp:
     )
     public = ("/apply/", "/applying/")
     app = Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
-    app.state.watching = watching(database)
+    app.state.watching, app.state.seeing = watching(database), seeing(database)
     return app
 
 

@@ -107,8 +107,8 @@ class Agenda:
             "number": item.number,
             "counted": self._of(quorum.counted),
             "lacking": quorum.lacking,
-            # In order: first who would mend all of it.
-            "menders": [{"id": seat.person_id, "name": self.name(seat.person_id)} for seat in quorum.menders],
+            "menders": self._of(quorum.menders),
+            "helpers": self._of(quorum.helpers),
             "standing_in": self._of(seat for seat in self.found.seats if seat.person_id in item.standing_in),
             "stepping_out": self._of(self.found.stepping_out(item)),
             "acquainted": self.names({seat.person_id for seat in quorum.counted} & item.acquainted),

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
 from services.grants import meetings
-from services.grants.sitting import Item, Sitting, sitting_for
+from services.grants.sitting import Item, Sitting
 from services.grants.web.agenda import Agenda
 from services.grants.web.hrefs import attend_href
-from services.grants.web.watching import follow_meeting
+from services.grants.web.watching import follow_meeting, sitting_seen
 
 _DONE = {"here": "Noted: you are here.", "gone": "Noted: you have gone."}
 
@@ -22,8 +22,7 @@ _DONE = {"here": "Noted: you are here.", "gone": "Noted: you have gone."}
 async def show(request: Request) -> Response:
     """The meeting."""
     site, id, viewer = site_of(request), read_id(request), signed_in(request).id
-    async with site.database.reading() as tx:
-        found = await sitting_for(tx, id, viewer)
+    found = await sitting_seen(request, viewer)
     agenda = Agenda(found, site.context.house)
     item = found.present
     return site.page(

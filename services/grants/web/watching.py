@@ -9,9 +9,9 @@ from starlette.responses import Response
 from chassis.database import Database
 from chassis.errors import NotFound
 from chassis.gathering import Gathered
-from chassis.web import live, read_id, site_of
+from chassis.web import live, read_id
 from services.grants.queries import MEETING
-from services.grants.sitting import sitting_for
+from services.grants.sitting import Sitting, sittings_for
 
 #: What commits tell that change something at a meeting.
 TOPIC = "meetings"
@@ -42,6 +42,33 @@ def watching(database: Database) -> Gathered[Watched, str]:
     return Gathered(ask)
 
 
+def seeing(database: Database) -> Gathered[tuple[UUID, UUID], Sitting]:
+    """A meeting as a member sees it: read together for all who ask at once, as they do after each change."""
+
+    async def ask(keys: Sequence[tuple[UUID, UUID]]) -> Mapping[tuple[UUID, UUID], Sitting]:
+        found: dict[tuple[UUID, UUID], Sitting] = {}
+        async with database.reading() as tx:
+            for meeting in {meeting for meeting, _ in keys}:
+                members = [viewer for where, viewer in keys if where == meeting]
+                theirs = await sittings_for(tx, meeting, members)
+                found |= {(meeting, viewer): sitting for viewer, sitting in theirs.items()}
+        return found
+
+    return Gathered(ask)
+
+
+async def sitting_seen(request: Request, viewer: UUID) -> Sitting:
+    """The meeting of the address as a member sees it.
+
+    Raises:
+        NotFound: when there is none, or it is none of theirs.
+    """
+    found: Sitting | None = await request.app.state.seeing.get((read_id(request), viewer))
+    if found is None:
+        raise NotFound
+    return found
+
+
 async def follow_meeting(request: Request, viewer: UUID | None) -> Response:
     """The stream of whoever looks at a meeting.
 
@@ -53,8 +80,7 @@ async def follow_meeting(request: Request, viewer: UUID | None) -> Response:
     """
     id, marks = read_id(request), request.app.state.watching
     if viewer is not None:
-        async with site_of(request).database.reading() as tx:
-            await sitting_for(tx, id, viewer)
+        await sitting_seen(request, viewer)
     elif await marks.get((id, None)) is None:
         raise NotFound
 
