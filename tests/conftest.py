@@ -20,6 +20,8 @@ import httpx
 import pytest
 import structlog
 from starlette.types import ASGIApp
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 import chassis
 from chassis import log
@@ -48,6 +50,17 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 MakeDatabase = Callable[[str], Awaitable[Database]]
 
 _numbers = count(1)
+
+
+class TogetherOrByFile(LoadFileScheduling):
+    """Deals out tests to processes: a file goes to one of them, and so do all faults."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/faults" if nodeid.startswith("tests/faults/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherOrByFile:
+    return TogetherOrByFile(config, log)
 
 
 @pytest.fixture(scope="session")
