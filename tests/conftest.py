@@ -7,7 +7,7 @@ milliseconds and leaves nothing behind for the next one.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ from chassis.inbox import Inbox, Subscription
 from chassis.keys import create_keys, read_keys
 from chassis.migrations import migrate
 from chassis.outbox import QUERIES as MESSAGES
-from chassis.testing import PrivatePostgres, PrivateRabbitMQ
+from chassis.testing import PrivatePostgres, PrivateRabbitMQ, memory_folder
 from chassis.transports import Delivery
 from chassis.web.access import session_name
 from contracts.catalogue import FACTS
@@ -52,26 +52,34 @@ MakeDatabase = Callable[[str], Awaitable[Database]]
 _numbers = count(1)
 
 
-class TogetherOrByFile(LoadFileScheduling):
-    """Deals out tests to processes: a file goes to one of them, and so do all faults."""
+#: Folders of what takes longest: begun first, so that all processes of the suite end at about the same time.
+LONGEST = ("tests/faults/", "tests/journeys/")
+
+
+class FaultsTogether(LoadFileScheduling):  # type: ignore[misc]  # it publishes no types
+    """Deals tests out to processes, each with servers of its own: a file goes to one, all faults go to one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/faults" if nodeid.startswith("tests/faults/") else super()._split_scope(nodeid)
+        return LONGEST[0] if nodeid.startswith(LONGEST[0]) else str(super()._split_scope(nodeid))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherOrByFile:
-    return TogetherOrByFile(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FaultsTogether:
+    return FaultsTogether(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in LONGEST])
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PrivatePostgres]:
-    with PrivatePostgres() as server:
+    with PrivatePostgres(memory_folder()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[PrivateRabbitMQ]:
-    with PrivateRabbitMQ() as server:
+    with PrivateRabbitMQ(memory_folder()) as server:
         yield server
 
 
@@ -118,6 +126,21 @@ async def administer(server: PrivatePostgres, *statements: str) -> None:
             await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def clone(server: PrivatePostgres, databases: Mapping[str, str]) -> None:
+    """Make databases, each a copy of the template beside its name."""
+    await administer(
+        server,
+        *(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'
+            for name, template in databases.items()
+        ),
+    )
+
+
+async def drop(server: PrivatePostgres, databases: Iterable[str]) -> None:
+    await administer(server, *(f'DROP DATABASE "{name}" WITH (FORCE)' for name in databases))
 
 
 @pytest.fixture(scope="session")
@@ -176,14 +199,12 @@ def installation(
 ) -> Iterator[Installation]:
     """A whole installation, migrated and with its keys, of which nothing runs but the databases."""
     name = f"whole_{next(_numbers)}"
-    for service in SERVICES:
-        statement = f'CREATE DATABASE "{name}_{service}" TEMPLATE "{templates[service]}"'
-        asyncio.run(administer(postgres, statement))
+    databases = {f"{name}_{service}": templates[service] for service in SERVICES}
+    asyncio.run(clone(postgres, databases))
     url = postgres.database_url(f"{name}_NAME").replace("NAME", "{service}")
     house = EXAMPLES / "house.toml"
     yield Installation(replace(settings, house_file=house, database_url=url))
-    for service in SERVICES:
-        asyncio.run(administer(postgres, f'DROP DATABASE "{name}_{service}" WITH (FORCE)'))
+    asyncio.run(drop(postgres, databases))
 
 
 async def _databases(
@@ -193,7 +214,7 @@ async def _databases(
 
     async def make(service: str) -> Database:
         name = f"test_{service}_{next(_numbers)}"
-        await administer(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template(service)}"')
+        await clone(postgres, {name: template(service)})
         context = Context(
             service=service, settings=settings, house=house, keys=read_keys(settings.keys_folder, service)
         )
@@ -207,7 +228,7 @@ async def _databases(
     yield make
     for database, name in made:
         await database.close()
-        await administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+        await drop(postgres, [name])
 
 
 async def hear(database: Database, sender: str, ago: float = 0) -> datetime:
