@@ -57,7 +57,7 @@ LONGEST = ("tests/faults/", "tests/journeys/")
 
 
 class FaultsTogether(LoadFileScheduling):  # type: ignore[misc]  # it publishes no types
-    """Deals tests out to processes, each with servers of its own: a file goes to one, all faults go to one."""
+    """Deals tests out to processes, each with servers of its own: a file to one, all faults to one."""
 
     def _split_scope(self, nodeid: str) -> str:
         return LONGEST[0] if nodeid.startswith(LONGEST[0]) else str(super()._split_scope(nodeid))
