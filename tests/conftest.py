@@ -7,6 +7,7 @@ milliseconds and leaves nothing behind for the next one.
 import asyncio
 import json
 import logging
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -148,11 +149,19 @@ def house() -> House:
     return read_house(EXAMPLES / "house.toml")
 
 
+@pytest.fixture(scope="session")
+def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the keys of an installation: made once, since each is written down to the disk."""
+    folder = tmp_path_factory.mktemp("made") / "keys"
+    create_keys(folder, SERVICES)
+    create_session_key(folder)
+    return folder
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings of a quick test: short waits, keys of its own."""
-    create_keys(tmp_path / "keys", SERVICES)
-    create_session_key(tmp_path / "keys")
+def settings(tmp_path: Path, made_keys: Path) -> Settings:
+    """Settings of a quick test: short waits, and keys that it may spoil."""
+    shutil.copytree(made_keys, tmp_path / "keys")
     return Settings(home=tmp_path, retry_first=0.05, poll=0.2, database_timeout=5.0, mail_retry=0.05)
 
 
