@@ -43,6 +43,18 @@ ROLES: Mapping[Role, tuple[str, str]] = {
     Role.AUDITOR: ("Auditor", "Reads everything that is not blinded; changes nothing."),
 }
 
+#: The roles that go with no other: what to say to whoever gives them another one, and why it is so.
+ALONE: Mapping[Role, tuple[str, str]] = {
+    Role.PANEL_MEMBER: (
+        "A panel member has no other role.",
+        "Who decides on cases and money must not see on other pages what the panel’s pages keep from them.",
+    ),
+    Role.AUDITOR: (
+        "An auditor has no other role.",
+        "Who checks what others have done must have no part in it.",
+    ),
+}
+
 
 class Action(StrEnum):
     """What a route does, as far as permission is concerned."""
@@ -148,7 +160,7 @@ RULES: Mapping[Action, Rule] = {
     Action.ADMINISTER_PEOPLE: _row(".        .            .          .          .           .      2     ."),
     Action.READ_RIGHTS:       _row("x        .            .          .          .           .      .     x"),
     Action.ANSWER_RIGHTS:     _row("2        .            .          .          .           .      .     ."),
-    Action.READ_EVIDENCE:     _row("x        x            x          x          x           x      .     x"),
+    Action.READ_EVIDENCE:     _row("x        x            x          x          .           x      .     x"),
     Action.READ_SMALL_COUNTS: _row("x        x            x          .          .           .      .     ."),
     Action.READ_PLEDGES:      _row("x        x            x          x          .           .      .     x"),
     Action.READ_FUNDS:        _row("x        .            x          x          .           .      .     x"),

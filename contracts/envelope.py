@@ -66,15 +66,14 @@ class Sealed(fields.Field[str]):
     """A part that one service alone can read: a libsodium sealed box, base64.
 
     ``to`` is the service that holds the key; ``part`` is the schema of what is inside. ``None`` means that
-    the part was scrubbed.
+    the part was scrubbed. One that came later to a fact is neither required nor missed.
     """
 
     default_error_messages = {"invalid": "Not a sealed part."}
 
     def __init__(self, *, to: str, part: type[Schema], **kwargs: Any) -> None:
-        super().__init__(
-            allow_none=True, required=True, metadata={"sealed_to": to, "sealed_part": part.__name__}, **kwargs
-        )
+        metadata = {"sealed_to": to, "sealed_part": part.__name__}
+        super().__init__(**{"required": True, "allow_none": True, "metadata": metadata, **kwargs})
         self.to = to
         self.part = part
         #: Reads and writes what is inside; made once, because making it takes longer than using it.

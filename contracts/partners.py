@@ -98,8 +98,15 @@ class ContactWithdrawn(ContactState):
     SUBSCRIBERS = (NOTIFICATIONS,)
 
 
+class PersonAddress(Schema):
+    """Who a person is and where their mail goes. Travels sealed."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+
+
 class PersonState(Fact):
-    """The whole public state of a person who may sign in: no name and no address.
+    """The whole public state of a person who may sign in, with their name and address sealed to grants.
 
     A session token carries the version that it was made at; one that is older than what is known of the
     person is no longer good. So whatever changes here ends what was signed before.
@@ -113,6 +120,8 @@ class PersonState(Fact):
     #: What they are trusted with, as codes of ``contracts.access.Role``.
     roles = fields.List(fields.String(validate=_CODE), required=True)
     barred = fields.Boolean(required=True)
+    #: For the panel's pages and minutes, and to invite its members. Nothing of somebody who was erased.
+    who = Sealed(to=GRANTS, part=PersonAddress, required=False, load_default=None)
 
 
 class PersonAdmitted(PersonState):
@@ -172,13 +181,6 @@ class TokenRevoked(TokenState):
 
     NAME = "token_revoked"
     SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
-
-
-class PersonAddress(Schema):
-    """Who a person is and where their mail goes. Travels sealed."""
-
-    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
-    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
 
 
 class PersonInvited(Fact):

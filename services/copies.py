@@ -35,6 +35,7 @@ class Copy:
 COPIES = {
     "grants.organisations": Copy(PARTNERS, "organisations"),
     "grants.people": Copy(PARTNERS, "people"),
+    "grants.colleagues": Copy(PARTNERS, "colleagues"),
     "grants.tokens": Copy(PARTNERS, "tokens"),
     "notifications.people": Copy(PARTNERS, "people"),
     "notifications.tokens": Copy(PARTNERS, "tokens"),

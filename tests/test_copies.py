@@ -112,6 +112,7 @@ def one(which: str, table: str) -> str:
 
 
 _TOKEN = f"SELECT '{UNKNOWN}', 1, 1, person_id, 'digest', 'ops', true, expires_at, false FROM tokens"
+_ONE = "WHERE person_id = (SELECT {}(person_id::text)::uuid FROM colleagues)"
 _CONTACT = "(id, organisation_id, role, channel, listed_on, epoch, version)"
 _NOBODY = f"('{UNKNOWN}', '{UNKNOWN}', 'x', 'email', '2012-01-01', 1, 1)"
 
@@ -128,6 +129,11 @@ TAMPERED = {
     "grants.people": [
         ("UPDATE standings SET barred = true", "different in barred"),
         (f"INSERT INTO standings VALUES ('{UNKNOWN}', 1, 1, '{{ops}}', false)", f"{UNKNOWN} not the owner's"),
+    ],
+    "grants.colleagues": [
+        (f"UPDATE colleagues SET sealed = '\\x00' {_ONE.format('min')}", "different in name, email"),
+        (f"DELETE FROM colleagues {_ONE.format('max')}", "missing: version none"),
+        (f"INSERT INTO colleagues VALUES ('{UNKNOWN}', 1, 3)", f"{UNKNOWN} not the owner's: version 3"),
     ],
     "grants.tokens": [
         ("UPDATE tokens SET expires_at = expires_at + interval '9 years'", "different in expires_at")

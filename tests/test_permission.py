@@ -19,6 +19,7 @@ from contracts.access import RENEW, ROLES, RULES, SIGNED_BY, Action, Role, may
 from contracts.envelope import Event, Fact
 from contracts.partners import PersonAdmitted, RolesChanged, TokenIssued
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES, signs_heard_by
+from services.sections import SECTIONS
 from tests.access import EVERYTHING, token
 from tests.conftest import MakeDatabase, client, hear, take
 
@@ -202,13 +203,17 @@ def test_the_table_speaks_of_everything_once() -> None:
 def test_what_a_panel_member_may() -> None:
     """Written out once more, so that a cross in the wrong place of the table is seen."""
     theirs = {action for action in Action if may(action, {Role.PANEL_MEMBER})}
-    assert theirs == {
-        Action.REVIEW_CASES,
-        Action.READ_EVIDENCE,
-        Action.KEEP_ACCOUNT,
-        Action.PROVE,
-        Action.BE_PUBLIC,
-    }
+    assert theirs == {Action.REVIEW_CASES, Action.KEEP_ACCOUNT, Action.PROVE, Action.BE_PUBLIC}
+    assert [section.title for section in SECTIONS if may(Action(section.action), {Role.PANEL_MEMBER})] == [
+        "Panel"
+    ]
+
+
+async def test_a_section_is_offered_to_whoever_may_open_it(built: tuple[Starlette, str]) -> None:
+    opens = {way.path.rstrip("/"): way.action for way in ways(*built) if way.method == "GET"}
+    offered = {section.href: section.action for section in SECTIONS if section.href in opens}
+    assert offered
+    assert offered == {href: opens[href] for href in offered}
 
 
 PANEL_MEMBER = replace(EVERYTHING, roles=frozenset({Role.PANEL_MEMBER}), version=(1, 2))

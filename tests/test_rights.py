@@ -28,6 +28,8 @@ from contracts.grants import ErasureAnswered, PersonScrubbed
 from contracts.partners import ErasureCompleted, PersonDataRequested
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services import play
+from services.copies import lasting
+from services.grants.colleagues import called
 from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
 from services.notifications.campaigns import create_campaign, prepare_letters, send_campaign
@@ -425,6 +427,25 @@ async def test_they_can_no_longer_sign_in_or_be_written_to(world: World, story: 
     await Sender(world[NOTIFICATIONS])._tidy()
     async with world[NOTIFICATIONS].reading() as tx:
         assert await tx.fetchval("SELECT state FROM letters WHERE contact_id = $1", story[NAME]) == "blocked"
+
+
+async def test_grants_knows_their_name_until_they_are_forgotten(world: World, story: dict[str, UUID]) -> None:
+    async def known() -> set[str]:
+        async with world[GRANTS].reading() as tx:
+            ids = [row["person_id"] for row in await tx.fetch("SELECT person_id FROM colleagues")]
+            return set((await called(tx, ids)).values())
+
+    assert await known() == {NAME, "Somebody Else"}
+    id = await ask(world, story["account"])
+    async with world[PARTNERS].reading() as tx:
+        paths = [file["path"] for file in await rights.files_of(tx, id) if file["service"] == GRANTS]
+        assert "colleague-1.json" in paths
+    await bar(world, story["account"])
+    await world.carry()
+    assert await known() == {NAME, "Somebody Else"}, "minutes say who was there"
+    await ask(world, story["account"], kind="erasure")
+    assert await known() == {"Somebody Else"}
+    assert await lasting("grants.colleagues", world[PARTNERS], world[GRANTS]) == []
 
 
 async def test_no_list_brings_them_back(world: World, story: dict[str, UUID]) -> None:

@@ -6,7 +6,7 @@ one award happens one after the other.
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
@@ -19,7 +19,7 @@ from chassis.errors import Conflict, NotFound, Refused
 from chassis.files import drop_files, keep_file
 from chassis.web import day, pounds
 from contracts.envelope import pounds_sterling
-from contracts.grants import ApplicationWithdrawn, AwardAccepted, AwardReturned
+from contracts.grants import ApplicationWithdrawn, AwardAccepted, AwardReminded, AwardReturned
 from services.grants import applying, ledger
 from services.grants.applying import by_token, move, tell, today_of
 from services.grants.bank_details import BankDetails
@@ -28,6 +28,8 @@ from services.grants.states import Mover, State, check_move
 
 #: Papers of one kind for one award.
 MOST_PAPERS = 5
+#: How long before the last day whoever has not answered is told.
+REMIND_BEFORE = timedelta(days=7)
 #: Awards that one turn of the clock sees to.
 AT_A_TIME = 200
 
@@ -235,7 +237,7 @@ async def withdraw(tx: Transaction, token: str) -> bool:
     found = await by_token(tx, token)
     row = await APPLICATIONS.lock_application(tx, id=found["id"]) if found else None
     if row is not None and row["state"] in (State.AWARDED, State.ACCEPTED):
-        await give_back(tx, row, "not_wanted")
+        await give_back(tx, row, "given_up")
         return True
     return await applying.withdraw(tx, token)
 
@@ -253,13 +255,13 @@ async def give_back(tx: Transaction, row: Any, why: str, *, by: UUID | None = No
     check_move(award.state, State.WITHDRAWN, Mover.APPLICANT)
     if award.paid_pence:
         raise Conflict(f"{pounds(award.paid_pence)} of it was paid already.", "Ring us, and we sort it out.")
-    await _let_go(tx, award, why, by)
     await move(tx, row, State.WITHDRAWN, by=by)
-    await tell(tx, ApplicationWithdrawn, row["id"])
+    if not await _let_go(tx, award, why, by):
+        await tell(tx, ApplicationWithdrawn, row["id"])
 
 
-async def _let_go(tx: Transaction, award: Award, why: str, by: UUID | None = None) -> None:
-    """Release what is promised, cancel what is prepared, and forget where to pay."""
+async def _let_go(tx: Transaction, award: Award, why: str, by: UUID | None = None) -> int:
+    """Release what is promised, cancel what is prepared, and forget where to pay. How many pence are free."""
     id = award.application_id
     await MONEY.cancel_waiting(tx, application_id=id, by=by, now=tx.now)
     await MONEY.drop_details(tx, ids=[id])
@@ -267,6 +269,7 @@ async def _let_go(tx: Transaction, award: Award, why: str, by: UUID | None = Non
     if pence:
         await enter_step(tx, award, "released", by, amount_pence=pence)
         await tell_returned(tx, award, pence, why, today_of(tx))
+    return pence
 
 
 async def tell_returned(
@@ -396,6 +399,18 @@ async def give_up(tx: Transaction, application_id: UUID, by: UUID, words: str) -
 
 
 # What time does
+
+
+async def remind(tx: Transaction) -> int:
+    """Tell whoever has not answered that the last day is near, once. How many."""
+    today = today_of(tx)
+    said = {"today": today, "until": today + REMIND_BEFORE, "most": AT_A_TIME, "now": tx.now}
+    rows = [row async for row in MONEY.awards_to_remind(tx, **said)]
+    for row in rows:
+        id, awarded = row["application_id"], pounds_sterling(row["amount_pence"])
+        await MONEY.touch_application(tx, id=id, now=tx.now)
+        await tell(tx, AwardReminded, id, awarded=awarded, answer_by=row["answer_by"])
+    return len(rows)
 
 
 async def lapse(tx: Transaction) -> int:

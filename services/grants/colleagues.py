@@ -20,7 +20,7 @@ from chassis.sealed import Unopenable, unseal
 from contracts.envelope import Event
 from services.grants.applicants import email_digest
 from services.grants.domain import folded
-from services.grants.queries import COLLEAGUES
+from services.grants.queries import COLLEAGUES, COPIES
 
 _log = logger(__name__)
 
@@ -83,6 +83,14 @@ async def forget(tx: Transaction, ids: Sequence[UUID]) -> int:
     By their accounts and not by an address: several people may be written to at one.
     """
     return int(await COLLEAGUES.forget_colleagues(tx, ids=list(ids)))
+
+
+async def copied(tx: Transaction, *, after: UUID | None, most: int) -> AsyncIterator[Mapping[str, Any]]:
+    """The next colleagues in the order of their ids, opened, to be compared with what partners has."""
+    async for row in COPIES.colleagues_copied(tx, after=after, most=most):
+        who = _open(tx.context, row) if row["sealed"] is not None else None
+        said = {"name": who.name, "email": who.email} if who else {"name": None, "email": None}
+        yield {"id": row["person_id"], "version": row["version"], **said}
 
 
 async def _opened(context: Context, rows: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[Colleague]:

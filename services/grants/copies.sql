@@ -11,3 +11,12 @@ WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
 -- name: drop_organisations!
 -- Forget organisations that were never in the register.
 DELETE FROM organisations WHERE id = ANY(:ids::uuid[]);
+
+-- name: colleagues_copied
+-- The next colleagues that were heard of, in the order of their ids, as they are kept.
+SELECT person_id, version, sealed FROM colleagues
+WHERE :after::uuid IS NULL OR person_id > :after::uuid ORDER BY person_id LIMIT :most;
+
+-- name: drop_colleagues!
+-- Forget colleagues whom nobody has ever admitted.
+DELETE FROM colleagues WHERE person_id = ANY(:ids::uuid[]);

@@ -23,10 +23,11 @@ from contracts.partners import (
     TokenIssued,
     TokenRevoked,
 )
+from services.grants.colleagues import remember_colleagues
 from services.grants.contributions import record_pledge
 from services.grants.heard import hear_of_answer, hear_of_outcome, hear_of_referral, hear_of_sending
 from services.grants.held import KEEPER
-from services.grants.queries import QUERIES
+from services.grants.queries import COLLEAGUES, QUERIES
 
 
 async def remember_organisations(tx: Transaction, events: Sequence[Event]) -> None:
@@ -34,19 +35,26 @@ async def remember_organisations(tx: Transaction, events: Sequence[Event]) -> No
     await QUERIES.remember_organisations(tx, states=[event.state for event in events])
 
 
+async def remember_people(tx: Transaction, events: Sequence[Event]) -> None:
+    """Keep who may act, and who they are."""
+    await remember_standings(tx, events)
+    await remember_colleagues(tx, events)
+
+
 #: By the name of the copy. What it holds is shown until the snapshots come.
 FORGETTING: dict[str, Forget] = {
     "organisations": QUERIES.forget_organisations,
+    "colleagues": COLLEAGUES.forget_versions,
 }
 
 SUBSCRIPTIONS = (
     copy(OrganisationRegistered, remember_organisations),
     copy(OrganisationAmended, remember_organisations),
     copy(OrganisationClosed, remember_organisations),
-    copy(PersonAdmitted, remember_standings),
-    copy(RolesChanged, remember_standings),
-    copy(PersonBarred, remember_standings),
-    copy(PersonSignedOut, remember_standings),
+    copy(PersonAdmitted, remember_people),
+    copy(RolesChanged, remember_people),
+    copy(PersonBarred, remember_people),
+    copy(PersonSignedOut, remember_people),
     copy(TokenIssued, remember_tokens),
     copy(TokenRevoked, remember_tokens),
     reaction(ContributionPledged, record_pledge),

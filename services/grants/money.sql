@@ -109,6 +109,16 @@ WHERE application_id = :application_id ORDER BY number;
 -- Rid what was done about these awards of its words.
 UPDATE award_steps SET words = '' WHERE application_id = ANY(:ids::uuid[]);
 
+-- name: awards_to_remind
+-- Awards whose last day is near and whom nobody was told of it. They are now.
+WITH near AS (
+    SELECT awards.application_id FROM awards JOIN applications ON applications.id = awards.application_id
+    WHERE state = 'awarded' AND answer_by BETWEEN :today AND :until AND awards.reminded_at IS NULL
+    ORDER BY awards.application_id LIMIT :most FOR UPDATE OF applications, awards SKIP LOCKED
+)
+UPDATE awards SET reminded_at = :now FROM near WHERE awards.application_id = near.application_id
+RETURNING awards.application_id, amount_pence, answer_by;
+
 -- name: awards_unanswered
 -- Awards that nobody has answered until their last day.
 SELECT awards.application_id FROM awards JOIN applications ON applications.id = awards.application_id
@@ -208,22 +218,42 @@ LEFT JOIN LATERAL (
     SELECT sum(payments.amount_pence)::bigint AS pence FROM payments
     WHERE payments.application_id = awards.application_id AND payments.state = 'prepared'
 ) AS waiting ON true
-WHERE applications.state = 'accepted' AND committed_pence - released_pence - paid_pence > coalesce(waiting.pence, 0)
+WHERE applications.state = 'accepted'
+    AND (committed_pence - released_pence - paid_pence > coalesce(waiting.pence, 0)
+        OR awards.amount_pence > committed_pence - released_pence - returned_pence)
     AND (:after::uuid IS NULL OR (accepted_at, awards.application_id) > (
         SELECT accepted_at, application_id FROM awards WHERE application_id = :after::uuid
     ))
 ORDER BY accepted_at, awards.application_id LIMIT :most;
 
+-- name: awards_to_report
+-- Paid awards of which it is not known how the exam went, or that lack a receipt: those paid longest ago first.
+SELECT awards.application_id, awards.amount_pence, paid_on, payee, asked, reference, applications.purpose,
+       coalesce(awards.exam_on, applications.exam_on) AS exam_on, funds.name AS fund, result, waived_at,
+       receipt_seen_at IS NOT NULL OR EXISTS (
+           SELECT FROM award_papers WHERE award_papers.application_id = awards.application_id AND kind = 'receipt'
+       ) AS receipt
+FROM awards
+JOIN applications ON applications.id = awards.application_id
+JOIN funds ON funds.id = awards.fund_id
+LEFT JOIN outcomes ON outcomes.application_id = awards.application_id
+WHERE applications.state = 'paid'
+    AND (:after::uuid IS NULL OR (coalesce(paid_on, '-infinity'), awards.application_id) > (
+        SELECT coalesce(paid_on, '-infinity'), application_id FROM awards WHERE application_id = :after::uuid
+    ))
+ORDER BY coalesce(paid_on, '-infinity'), awards.application_id LIMIT :most;
+
 -- name: money_waiting^
 -- What waits for the officer and for a payer: how many awards and payments, and for how much.
 SELECT
     count(*) FILTER (WHERE booked AND booking_seen_at IS NULL AND payee = 'person') AS bookings,
-    count(*) FILTER (WHERE left_pence > 0) AS to_prepare,
+    count(*) FILTER (WHERE left_pence > 0 OR missing_pence > 0) AS to_prepare,
     coalesce(sum(left_pence), 0)::bigint AS to_prepare_pence,
     count(*) FILTER (WHERE left_pence > 0 AND (
         (payee = 'person' AND booking_seen_at IS NOT NULL AND detailed) OR payee = 'exam_body'
     )) AS ready,
     count(*) FILTER (WHERE missing_pence > 0) AS undecided,
+    (SELECT count(*) FROM applications WHERE applications.state = 'paid') AS to_report,
     (SELECT count(*) FROM outcomes JOIN awards USING (application_id) JOIN applications ON id = application_id
      WHERE result = 'not_sat' AND waived_at IS NULL AND applications.state = 'paid') AS not_sat
 FROM (
@@ -286,22 +316,18 @@ SELECT result, said_at, said_by, in_post, in_post_at FROM outcomes WHERE applica
 DELETE FROM outcomes WHERE application_id = :application_id;
 
 -- name: awards_to_ask
--- Paid awards whose exam is over and about which we ask now: whether, and how often, we have asked before.
+-- Paid awards whose exam is over and about which we ask now: how often we have asked before.
 WITH due AS (
-    SELECT awards.application_id,
-        CASE WHEN coalesce(awards.exam_on, applications.exam_on) IS NULL THEN paid_on + :days::integer
-             ELSE greatest(coalesce(awards.exam_on, applications.exam_on), paid_on) END AS due_on
-    FROM awards JOIN applications ON applications.id = awards.application_id
-    WHERE state = 'paid' AND paid_on IS NOT NULL AND asked < :times AND (asked_at IS NULL OR asked_at <= :again)
+    SELECT awards.application_id FROM awards JOIN applications ON applications.id = awards.application_id
+    WHERE state = 'paid' AND asked < :times AND (asked_at IS NULL OR asked_at <= :again)
+        AND greatest(coalesce(awards.exam_on, applications.exam_on, paid_on + :days::integer), paid_on) < :today
         AND NOT EXISTS (
             SELECT FROM outcomes WHERE outcomes.application_id = awards.application_id AND result = 'not_sat'
         )
-        AND CASE WHEN coalesce(awards.exam_on, applications.exam_on) IS NULL THEN paid_on + :days::integer
-                 ELSE greatest(coalesce(awards.exam_on, applications.exam_on), paid_on) END < :today::date
     ORDER BY awards.application_id LIMIT :most FOR UPDATE OF applications, awards SKIP LOCKED
 )
 UPDATE awards SET asked = asked + 1, asked_at = :now FROM due WHERE awards.application_id = due.application_id
-RETURNING awards.application_id, due_on, asked - 1 AS asked_before;
+RETURNING awards.application_id, asked - 1 AS asked_before;
 
 -- name: touch_application!
 -- What belongs to an application has changed.

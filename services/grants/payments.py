@@ -4,7 +4,6 @@ Who prepared a payment does not make it, whatever their roles are by then: the i
 database.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -32,7 +31,7 @@ from services.grants.queries import MONEY
 from services.grants.states import Mover, State, check_move
 
 #: Payments that are read together for the bank's file.
-_PART = 200
+PART = 200
 
 
 class PaymentState(StrEnum):
@@ -53,7 +52,7 @@ class Why(StrEnum):
 
     BANK_REFUSED = "bank_refused"
     CAME_BACK = "came_back"
-    EXAM_NOT_SAT = "exam_not_sat"
+    NOT_SAT = "not_sat"
 
 
 class OwnPayment(Conflict):
@@ -131,7 +130,7 @@ async def make(tx: Transaction, id: UUID, by: UUID, *, on: date, reference: str)
     pence = row["amount_pence"]
     await ledger.pay(tx, award.fund_id, pence, award=award.application_id, payment=id, on=on)
     who = await applicant_of(tx, award.application_id)
-    name = payee_name(tx.context.house, row) if row["payee"] == Payee.EXAM_BODY else who.name if who else ""
+    name = exam_body(tx.context.house, row) if row["payee"] == Payee.EXAM_BODY else who.name if who else ""
     sealed = bytes(_names(tx.context).encrypt(name.encode()))
     said = {"paid_on": on, "bank_reference": reference, "payee_sealed": sealed}
     await MONEY.make_payment(tx, id=id, by=by, now=tx.now, **said)
@@ -250,20 +249,16 @@ async def to_pay(tx: Transaction, id: UUID, by: UUID) -> ToPay:
     return ToPay(row=row, details=details)
 
 
-async def for_the_bank(tx: Transaction, by: UUID) -> AsyncIterator[ToPay]:
-    """Every payment to a person that somebody may make, with where it goes. Marks none of them."""
-    after = None
-    while True:
-        rows = [r async for r in MONEY.payments_to_make(tx, but_by=by, after=after, most=_PART)]
-        for row in rows:
-            details = BankDetails.opened(tx.context, row["application_id"], row["sealed"])
-            yield ToPay(row=row, details=details)
-        if len(rows) < _PART:
-            return
-        after = rows[-1]["id"]
+async def for_the_bank(tx: Transaction, by: UUID, after: UUID | None = None) -> list[ToPay]:
+    """The next payments to people that somebody may make, with where they go. Marks none of them."""
+    rows = MONEY.payments_to_make(tx, but_by=by, after=after, most=PART)
+    return [
+        ToPay(row=row, details=BankDetails.opened(tx.context, row["application_id"], row["sealed"]))
+        async for row in rows
+    ]
 
 
-def payee_name(house: House, row: Any) -> str:
+def exam_body(house: House, row: Any) -> str:
     """The body that holds an exam, by what was applied for."""
     entry = house.lists["purposes"].get(row["purpose"])
     return str(entry.attributes.get("body", "")) if entry else ""

@@ -1,4 +1,4 @@
-"""Reporting back: how the exam went, the receipt, an exam that was moved or not sat, and asking for all that."""
+"""Reporting back: how the exam went, the receipt, an exam moved or not sat, and asking for all that."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -209,5 +209,5 @@ async def ask(tx: Transaction) -> int:
     for row in found:
         id = row["application_id"]
         await MONEY.touch_application(tx, id=id, now=tx.now)
-        await tell(tx, ReportDue, id, due_on=row["due_on"], asked_before=row["asked_before"])
+        await tell(tx, ReportDue, id, due_on=today_of(tx) + AGAIN, asked_before=row["asked_before"])
     return len(found)

@@ -9,5 +9,6 @@ OWNED: Mapping[str, ReadPage] = {
     "organisations": COPIES.organisations_owned,
     "contacts": COPIES.contacts_owned,
     "people": COPIES.people_owned,
+    "colleagues": COPIES.colleagues_owned,
     "tokens": COPIES.tokens_owned,
 }

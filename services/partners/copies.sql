@@ -18,6 +18,11 @@ FROM contacts WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT 
 SELECT id, version, roles, barred_at IS NOT NULL AS barred FROM people
 WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
 
+-- name: colleagues_owned
+-- What grants keeps of the next people besides, in the order of their ids: nothing of one who was erased.
+SELECT id, version, CASE WHEN erased_at IS NULL THEN name END AS name, CASE WHEN erased_at IS NULL THEN email END AS email
+FROM people WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
+
 -- name: tokens_owned
 -- What others keep of the next tokens, in the order of their ids.
 SELECT id, version, person_id, digest, role, writes, expires_at, revoked_at IS NOT NULL AS revoked FROM issued_tokens

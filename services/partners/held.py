@@ -132,7 +132,7 @@ async def _erase_person(tx: Transaction, id: UUID) -> int:
     await RIGHTS.forget_token_names(tx, person_id=id)
     await RIGHTS.forget_ways_in(tx, person_id=id)
     await REGISTER.forget_views_of(tx, person_id=id)
-    await RIGHTS.erase_person(tx, id=id, now=tx.now)
+    await people.say_how_they_stand(tx, [await RIGHTS.erase_person(tx, id=id, now=tx.now)])
     return 1
 
 

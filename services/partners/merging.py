@@ -261,7 +261,7 @@ async def count_people(tx: Transaction, id: UUID) -> int:
 async def move_people(tx: Transaction, losing: UUID, surviving: UUID) -> None:
     """Whoever signs in belongs to the other from now on, and goes on with what they were doing."""
     rows = [row async for row in MERGING.move_people(tx, losing=losing, surviving=surviving, now=tx.now)]
-    await people.say_where_they_belong(tx, rows)
+    await people.say_how_they_stand(tx, rows)
 
 
 #: What moves, in this order: the words for the page, and the function that does it.

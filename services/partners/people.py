@@ -16,10 +16,11 @@ from chassis.audit import digest_of, note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.house import House
+from chassis.keys import Keyring
 from chassis.outbox import Announcement, announce_many
 from chassis.sealed import seal
 from chassis.writing import can_be_seen, mailable
-from contracts.access import Role
+from contracts.access import ALONE, ROLES, Role
 from contracts.envelope import Event, Fact
 from contracts.partners import PersonAdmitted, PersonBarred, PersonInvited, PersonSignedOut, RolesChanged
 from services.partners import announcements
@@ -222,16 +223,18 @@ def read_roles(roles: Iterable[str]) -> list[str]:
             )
     if not wanted:
         raise Refused("No role is chosen.", "Choose at least one.", field="roles")
-    if Role.AUDITOR in wanted and len(wanted) > 1:
-        cure = "Choose either Auditor or the other roles."
-        raise Refused("An auditor has no other role.", cure, field="roles")
+    if len(wanted) > 1:
+        for role in ALONE.keys() & wanted:
+            what, why = ALONE[role]
+            raise Refused(what, f"Choose either {ROLES[role][0]} or the other roles. {why}", field="roles")
     return wanted
 
 
 def state_of(
-    person: Mapping[str, Any], fact: type[Fact] = PersonAdmitted, *, snapshot: bool = False
+    keys: Keyring, person: Mapping[str, Any], fact: type[Fact] = PersonAdmitted, *, snapshot: bool = False
 ) -> Announcement:
-    """What is announced of a person: never a name."""
+    """What is announced of a person: their name and address sealed, and neither once they were erased."""
+    who = {"name": person["name"], "email": person["email"]}
     return Announcement(
         fact=fact,
         subject=person["id"],
@@ -242,18 +245,20 @@ def state_of(
             "organisation_id": person["organisation_id"],
             "roles": list(person["roles"]),
             "barred": person["barred_at"] is not None,
+            "who": None if person["erased_at"] else seal(keys, fact, "who", who),
         },
     )
 
 
 async def _say(tx: Transaction, fact: type[Fact], person: Mapping[str, Any]) -> None:
     """Announce the state of a person, and go by it here at once."""
-    await remember_standings(tx, await announce_many(tx, [state_of(person, fact)]))
+    await remember_standings(tx, await announce_many(tx, [state_of(tx.context.keys, person, fact)]))
 
 
-async def say_where_they_belong(tx: Transaction, moved: Iterable[Mapping[str, Any]]) -> None:
-    """Announce people whose body is another entry of the register now, each at the version that it has."""
-    said = (state_of(each, PersonBarred if each["barred_at"] else PersonAdmitted) for each in moved)
+async def say_how_they_stand(tx: Transaction, changed: Iterable[Mapping[str, Any]]) -> None:
+    """Announce people of whom something else has changed than roles, each at the version that it has."""
+    keys = tx.context.keys
+    said = (state_of(keys, each, PersonBarred if each["barred_at"] else PersonAdmitted) for each in changed)
     if events := await announce_many(tx, said):
         await remember_standings(tx, events)
 

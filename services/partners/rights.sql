@@ -106,11 +106,11 @@ WHERE person_id = :person_id ORDER BY issued_at;
 SELECT c.*, o.name AS organisation FROM contacts AS c JOIN organisations AS o ON o.id = c.organisation_id
 WHERE c.id = ANY(:ids::uuid[]) ORDER BY c.id;
 
--- name: erase_person!
--- What remains is that there was somebody, for the record of what they did.
+-- name: erase_person^
+-- What remains is that there was somebody, for the record of what they did; whoever keeps copies hears of it.
 UPDATE people SET name = 'Somebody who was erased', email = '', email_key = 'erased ' || id, erased_at = :now,
-    second_factor = NULL, second_factor_since = NULL, second_factor_step = NULL, changed_at = :now
-WHERE id = :id AND erased_at IS NULL;
+    second_factor = NULL, second_factor_since = NULL, second_factor_step = NULL, version = version + 1, changed_at = :now
+WHERE id = :id RETURNING *;
 
 -- name: forget_ways_in!
 -- How somebody has signed in, and could have.

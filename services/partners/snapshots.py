@@ -29,7 +29,7 @@ async def announce_contacts(tx: Transaction, after: str | None, most: int) -> st
 async def announce_people(tx: Transaction, after: str | None, most: int) -> str | None:
     """Repeat the state of the next people in the order of their ids."""
     found = [row async for row in PEOPLE.people_after(tx, after=after, most=most)]
-    await announce_many(tx, (state_of(person, snapshot=True) for person in found))
+    await announce_many(tx, (state_of(tx.context.keys, person, snapshot=True) for person in found))
     return str(found[-1]["id"]) if found else None
 
 
@@ -44,5 +44,6 @@ SNAPSHOTS: Mapping[str, AnnouncePage] = {
     "organisations": announce_organisations,
     "contacts": announce_contacts,
     "people": announce_people,
+    "colleagues": announce_people,
     "tokens": announce_tokens,
 }

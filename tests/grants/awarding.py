@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
+
 from chassis.audit import Actor, acting
 from chassis.database import Database, Transaction
 from contracts.access import Role
@@ -15,7 +17,7 @@ from services.grants.bank_details import BankDetails
 from services.grants.queries import MONEY
 from services.grants.states import State
 from tests.access import EVERYTHING
-from tests.grants.applying import ASKED, PDF, WHO, an_application
+from tests.grants.applying import ASKED, PDF, WHO, an_application, key_in
 from tests.grants.filling import a_fund, a_round, money_comes
 
 OFFICER = replace(EVERYTHING, id=UUID(int=101), roles=frozenset({Role.GRANTS_OFFICER}))
@@ -123,6 +125,11 @@ async def _content() -> AsyncIterator[bytes]:
 def token_of(grants: Database, id: UUID) -> str:
     """The secret in the link of an application whose address never changed."""
     return applying.token_of(grants.context, id, 1)
+
+
+def fresh(page: httpx.Response, suffix: str = "") -> str:
+    """A key of the page's own session that was never sent."""
+    return f"{key_in(page)[:69]}-{uuid4().hex[:6]}{suffix}"
 
 
 async def award(grants: Database, id: UUID) -> Award:

@@ -140,9 +140,9 @@ async def test_nobody_pays_what_they_have_prepared_whatever_their_roles_are_by_t
     ):
         assert await take(grants, act, OFFICER.id) == OwnPayment().what
     async with acting(grants, by(OFFICER.id)) as tx:
-        assert [each async for each in payments.for_the_bank(tx, OFFICER.id)] == []
+        assert await payments.for_the_bank(tx, OFFICER.id) == []
     async with acting(grants, by(PAYER.id)) as tx:
-        assert [each.details async for each in payments.for_the_bank(tx, PAYER.id)] == [DETAILS]
+        assert [each.details for each in await payments.for_the_bank(tx, PAYER.id)] == [DETAILS]
     assert (await award(grants, id)).paid_pence == 0
     with pytest.raises(asyncpg.CheckViolationError):
         async with grants.transaction() as tx:
@@ -208,7 +208,7 @@ async def test_money_that_came_back_is_free_and_may_be_promised_and_paid_again(g
 async def test_a_part_that_came_back_is_promised_again_or_given_up(grants: Database) -> None:
     id, first = await a_paid(grants)
     assert await take(grants, back(first, 14_501)) == "£145 of this payment is out."
-    assert not await take(grants, back(first, 4_500, Why.EXAM_NOT_SAT))
+    assert not await take(grants, back(first, 4_500, Why.NOT_SAT))
     found = await award(grants, id)
     assert (found.state, found.paid_pence, found.missing_pence) == (State.ACCEPTED, 10_000, 4_500)
     assert not await take(grants, lambda tx: awards.give_up(tx, id, OFFICER.id, "They need no more."))

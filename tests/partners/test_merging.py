@@ -14,6 +14,8 @@ import pytest
 from chassis.audit import verify
 from chassis.database import Database, Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
+from chassis.keys import read_keys
+from chassis.sealed import unseal
 from contracts.access import Role
 from contracts.envelope import Event
 from contracts.notifications import LetterSent
@@ -24,6 +26,7 @@ from contracts.partners import (
     OrganisationClosed,
     PersonAdmitted,
 )
+from contracts.topology import GRANTS
 from services.partners import closing, merging, people
 from services.partners.closing import close, heir, reopen
 from services.partners.domain import HandedOver
@@ -132,6 +135,9 @@ async def test_everything_of_the_losing_entry_is_at_the_surviving_one(
     assert said[OrganisationAmended, stays].data["areas"] == one["areas"]
     assert said[PersonAdmitted, person].data["organisation_id"] == stays
     assert said[PersonAdmitted, person].sequence == 2
+    keys = read_keys(register.context.settings.keys_folder, GRANTS)
+    sealed = said[PersonAdmitted, person].data["who"]
+    assert unseal(keys, PersonAdmitted, "who", sealed) == {"name": "Amina", "email": "amina@trust.example"}
     [moved] = [event for event in said.values() if event.fact is ContactListed]
     assert (moved.data["organisation_id"], moved.sequence) == (stays, 2)
     [gone] = [event for event in said.values() if event.fact is ContactWithdrawn]

@@ -14,7 +14,9 @@ import pytest
 from chassis.database import Database
 from chassis.errors import Conflict, Refused
 from chassis.keys import read_keys
-from chassis.sealed import unseal
+from chassis.rights import Subject
+from chassis.sealed import Unopenable, unseal
+from contracts.access import ALONE, Role
 from contracts.catalogue import sample
 from contracts.envelope import Event
 from contracts.notifications import NoticeFailed
@@ -26,8 +28,8 @@ from contracts.partners import (
     PersonSignedOut,
     RolesChanged,
 )
-from contracts.topology import NOTIFICATIONS
-from services.partners import people
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
+from services.partners import held, people
 from services.partners.snapshots import SNAPSHOTS
 from services.partners.web import build
 from tests.access import EVERYTHING
@@ -86,6 +88,44 @@ async def test_what_others_hear_of_somebody(register: Database) -> None:
     assert set(said[0].data) == set(golden.data)
     assert "Amina" not in str(await announced(register))
     assert "marker.example" not in str(await announced(register))
+    assert await names_in(register, said) == [("Amina", "amina@marker.example")] * 4
+
+
+async def names_in(register: Database, events: Sequence[Event]) -> list[tuple[str, str] | None]:
+    """Name and address in each event about a person, which grants alone can open."""
+    folder = register.context.settings.keys_folder
+    found: list[tuple[str, str] | None] = []
+    for event in events:
+        sealed = event.data["who"]
+        if sealed is None:
+            found.append(None)
+            continue
+        for other in (PARTNERS, NOTIFICATIONS):
+            with pytest.raises(Unopenable):
+                unseal(read_keys(folder, other), event.fact, "who", sealed)
+        who = unseal(read_keys(folder, GRANTS), event.fact, "who", sealed)
+        found.append((who["name"], who["email"]))
+    return found
+
+
+async def test_of_whoever_was_erased_everybody_hears_that_there_is_no_name_any_more(
+    register: Database,
+) -> None:
+    """On request or because their time has come."""
+    await admit(register, "Ops", "ops")
+    one, other = [await admit(register, name, "panel_member") for name in ("Amina", "Bo")]
+    for id in (one, other):
+        await change(register, people.bar, id)
+    async with register.transaction() as tx:
+        await held.forget(tx, Subject(ids=(one,)))
+        [term] = [each for each in held.TERMS if each.what == "people"]
+        assert await term.scrub(tx, tx.now + timedelta(days=1), 10) == 1
+        assert await SNAPSHOTS["people"](tx, None, 10)
+    for id, name in ((one, "amina"), (other, "bo")):
+        admitted, barred, erased, snapshot = await about(register, id)
+        assert await names_in(register, [admitted, barred]) == [(name.title(), f"{name}@marker.example")] * 2
+        assert (erased.fact, erased.sequence, erased.data["who"]) == (PersonBarred, 3, None)
+        assert (snapshot.sequence, snapshot.data["who"], snapshot.data["barred"]) == (3, None, True)
 
 
 async def test_an_invitation_is_sealed_for_the_one_service_that_writes(register: Database) -> None:
@@ -139,6 +179,8 @@ async def test_our_own_people_belong_to_our_own_body(register: Database, bring: 
         ({"roles": []}, "roles"),
         ({"roles": ["king"]}, "roles"),
         ({"roles": ["staff", "auditor"]}, "roles"),
+        ({"roles": ["panel_member", "payer"]}, "roles"),
+        ({"roles": ["panel_member", "auditor"]}, "roles"),
         ({"organisation": "GB-NHS-NONE"}, "organisation"),
     ],
 )
@@ -209,7 +251,7 @@ async def test_somebody_is_invited_on_the_page(browser: httpx.AsyncClient, regis
         "key": await key_on(browser, f"{LIST}/invite"),
         "name": " Noor  Haddad ",
         "email": "noor@marker.example",
-        "roles": ["staff", "panel_member"],
+        "roles": ["staff", "payer"],
         "organisation": "",
     }
     answers = [await browser.post(f"{LIST}/invite", data=form) for _ in range(2)]
@@ -217,7 +259,7 @@ async def test_somebody_is_invited_on_the_page(browser: httpx.AsyncClient, regis
     page = await browser.get(answers[0].headers["location"])
     assert "Noor Haddad" in page.text
     assert "They were sent a message" in page.text
-    assert "Panel member, Staff" in page.text
+    assert "Payer, Staff" in page.text
     assert len([e for e in await announced(register) if e.fact is PersonInvited]) == 1
 
 
@@ -269,6 +311,26 @@ async def test_nobody_changes_their_own_roles(register: Database) -> None:
     assert "Nobody changes their own roles." in answer.text
     assert [e.fact for e in await about(register, id)] == [PersonAdmitted]
     await change(register, people.change_roles, id, ["ops", "payer"])  # as by command
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [("panel_member", "A panel member has no other role."), ("auditor", "An auditor has no other role.")],
+)
+async def test_who_decides_and_who_checks_do_nothing_else(
+    browser: httpx.AsyncClient, register: Database, role: str, said: str
+) -> None:
+    """It stands where people are admitted, and is said with the reason when roles are given."""
+    assert said in (await browser.get(f"{LIST}/invite")).text
+    id = await admit(register, "Amina", "staff")
+    page = f"{LIST}/{id}"
+    form = {"key": await key_on(browser, page), "roles": ["staff", role]}
+    answer = await browser.post(f"{page}/roles", data=form)
+    assert answer.status_code == 422
+    assert f"{said}</" in answer.text or f">{said}" in answer.text
+    assert html.escape(ALONE[Role(role)][1]) in answer.text
+    assert [e.fact for e in await about(register, id)] == [PersonAdmitted]
+    await change(register, people.change_roles, id, [role])
 
 
 async def test_barring_wants_a_tick(browser: httpx.AsyncClient, register: Database) -> None:

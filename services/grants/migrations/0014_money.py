@@ -84,7 +84,7 @@ CREATE TABLE payment_returns (
     id           uuid PRIMARY KEY,
     payment_id   uuid NOT NULL REFERENCES payments,
     amount_pence bigint NOT NULL CHECK (amount_pence > 0),
-    why          text NOT NULL CHECK (why IN ('bank_refused', 'came_back', 'exam_not_sat')),
+    why          text NOT NULL CHECK (why IN ('bank_refused', 'came_back', 'not_sat')),
     words        text NOT NULL DEFAULT '',
     returned_on  date NOT NULL,
     recorded_by  uuid NOT NULL,

@@ -13,18 +13,26 @@ from services.grants.web import (
     applications,
     apply,
     applying,
+    awarded,
+    awards,
+    cases,
+    conflicts,
     contributions,
     criteria,
+    desk,
     dossiers,
     figures,
     funder_reports,
     funds,
     home,
     ledger,
+    panel,
+    payments,
     price,
     published,
     register,
     registrations,
+    reviews,
     rounds,
 )
 
@@ -40,8 +48,8 @@ def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/grants``."""
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
-        *(_registrations(), _applying(), _applications()),
-        *(_shown(),),
+        *(_registrations(), _applying(), _applications(), _panel(), _desk()),
+        *(_awards(), _payments(), _shown()),
     )
     public = ("/apply/", "/applying/", "/data", "/360giving.")
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
@@ -146,6 +154,8 @@ def _applying() -> list[Route]:
             methods=_POST,
             largest=_LARGEST_PAPER,
         ),
+        page("/applying/{token}/award", awarded.show, public),
+        page("/applying/{token}/award", awarded.act, public, methods=_POST, largest=_LARGEST_PAPER),
         page("/applying/{token}/{step}", applying.show_step, public),
         page("/applying/{token}/{step}", applying.save_step, public, methods=_POST),
     ]
@@ -161,6 +171,78 @@ def _applications() -> list[Route]:
         page("/applications/{id}/refuse", applications.refuse, judge, methods=_POST),
         page("/applications/{id}/return", applications.give_back, judge, methods=_POST),
         page("/evidence/{id}", applications.give_evidence, read),
+    ]
+
+
+def _panel() -> list[Route]:
+    """Who sits on the panel of a round, who is too close to whom, and what the panel reads."""
+    read, keep = Action.READ_APPLICATIONS, Action.KEEP_PANEL
+    return [
+        page("/rounds/{id}/panel", panel.show, read),
+        page("/rounds/{id}/panel", panel.invite, keep, methods=_POST),
+        page("/rounds/{id}/panel/{person}", panel.show_member, read),
+        page("/rounds/{id}/panel/{person}", panel.change, keep, methods=_POST),
+        page("/rounds/{id}/panel/{person}/again", panel.invite_again, keep, methods=_POST),
+        page("/rounds/{id}/panel/{person}/leave", panel.leave, keep, methods=_POST),
+        page("/rounds/{id}/conflicts", conflicts.show_all, read),
+        page("/conflicts/{id}", conflicts.show, read),
+        page("/conflicts/{id}/confirm", conflicts.confirm, keep, methods=_POST),
+        page("/conflicts/{id}/dismiss", conflicts.dismiss, keep, methods=_POST),
+        page("/applications/{id}/conflicts", conflicts.show_of, read),
+        page("/applications/{id}/conflicts", conflicts.enter, keep, methods=_POST),
+        page("/rounds/{id}/cases", cases.show_all, read),
+        page("/rounds/{id}/cases/hand-over", cases.hand_over_all, keep, methods=_POST),
+        page("/applications/{id}/case", cases.show, read),
+        page("/applications/{id}/case", cases.prepare, keep, methods=_POST),
+        page("/applications/{id}/case/hand-over", cases.hand_over, keep, methods=_POST),
+        page("/applications/{id}/case/take-back", cases.take_back, keep, methods=_POST),
+    ]
+
+
+def _desk() -> list[Route]:
+    """What members of a panel are asked, read and say. Each reads the cases that they may see alone."""
+    review = Action.REVIEW_CASES
+    return [
+        page("/desk", desk.show, review),
+        page("/desk/interests", desk.show_interests, review),
+        page("/desk/interests", desk.say_interests, review, methods=_POST),
+        page("/desk/rounds/{id}/answer", desk.answer, review, methods=_POST),
+        page("/desk/cases/{id}", reviews.show, review),
+        page("/desk/cases/{id}", reviews.save, review, methods=_POST),
+        page("/desk/cases/{id}/know", reviews.know, review, methods=_POST),
+    ]
+
+
+def _awards() -> list[Route]:
+    """What was awarded: how far each is, and what the officer does about it."""
+    read, prepare = Action.READ_PAYMENTS, Action.PREPARE_PAYMENTS
+    return [
+        page("/awards/{id}", awards.show, read),
+        page("/awards/{id}/booking", awards.confirm_booking, prepare, methods=_POST),
+        page("/awards/{id}/payments", awards.prepare, prepare, methods=_POST),
+        page("/awards/{id}/again", awards.commit_again, prepare, methods=_POST),
+        page("/awards/{id}/give-up", awards.give_up, prepare, methods=_POST),
+        page("/awards/{id}/exam", awards.move_exam, prepare, methods=_POST),
+        page("/awards/{id}/waive", awards.waive, prepare, methods=_POST),
+        page("/awards/{id}/receipt", awards.confirm_receipt, prepare, methods=_POST),
+        page("/awards/{id}/outcome", awards.record_outcome, prepare, methods=_POST),
+        page("/award-papers/{id}", awards.give_paper, Action.READ_APPLICATIONS),
+    ]
+
+
+def _payments() -> list[Route]:
+    """What is to be paid, by whom, and what came back. Only whoever pays sees where it goes."""
+    read, prepare, make = Action.READ_PAYMENTS, Action.PREPARE_PAYMENTS, Action.MAKE_PAYMENTS
+    return [
+        page("/payments", payments.show_all, read),
+        page("/payments.csv", payments.download, make),
+        page("/payments/{id}", payments.show, read),
+        page("/payments/{id}/cancel", payments.cancel, prepare, methods=_POST),
+        page("/payments/{id}/returned", payments.come_back, prepare, methods=_POST),
+        page("/payments/{id}/came-back", payments.come_back, make, methods=_POST),
+        page("/payments/{id}/make", payments.show_making, make),
+        page("/payments/{id}/make", payments.make, make, methods=_POST),
+        page("/payments/{id}/send-back", payments.send_back, make, methods=_POST),
     ]
 
 

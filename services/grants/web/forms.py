@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -170,6 +171,14 @@ class Fields:
             self.add_fault(field, "Nothing is chosen here.", "Choose one from the list.")
             return None
         return known[text]
+
+    def person(self, field: str) -> UUID:
+        """Who is chosen from a list; whether they may be is for whoever acts on it."""
+        try:
+            return UUID(self._typed(field))
+        except ValueError:
+            self.add_fault(field, "Nobody is chosen here.", "Choose one from the list.")
+            return UUID(int=0)
 
     def ticked(self, field: str) -> bool:
         """Whether a box is ticked."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.web import has_proved, new_key, once, read_form, read_id, see, signed_in, site_of
-from contracts.access import PROVE, RIGHTS, ROLES, Role, needs_proof
+from contracts.access import ALONE, PROVE, RIGHTS, ROLES, Role, needs_proof
 from services.partners import people, second_factor, signing_in
 from services.partners.queries import PEOPLE
 
@@ -212,4 +212,8 @@ def _names(roles: list[str]) -> list[str]:
 
 
 def _all_roles() -> list[dict[str, str]]:
-    return [{"code": role, "name": name, "meaning": meaning} for role, (name, meaning) in ROLES.items()]
+    """The roles to choose from. One that goes with no other says so."""
+    return [
+        {"code": role, "name": name, "meaning": meaning, "alone": "".join(ALONE.get(role, ())[:1])}
+        for role, (name, meaning) in ROLES.items()
+    ]
