@@ -486,7 +486,7 @@ async def test_who_has_prepared_it_is_not_led_to_pay_it(grants: Database) -> Non
         key = fresh(await browser.get(f"/grants/payments/{waiting}"))
         today = grants.context.clock.today().isoformat()
         form = {"key": f"{key}-make", "on": today, "bank_reference": "x"}
-        assert (await browser.get(f"/grants/payments/{waiting}/make")).status_code == 409
+        assert (await browser.get(f"/grants/payments/{waiting}/make")).status_code == 303
         assert (await browser.post(f"/grants/payments/{waiting}/make", data=form)).status_code == 409
     old = replace(PAYER, proved_at=None)
     async with as_(grants, old) as browser:
