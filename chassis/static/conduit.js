@@ -1,5 +1,6 @@
 /* Conveniences for pages that already work without this file: live boards, instant search in a list, keys to
-   go through one, and a submit button that cannot be pressed twice. It knows nothing about what a page shows. */
+   go through one, forms that are saved as one goes, and a submit button that cannot be pressed twice. It knows
+   nothing about what a page shows. */
 "use strict";
 
 /* Search: input[data-filter="#table"] hides the rows that lack one of the words typed. */
@@ -116,6 +117,82 @@ addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   document.querySelectorAll("form[data-once] button[type=submit]").forEach((button) => { button.disabled = false; });
 });
+
+/* Saves: form[data-saves] is sent as one goes; its hidden fields then come from the page that answers, and
+   [data-saved] says how it went. What the server does not take waits for the button. */
+
+const said = (form) => new URLSearchParams(
+  [...new FormData(form)].filter(([name]) => form.elements[name].type !== "hidden"),
+).toString();
+
+function saves(form) {
+  const place = form.querySelector("[data-saved]");
+  let busy = false; // one at a time: the next one needs the version that this one makes
+  let again = false;
+  let pressed = null; // the button that waits for the last one
+  let unheard = null; // what was sent when the connection broke: it may have arrived, or not
+
+  function say(words) {
+    place.hidden = false;
+    place.textContent = words;
+  }
+
+  async function read(answer) {
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("form[data-saves]");
+    if (!answer.ok || !fresh) throw new Error("not taken");
+    return fresh;
+  }
+
+  function take(fresh) {
+    for (const field of form.querySelectorAll("input[type=hidden]")) {
+      field.value = fresh.elements[field.name].value;
+    }
+  }
+
+  async function hear() {
+    if (unheard === null) return;
+    const fresh = await read(await fetch(form.action, { cache: "no-store" }));
+    if (said(fresh) === unheard) take(fresh);
+    unheard = null;
+  }
+
+  async function save() {
+    if (busy) { again = true; return; }
+    busy = true;
+    again = false;
+    say("Saving…");
+    try {
+      await hear();
+      unheard = said(form);
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      unheard = null;
+      take(await read(answer));
+      say("Saved.");
+    } catch {
+      say("Not saved yet. Press the button below.");
+      again = false;
+    }
+    busy = false;
+    if (pressed) send(); else if (again) save();
+  }
+
+  async function send() {
+    await hear().catch(() => { /* The browser says that there is no connection. */ });
+    unheard = null;
+    form.requestSubmit(pressed);
+  }
+
+  form.addEventListener("change", save);
+  form.addEventListener("submit", (event) => {
+    if (!busy && unheard === null) return;
+    event.preventDefault();
+    pressed = event.submitter;
+    if (!busy) send();
+  });
+}
+
+document.querySelectorAll("form[data-saves]").forEach(saves);
 
 /* Live: an element with an id and data-live="/url" is fetched anew whenever that stream says something. */
 

@@ -27,6 +27,8 @@ class Applicant:
     address: str = ""
     #: What they are registered under with us.
     registration: str = ""
+    #: Where they work or train.
+    workplace: str = ""
 
     def digests(self, context: Context) -> dict[str, bytes | None]:
         """By what they are recognised; nothing where nothing was written."""

@@ -27,9 +27,10 @@ from contracts.grants import (
     ApplicationSubmitted,
     ApplicationWithdrawn,
 )
+from services.grants import conflicts
 from services.grants.applicants import Applicant, applicant_of, keep_applicant
-from services.grants.domain import person_digest
-from services.grants.queries import APPLICATIONS, ROUNDS
+from services.grants.domain import person_digest, signs
+from services.grants.queries import APPLICATIONS, PANEL, ROUNDS
 from services.grants.rounds import Round, RoundState, takes_applications
 from services.grants.states import Mover, State, check_move
 
@@ -45,9 +46,6 @@ MOST_FILES, LARGEST_EVIDENCE = 5, 10_000_000
 REMIND_BEFORE, NOT_WITHIN = timedelta(days=3), timedelta(days=1)
 #: Drafts that one turn of the clock sees to.
 AT_A_TIME = 200
-
-#: Of a reference: no vowels, so that it is no word, and no signs that are mistaken for another.
-_SIGNS = "23456789BCDFGHJKMNPQRTVWXY"
 
 
 class TooMany(Refused):
@@ -124,11 +122,7 @@ def before_meeting(asked: Asked, plan: Round) -> bool:
 
 def new_reference() -> str:
     """A reference such as ``K7QM-X2PD``: it tells neither who it is nor who came first."""
-    number, signs = uuid4().int, ""
-    for _ in range(8):
-        number, sign = divmod(number, len(_SIGNS))
-        signs += _SIGNS[sign]
-    return f"{signs[:4]}-{signs[4:]}"
+    return f"{signs(4)}-{signs(4)}"
 
 
 # The links
@@ -502,11 +496,16 @@ async def lapse(tx: Transaction) -> int:
 
 
 async def forget(tx: Transaction, ids: Sequence[UUID]) -> None:
-    """Rid applications of who has sent them and of their papers; those never sent are gone whole."""
+    """Rid applications of who has sent them, of their papers and of who was close to them.
+
+    Those never sent are gone whole.
+    """
     given = list(ids)
     files = [row["file_id"] async for row in APPLICATIONS.take_evidence(tx, ids=given)]
     await drop_files(tx, files)
     await APPLICATIONS.forget_applicants(tx, ids=given)
     await APPLICATIONS.scrub_steps(tx, ids=given)
     await APPLICATIONS.scrub_applications(tx, ids=given, now=tx.now)
+    await PANEL.scrub_cases(tx, application_ids=given, now=tx.now)
+    await conflicts.forget_applications(tx, given)
     await APPLICATIONS.drop_applications(tx, ids=given)

@@ -5,6 +5,10 @@ import hmac
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from uuid import uuid4
+
+#: Of references and labels: no vowels, so that they are no words, and no signs mistaken for another.
+_SIGNS = "23456789BCDFGHJKMNPQRTVWXY"
 
 #: Dentists in the Forum's study group at the end of 2011.
 REGISTERED_2011 = 3_500
@@ -66,6 +70,15 @@ def price_of_not_integrating(count: int = REGISTERED_2011) -> Price:
     Source: the Forum's report of February 2012, which counts 3,500 dentists.
     """
     return Price(count=count)
+
+
+def signs(many: int) -> str:
+    """Random signs that can be read out on the telephone."""
+    number, found = uuid4().int, ""
+    for _ in range(many):
+        number, sign = divmod(number, len(_SIGNS))
+        found += _SIGNS[sign]
+    return found
 
 
 def folded(name: str) -> str:

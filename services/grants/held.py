@@ -13,7 +13,7 @@ from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from chassis.scrub import scrub_about
 from contracts.grants import ApplicationWithdrawn, ErasureAnswered, PersonDataGathered, PersonScrubbed
-from services.grants import applying, awards, colleagues, registrations
+from services.grants import applying, awards, colleagues, conflicts, registrations
 from services.grants.applicants import Applicant, applications_by
 from services.grants.counting import recount
 from services.grants.domain import person_digest
@@ -50,6 +50,9 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
     for row in await applications_by(tx, subject.emails, subject.references):
         async for held in _application(tx, row):
             yield held
+    for what, things in (await conflicts.held_on(tx, subject.ids)).items():
+        if things:
+            yield written(f"panel-{what}.json", f"On a panel: {what}", {what: things})
 
 
 _HELD = {
@@ -103,8 +106,8 @@ async def objection(tx: Transaction, subject: Subject) -> str | None:
 
 
 async def forget(tx: Transaction, subject: Subject) -> Forgotten:
-    """Delete their name, and what they have registered, confirmed or not, and count anew; take back and scrub
-    what they have applied for.
+    """Delete their name, what they were close to, and what they have registered, confirmed or not, and count
+    anew; take back and scrub what they have applied for.
     """
     count, unconfirmed = await registrations.forget(tx, _persons(tx, subject))
     rows = await applications_by(tx, subject.emails, subject.references)
@@ -112,12 +115,14 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     paid = {row["application_id"] async for row in MONEY.have_payments(tx, ids=ids)}
     await awards.forget(tx, ids, receipts=False)
     await applying.forget(tx, ids)
-    await scrub_about(tx, ids)
+    interests = await conflicts.forget_people(tx, subject.ids)
+    await scrub_about(tx, [*ids, *subject.ids])
     for row in rows:
         await _withdraw(tx, row)
     sent = any(row["submitted_at"] for row in rows)
     counts = {
         "names of colleagues": await colleagues.forget(tx, subject.ids),
+        "interests of panel members": interests,
         "registrations": count,
         "unconfirmed registrations": unconfirmed,
         "applications": len(rows),
@@ -183,6 +188,12 @@ TERMS = (
     REGISTRATIONS_TERM,
     Term(what="unconfirmed registrations", months=1, since="after they were typed", scrub=_old_askings),
     Term(what="drafts", months=1, since="after the round has closed", scrub=_unsent_applications),
+    Term(
+        what="interests",
+        months=24,
+        since="after the last round has closed on whose panel they sat",
+        scrub=conflicts.forget_old,
+    ),
     Term(what="applications", months=24, since="after the round has closed", scrub=_unawarded_applications),
     Term(what="bank details", months=1, since="after the last payment", scrub=_old_bank_details),
     Term(what="awards", months=72, since="after the last payment", scrub=_old_awards),

@@ -15,7 +15,7 @@ from services.grants.applying import Asked, move, tell, today_of
 from services.grants.eligibility import EVERY_RULE, REFUSING, RULES, Finding, Known, Outcome, check
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import Means, Round, means_of
-from services.grants.states import COUNTING, Mover, State, check_move
+from services.grants.states import COUNTING, Mover, State, check_move, may_move
 
 #: Characters of what an applicant is told.
 LONGEST_WORDS = 1_500
@@ -100,6 +100,11 @@ def is_same(alike: Mapping[str, Any]) -> bool:
     return bool(alike["same_person"] or (alike["same_email"] and alike["same_name"]))
 
 
+def may_accept(state: State) -> bool:
+    """Whether somebody of ours may let it go to the panel, which does not have it yet."""
+    return state is not State.UNDER_REVIEW and may_move(state, State.ELIGIBLE, Mover.OFFICER)
+
+
 async def accept(tx: Transaction, id: UUID, by: UUID) -> None:
     """Let it go to the panel.
 
@@ -107,6 +112,8 @@ async def accept(tx: Transaction, id: UUID, by: UUID) -> None:
         NotFound, Conflict: when there is none, it has moved on, or a rule is not met.
     """
     row = await _locked(tx, id, State.ELIGIBLE)
+    if not may_accept(State(row["state"])):
+        raise Conflict("The panel has it already.", "Take it back from the panel first.")
     if unmet := (await examine(tx, row)).unmet():
         cure = f"Refuse it, or return it so that it can be put right. Not met: {unmet[0].asks}"
         raise Conflict("A rule is not met.", cure)

@@ -109,6 +109,8 @@ STAGES: Mapping[State, Stage] = {
             _S.AWARDED: _M.PANEL,
             _S.DECLINED: _M.PANEL,
             _S.DEFERRED: _M.PANEL,
+            # Taken back by whoever has handed it over, while nobody has scored it.
+            _S.ELIGIBLE: _M.OFFICER,
             _S.WITHDRAWN: _M.APPLICANT,
         },
     ),

@@ -1,15 +1,16 @@
 """What waits for the grants officer today: one line for each thing, from whichever part of grants knows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.web import day, pounds
-from services.grants.queries import APPLICATIONS, FUNDS, MONEY, ROUNDS
-from services.grants.rounds import RoundState
+from services.grants.panel import OVERDUE, Member, lacking
+from services.grants.queries import APPLICATIONS, CONFLICTS, FUNDS, MONEY, PANEL, ROUNDS
+from services.grants.rounds import Round, RoundState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,61 @@ async def needed(tx: Transaction, today: date, most: int) -> list[Needed]:
     sent_back = [row async for row in MONEY.payments_sent_back(tx, most=most)]
     of_money = [*map(_of_sent_back, sent_back), *_of_awards(await MONEY.money_waiting(tx))]
     of_rounds = [_of_round(row, today) for row in rounds]
-    lines = [*map(_of_applications, to_check), *of_money, *map(_of_pledge, pledges), *filter(None, of_rounds)]
+    of_panel = await _of_panels(tx, most)
+    of_people = [*map(_of_applications, to_check), *of_panel]
+    lines = [*of_people, *of_money, *map(_of_pledge, pledges), *filter(None, of_rounds)]
     return lines[:most]
+
+
+async def _of_panels(tx: Transaction, most: int) -> list[Needed]:
+    """What the panels of rounds wait for, that are not decided yet."""
+    conflicts = [row async for row in CONFLICTS.suggestions_waiting(tx, most=most)]
+    cases = [row async for row in PANEL.cases_to_prepare(tx, most=most)]
+    rounds = [row async for row in PANEL.rounds_to_decide(tx, most=most)]
+    members: dict[UUID, list[Member]] = {row["id"]: [] for row in rounds}
+    async for row in PANEL.members_of_rounds(tx, round_ids=list(members)):
+        members[row["round_id"]].append(Member.of(row))
+    professions = {code: entry.name for code, entry in tx.context.house.lists["professions"].items()}
+    lines = [*map(_of_conflicts, conflicts), *map(_of_cases, cases)]
+    for row in rounds:
+        lines += _of_panel(row, members[row["id"]], professions, tx.now)
+    return lines
+
+
+def _of_conflicts(row: Mapping[str, Any]) -> Needed:
+    many = f"{row['count']} conflicts of interest" if row["count"] != 1 else "a conflict of interest"
+    return Needed(
+        what=f"Settle {many} in “{row['name']}”",
+        why=f"Until then the case is kept from the member. The first is of {day(row['since'])}.",
+        href=f"/grants/rounds/{row['round_id']}/conflicts",
+    )
+
+
+def _of_cases(row: Mapping[str, Any]) -> Needed:
+    many = f"{row['count']} cases" if row["count"] != 1 else "a case"
+    return Needed(
+        what=f"Prepare {many} of “{row['name']}”, and hand over",
+        why=f"The panel meets on {day(row['meets_on'])}.",
+        href=f"/grants/rounds/{row['round_id']}/cases",
+    )
+
+
+def _of_panel(
+    row: Mapping[str, Any], members: Sequence[Member], professions: Mapping[str, str], now: datetime
+) -> Iterator[Needed]:
+    """Members who have not answered; and once nobody can apply any more, what the panel lacks."""
+    href = f"/grants/rounds/{row['id']}/panel"
+    late = [member for member in members if member.unanswered and member.invited_at <= now - OVERDUE]
+    if late:
+        many = f"{len(late)} members" if len(late) != 1 else "a member"
+        since = day(min(member.invited_at for member in late))
+        yield Needed(
+            what=f"Ask {many} of the panel of “{row['name']}” again",
+            why=f"There is no answer. The first was asked on {since}.",
+            href=href,
+        )
+    if row["state"] == RoundState.CLOSED and (missing := lacking(Round.of(row), members, professions)):
+        yield Needed(what=f"Complete the panel of “{row['name']}”", why=missing[0], href=href)
 
 
 async def to_make(tx: Transaction, person: UUID) -> Needed | None:

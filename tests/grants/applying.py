@@ -77,7 +77,7 @@ async def begins(browser: httpx.AsyncClient, round: UUID, email: str = EMAIL) ->
     return answer.headers["location"].rpartition("/you")[0]
 
 
-async def writes(browser: httpx.AsyncClient, path: str, **changes: dict[str, str]) -> None:
+async def writes(browser: httpx.AsyncClient, path: str, **changes: dict[str, Any]) -> None:
     """Fill in every step."""
     for step, fields in FORM.items():
         answer = await fills_in(browser, f"{path}/{step}", fields | changes.get(step, {}))

@@ -619,7 +619,7 @@ async def test_somebody_who_is_forgotten_is_withdrawn_and_scrubbed(
         await tx.execute("UPDATE outbox SET published_at = now()")
         assert await held.objection(tx, SUBJECT) is None
         done = await held.forget(tx, SUBJECT)
-    assert done.counts == {"registrations": 0, "unconfirmed registrations": 0, "applications": 2}
+    assert {what: count for what, count in done.counts.items() if count} == {"applications": 2}
     assert done.kept
     assert await state_of(grants, sent) == "withdrawn"
     assert await state_of(grants, other) == "submitted"

@@ -10,14 +10,16 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from chassis.audit import acting
 from chassis.database import Database
 from contracts.grants import ApplicationLinkRequested, ApplicationSubmitted, ApplicationWithdrawn
-from services.grants import applying, web
+from services.grants import applying, panel, web
 from services.grants.applicants import Applicant
 from tests.conftest import announced, client
 from tests.grants.applying import (
     EMAIL,
     EXAM,
+    FORM,
     PDF,
     PNG,
     YOU,
@@ -33,6 +35,7 @@ from tests.grants.applying import (
     writes,
 )
 from tests.grants.filling import a_fund, a_round
+from tests.grants.panelling import a_member
 
 
 @pytest.fixture
@@ -602,3 +605,76 @@ def test_two_people_are_never_the_same_by_their_digests(grants: Database) -> Non
     assert set(Applicant(email="x@mail.example").digests(context).values()) >= {None}
     assert Applicant.opened(context, one.sealed(context)) == one
     assert one.sealed(context) != one.sealed(context)
+
+
+# Whom they know
+
+
+async def test_whoever_applies_says_where_they_work_and_whom_they_know(
+    grants: Database, browser: httpx.AsyncClient, round: UUID
+) -> None:
+    path = await begins(browser, round)
+    assert "Do you know any of these people?" not in (await browser.get(f"{path}/work")).text
+    await writes(browser, path)
+    hana = await a_member(grants, round, "Hana <b>O'Brien</b>")
+    tekle = await a_member(grants, round, "Tekle", takes_part=None)
+    await a_member(grants, round, "Said No", takes_part=False)
+    page = await browser.get(f"{path}/work")
+    assert "Hana &lt;b&gt;O&#39;Brien" in page.text
+    assert "Tekle" in page.text
+    assert "Said No" not in page.text
+
+    async def says(*knows: UUID, status: int = 303, **more: str) -> httpx.Response:
+        ticked = {"knows": [str(id) for id in knows], "workplace": "St Mary's Hospital"}
+        answer = await fills_in(browser, f"{path}/work", FORM["work"] | ticked | more)
+        assert answer.status_code == status, answer.text
+        return answer
+
+    async def known() -> set[UUID]:
+        async with grants.reading() as tx:
+            return {row["person_id"] for row in await tx.fetch("SELECT person_id FROM conflicts")}
+
+    await says(hana.id, tekle.id)
+    assert await known() == {hana.id, tekle.id}
+    page = await browser.get(path)
+    assert "Hana &lt;b&gt;O&#39;Brien&lt;/b&gt;, Tekle" in page.text
+    assert "St Mary&#39;s Hospital" in page.text
+    await says(tekle.id)
+    assert await known() == {tekle.id}
+    refused = await says(uuid4(), status=422)
+    assert "not on the list any more" in refused.text
+    await says(tekle.id, status=422, workplace="x" * 300)
+    assert await known() == {tekle.id}
+    await says()
+    assert await known() == set()
+    assert "Nobody" in (await browser.get(path)).text
+    await says(hana.id)
+    await sends(browser, path)
+    late = await browser.post(f"{path}/work", data={**FORM["work"], "key": key_in(page)})
+    assert late.status_code == 409
+    assert await known() == {hana.id}
+
+
+async def test_a_tick_is_kept_when_the_member_has_left(
+    grants: Database, browser: httpx.AsyncClient, round: UUID
+) -> None:
+    path = await begins(browser, round)
+    hana, tekle = [await a_member(grants, round, name) for name in ("Hana", "Tekle")]
+    await writes(browser, path, work={"knows": [str(hana.id)]})
+    async with acting(grants) as tx:
+        await panel.leave(tx, round, hana.id)
+    await writes(browser, path, work={"knows": [str(tekle.id)]})
+    async with grants.reading() as tx:
+        rows = await tx.fetch("SELECT person_id FROM conflicts")
+    assert {row["person_id"] for row in rows} == {hana.id, tekle.id}
+
+
+async def test_a_draft_that_is_thrown_away_leaves_no_tick(
+    grants: Database, browser: httpx.AsyncClient, round: UUID
+) -> None:
+    path = await begins(browser, round)
+    hana = await a_member(grants, round, "Hana")
+    await writes(browser, path, work={"knows": [str(hana.id)]})
+    await acts(browser, path, "withdraw")
+    async with grants.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM conflicts") == 0

@@ -324,7 +324,10 @@ async def test_somebody_gets_everything_and_is_forgotten(grants: Database) -> No
         assert told["address kept sealed"] is True
         assert [each["purpose"] for each in told["purposes"]] == ["grants"]
         done = await held.forget(tx, subject)
-    assert done.counts == {"registrations": 1, "unconfirmed registrations": 1, "applications": 0}
+    assert {what: count for what, count in done.counts.items() if count} == {
+        "registrations": 1,
+        "unconfirmed registrations": 1,
+    }
     assert await sealed(grants) == [None, None], "nor does what was announced hold the address any more"
     assert await rows(grants, "registration_askings") == []
     assert (await counts(grants))[-1] == (CAMDEN, "doctor", 0)

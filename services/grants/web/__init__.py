@@ -15,15 +15,24 @@ from services.grants.web import (
     applying,
     awarded,
     awards,
+    cases,
+    conflicts,
     contributions,
     criteria,
+    desk,
+    dossiers,
+    figures,
+    funder_reports,
     funds,
     home,
     ledger,
+    panel,
     payments,
     price,
+    published,
     register,
     registrations,
+    reviews,
     rounds,
 )
 
@@ -39,9 +48,10 @@ def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/grants``."""
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
-        *(_registrations(), _applying(), _applications(), _awards(), _payments()),
+        *(_registrations(), _applying(), _applications(), _panel(), _desk()),
+        *(_awards(), _payments(), _shown()),
     )
-    public = ("/apply/", "/applying/")
+    public = ("/apply/", "/applying/", "/data", "/360giving.")
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
 
 
@@ -164,6 +174,45 @@ def _applications() -> list[Route]:
     ]
 
 
+def _panel() -> list[Route]:
+    """Who sits on the panel of a round, who is too close to whom, and what the panel reads."""
+    read, keep = Action.READ_APPLICATIONS, Action.KEEP_PANEL
+    return [
+        page("/rounds/{id}/panel", panel.show, read),
+        page("/rounds/{id}/panel", panel.invite, keep, methods=_POST),
+        page("/rounds/{id}/panel/{person}", panel.show_member, read),
+        page("/rounds/{id}/panel/{person}", panel.change, keep, methods=_POST),
+        page("/rounds/{id}/panel/{person}/again", panel.invite_again, keep, methods=_POST),
+        page("/rounds/{id}/panel/{person}/leave", panel.leave, keep, methods=_POST),
+        page("/rounds/{id}/conflicts", conflicts.show_all, read),
+        page("/conflicts/{id}", conflicts.show, read),
+        page("/conflicts/{id}/confirm", conflicts.confirm, keep, methods=_POST),
+        page("/conflicts/{id}/dismiss", conflicts.dismiss, keep, methods=_POST),
+        page("/applications/{id}/conflicts", conflicts.show_of, read),
+        page("/applications/{id}/conflicts", conflicts.enter, keep, methods=_POST),
+        page("/rounds/{id}/cases", cases.show_all, read),
+        page("/rounds/{id}/cases/hand-over", cases.hand_over_all, keep, methods=_POST),
+        page("/applications/{id}/case", cases.show, read),
+        page("/applications/{id}/case", cases.prepare, keep, methods=_POST),
+        page("/applications/{id}/case/hand-over", cases.hand_over, keep, methods=_POST),
+        page("/applications/{id}/case/take-back", cases.take_back, keep, methods=_POST),
+    ]
+
+
+def _desk() -> list[Route]:
+    """What members of a panel are asked, read and say. Each reads the cases that they may see alone."""
+    review = Action.REVIEW_CASES
+    return [
+        page("/desk", desk.show, review),
+        page("/desk/interests", desk.show_interests, review),
+        page("/desk/interests", desk.say_interests, review, methods=_POST),
+        page("/desk/rounds/{id}/answer", desk.answer, review, methods=_POST),
+        page("/desk/cases/{id}", reviews.show, review),
+        page("/desk/cases/{id}", reviews.save, review, methods=_POST),
+        page("/desk/cases/{id}/know", reviews.know, review, methods=_POST),
+    ]
+
+
 def _awards() -> list[Route]:
     """What was awarded: how far each is, and what the officer does about it."""
     read, prepare = Action.READ_PAYMENTS, Action.PREPARE_PAYMENTS
@@ -194,4 +243,22 @@ def _payments() -> list[Route]:
         page("/payments/{id}/make", payments.show_making, make),
         page("/payments/{id}/make", payments.make, make, methods=_POST),
         page("/payments/{id}/send-back", payments.send_back, make, methods=_POST),
+    ]
+
+
+def _shown() -> list[Route]:
+    """What is shown of awards: to everybody, and how each decision came about."""
+    public, look, read = Action.BE_PUBLIC, Action.READ_APPLICATIONS, Action.READ_EVIDENCE
+    return [
+        page("/data", published.show, public),
+        page("/360giving.json", published.as_json, public),
+        page("/360giving.csv", published.as_csv, public),
+        page("/figures", figures.show, read),
+        page("/figures.csv", figures.as_csv, read),
+        page("/funds/{id}/report", funder_reports.show, look),
+        page("/funds/{id}/report.pdf", funder_reports.as_pdf, look),
+        page("/funds/{id}/report.csv", funder_reports.as_csv, look),
+        page("/applications/{id}/dossier", dossiers.show, look),
+        page("/applications/{id}/dossier.json", dossiers.as_json, look),
+        page("/applications/{id}/dossier.pdf", dossiers.as_pdf, look),
     ]

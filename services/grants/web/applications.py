@@ -36,10 +36,18 @@ from services.grants.eligibility import EVERY_RULE, Outcome
 from services.grants.judging import LONGEST_WORDS, Examined, is_same
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import RoundState
-from services.grants.states import STAGES, Mover, State, may_move
+from services.grants.states import COUNTING, STAGES, Mover, State, may_move
 from services.grants.web.award_way import of_application
 from services.grants.web.forms import Fields, submit
-from services.grants.web.hrefs import application_href, applications_href, apply_href, round_href
+from services.grants.web.hrefs import (
+    application_href,
+    applications_href,
+    apply_href,
+    case_href,
+    closeness_href,
+    dossier_href,
+    round_href,
+)
 from services.grants.web.looks import LOOKS
 
 #: Applications on one page of the list.
@@ -59,6 +67,8 @@ GROUPS: Mapping[str, tuple[str, frozenset[State]]] = {
     "refused": ("Refused, withdrawn or lapsed", frozenset({_S.INELIGIBLE, _S.WITHDRAWN, _S.LAPSED})),
 }
 _SENT = frozenset(State) - {State.DRAFT}
+#: How the panel has decided is no secret any more.
+_DECIDED = GROUPS["decided"][1] | {_S.DEFERRED}
 
 #: How each finding looks.
 _FOUND: Mapping[Outcome, tuple[str, str]] = {
@@ -106,6 +116,10 @@ async def show_all(request: Request) -> Response:
 
 #: What still asks for money.
 _STANDING = frozenset({_S.SUBMITTED, _S.RETURNED, _S.ELIGIBLE, _S.UNDER_REVIEW, _S.DEFERRED})
+
+
+#: What may go to the panel, or has been there.
+_FOR_PANEL = COUNTING - {_S.SUBMITTED, _S.RETURNED}
 
 
 def _asked(request: Request) -> tuple[str, UUID | None]:
@@ -204,14 +218,17 @@ async def _page(
         round_href=round_href(row["round_id"]),
         list_href=applications_href(row["round_id"]),
         early=applying.before_meeting(Asked.of(row), examined.plan),
-        evidence=[_paper(each) for each in evidence],
+        evidence=[paper(each) for each in evidence],
         findings=[_finding(each) for each in examined.findings],
         unmet=examined.unmet(),
         alike=[_other(each, house) for each in examined.alike],
+        for_panel=state in _FOR_PANEL,
+        case_href=case_href(id),
+        conflicts_href=closeness_href(id),
         award=award,
         history=[_step(each) for each in reversed(steps)],
         can={
-            "accept": may_move(state, State.ELIGIBLE, Mover.OFFICER),
+            "accept": judging.may_accept(state),
             "refuse": may_move(state, State.INELIGIBLE, Mover.OFFICER),
             "return": may_move(state, State.RETURNED, Mover.OFFICER),
         },
@@ -220,6 +237,7 @@ async def _page(
         values=values,
         faults=faults,
         href=application_href(id),
+        dossier_href=dossier_href(id) if state in _DECIDED else None,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
@@ -229,7 +247,8 @@ def _name(entries: Mapping[str, Any], code: str | None) -> str:
     return entries[code].name if code and code in entries else code or ""
 
 
-def _paper(row: Mapping[str, Any]) -> dict[str, Any]:
+def paper(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A paper, and how it is opened."""
     return {
         "name": row["name"],
         "size_words": size_in_words(row["size"]),

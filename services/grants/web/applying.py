@@ -4,7 +4,7 @@ No account; looking changes nothing. The token is compared by digest and stands 
 and no answer that holds one is kept. Whatever is wrong with a link, the answer is the same page.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,7 @@ from chassis.web import (
 )
 from chassis.web.access import acts, check_key
 from chassis.writing import mailable
-from services.grants import applying, awards
+from services.grants import applying, awards, conflicts, panel
 from services.grants.applicants import Applicant, applicant_of
 from services.grants.applying import ASKED_FOR, LARGEST_EVIDENCE, MOST_FILES, Asked, Writing, lacking
 from services.grants.awards import Award, award_of
@@ -49,7 +49,7 @@ from services.grants.web.looks import LOOKS
 #: The steps with a form of fields, in order, and what each is called. After them come papers, then sending.
 STEPS: Mapping[str, str] = {
     "you": "Who you are",
-    "work": "Your profession",
+    "work": "Your work",
     "exam": "What you apply for",
 }
 EVIDENCE = "evidence"
@@ -66,6 +66,9 @@ _DONE = {
     "sent": "Thank you. We have your application, and we have sent you a mail that says so.",
     "withdrawn": "You have taken your application back.",
 }
+
+#: Fields of which several may be ticked.
+_SEVERAL = ("knows",)
 
 _YES_NO = {"yes": True, "no": False}
 
@@ -85,6 +88,8 @@ class _Case:
         who: Applicant | None,
         evidence: Sequence[Any],
         told: str,
+        members: Mapping[UUID, str],
+        knows: Collection[UUID],
         award: Award | None,
     ):
         self.row = row
@@ -96,6 +101,9 @@ class _Case:
         self.evidence = evidence
         #: What they were told last.
         self.told = told
+        #: The panel by name, and whom of it they say that they know.
+        self.members = members
+        self.knows = knows
         self.award = award
 
     def may_write(self, context: Context) -> bool:
@@ -116,8 +124,11 @@ async def _find(request: Request) -> _Case | None:
         steps = [each async for each in APPLICATIONS.steps_of(tx, application_id=row["id"])]
         told = steps[-1]["words"] if steps else ""
         evidence = await applying.evidence_of(tx, row["id"])
+        who = await applicant_of(tx, row["id"])
+        members = await panel.known_by_applicants(tx, row["round_id"])
+        knows = await conflicts.ticked(tx, row["id"])
         award = await award_of(tx, row["id"])
-        return _Case(row, round_row, await applicant_of(tx, row["id"]), evidence, told, award)
+        return _Case(row, round_row, who, evidence, told, members, knows, award)
 
 
 def _unknown(request: Request) -> Response:
@@ -198,6 +209,8 @@ def _answers(case: _Case, house: House, token: str) -> list[dict[str, Any]]:
             ("Profession", _name(house, "professions", asked.profession)),
             *_yes_no(rules, asked, "qualified_abroad", "You qualified outside the UK"),
             ("Your number with us", who.registration),
+            ("You work or train at", who.workplace),
+            *([("You know from the panel", _known(case))] if case.members else []),
         ],
         "exam": [
             ("Exam", _name(house, "purposes", asked.purpose)),
@@ -212,6 +225,10 @@ def _answers(case: _Case, house: House, token: str) -> list[dict[str, Any]]:
     return [
         {"title": _TITLES[step], "rows": rows, "href": step_href(token, step)} for step, rows in said.items()
     ]
+
+
+def _known(case: _Case) -> str:
+    return ", ".join(name for id, name in case.members.items() if id in case.knows) or "Nobody"
 
 
 def _yes_no(rules: Sequence[str], asked: Asked, rule: str, label: str) -> list[tuple[str, str]]:
@@ -286,14 +303,17 @@ async def save_step(request: Request) -> Response:
         return _unknown(request)
     check_key(request, str(form.get("key", "")))
     later = form.get("later") == "yes"
-    fields, house = Fields(form), site_of(request).context.house
+    fields, house = Fields(form, several=_SEVERAL), site_of(request).context.house
     of_who, changes = _READ[step](fields, case, house, not later)
+    knows = _read_known(fields, case) if step == "work" else None
     moved, status = None, 422
     try:
         if not fields.faults:
             async with acts(request) as tx:
                 at = await applying.writing(tx, token)
                 moved = await _save(tx, at, of_who, changes)
+                if knows is not None:
+                    await conflicts.tick(tx, at.id, knows)
     except NotFound:
         return _unknown(request)
     except Refused as refused:
@@ -348,6 +368,7 @@ def _step(
             professions=list(lists["professions"].values()),
             purposes=[lists["purposes"][code] for code in case.plan.purposes if code in lists["purposes"]],
             areas=list(lists["areas"].values()),
+            members=[{"code": str(id), "name": name} for id, name in case.members.items()],
             yes_no=[{"code": "yes", "name": "Yes"}, {"code": "no", "name": "No"}],
             returned=case.state is State.RETURNED,
             message=case.told,
@@ -376,6 +397,7 @@ def _values(case: _Case) -> dict[str, Any]:
     asked, words = case.asked, {True: "yes", False: "no", None: ""}
     return {
         **vars(case.who),
+        "knows": [str(id) for id in case.knows],
         **{name: getattr(asked, name) or "" for name in ("area", "profession", "purpose", "words")},
         **{name: words[getattr(asked, name)] for name in ("qualified_abroad", "exam_passed", "status_met")},
         "amount": pounds(asked.amount_pence).removeprefix("£") if asked.amount_pence else "",
@@ -406,10 +428,22 @@ def _read_you(fields: Fields, case: _Case, house: House, required: bool) -> _Rea
 
 
 def _read_work(fields: Fields, case: _Case, house: House, required: bool) -> _Read:
-    who = {"registration": fields.line("registration", most=60, required=False)}
+    who = {
+        "registration": fields.line("registration", most=60, required=False),
+        "workplace": fields.line("workplace", most=200, required=False),
+    }
     profession = _chosen(fields, "profession", house.lists["professions"], required)
     abroad = _if_asked(case, "qualified_abroad", lambda: _answered(fields, "qualified_abroad", required))
     return who, {"profession": profession, **abroad}
+
+
+def _read_known(fields: Fields, case: _Case) -> list[UUID] | None:
+    """Whom of the panel they know; nothing is said where there is no panel yet."""
+    if not case.members:
+        return None
+    ticked = fields.codes("knows", map(str, case.members))
+    hidden = [id for id in case.knows if id not in case.members]
+    return [*map(UUID, ticked), *hidden]
 
 
 def _read_exam(fields: Fields, case: _Case, house: House, required: bool) -> _Read:

@@ -7,6 +7,7 @@ FUNDS = f"{MOUNT}/funds"
 ROUNDS = f"{MOUNT}/rounds"
 APPLICATIONS = f"{MOUNT}/applications"
 APPLYING = f"{MOUNT}/applying"
+DESK = f"{MOUNT}/desk"
 AWARDS = f"{MOUNT}/awards"
 PAYMENTS = f"{MOUNT}/payments"
 
@@ -14,6 +15,11 @@ PAYMENTS = f"{MOUNT}/payments"
 def fund_href(id: UUID) -> str:
     """A fund's page."""
     return f"{FUNDS}/{id}"
+
+
+def report_href(fund_id: UUID) -> str:
+    """What a funder is told of a fund."""
+    return f"{fund_href(fund_id)}/report"
 
 
 def pledge_href(id: UUID) -> str:
@@ -46,6 +52,51 @@ def apply_href(round_id: UUID) -> str:
     return f"{MOUNT}/apply/{round_id}"
 
 
+def panel_href(round_id: UUID) -> str:
+    """Who sits on the panel of a round."""
+    return f"{round_href(round_id)}/panel"
+
+
+def member_href(round_id: UUID, person_id: UUID) -> str:
+    """How somebody sits on the panel of a round."""
+    return f"{panel_href(round_id)}/{person_id}"
+
+
+def conflicts_href(round_id: UUID) -> str:
+    """Who may be too close to whom in a round."""
+    return f"{round_href(round_id)}/conflicts"
+
+
+def conflict_href(id: UUID) -> str:
+    """One conflict of interest."""
+    return f"{MOUNT}/conflicts/{id}"
+
+
+def cases_href(round_id: UUID) -> str:
+    """What a round's panel reads, and how far it is."""
+    return f"{round_href(round_id)}/cases"
+
+
+def case_href(application_id: UUID) -> str:
+    """What the panel reads of an application."""
+    return f"{application_href(application_id)}/case"
+
+
+def closeness_href(application_id: UUID) -> str:
+    """Who may be too close to the applicant of an application."""
+    return f"{application_href(application_id)}/conflicts"
+
+
+def desk_round_href(id: UUID) -> str:
+    """The desk of a panel member, narrowed to a round."""
+    return f"{DESK}?round={id}"
+
+
+def desk_case_href(id: UUID) -> str:
+    """A case, by its own id, for a panel member."""
+    return f"{DESK}/cases/{id}"
+
+
 def award_href(id: UUID) -> str:
     """An award's page, for staff."""
     return f"{AWARDS}/{id}"
@@ -54,3 +105,13 @@ def award_href(id: UUID) -> str:
 def payment_href(id: UUID) -> str:
     """A payment's page."""
     return f"{PAYMENTS}/{id}"
+
+
+def attend_href(id: UUID) -> str:
+    """A meeting, for a member."""
+    return f"{MOUNT}/attend/{id}"
+
+
+def dossier_href(application_id: UUID) -> str:
+    """How the decision on an application came about."""
+    return f"{application_href(application_id)}/dossier"

@@ -29,7 +29,15 @@ from services.grants.states import State
 from services.grants.web.forms import ChangedMeanwhile, Fields, check_revision, submit
 from services.grants.web.funds import round_listed
 from services.grants.web.hrefs import ROUNDS as LIST
-from services.grants.web.hrefs import applications_href, apply_href, fund_href, round_href
+from services.grants.web.hrefs import (
+    applications_href,
+    apply_href,
+    cases_href,
+    conflicts_href,
+    fund_href,
+    panel_href,
+    round_href,
+)
 
 #: Rounds on the list.
 MOST = 200
@@ -109,6 +117,9 @@ async def show(request: Request) -> Response:
         to_check=counted.get(State.SUBMITTED, 0),
         applications_href=applications_href(id),
         apply_href=apply_href(id),
+        panel_href=panel_href(id),
+        conflicts_href=conflicts_href(id),
+        cases_href=cases_href(id),
         href=href,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
