@@ -131,9 +131,11 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
 
 
 async def _withdraw(tx: Transaction, row: Any) -> None:
-    """Nobody decides on it any more."""
-    if row["state"] == State.AWARDED:
-        await awards.give_back(tx, await APPLICATIONS.lock_application(tx, id=row["id"]), "given_up")
+    """Nobody decides on it any more, and nothing of it will be paid; what was paid stays paid."""
+    if row["state"] in (State.AWARDED, State.ACCEPTED):
+        application, award = await awards.lock_award(tx, row["id"])
+        if not award.paid_pence:
+            await awards.give_back(tx, application, "given_up")
     elif row["submitted_at"] is not None and row["state"] not in ENDED | {State.PAID}:
         await applying.take_back(tx, row)
 

@@ -486,7 +486,7 @@ async def test_who_has_prepared_it_is_not_led_to_pay_it(grants: Database) -> Non
         key = fresh(await browser.get(f"/grants/payments/{waiting}"))
         today = grants.context.clock.today().isoformat()
         form = {"key": f"{key}-make", "on": today, "bank_reference": "x"}
-        assert (await browser.get(f"/grants/payments/{waiting}/make")).status_code == 409
+        assert (await browser.get(f"/grants/payments/{waiting}/make")).status_code == 303
         assert (await browser.post(f"/grants/payments/{waiting}/make", data=form)).status_code == 409
     old = replace(PAYER, proved_at=None)
     async with as_(grants, old) as browser:
@@ -546,10 +546,15 @@ async def test_nobody_is_forgotten_while_money_is_on_its_way(grants: Database) -
         assert await ledger.differing(tx) == []
 
 
-async def test_whoever_is_forgotten_before_they_answered_frees_the_money(grants: Database) -> None:
-    id = await an_award(grants)
+@pytest.mark.parametrize("make", [an_award, an_accepted, a_prepared])
+async def test_whoever_is_forgotten_before_they_are_paid_frees_the_money(
+    grants: Database, make: Callable[..., Any]
+) -> None:
+    """Also where they said yes after they were said to be free to be forgotten."""
+    made = await make(grants)
+    id = made[0] if isinstance(made, tuple) else made
     async with acting(grants) as tx:
-        assert await held.objection(tx, SUBJECT) is None
+        assert (await held.objection(tx, SUBJECT) is None) is (make is an_award)
         await held.forget(tx, SUBJECT)
     assert await state_of(grants, id) == State.WITHDRAWN
     assert await free(grants, id) == 500_000

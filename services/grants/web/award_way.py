@@ -68,7 +68,7 @@ class People:
         """``By`` somebody; nothing where it was nobody of ours."""
         if person is None:
             return ""
-        return "By you" if person == self._me else f"By {self._names.get(person, 'a former colleague')}"
+        return "By you" if person == self._me else f"By {self._names.get(person, 'a colleague')}"
 
 
 def in_words(award: Award, house: House) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def payee_in_words(payee: str | None, house: House, row: Any) -> str:
     if payee is None:
         return "Not said yet"
     if payee == Payee.PERSON:
-        return "The applicant, against the booking"
+        return "The applicant"
     purpose = row.purpose if isinstance(row, Award) else row["purpose"]
     return exam_body(house, {"purpose": purpose}) or "The body that holds the exam"
 

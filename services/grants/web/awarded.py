@@ -117,6 +117,7 @@ async def _page(
         papers = await papers_of(tx, award.application_id)
         outcome = await MONEY.outcome_of(tx, application_id=award.application_id)
         today = today_of(tx)
+    ahead = award.state is State.PAID and award.exam_on is not None and award.exam_on >= today
     house = site.context.house
     entry = house.lists["purposes"].get(award.purpose or "")
     answer = site.page(
@@ -124,7 +125,8 @@ async def _page(
         "applying_award.html",
         status=status,
         **frame(site.context, round_row),
-        title=_TITLES[award.state],
+        title=_TITLES[State.ACCEPTED if ahead else award.state],
+        ahead=ahead,
         award=award,
         late=today > award.answer_by,
         purpose=entry.name if entry else award.purpose,

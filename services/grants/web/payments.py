@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from chassis.audit import acting, note
 from chassis.database import Transaction
-from chassis.errors import NotFound
+from chassis.errors import Conflict, NotFound
 from chassis.web import BadRequest, give_table, new_key, pounds, read_form, read_id, see, signed_in, site_of
-from chassis.web.access import actor_of
+from chassis.web.access import actor_of, check_key
 from contracts.access import Action, may
 from services.grants import payments
 from services.grants.payments import PaymentState, Why, exam_body
@@ -251,7 +251,10 @@ def _about(request: Request, row: Any, people: People) -> dict[str, Any]:
 
 async def show_making(request: Request) -> Response:
     """Where a payment goes, and the form that says that it left the bank."""
-    return await _making(request, {}, {})
+    try:
+        return await _making(request, {}, {})
+    except Conflict:  # the payment's own page says why
+        return see(payment_href(read_id(request)))
 
 
 async def _making(
@@ -282,7 +285,7 @@ Again = Callable[..., Awaitable[Response]]
 
 async def make(request: Request) -> Response:
     """The payment left the bank."""
-    fields, today = Fields(await read_form(request)), site_of(request).context.clock.today()
+    fields, today = await _read_making(request), site_of(request).context.clock.today()
     on, reference = fields.day("on"), fields.line("bank_reference", most=100)
 
     async def act(tx: Transaction, id: UUID, by: UUID) -> None:
@@ -291,9 +294,16 @@ async def make(request: Request) -> Response:
     return await _submit(request, fields, act, "made", _making)
 
 
+async def _read_making(request: Request) -> Fields:
+    """A form that is shown again beside where the payment goes: only for whom it was made."""
+    fields = Fields(await read_form(request))
+    check_key(request, fields.key)
+    return fields
+
+
 async def send_back(request: Request) -> Response:
     """Something is wrong with it: the officer looks again."""
-    fields = Fields(await read_form(request))
+    fields = await _read_making(request)
     words = fields.words("wrong", most=LONGEST_REASON)
 
     async def act(tx: Transaction, id: UUID, by: UUID) -> None:
