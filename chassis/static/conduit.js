@@ -170,7 +170,7 @@ function saves(form) {
       take(await read(answer));
       say("Saved.");
     } catch {
-      say("Not saved yet. Press the button below.");
+      say("Not saved yet. Press the button to try again.");
       again = false;
     }
     busy = false;
