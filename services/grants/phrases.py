@@ -33,8 +33,9 @@ def words_of(text: str) -> list[Word]:
 
 def plain_words(text: str) -> tuple[str, ...]:
     """The words of a text as they are compared, signs that cannot be seen left out."""
-    seen = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
-    return tuple(word.plain for word in words_of(seen))
+    if not text.isascii():
+        text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
+    return tuple(word.plain for word in words_of(text))
 
 
 def bare(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -46,6 +47,8 @@ def bare(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _plain(word: str) -> str:
     """Small letters without marks."""
+    if word.isascii():
+        return word.lower()
     apart = unicodedata.normalize("NFKD", word).casefold()
     kept = (sign for sign in apart if unicodedata.category(sign) not in ("Mn", "Cf"))
     return "".join(kept).translate(_PLAIN)
@@ -58,8 +61,3 @@ def places(phrase: Sequence[str], words: Sequence[Word]) -> Iterator[tuple[int, 
     for at in range(len(plain) - long + 1 if long else 0):
         if tuple(plain[at : at + long]) == wanted:
             yield words[at].start, words[at + long - 1].end
-
-
-def within(phrase: Sequence[str], words: Sequence[str]) -> bool:
-    """Whether a phrase stands among words, whole and in this order."""
-    return bool(phrase) and f" {' '.join(phrase)} " in f" {' '.join(words)} "
