@@ -65,6 +65,10 @@ class House:
     website: str
     #: One sentence that says how to complain.
     complaints: str
+    #: Its number in a public register as an org-id, such as ``GB-CHC-1234567``, and what a catalogue of open
+    #: data knows it by; empty where it has none.
+    identifier: str
+    publisher: str
     #: By code, in the order of the file.
     signatories: Mapping[str, Signatory]
     #: List name, then code, to entry; both in the order of the file.
@@ -119,6 +123,7 @@ def _written(path: Path) -> str:
 
 def _house(parsed: Mapping[str, Any], required: tuple[str, ...]) -> House:
     texts = {key: _text(parsed, key, key) for key in TEXTS}
+    texts |= {key: _text(parsed, key, key) if key in parsed else "" for key in ("identifier", "publisher")}
     _address("email", texts["email"])
     return House(
         **texts,

@@ -134,7 +134,7 @@ PEOPLE = "/partners/people"
 RIGHTS = "/partners/rights"
 #: Below these anybody's programs read what is published for all, pages of other sites among them. Nobody
 #: signs in there, and whoever has signed in is not known there.
-OPEN_DATA = ("/partners/openreferral",)
+OPEN_DATA = ("/partners/openreferral", "/grants/360giving.json", "/grants/360giving.csv")
 #: Where one shows one's second factor.
 PROVE = "/partners/prove"
 

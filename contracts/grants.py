@@ -254,6 +254,17 @@ class ApplicationDecided(_Application):
     answer_by = fields.Date(required=True, allow_none=True)
 
 
+class AwardReminded(_Application):
+    """Somebody has not answered what they were awarded, and the last day is near."""
+
+    NAME = "award_reminded"
+    SUBSCRIBERS = ()
+
+    awarded = fields.Nested(Money, required=True)
+    #: The last day on which it can be accepted.
+    answer_by = fields.Date(required=True)
+
+
 class AwardAccepted(_Application):
     """Somebody has said yes to what they were awarded."""
 
@@ -344,6 +355,7 @@ FACTS: tuple[type[Fact], ...] = (
     ApplicationWithdrawn,
     PanelInvited,
     ApplicationDecided,
+    AwardReminded,
     AwardAccepted,
     AwardPaid,
     AwardReturned,

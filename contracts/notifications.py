@@ -31,7 +31,7 @@ class LetterSent(LetterFact):
     """The recipient's mail server accepted a letter."""
 
     NAME = "letter_sent"
-    SUBSCRIBERS = (PARTNERS,)
+    SUBSCRIBERS = (PARTNERS, GRANTS)
 
     sent_at = fields.AwareDateTime(required=True)
     #: What was asked for; none in a campaign without an ask.
@@ -60,7 +60,7 @@ class LetterAnswered(LetterFact):
     """The recipient gave an answer: a pledge, a refusal or a question."""
 
     NAME = "letter_answered"
-    SUBSCRIBERS = (PARTNERS,)
+    SUBSCRIBERS = (PARTNERS, GRANTS)
 
     answered_at = fields.AwareDateTime(required=True)
     answer = fields.String(required=True, validate=validate.OneOf(["pledged", "declined", "asked"]))

@@ -337,7 +337,7 @@ class OutcomeMet(Fact):
 
     OWNER = PARTNERS
     NAME = "outcome_met"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (GRANTS,)
 
     outcome_id = fields.UUID(required=True)
     agreement_id = fields.UUID(required=True)
@@ -408,7 +408,7 @@ class ReferralClosed(ReferralFact):
     """What came of a referral is known, or that nothing will be. A later one puts an earlier one right."""
 
     NAME = "referral_closed"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (GRANTS,)
 
     outcome = fields.String(
         required=True,

@@ -41,11 +41,13 @@ imports = typer.Typer(help="Take in a table that you exported from somewhere.", 
 people = typer.Typer(help="Who may sign in, and what each is trusted with.", no_args_is_help=True)
 tokens = typer.Typer(help="Access for programs.", no_args_is_help=True)
 audit = typer.Typer(help="What people have done.", no_args_is_help=True)
+dossiers = typer.Typer(help="How decisions on grants came about.", no_args_is_help=True)
 keys = typer.Typer(help="The keys of this installation.", no_args_is_help=True)
 app.add_typer(people, name="person")
 app.add_typer(keys, name="keys")
 app.add_typer(tokens, name="token")
 app.add_typer(audit, name="audit")
+app.add_typer(dossiers, name="dossier")
 app.add_typer(events, name="events")
 app.add_typer(imports, name="import")
 
@@ -423,6 +425,25 @@ def _verify_all(installation: Installation, as_json: bool) -> None:
             typer.echo(f"{service}: {broken if chain.broken_at else said}")
     if any(chain.broken_at for chain in chains.values()):
         raise typer.Exit(1)
+
+
+@dossiers.command("verify")
+def verify_dossier(
+    file: Annotated[Path, typer.Argument(help="A dossier as JSON.", exists=True, dir_okay=False)],
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Was this dossier made here and not changed since, and is what is kept here still the same?"""
+    from services.dossiers import verify
+    from services.grants.dossiers import NoDossier
+
+    try:
+        found = verify(_installation(home=home, database_url=database_url), file)
+    except NoDossier:
+        raise typer.BadParameter("This is no dossier: take the file to check from its page again.") from None
+    typer.echo(json.dumps(found.as_dict()) if as_json else str(found))
+    raise typer.Exit(0 if found.good else 1)
 
 
 @audit.command("export")

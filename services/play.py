@@ -28,22 +28,11 @@ from chassis.web import pounds
 from contracts.access import ROLES, Role
 from contracts.catalogue import facts_for, facts_of
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services import play_grants
 from services.admission import NOBODY_YET
 from services.grants import applying, ledger
-from services.grants.contributions import Receipt, receive
 from services.grants.counting import figures as evidence_of
-from services.grants.examples import apply
-from services.grants.funds import Fund, open_fund
 from services.grants.imports import import_registrations
-from services.grants.queries import APPLICATIONS, FUNDS, ROUNDS
-from services.grants.rounds import (
-    Criterion,
-    Round,
-    add_criterion,
-    begin_round,
-    open_round,
-    takes_applications,
-)
 from services.installation import EXAMPLES
 from services.notifications.answers import Answer, record_answer
 from services.notifications.campaigns import (
@@ -81,17 +70,18 @@ _NOTHING_YET = ("awards", "awarded_pence", "paid_pence", "conflicts")
 
 
 async def example(process: Process) -> None:
-    """Load the Forum's year, with letters sent seven weeks ago, unless it is there already."""
-    if await _finished(process):
-        await _admit(process)
-        await _agree(process)
-        await _apply(process)
-        return
-    console = Console(stderr=True)
-    console.print("Loading the Forum's year as an example …", highlight=False)
-    process.clock.advance(timedelta(days=-49))
-    await _play(process, console)
-    process.clock.advance(timedelta(days=41))
+    """Load the Forum's year, with letters sent seven weeks ago and a panel that meets in a week.
+
+    Nothing, if it is there already.
+    """
+    if not await _finished(process):
+        console = Console(stderr=True)
+        console.print("Loading the Forum's year as an example …", highlight=False)
+        process.clock.advance(timedelta(days=-49))
+        await _play(process, console)
+        process.clock.advance(timedelta(days=35))
+        await _review(process, console)
+        process.clock.advance(timedelta(days=6))
     await _admit(process)
     await _agree(process)
 
@@ -114,25 +104,39 @@ PLAYS: dict[str, Callable[[Process], Coroutine[Any, Any, None]]] = {
 
 
 async def _tell(process: Process) -> dict[str, Any]:
+    console = Console(stderr=True)
     process.clock.advance(timedelta(days=-120))
-    await _play(process, Console(stderr=True))
-    process.clock.advance(timedelta(days=60))
+    await _play(process, console)
+    process.clock.advance(timedelta(days=35))
+    await _review(process, console)
+    process.clock.advance(timedelta(days=25))
     await quiet(process)
     return await outcome_of(process)
 
 
 async def _play(process: Process, console: Console) -> None:
-    """The steps of the year. Eight days pass between the letters and the answers."""
+    """The first steps of the year. Eight days pass between the letters and the answers."""
     with _steps(console) as step:
         await step("Importing organisations and contacts", _import_partners(process))
         await step("Importing what partners offer", _import_services(process))
         await step("Importing registrations", _import_registrations(process))
+        await step("Admitting people", _admit(process))
         await step("Letting the services hear of each other", quiet(process))
-        await step("Opening the funds and a round", _open_funds(process))
-        await step("Doctors apply for exam fees", _apply(process))
+        await step("Opening the funds and a round", play_grants.open_funds(process))
+        await step("Asking the panel", play_grants.seat_panel(process))
+        await step("Doctors apply for exam fees", play_grants.applications(process))
         await step("Writing to the 33 trusts", _send(process))
         process.clock.advance(timedelta(days=8))
         await step("Two trusts answer", _answer(process))
+        await step("Letting the services hear of it", quiet(process))
+
+
+async def _review(process: Process, console: Console) -> None:
+    """The round is over: what was sent is checked, and the panel reads and scores."""
+    with _steps(console) as step:
+        await step("Checking the applications", play_grants.check(process))
+        await step("Handing them over to the panel", play_grants.hand_over(process))
+        await step("The panel scores", play_grants.review(process))
         await step("Letting the services hear of it", quiet(process))
 
 
@@ -163,15 +167,16 @@ def example_people() -> list[dict[str, Any]]:
 
 
 async def ready_links(process: Process) -> list[tuple[str, str, str]]:
-    """Role, name and a link that signs in as them, once, for each of the example's people who may sign in."""
-    links = []
+    """Role, name and a link that signs in as them, once: for the first of each role who may sign in."""
+    links: dict[str, tuple[str, str, str]] = {}
     async with process.database(PARTNERS).transaction() as tx:
         for person in example_people():
             known = await PEOPLE.person_by_email(tx, email_key=person["email"].casefold())
             if known is not None and known["barred_at"] is None:
                 roles = ", ".join(ROLES[Role(role)][0] for role in known["roles"])
-                links.append((roles, known["name"], await ready_link(tx, known["id"])))
-    return links
+                if roles not in links:
+                    links[roles] = (roles, known["name"], await ready_link(tx, known["id"]))
+    return list(links.values())
 
 
 async def nobody_yet(process: Process) -> bool:
@@ -194,81 +199,6 @@ async def _import_services(process: Process) -> None:
 async def _import_registrations(process: Process) -> None:
     file = EXAMPLES / "registrations.csv"
     _refuse_faults(await import_registrations(process.database(GRANTS), file, dry_run=False))
-
-
-async def _open_funds(process: Process) -> None:
-    async with process.database(GRANTS).transaction() as tx:
-        if not [row async for row in FUNDS.funds_listed(tx)]:
-            for each in _funds():
-                await _open_fund(tx, each)
-
-
-def _funds() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tomllib.loads((EXAMPLES / "funds.toml").read_text("utf-8"))["funds"]
-    return found
-
-
-async def _open_fund(tx: Transaction, described: dict[str, Any]) -> None:
-    """A fund with what came for it and its rounds, each of which is opened."""
-    came, planned = described.pop("received", []), described.pop("rounds", [])
-    funders = [await _body(tx, name) for name in described.pop("funders")]
-    restrictions = tuple(described.pop("restrictions"))
-    fund = Fund(**described, funders=tuple(funders), restrictions=restrictions)
-    id = await open_fund(tx, fund)
-    for receipt in came:
-        body = await _body(tx, receipt.pop("body"))
-        await receive(tx, id, Receipt(**receipt, organisation_id=body))
-    for plan in planned:
-        await _open_round(tx, id, plan)
-
-
-async def _body(tx: Transaction, name: str) -> UUID:
-    [row] = [row async for row in FUNDS.bodies_called(tx, names=[name])]
-    id: UUID = row["id"]
-    return id
-
-
-async def _open_round(tx: Transaction, fund_id: UUID, plan: dict[str, Any]) -> None:
-    today, criteria = tx.context.clock.today(), plan.pop("criteria")
-    described: dict[str, Any] = {
-        "fund_id": fund_id,
-        "opens_on": today,
-        "closes_on": today + timedelta(days=plan.pop("closes_after")),
-        "meets_on": today + timedelta(days=plan.pop("meets_after")),
-        **{name: tuple(plan.pop(name)) for name in ("professions", "purposes", "eligibility")},
-    }
-    id = await begin_round(tx, Round(**described, **plan))
-    for each in criteria:
-        words = tuple(each.pop("words"))
-        await add_criterion(tx, id, Criterion(**each, words=words))
-    await open_round(tx, id)
-
-
-async def _apply(process: Process) -> None:
-    """Doctors ask for more than there is, unless they have, or the round does not take it today."""
-    found = tomllib.loads((EXAMPLES / "applications.toml").read_text("utf-8"))["applications"]
-    async with process.database(GRANTS).transaction() as tx:
-        round_id = await _round(tx)
-        if round_id is not None and not await _applications(tx, round_id):
-            for each in found:
-                await apply(tx, round_id, each)
-
-
-async def _round(tx: Transaction) -> UUID | None:
-    """The round of the example; nothing when it takes no applications today."""
-    today = tx.context.clock.today()
-    [plan] = [plan for each in _funds() for plan in each.get("rounds", [])]
-    for row in [each async for each in ROUNDS.rounds_listed(tx, most=200)]:
-        takes = takes_applications(row["state"], row["opens_on"], row["closes_on"], today)
-        if row["name"] == plan["name"] and takes:
-            id: UUID = row["id"]
-            return id
-    return None
-
-
-async def _applications(tx: Transaction, round_id: UUID) -> int:
-    """How many there are in a round, drafts among them."""
-    return sum([row["count"] async for row in APPLICATIONS.applications_counted(tx, round_id=round_id)])
 
 
 def _refuse_faults(report: Any) -> None:
@@ -303,7 +233,8 @@ async def _answer(process: Process) -> None:
 async def _finished(process: Process) -> bool:
     async with process.database(NOTIFICATIONS).reading() as tx:
         campaign = await campaign_called(tx, plan().name)
-        return campaign is not None and (await letters_of(tx, campaign)).answered > 0
+        answered = campaign is not None and (await letters_of(tx, campaign)).answered > 0
+    return answered and await play_grants.reviewed(process)
 
 
 @cache

@@ -23,6 +23,12 @@ SECTIONS = (
         action=Action.REVIEW_CASES,
     ),
     Section(
+        title="Figures",
+        href="/grants/figures",
+        purpose="What was asked, promised, received, spent and achieved, each with how it is counted.",
+        action=Action.READ_EVIDENCE,
+    ),
+    Section(
         title="Letters",
         href="/letters",
         purpose="Campaigns and every letter in them: who answered, who is silent, and what needs you.",

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -141,7 +141,7 @@ async def make_bare(
     postgres: PrivatePostgres, bare_template: str, settings: Settings, house: House
 ) -> AsyncIterator[MakeDatabase]:
     """Makes a database for the chassis's own tests: its tables, and one named ``effects``."""
-    async for make in _databases(postgres, lambda service: bare_template, settings, house):
+    async with databases(postgres, lambda service: bare_template, settings, house) as make:
         yield make
 
 
@@ -153,7 +153,7 @@ async def make_database(
 
     Whoever signs sessions was heard a moment ago.
     """
-    async for make in _databases(postgres, templates.__getitem__, settings, house):
+    async with databases(postgres, templates.__getitem__, settings, house) as make:
         yield make
 
 
@@ -173,9 +173,11 @@ def installation(
         asyncio.run(administer(postgres, f'DROP DATABASE "{name}_{service}" WITH (FORCE)'))
 
 
-async def _databases(
+@asynccontextmanager
+async def databases(
     postgres: PrivatePostgres, template: Callable[[str], str], settings: Settings, house: House
 ) -> AsyncIterator[MakeDatabase]:
+    """Makes databases from templates, and drops them afterwards."""
     made: list[tuple[Database, str]] = []
 
     async def make(service: str) -> Database:
@@ -191,10 +193,12 @@ async def _databases(
             await hear(database, sender)
         return database
 
-    yield make
-    for database, name in made:
-        await database.close()
-        await administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+    try:
+        yield make
+    finally:
+        for database, name in made:
+            await database.close()
+            await administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def hear(database: Database, sender: str, ago: float = 0) -> datetime:

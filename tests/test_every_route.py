@@ -44,11 +44,14 @@ from tests.access import EVERYTHING, form_key, token
 from tests.conftest import EXAMPLES, MakeDatabase
 from tests.crawling import contents
 from tests.grants.applying import an_application
+from tests.grants.awarding import a_paid, a_prepared
+from tests.grants.awarding import token_of as token_of_award
 from tests.grants.filling import a_fund, a_round, money_comes
 from tests.grants.panelling import a_case, a_conflict, a_member, sits
 from tests.grants.registering import asks as asks_to_register
 from tests.grants.registering import registers
 from tests.grants.test_handlers import a_pledge, receive
+from tests.grants.test_published import a_decided
 from tests.notifications.conftest import AREAS, drafted, fill, released
 from tests.partners.browsing import EMAIL, asks, key_in, mailed, path_of, sets_up, signs_in
 from tests.test_permission import MOUNTS
@@ -62,7 +65,10 @@ LOOKS = {"/rights/new/find"}
 #: Where it is written down that somebody looked.
 NOTED = {"/rights/{id}/archive", "/rights/{id}/files/{service}/{number}"}
 NOTED |= {"/exports/organisations.csv", "/exports/contacts.csv", "/exports/register.xlsx"}
+NOTED |= {"/applications/{id}/dossier.json", "/applications/{id}/dossier.pdf"}
 NOTED |= {"/organisations/{id}/contacts.vcf", "/contacts/{id}/card.vcf"}
+#: Where somebody is paid.
+NOTED |= {"/payments.csv", "/payments/{id}/make"}
 
 
 @dataclass
@@ -229,18 +235,22 @@ async def dealings(tx: Transaction, by: UUID) -> UUID:
 
 async def counts(opened: Opened) -> None:
     """Registrations, a fund with terms, money and two pledges, one for no fund; a draft and a round, in which
-    somebody has applied and somebody has begun to; a panel with two cases, one kept from whoever looks.
+    somebody has applied and somebody has begun to; a panel with two cases, one kept from whoever looks; a
+    decided round with awards.
     """
     database = opened.database
     await import_registrations(database, EXAMPLES / "registrations.csv")
     await receive(database, a_pledge())
-    fund = await a_fund(database)
+    await a_decided(database)
+    fund = await a_fund(database, "Another exam fund")
     await money_comes(database, fund)
     await a_round(database, fund)
     round = await a_round(database, fund, opened=True)
     await an_application(database, round, papers=2)
     draft = await an_application(database, round, sent=False)
     token = token_of_application(database.context, draft, 1)
+    await a_paid(database, round=round, email="paid@mail.example")
+    awarded, _ = await a_prepared(database, round=round, email="prepared@mail.example")
     steps = ["you", "work", "exam", "evidence", "none"]
     async with database.transaction() as tx:
         pledge = Pledge(organisation_id=UUID(int=7), amount_pence=100, pledged_on=tx.now.date())
@@ -256,7 +266,7 @@ async def counts(opened: Opened) -> None:
     )
     asked, registered = await asks_to_register(database), await registers(database, "minh@mail.example")
     opened.words = {
-        "token": [token, asked, registered, "0" * 26],
+        "token": [token, token_of_award(database, awarded), asked, registered, "0" * 26],
         "step": steps,
         "round": [str(round), str(uuid4())],
         "person": [str(EVERYTHING.id), str(uuid4())],

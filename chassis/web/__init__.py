@@ -40,18 +40,19 @@ from chassis.web.files import (
     Kind,
     Upload,
     give_file,
+    give_made,
     read_upload,
     saved_as,
 )
 from chassis.web.gate import FILE_POLICY, SECRET_ADDRESS, SECURITY_HEADERS, Gate
 from chassis.web.idempotency import once, see
 from chassis.web.pages import Site, application, site_of
-from chassis.web.publishing import publish
+from chassis.web.publishing import publish, publish_file
 from chassis.web.reading import read_form, read_id, read_json, read_pounds
 from chassis.web.server import PortTaken, WebServer
 from chassis.web.static import asset
 from chassis.web.stream import live
-from chassis.web.tables import give_table
+from chassis.web.tables import give_table, table
 from chassis.web.templates import environment, render
 from chassis.web.words import day, pounds, short_name, size_in_words, when
 
@@ -91,6 +92,7 @@ __all__ = [
     "fault_of",
     "give",
     "give_file",
+    "give_made",
     "give_table",
     "has_proved",
     "live",
@@ -101,6 +103,7 @@ __all__ = [
     "page",
     "pounds",
     "publish",
+    "publish_file",
     "read_base",
     "read_document",
     "read_field",
@@ -122,5 +125,6 @@ __all__ = [
     "site_of",
     "size_in_words",
     "stale",
+    "table",
     "when",
 ]

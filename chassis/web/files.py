@@ -128,6 +128,19 @@ def give_file(database: Database, file: StoredFile, *, inline: bool = False) -> 
     return StreamingResponse(file_parts(database, file.id), media_type=file.media_type, headers=headers)
 
 
+def give_made(name: str, kind: Kind, content: bytes) -> Response:
+    """A file that was made for whoever asks: a PDF to be shown in the browser, others to be saved.
+
+    Args:
+        name: under which a browser saves it, without the ending.
+    """
+    headers = {
+        "content-disposition": f"{'inline' if kind is PDF else 'attachment'}; {saved_as(name + kind.ending)}",
+        "content-security-policy": FILE_POLICY,
+    }
+    return Response(content, media_type=kind.media_type, headers=headers)
+
+
 def saved_as(name: str) -> str:
     """The name under which a browser saves a file, in any script (RFC 6266)."""
     plain = re.sub(r"[^ !#-\[\]-~]", "_", name)

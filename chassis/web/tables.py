@@ -11,6 +11,9 @@ from chassis.web.files import CSV, saved_as
 
 Cells = Sequence[object]
 
+#: Stands at the beginning and tells spreadsheets that this is UTF-8.
+MARK = "\ufeff"
+
 
 def give_table(name: str, head: Cells, rows: AsyncIterable[Iterable[Cells]]) -> Response:
     """A table as CSV in UTF-8.
@@ -24,9 +27,13 @@ def give_table(name: str, head: Cells, rows: AsyncIterable[Iterable[Cells]]) -> 
     return StreamingResponse(_written(head, rows), media_type=CSV.media_type, headers=headers)
 
 
+def table(head: Cells, rows: Iterable[Cells]) -> bytes:
+    """A short table as CSV in UTF-8, whole."""
+    return f"{MARK}{_lines([head])}{_lines(rows)}".encode()
+
+
 async def _written(head: Cells, rows: AsyncIterable[Iterable[Cells]]) -> AsyncIterator[str]:
-    # The mark at the beginning tells spreadsheets that this is UTF-8.
-    yield "\ufeff" + _lines([head])
+    yield MARK + _lines([head])
     async for part in rows:
         yield _lines(part)
 

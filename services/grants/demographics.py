@@ -115,6 +115,11 @@ def alone(counts: Mapping[str, int], *, whole: bool) -> dict[str, Number]:
     return {code: _small(count) if code in hidden else Number(count) for code, count in counts.items()}
 
 
+def single(count: int) -> Number:
+    """A number of people that stands by itself. That there is nobody may be said."""
+    return _small(count) if 0 < count < LEAST else Number(count)
+
+
 def _small(count: int) -> Number:
     return Number(None, FEW if count < LEAST else WITHHELD)
 

@@ -6,23 +6,26 @@ from chassis.access import remember_standings, remember_tokens
 from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
 from contracts.envelope import Event
-from contracts.notifications import ContributionPledged
+from contracts.notifications import ContributionPledged, LetterAnswered, LetterSent
 from contracts.partners import (
     ErasureRequested,
     OrganisationAmended,
     OrganisationClosed,
     OrganisationRegistered,
+    OutcomeMet,
     PersonAdmitted,
     PersonBarred,
     PersonDataRequested,
     PersonErased,
     PersonSignedOut,
+    ReferralClosed,
     RolesChanged,
     TokenIssued,
     TokenRevoked,
 )
 from services.grants.colleagues import remember_colleagues
 from services.grants.contributions import record_pledge
+from services.grants.heard import hear_of_answer, hear_of_outcome, hear_of_referral, hear_of_sending
 from services.grants.held import KEEPER
 from services.grants.queries import COLLEAGUES, QUERIES
 
@@ -55,5 +58,9 @@ SUBSCRIPTIONS = (
     copy(TokenIssued, remember_tokens),
     copy(TokenRevoked, remember_tokens),
     reaction(ContributionPledged, record_pledge),
+    reaction(LetterSent, hear_of_sending),
+    reaction(LetterAnswered, hear_of_answer),
+    reaction(OutcomeMet, hear_of_outcome),
+    reaction(ReferralClosed, hear_of_referral),
     *KEEPER.subscriptions(requested=PersonDataRequested, erasure=ErasureRequested, erased=PersonErased),
 )

@@ -1,6 +1,6 @@
 """What is held here on somebody who is registered, applies or works with us: telling and forgetting it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -13,17 +13,23 @@ from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from chassis.scrub import scrub_about
 from contracts.grants import ApplicationWithdrawn, ErasureAnswered, PersonDataGathered, PersonScrubbed
-from services.grants import applying, colleagues, conflicts, registrations
+from services.grants import applying, awards, colleagues, conflicts, registrations
 from services.grants.applicants import Applicant, applications_by
 from services.grants.counting import recount
 from services.grants.domain import person_digest
-from services.grants.queries import APPLICATIONS, QUERIES, REGISTRATIONS
+from services.grants.queries import APPLICATIONS, MONEY, QUERIES, REGISTRATIONS
 from services.grants.states import ENDED, State
 
 #: What stays when somebody was forgotten who had applied.
 KEPT = (
     "That somebody applied, for which exam, how much was asked for and what became of it, without a name "
     "or any of their words: so that figures stay true."
+)
+
+#: What stays when somebody was forgotten to whom money was paid.
+KEPT_PAID = (
+    "To whom money for an exam was paid, how much, when and with which receipt: the law wants our accounts "
+    "to say that for six years."
 )
 
 
@@ -62,9 +68,9 @@ async def _application(tx: Transaction, row: Any) -> AsyncIterator[Held]:
     said = {name.replace("_", " "): value for name, value in row.items() if name not in hidden}
     told = [{"state": each["state"], "at": each["happened_at"], "told": each["words"]} for each in steps]
     who = asdict(Applicant.opened(tx.context, row["sealed"]))
-    content = {"who": who, **said, "what came of it": told}
+    content = {"who": who, **said, "what came of it": told, "award": await _award(tx, row["id"])}
     yield written(f"applications/{reference}.json", f"Application {reference}", content)
-    papers = await applying.evidence_of(tx, row["id"])
+    papers = [*await applying.evidence_of(tx, row["id"]), *await awards.papers_of(tx, row["id"])]
     for number, paper in enumerate(papers, 1):
         ending = paper["name"].rpartition(".")[2].lower()
         copy = await file_content(tx, paper["file_id"])
@@ -72,8 +78,30 @@ async def _application(tx: Transaction, row: Any) -> AsyncIterator[Held]:
         yield Held(path=path, title=f"Paper {number} of application {reference}", content=copy)
 
 
+async def _award(tx: Transaction, id: UUID) -> Mapping[str, Any] | None:
+    """What was awarded and paid to them. Their account is named and not written out: others read this too."""
+    award = await awards.award_of(tx, id)
+    if award is None:
+        return None
+    hidden = {"application_id", "fund_id", "round_id", "payments", "given_at"}
+    said = {name.replace("_", " "): value for name, value in vars(award).items() if name not in hidden}
+    payments = [
+        {"amount pence": row["amount_pence"], "came back pence": row["returned_pence"], "on": row["paid_on"]}
+        async for row in MONEY.payments_of(tx, application_id=id)
+        if row["paid_on"] is not None
+    ]
+    outcome = await MONEY.outcome_of(tx, application_id=id)
+    account = "is held, and was given on" if award.given_at else "is not held"
+    how = {"exam": outcome["result"], "in post": outcome["in_post"]} if outcome else None
+    return {**said, f"bank account {account}": award.given_at, "payments": payments, "how it went": how}
+
+
 async def objection(tx: Transaction, subject: Subject) -> str | None:
-    """A registration can be forgotten at any time, and so can an application."""
+    """A registration and an application can be forgotten at any time, but not while money is on its way."""
+    ids = [row["id"] for row in await applications_by(tx, subject.emails, subject.references)]
+    counted = await MONEY.money_counted(tx, ids=ids)
+    if counted["accepted"] or counted["waiting"]:
+        return "Money for an exam is being paid to them. Pay it, or give the award up, then ask again."
     return None
 
 
@@ -84,6 +112,8 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     count, unconfirmed = await registrations.forget(tx, _persons(tx, subject))
     rows = await applications_by(tx, subject.emails, subject.references)
     ids = [row["id"] for row in rows]
+    paid = {row["application_id"] async for row in MONEY.have_payments(tx, ids=ids)}
+    await awards.forget(tx, ids, receipts=False)
     await applying.forget(tx, ids)
     interests = await conflicts.forget_people(tx, subject.ids)
     await scrub_about(tx, [*ids, *subject.ids])
@@ -97,12 +127,14 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
         "unconfirmed registrations": unconfirmed,
         "applications": len(rows),
     }
-    return Forgotten(counts=counts, kept=(KEPT,) if sent else ())
+    return Forgotten(counts=counts, kept=((KEPT,) if sent else ()) + ((KEPT_PAID,) if paid else ()))
 
 
 async def _withdraw(tx: Transaction, row: Any) -> None:
     """Nobody decides on it any more."""
-    if row["submitted_at"] is not None and row["state"] not in ENDED:
+    if row["state"] == State.AWARDED:
+        await awards.give_back(tx, await APPLICATIONS.lock_application(tx, id=row["id"]), "given_up")
+    elif row["submitted_at"] is not None and row["state"] not in ENDED | {State.PAID}:
         await applying.move(tx, row, State.WITHDRAWN)
         await applying.tell(tx, ApplicationWithdrawn, row["id"])
 
@@ -134,6 +166,16 @@ async def _unawarded_applications(tx: Transaction, before: datetime, most: int) 
     return await _forget_each([row["id"] async for row in rows], tx)
 
 
+async def _old_bank_details(tx: Transaction, before: datetime, most: int) -> int:
+    return len([row async for row in MONEY.details_until(tx, before=before, most=most)])
+
+
+async def _old_awards(tx: Transaction, before: datetime, most: int) -> int:
+    ids = [row["application_id"] async for row in MONEY.awards_until(tx, before=before, most=most)]
+    await awards.forget(tx, ids, receipts=True)
+    return await _forget_each(ids, tx)
+
+
 async def _forget_each(ids: list[UUID], tx: Transaction) -> int:
     await applying.forget(tx, ids)
     return len(ids)
@@ -153,6 +195,8 @@ TERMS = (
         scrub=conflicts.forget_old,
     ),
     Term(what="applications", months=24, since="after the round has closed", scrub=_unawarded_applications),
+    Term(what="bank details", months=1, since="after the last payment", scrub=_old_bank_details),
+    Term(what="awards", months=72, since="after the last payment", scrub=_old_awards),
 )
 
 KEEPER = Keeper(

@@ -195,6 +195,15 @@ async def release(tx: Transaction, fund_id: UUID, pence: int, *, award: UUID, ca
     return await _take(tx, Kind.RELEASED, fund_id, pence, _About(cause=cause, award=award))
 
 
+async def release_all(tx: Transaction, *, award: UUID, cause: UUID) -> int:
+    """Whatever is promised for an award and not paid is free again: how many pence, which may be none."""
+    row = await LEDGER.commitment_of(tx, award_id=award)
+    pence = Commitment.of(row).open_pence if row else 0
+    if pence:
+        await release(tx, row["fund_id"], pence, award=award, cause=cause)
+    return pence
+
+
 async def pay(tx: Transaction, fund_id: UUID, pence: int, *, award: UUID, payment: UUID, on: date) -> Balance:
     """What was promised for an award left the bank.
 

@@ -10,7 +10,7 @@ from chassis.retention import nightly
 from chassis.transports import Delivery
 from contracts.grants import ChainHeadTold
 from contracts.topology import GRANTS
-from services.grants import applying, metrics, web
+from services.grants import applying, awards, metrics, reporting, web
 from services.grants.handlers import SUBSCRIPTIONS
 from services.grants.held import TERMS
 
@@ -48,6 +48,14 @@ class Grants:
         async with self.store.transaction() as tx:  # nameko puts the database here
             await applying.remind(tx)
             await applying.lapse(tx)
+
+    @every(seconds=600, name="see to awards")
+    async def see_to_awards(self) -> None:
+        """Remind of awards, end those not answered in time; ask those whose exam is over how it went."""
+        async with self.store.transaction() as tx:  # nameko puts the database here
+            await awards.remind(tx)
+            await awards.lapse(tx)
+            await reporting.ask(tx)
 
     @subscribe(SUBSCRIPTIONS)
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:

@@ -146,14 +146,14 @@ STAGES: Mapping[State, Stage] = {
         "Paid",
         "Paid",
         "After your exam, tell us how it went.",
-        {_S.REPORTED: _M.APPLICANT},
+        {_S.REPORTED: _M.APPLICANT, _S.ACCEPTED: _M.PAYER},
     ),
     _S.REPORTED: Stage("Reported", "Finished", "Thank you. You need to do nothing more."),
     _S.WITHDRAWN: Stage("Withdrawn", "You took it back", "You need to do nothing more."),
     _S.LAPSED: Stage(
         "Lapsed",
         "The last day is over",
-        "It was not sent in time, so nobody will decide on it. You may apply in another round.",
+        "We did not hear from you in time, so it has ended. You may apply in another round.",
     ),
 }
 

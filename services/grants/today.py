@@ -9,7 +9,7 @@ from uuid import UUID
 from chassis.database import Transaction
 from chassis.web import day, pounds
 from services.grants.panel import OVERDUE, Member, lacking
-from services.grants.queries import APPLICATIONS, CONFLICTS, FUNDS, PANEL, ROUNDS
+from services.grants.queries import APPLICATIONS, CONFLICTS, FUNDS, MONEY, PANEL, ROUNDS
 from services.grants.rounds import Round, RoundState
 
 
@@ -30,9 +30,12 @@ async def needed(tx: Transaction, today: date, most: int) -> list[Needed]:
     pledges = [row async for row in FUNDS.pledges_without_fund(tx, most=most)]
     to_check = [row async for row in APPLICATIONS.applications_to_check(tx, most=most)]
     rounds = [row async for row in ROUNDS.rounds_waiting(tx, most=most)]
+    sent_back = [row async for row in MONEY.payments_sent_back(tx, most=most)]
+    of_money = [*map(_of_sent_back, sent_back), *_of_awards(await MONEY.money_waiting(tx))]
     of_rounds = [_of_round(row, today) for row in rounds]
     of_panel = await _of_panels(tx, most)
-    lines = [*map(_of_applications, to_check), *of_panel, *map(_of_pledge, pledges), *filter(None, of_rounds)]
+    of_people = [*map(_of_applications, to_check), *of_panel]
+    lines = [*of_people, *of_money, *map(_of_pledge, pledges), *filter(None, of_rounds)]
     return lines[:most]
 
 
@@ -85,6 +88,47 @@ def _of_panel(
         )
     if row["state"] == RoundState.CLOSED and (missing := lacking(Round.of(row), members, professions)):
         yield Needed(what=f"Complete the panel of “{row['name']}”", why=missing[0], href=href)
+
+
+async def to_make(tx: Transaction, person: UUID) -> Needed | None:
+    """What waits for somebody who makes payments: those that they have not prepared themselves."""
+    row = await MONEY.to_make_counted(tx, but_by=person)
+    if not row["count"]:
+        return None
+    return Needed(
+        what=f"Make {_many(row['count'], 'payment')}",
+        why=f"{pounds(row['pence'])} together. Somebody else has prepared each.",
+        href="/grants/payments?state=make",
+    )
+
+
+def _of_sent_back(row: Mapping[str, Any]) -> Needed:
+    return Needed(
+        what=f"Look again at a payment of {pounds(row['amount_pence'])}",
+        why=f"It was sent back on {day(row['settled_at'])}.",
+        href=f"/grants/payments/{row['id']}",
+    )
+
+
+def _of_awards(row: Mapping[str, Any]) -> Iterator[Needed]:
+    """What waits for the officer in awards that were accepted."""
+    href = "/grants/payments?state=prepare"
+    lines = (
+        (row["bookings"], "Look at {}", "booking confirmation", "Then it can be paid back."),
+        (row["ready"], "Prepare {}", "payment", "All that is needed is there."),
+        (row["undecided"], "Decide on {}", "award that money came back from", "Pay it again, or give it up."),
+        (row["not_sat"], "Decide on {}", "exam that was not sat", "Move it, ask the money back, or do not."),
+    )
+    for count, what, one, why in lines:
+        if count:
+            where = "/grants/payments?state=report" if "not sat" in one else href
+            yield Needed(what=what.format(_many(count, one)), why=why, href=where)
+
+
+def _many(count: int, one: str) -> str:
+    first, *rest = one.split(" that ")
+    many = f"{count} {first}s" if count != 1 else f"{'an' if first[0] in 'aeiou' else 'a'} {first}"
+    return " that ".join([many, *rest])
 
 
 def _of_pledge(row: Mapping[str, Any]) -> Needed:

@@ -212,7 +212,7 @@ async def test_the_desk_says_what_is_to_read_what_is_begun_and_what_is_done(
         assert "1 of 3 done" in page
         found = re.findall(r"Case (\S+)</a>.*?<span>([A-Z][a-z ]+)</span>", page, re.DOTALL)
         assert found == [(cases[0].label, "Done"), (cases[1].label, "Begun"), (cases[2].label, "To read")]
-        assert f'href="/grants/meetings/{meeting}"' in page
+        assert f'href="/grants/attend/{meeting}"' in page
         await a_decision(grants, panel, cases[2], meeting, kind="decline")
         assert "Decided" in (await browser.get(DESK)).text
         for case in cases[1:]:

@@ -13,16 +13,23 @@ from services.grants.web import (
     applications,
     apply,
     applying,
+    awarded,
+    awards,
     cases,
     conflicts,
     contributions,
     criteria,
     desk,
+    dossiers,
+    figures,
+    funder_reports,
     funds,
     home,
     ledger,
     panel,
+    payments,
     price,
+    published,
     register,
     registrations,
     reviews,
@@ -42,8 +49,9 @@ def build(database: Database) -> ASGIApp:
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
         *(_registrations(), _applying(), _applications(), _panel(), _desk()),
+        *(_awards(), _payments(), _shown()),
     )
-    public = ("/apply/", "/applying/")
+    public = ("/apply/", "/applying/", "/data", "/360giving.")
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
 
 
@@ -146,6 +154,8 @@ def _applying() -> list[Route]:
             methods=_POST,
             largest=_LARGEST_PAPER,
         ),
+        page("/applying/{token}/award", awarded.show, public),
+        page("/applying/{token}/award", awarded.act, public, methods=_POST, largest=_LARGEST_PAPER),
         page("/applying/{token}/{step}", applying.show_step, public),
         page("/applying/{token}/{step}", applying.save_step, public, methods=_POST),
     ]
@@ -200,4 +210,55 @@ def _desk() -> list[Route]:
         page("/desk/cases/{id}", reviews.show, review),
         page("/desk/cases/{id}", reviews.save, review, methods=_POST),
         page("/desk/cases/{id}/know", reviews.know, review, methods=_POST),
+    ]
+
+
+def _awards() -> list[Route]:
+    """What was awarded: how far each is, and what the officer does about it."""
+    read, prepare = Action.READ_PAYMENTS, Action.PREPARE_PAYMENTS
+    return [
+        page("/awards/{id}", awards.show, read),
+        page("/awards/{id}/booking", awards.confirm_booking, prepare, methods=_POST),
+        page("/awards/{id}/payments", awards.prepare, prepare, methods=_POST),
+        page("/awards/{id}/again", awards.commit_again, prepare, methods=_POST),
+        page("/awards/{id}/give-up", awards.give_up, prepare, methods=_POST),
+        page("/awards/{id}/exam", awards.move_exam, prepare, methods=_POST),
+        page("/awards/{id}/waive", awards.waive, prepare, methods=_POST),
+        page("/awards/{id}/receipt", awards.confirm_receipt, prepare, methods=_POST),
+        page("/awards/{id}/outcome", awards.record_outcome, prepare, methods=_POST),
+        page("/award-papers/{id}", awards.give_paper, Action.READ_APPLICATIONS),
+    ]
+
+
+def _payments() -> list[Route]:
+    """What is to be paid, by whom, and what came back. Only whoever pays sees where it goes."""
+    read, prepare, make = Action.READ_PAYMENTS, Action.PREPARE_PAYMENTS, Action.MAKE_PAYMENTS
+    return [
+        page("/payments", payments.show_all, read),
+        page("/payments.csv", payments.download, make),
+        page("/payments/{id}", payments.show, read),
+        page("/payments/{id}/cancel", payments.cancel, prepare, methods=_POST),
+        page("/payments/{id}/returned", payments.come_back, prepare, methods=_POST),
+        page("/payments/{id}/came-back", payments.come_back, make, methods=_POST),
+        page("/payments/{id}/make", payments.show_making, make),
+        page("/payments/{id}/make", payments.make, make, methods=_POST),
+        page("/payments/{id}/send-back", payments.send_back, make, methods=_POST),
+    ]
+
+
+def _shown() -> list[Route]:
+    """What is shown of awards: to everybody, and how each decision came about."""
+    public, look, read = Action.BE_PUBLIC, Action.READ_APPLICATIONS, Action.READ_EVIDENCE
+    return [
+        page("/data", published.show, public),
+        page("/360giving.json", published.as_json, public),
+        page("/360giving.csv", published.as_csv, public),
+        page("/figures", figures.show, read),
+        page("/figures.csv", figures.as_csv, read),
+        page("/funds/{id}/report", funder_reports.show, look),
+        page("/funds/{id}/report.pdf", funder_reports.as_pdf, look),
+        page("/funds/{id}/report.csv", funder_reports.as_csv, look),
+        page("/applications/{id}/dossier", dossiers.show, look),
+        page("/applications/{id}/dossier.json", dossiers.as_json, look),
+        page("/applications/{id}/dossier.pdf", dossiers.as_pdf, look),
     ]

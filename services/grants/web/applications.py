@@ -37,6 +37,7 @@ from services.grants.judging import LONGEST_WORDS, Examined, is_same
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.states import COUNTING, STAGES, Mover, State, may_move
+from services.grants.web.award_way import of_application
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import (
     application_href,
@@ -44,6 +45,7 @@ from services.grants.web.hrefs import (
     apply_href,
     case_href,
     closeness_href,
+    dossier_href,
     round_href,
 )
 from services.grants.web.looks import LOOKS
@@ -65,6 +67,8 @@ GROUPS: Mapping[str, tuple[str, frozenset[State]]] = {
     "refused": ("Refused, withdrawn or lapsed", frozenset({_S.INELIGIBLE, _S.WITHDRAWN, _S.LAPSED})),
 }
 _SENT = frozenset(State) - {State.DRAFT}
+#: How the panel has decided is no secret any more.
+_DECIDED = GROUPS["decided"][1] | {_S.DEFERRED}
 
 #: How each finding looks.
 _FOUND: Mapping[Outcome, tuple[str, str]] = {
@@ -196,6 +200,7 @@ async def _page(
         evidence = await applying.evidence_of(tx, id)
         steps = [each async for each in APPLICATIONS.steps_of(tx, application_id=id)]
         examined = await judging.examine(tx, row)
+        award = await of_application(tx, id, signed_in(request).id)
     if row["status_met"] is not None:  # whoever sees what was said of somebody's status leaves a trace
         async with acting(site.database, actor_of(request)) as tx:
             note(tx, "status_looked_at", "application", id)
@@ -220,6 +225,7 @@ async def _page(
         for_panel=state in _FOR_PANEL,
         case_href=case_href(id),
         conflicts_href=closeness_href(id),
+        award=award,
         history=[_step(each) for each in reversed(steps)],
         can={
             "accept": judging.may_accept(state),
@@ -231,6 +237,7 @@ async def _page(
         values=values,
         faults=faults,
         href=application_href(id),
+        dossier_href=dossier_href(id) if state in _DECIDED else None,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )

@@ -33,12 +33,14 @@ from chassis.web import (
 )
 from chassis.web.access import acts, check_key
 from chassis.writing import mailable
-from services.grants import applying, conflicts, panel
+from services.grants import applying, awards, conflicts, panel
 from services.grants.applicants import Applicant, applicant_of
 from services.grants.applying import ASKED_FOR, LARGEST_EVIDENCE, MOST_FILES, Asked, Writing, lacking
+from services.grants.awards import Award, award_of
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import Round
 from services.grants.states import STAGES, Mover, State
+from services.grants.web.awarded import offered
 from services.grants.web.forms import Fields
 from services.grants.web.frame import frame, private
 from services.grants.web.hrefs import APPLYING, apply_href
@@ -88,6 +90,7 @@ class _Case:
         told: str,
         members: Mapping[UUID, str],
         knows: Collection[UUID],
+        award: Award | None,
     ):
         self.row = row
         self.round_row = round_row
@@ -101,6 +104,7 @@ class _Case:
         #: The panel by name, and whom of it they say that they know.
         self.members = members
         self.knows = knows
+        self.award = award
 
     def may_write(self, context: Context) -> bool:
         return applying.may_write(self.state, self.round_row, context.clock.today())
@@ -123,7 +127,8 @@ async def _find(request: Request) -> _Case | None:
         who = await applicant_of(tx, row["id"])
         members = await panel.known_by_applicants(tx, row["round_id"])
         knows = await conflicts.ticked(tx, row["id"])
-        return _Case(row, round_row, who, evidence, told, members, knows)
+        award = await award_of(tx, row["id"])
+        return _Case(row, round_row, who, evidence, told, members, knows, award)
 
 
 def _unknown(request: Request) -> Response:
@@ -166,7 +171,8 @@ def _overview(
             ],
             early=applying.before_meeting(case.asked, case.plan),
             papers=len(case.evidence),
-            may_withdraw=stage.moves.get(State.WITHDRAWN) is Mover.APPLICANT,
+            award=(award := offered(case.award, token)),
+            may_withdraw=award is None and stage.moves.get(State.WITHDRAWN) is Mover.APPLICANT,
             of=len(_ALL) + 1,
             apply_href=apply_href(case.row["round_id"]),
             faults=faults or {},
@@ -252,7 +258,7 @@ async def act(request: Request) -> Response:
         if wanted == "send":
             await applying.send(tx, token)
             return see(f"{href}?done=sent")
-        stays = await applying.withdraw(tx, token)
+        stays = await awards.withdraw(tx, token)
         return see(f"{href}?done=withdrawn" if stays else f"{apply_href(case.row['round_id'])}?done=thrown")
 
     return await _acting(request, form, act)

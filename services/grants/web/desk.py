@@ -21,7 +21,7 @@ from services.grants.conflicts import LONGEST_INTEREST, MOST_INTERESTS, Interest
 from services.grants.queries import DESK
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import DESK as HREF
-from services.grants.web.hrefs import desk_case_href, desk_round_href, meeting_href
+from services.grants.web.hrefs import attend_href, desk_case_href, desk_round_href
 
 #: Cases of one round on one page.
 PAGE = 40
@@ -107,7 +107,7 @@ def _seat(
         "more_href": f"{href}&{urlencode({'after': found[PAGE - 1]['label']})}" if more else None,
         "href": href,
         "answer_href": f"{HREF}/rounds/{id}/answer",
-        "meeting_href": meeting_href(row["meeting_id"]) if row["meeting_id"] else None,
+        "meeting_href": attend_href(row["meeting_id"]) if row["meeting_id"] else None,
     }
 
 

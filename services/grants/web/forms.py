@@ -91,7 +91,8 @@ class Fields:
         """Note a fault of a field, unless one is noted already."""
         self.faults.setdefault(fault.field, {"fault": fault.what, "cure": fault.cure})
 
-    def _fault(self, field: str, what: str, cure: str) -> None:
+    def add_fault(self, field: str, what: str, cure: str) -> None:
+        """Note what is wrong with a field, unless something is noted already."""
         self.add(Refused(what, cure, field=field))
 
     def _typed(self, field: str) -> str:
@@ -101,21 +102,21 @@ class Fields:
         """Words on one line."""
         text = self._typed(field)
         if not _shows(text):
-            self._fault(field, "This contains a sign that cannot be shown.", "Type it again by hand.")
+            self.add_fault(field, "This contains a sign that cannot be shown.", "Type it again by hand.")
         return self._words(field, text, most, required)
 
     def words(self, field: str, *, most: int = 2_000, required: bool = True) -> str:
         """Words on as many lines as somebody likes."""
         text = self._typed(field).replace("\r\n", "\n")
         if not all(map(_shows, text.split("\n"))):
-            self._fault(field, "This contains a sign that cannot be shown.", "Type it again by hand.")
+            self.add_fault(field, "This contains a sign that cannot be shown.", "Type it again by hand.")
         return self._words(field, text, most, required)
 
     def _words(self, field: str, text: str, most: int, required: bool) -> str:
         if required and not text:
-            self._fault(field, "This is empty.", "Write something here.")
+            self.add_fault(field, "This is empty.", "Write something here.")
         elif len(text) > most:
-            self._fault(field, f"This is too long: {len(text):,} signs.", f"Use at most {most:,}.")
+            self.add_fault(field, f"This is too long: {len(text):,} signs.", f"Use at most {most:,}.")
         return text
 
     def pounds(self, field: str, *, required: bool = True) -> int | None:
@@ -137,12 +138,12 @@ class Fields:
         try:
             day = date.fromisoformat(text if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else "")
         except ValueError:
-            self._fault(field, "This is not a day.", "Choose it, or write it like 2026-11-30.")
+            self.add_fault(field, "This is not a day.", "Choose it, or write it like 2026-11-30.")
             return None
         if not 1990 <= day.year <= 2100:
-            self._fault(field, "This day is too far away.", "Check the year.")
+            self.add_fault(field, "This day is too far away.", "Check the year.")
         elif latest is not None and day > latest:
-            self._fault(field, "This day is still to come.", "Write the day on which it happened.")
+            self.add_fault(field, "This day is still to come.", "Write the day on which it happened.")
         return day
 
     def number(self, field: str, *, least: int, most: int, required: bool = True) -> int | None:
@@ -152,7 +153,7 @@ class Fields:
             return None
         found = int(text) if re.fullmatch(r"[0-9]{1,6}", text) else least - 1
         if not least <= found <= most:
-            self._fault(field, "This number cannot be used.", f"Write one from {least} to {most}.")
+            self.add_fault(field, "This number cannot be used.", f"Write one from {least} to {most}.")
             return None
         return found
 
@@ -160,14 +161,14 @@ class Fields:
         """What is ticked, in the order of the list."""
         ticked, known = set(self.values[field]), list(known)
         if not ticked <= set(known):
-            self._fault(field, "One of these is not on the list any more.", "Choose again.")
+            self.add_fault(field, "One of these is not on the list any more.", "Choose again.")
         return tuple(code for code in known if code in ticked)
 
     def one_of(self, field: str, known: Mapping[str, Any]) -> Any:
         """What a chosen word stands for."""
         text = self._typed(field)
         if text not in known:
-            self._fault(field, "Nothing is chosen here.", "Choose one from the list.")
+            self.add_fault(field, "Nothing is chosen here.", "Choose one from the list.")
             return None
         return known[text]
 
@@ -176,7 +177,7 @@ class Fields:
         try:
             return UUID(self._typed(field))
         except ValueError:
-            self._fault(field, "Nobody is chosen here.", "Choose one from the list.")
+            self.add_fault(field, "Nobody is chosen here.", "Choose one from the list.")
             return UUID(int=0)
 
     def ticked(self, field: str) -> bool:

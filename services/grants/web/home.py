@@ -15,7 +15,7 @@ from services.grants import ledger
 from services.grants.demographics import Crossed, cross, names_of
 from services.grants.domain import price_of_not_integrating
 from services.grants.queries import FUNDS, QUERIES, ROUNDS
-from services.grants.today import needed
+from services.grants.today import needed, to_make
 from services.grants.web.funds import listed, round_listed
 from services.grants.web.hrefs import pledge_href
 
@@ -51,6 +51,7 @@ async def home(request: Request) -> Response:
     async with site.database.reading() as tx:
         counts = [row async for row in QUERIES.counts(tx)]
         money = await _money(tx) if may(Action.READ_FUNDS, roles) else {}
+        to_pay = await to_make(tx, signed_in(request).id) if may(Action.MAKE_PAYMENTS, roles) else None
         may_read = may(Action.READ_PLEDGES, roles)
         pledges = [row async for row in FUNDS.pledges(tx, most=MOST_PLEDGES)] if may_read else []
         pledged_pence = await FUNDS.pledged_pence(tx)
@@ -64,6 +65,7 @@ async def home(request: Request) -> Response:
         lines=[line for line in table.lines if query.casefold() in line.name.casefold()],
         most=max((line.total.count or 0 for line in table.lines if line.code), default=0),
         query=query,
+        to_pay=to_pay,
         price=price_of_not_integrating(total) if total else None,
         pledges=[{**row, "href": pledge_href(row["id"])} for row in pledges],
         pledged_pence=pledged_pence,

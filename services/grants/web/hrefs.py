@@ -8,11 +8,18 @@ ROUNDS = f"{MOUNT}/rounds"
 APPLICATIONS = f"{MOUNT}/applications"
 APPLYING = f"{MOUNT}/applying"
 DESK = f"{MOUNT}/desk"
+AWARDS = f"{MOUNT}/awards"
+PAYMENTS = f"{MOUNT}/payments"
 
 
 def fund_href(id: UUID) -> str:
     """A fund's page."""
     return f"{FUNDS}/{id}"
+
+
+def report_href(fund_id: UUID) -> str:
+    """What a funder is told of a fund."""
+    return f"{fund_href(fund_id)}/report"
 
 
 def pledge_href(id: UUID) -> str:
@@ -90,6 +97,21 @@ def desk_case_href(id: UUID) -> str:
     return f"{DESK}/cases/{id}"
 
 
-def meeting_href(id: UUID) -> str:
-    """A meeting of a panel, for its members."""
-    return f"{MOUNT}/meetings/{id}"
+def award_href(id: UUID) -> str:
+    """An award's page, for staff."""
+    return f"{AWARDS}/{id}"
+
+
+def payment_href(id: UUID) -> str:
+    """A payment's page."""
+    return f"{PAYMENTS}/{id}"
+
+
+def attend_href(id: UUID) -> str:
+    """A meeting, for a member."""
+    return f"{MOUNT}/attend/{id}"
+
+
+def dossier_href(application_id: UUID) -> str:
+    """How the decision on an application came about."""
+    return f"{application_href(application_id)}/dossier"

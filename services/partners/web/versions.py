@@ -11,7 +11,7 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.files import stored_file
-from chassis.web import FILE_POLICY, give_file, read_id, saved_as, site_of
+from chassis.web import PDF, give_file, give_made, read_id, site_of
 from services.partners import agreements
 from services.partners.agreements import MOST_VERSIONS, PAGE
 from services.partners.printing import print_agreement
@@ -107,9 +107,4 @@ async def pdf_of(
 ) -> Response:
     """A version as a PDF, made outside the loop."""
     pdf = await asyncio.to_thread(print_agreement, version, signatures, name_of)
-    name = f"agreement-version-{version['number']}.pdf"
-    headers = {
-        "content-disposition": f"inline; {saved_as(name)}",
-        "content-security-policy": FILE_POLICY,
-    }
-    return Response(pdf, media_type="application/pdf", headers=headers)
+    return give_made(f"agreement-version-{version['number']}", PDF, pdf)

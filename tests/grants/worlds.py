@@ -1,0 +1,350 @@
+"""Two worlds that differ by one application alone, and what can happen in them.
+
+Each world is a database of its own. What happens, happens in both, at the same moments and with the same ids;
+but what is about the one application happens only where it is. Whatever a member of a panel could do or learn
+belongs here: a part of grants that adds something adds an act to ``ACTS``.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from unittest import mock
+from uuid import UUID
+
+import uuid_utils.compat
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+
+from chassis.access import Person
+from chassis.audit import acting
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.errors import Refused
+from services.grants import conflicts, panel, reviews, rounds, web
+from services.grants.conflicts import Interest, Kind, Tie
+from services.grants.reviews import Review
+from tests.conftest import MakeDatabase
+from tests.grants.filling import CRITERION, a_fund, a_plan, money_comes
+from tests.grants.panelling import (
+    OFFICER,
+    Case,
+    Panelled,
+    a_case,
+    a_decision,
+    a_meeting,
+    a_member,
+    closes,
+    to_state,
+)
+
+BEGINNING = datetime(2026, 11, 26, 9, tzinfo=UTC)
+
+#: Where each member sits: seat, whether a doctor, whether for the funder.
+SEATS = (("member", True, False), ("member", True, False), ("member", False, True), ("reserve", True, False))
+MOST_CASES = 4
+
+
+class Still(Clock):
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moment = BEGINNING
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+@contextmanager
+def the_same(step: object) -> Iterator[None]:
+    """Let whatever is drawn by lot in a step be the same in both worlds, whatever was drawn before."""
+    lots = random.Random(str(step))
+
+    def of_time() -> UUID:
+        drawn = UUID(bytes=lots.randbytes(16), version=4).hex
+        return UUID(f"{drawn[:12]}7{drawn[13:]}")
+
+    with mock.patch("os.urandom", lots.randbytes), mock.patch.object(uuid_utils.compat, "uuid7", of_time):
+        yield
+
+
+@dataclass
+class World:
+    """A round with a panel, with or without one of its cases."""
+
+    grants: Database
+    app: Starlette
+    at: Panelled
+    #: By number.
+    cases: dict[int, Case]
+    meeting: UUID | None = None
+
+    def member(self, number: int) -> Person:
+        return self.at.members[number % len(self.at.members)]
+
+    def case(self, number: int) -> Case:
+        """The case of a number.
+
+        Raises:
+            KeyError: where it is not.
+        """
+        return self.cases[number]
+
+    async def keeps(self, viewer: Person, case: int) -> bool:
+        """Whether a case is kept from somebody."""
+        async with self.grants.reading() as tx:
+            found = await tx.fetchval(
+                "SELECT EXISTS (SELECT FROM removals WHERE application_id = $1 AND person_id = $2)",
+                self.case(case).application_id,
+                viewer.id,
+            )
+        return bool(found)
+
+
+async def begin(make: MakeDatabase, cases: int, without: int | None = None) -> World:
+    """A world in which all that the panel has was handed over, but one case perhaps."""
+    grants = await make("grants")
+    grants.context = replace(grants.context, clock=Still())
+    with the_same("round"):
+        fund = await a_fund(grants)
+        await money_comes(grants, fund)
+        async with grants.transaction() as tx:
+            round = await rounds.begin_round(tx, a_plan(grants, fund))
+            criteria = [await rounds.add_criterion(tx, round, replace(CRITERION, name=name)) for name in "AB"]
+            await rounds.open_round(tx, round)
+    handed: dict[int, Case] = {}
+    for number in range(cases):
+        if number != without:
+            with the_same(f"case {number}"):
+                handed[number] = await a_case(grants, round, number)
+    members = [await _member(grants, round, number) for number in range(len(SEATS))]
+    with the_same("closing"):
+        await closes(grants, round)
+    at = Panelled(fund, round, list(handed.values()), members, criteria)
+    app = web.build(grants)
+    assert isinstance(app, Starlette)
+    return World(grants, app, at, handed)
+
+
+async def _member(grants: Database, round: UUID, number: int) -> Person:
+    seat, doctor, for_funder = SEATS[number]
+    with the_same(f"member {number}"):
+        name, professions = f"Marker Member {number}", ["doctor"] if doctor else []
+        person = await a_member(
+            grants, round, name, seat=seat, professions=professions, for_funder=for_funder
+        )
+        async with acting(grants) as tx:
+            await conflicts.say_interests(tx, person.id, [])
+    return person
+
+
+# What can happen. An act that is about a case carries its number.
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something that happens. What is refused in one world is refused, and that is all."""
+
+    member: int
+
+    async def happen(self, world: World) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class OnCase(Act):
+    """Something that is about a case: where the case is not, it does not happen."""
+
+    case: int
+
+
+@dataclass(frozen=True)
+class Says(Act):
+    """A member says what they are close to: nothing, or the name of one who applies."""
+
+    number: int | None
+
+    async def happen(self, world: World) -> None:
+        said = (
+            [] if self.number is None else [Interest(Kind.PERSON, f"Marker Applicant {_sign(self.number)}")]
+        )
+        async with acting(world.grants) as tx:
+            await conflicts.say_interests(tx, world.member(self.member).id, said)
+
+
+def _sign(number: int) -> str:
+    return f"{chr(65 + number % 26)}{number}"
+
+
+@dataclass(frozen=True)
+class Answers(Act):
+    """A member takes part, or not any more."""
+
+    takes_part: bool
+
+    async def happen(self, world: World) -> None:
+        async with acting(world.grants) as tx:
+            await panel.answer(tx, world.at.id, world.member(self.member).id, self.takes_part)
+
+
+@dataclass(frozen=True)
+class Gives(OnCase):
+    """A member scores a case, and perhaps hands it in."""
+
+    score: int | None
+    comment: str
+    submit: bool
+
+    async def happen(self, world: World) -> None:
+        viewer, case = world.member(self.member).id, world.case(self.case)
+        said = Review(scores=dict.fromkeys(world.at.criteria, self.score), comment=self.comment)
+        async with acting(world.grants) as tx:
+            held = await reviews.hold(tx, viewer, case.id)
+            await reviews.save(tx, viewer, held, said, submit=self.submit)
+
+
+@dataclass(frozen=True)
+class Declares(OnCase):
+    """A member says how they know whoever applies."""
+
+    tie: Tie
+
+    async def happen(self, world: World) -> None:
+        viewer, case = world.member(self.member).id, world.case(self.case)
+        async with acting(world.grants) as tx:
+            await conflicts.declare(tx, viewer, case.application_id, self.tie)
+
+
+@dataclass(frozen=True)
+class Ticked(OnCase):
+    """Whoever applies says that they know a member."""
+
+    async def happen(self, world: World) -> None:
+        case, person = world.case(self.case), world.member(self.member)
+        async with acting(world.grants) as tx:
+            await conflicts.tick(tx, case.application_id, [person.id])
+
+
+@dataclass(frozen=True)
+class Entered(OnCase):
+    """The officer enters what they know."""
+
+    tie: Tie
+
+    async def happen(self, world: World) -> None:
+        case, person = world.case(self.case), world.member(self.member)
+        async with acting(world.grants) as tx:
+            await conflicts.enter(tx, case.application_id, person.id, self.tie, OFFICER.id)
+
+
+@dataclass(frozen=True)
+class Settled(OnCase):
+    """The officer settles a suggestion."""
+
+    dismissed: bool
+
+    async def happen(self, world: World) -> None:
+        case, person = world.case(self.case), world.member(self.member)
+        state, tie = ("dismissed", None) if self.dismissed else ("confirmed", "team")
+        async with world.grants.transaction() as tx:
+            await tx.execute(
+                "UPDATE conflicts SET state = $1, tie = $2, settled_at = $3, settled_by = $4"
+                " WHERE application_id = $5 AND person_id = $6 AND state = 'suggested'",
+                state,
+                tie,
+                tx.now,
+                OFFICER.id,
+                case.application_id,
+                person.id,
+            )
+
+
+@dataclass(frozen=True)
+class Withdrawn(OnCase):
+    """Whoever applies takes it back."""
+
+    async def happen(self, world: World) -> None:
+        await to_state(world.grants, world.case(self.case).application_id, "withdrawn")
+
+
+@dataclass(frozen=True)
+class Meets(Act):
+    """The meeting begins; all are there but one."""
+
+    async def happen(self, world: World) -> None:
+        if world.meeting is None:
+            absent = world.member(self.member)
+            present = [person for person in world.at.members if person != absent]
+            world.meeting = await a_meeting(world.grants, world.at, present=present)
+
+
+@dataclass(frozen=True)
+class Decided(OnCase):
+    """The panel decides on a case."""
+
+    kind: str
+
+    async def happen(self, world: World) -> None:
+        if world.meeting is not None:
+            case = world.case(self.case)
+            await a_decision(world.grants, world.at, case, world.meeting, kind=self.kind)
+
+
+@dataclass(frozen=True)
+class Ended(Act):
+    """The meeting is over, and with it the work when nothing waits any more."""
+
+    async def happen(self, world: World) -> None:
+        async with world.grants.transaction() as tx:
+            await tx.execute("UPDATE meetings SET ended_at = $1 WHERE ended_at IS NULL", tx.now)
+            await tx.execute(
+                "UPDATE rounds SET state = 'decided' WHERE state = 'closed' AND NOT EXISTS ("
+                " SELECT FROM applications WHERE round_id = rounds.id AND state = 'under_review'"
+                " AND NOT EXISTS (SELECT FROM decisions WHERE application_id = applications.id))"
+            )
+
+
+_MEMBER, _CASE = st.integers(0, len(SEATS) - 1), st.integers(0, MOST_CASES - 1)
+_CLOSE = st.sampled_from([tie for tie in Tie if tie is not Tie.ACQUAINTANCE])
+_SCORE = st.none() | st.integers(0, 5)
+
+#: Everything that can happen. Whoever adds a part of grants that members may notice adds its acts here.
+ACTS: st.SearchStrategy[Act] = st.one_of(
+    st.builds(Says, member=_MEMBER, number=st.none() | _CASE),
+    st.builds(Answers, member=_MEMBER, takes_part=st.booleans()),
+    st.builds(
+        Gives,
+        member=_MEMBER,
+        case=_CASE,
+        score=_SCORE,
+        comment=st.sampled_from(["", "é"]),
+        submit=st.booleans(),
+    ),
+    st.builds(Declares, member=_MEMBER, case=_CASE, tie=st.sampled_from(Tie)),
+    st.builds(Ticked, member=_MEMBER, case=_CASE),
+    st.builds(Entered, member=_MEMBER, case=_CASE, tie=st.sampled_from(Tie)),
+    st.builds(Settled, member=_MEMBER, case=_CASE, dismissed=st.booleans()),
+    st.builds(Withdrawn, member=_MEMBER, case=_CASE),
+    st.builds(Meets, member=_MEMBER),
+    st.builds(Decided, member=_MEMBER, case=_CASE, kind=st.sampled_from(["award", "decline", "defer"])),
+    st.builds(Ended, member=_MEMBER),
+)
+
+
+def removals(member: int, case: int) -> st.SearchStrategy[Act]:
+    """How a case can come to be kept from a member."""
+    return st.one_of(
+        st.builds(Declares, member=st.just(member), case=st.just(case), tie=_CLOSE),
+        st.builds(Entered, member=st.just(member), case=st.just(case), tie=_CLOSE),
+        st.builds(Ticked, member=st.just(member), case=st.just(case)),
+        st.builds(Says, member=st.just(member), number=st.just(case)),
+    )
+
+
+async def happen(world: World, number: int, act: Act) -> None:
+    """Let something happen, as the one of this number."""
+    world.grants.context.clock.moment = BEGINNING + timedelta(minutes=number)  # type: ignore[attr-defined]
+    with the_same(f"act {number}"), suppress(KeyError, Refused):
+        await act.happen(world)
