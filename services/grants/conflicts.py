@@ -23,9 +23,10 @@ from chassis.clock import LOCAL
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
+from services.grants import comparing
 from services.grants.applicants import Applicant, email_digest
 from services.grants.colleagues import colleagues
-from services.grants.comparing import Kind, Pattern, Profile, whole_systems
+from services.grants.comparing import Pattern, Profile, whole_systems
 from services.grants.queries import CONFLICTS
 
 #: Things that one person says that they are close to, and signs of each.
@@ -75,6 +76,10 @@ class Standing(StrEnum):
     SUGGESTED = "suggested"
     CONFIRMED = "confirmed"
     DISMISSED = "dismissed"
+
+
+#: An interest is of one of these.
+Kind = comparing.Kind
 
 
 @dataclass(frozen=True)

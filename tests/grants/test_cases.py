@@ -15,8 +15,7 @@ from chassis.errors import Conflict, NotFound, Refused
 from services.grants import cases, conflicts, web
 from services.grants.applicants import Applicant
 from services.grants.cases import SuggestionWaits
-from services.grants.comparing import Kind
-from services.grants.conflicts import Interest, Tie
+from services.grants.conflicts import Interest, Kind, Tie
 from services.grants.redaction import redact, still_says
 from services.grants.web.cases import PAGE
 from tests.conftest import client

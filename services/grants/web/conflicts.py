@@ -13,8 +13,7 @@ from chassis.web import new_key, read_form, read_id, see, signed_in, site_of
 from services.grants import conflicts, panel
 from services.grants.applicants import Applicant, applicant_of
 from services.grants.colleagues import called
-from services.grants.comparing import Kind
-from services.grants.conflicts import LONGEST_WORDS, TIES, Interest, Source, Standing, Tie
+from services.grants.conflicts import LONGEST_WORDS, TIES, Interest, Kind, Source, Standing, Tie
 from services.grants.queries import APPLICATIONS, CONFLICTS, ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.web.forms import Fields, submit

@@ -16,8 +16,7 @@ from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
 from chassis.web import BadRequest, new_key, read_form, read_id, see, signed_in, site_of
 from services.grants import conflicts, panel
-from services.grants.comparing import Kind
-from services.grants.conflicts import LONGEST_INTEREST, MOST_INTERESTS, Interest
+from services.grants.conflicts import LONGEST_INTEREST, MOST_INTERESTS, Interest, Kind
 from services.grants.queries import DESK
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import DESK as HREF
