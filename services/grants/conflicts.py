@@ -23,10 +23,10 @@ from chassis.clock import LOCAL
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
-from chassis.house import Entry, House
+from services.grants import comparing
 from services.grants.applicants import Applicant, email_digest
-from services.grants.colleagues import Colleague, colleagues
-from services.grants.phrases import bare, plain_words, within
+from services.grants.colleagues import colleagues
+from services.grants.comparing import Pattern, Profile, whole_systems
 from services.grants.queries import CONFLICTS
 
 #: Things that one person says that they are close to, and signs of each.
@@ -78,12 +78,8 @@ class Standing(StrEnum):
     DISMISSED = "dismissed"
 
 
-class Kind(StrEnum):
-    """What somebody can be close to, so that applicants are compared with it."""
-
-    EMPLOYER = "employer"
-    TEAM = "team"
-    PERSON = "person"
+#: An interest is of one of these.
+Kind = comparing.Kind
 
 
 @dataclass(frozen=True)
@@ -155,6 +151,7 @@ class _Sign:
     #: Nothing for the member's own name.
     interest_id: UUID | None
     interest: Interest
+    pattern: Pattern
     said_at: datetime | None
 
 
@@ -167,74 +164,15 @@ class _Known:
     signs: Sequence[_Sign]
 
 
-@dataclass(frozen=True)
-class _Compared:
-    """An applicant as members are compared with them."""
-
-    name: tuple[str, ...]
-    workplace: tuple[str, ...]
-    words: tuple[str, ...]
-    email_digest: bytes
-
-    @classmethod
-    def of(cls, context: Context, row: Mapping[str, Any]) -> Self:
-        """The applicant in a row."""
-        who = Applicant.opened(context, row["sealed"])
-        return cls(
-            bare(plain_words(who.name)),
-            plain_words(who.workplace),
-            plain_words(row["words"]),
-            bytes(row["email_digest"]),
-        )
-
-
-def whole_systems(house: House) -> frozenset[tuple[str, ...]]:
-    """Bodies so large that to belong to one says nothing of anybody: by data, and our own."""
-    listed = house.lists.get("whole_systems", {}).values()
-    also = [str(name) for entry in listed for name in _also(entry)]
-    names: list[str] = [house.name, house.short_name, *(entry.name for entry in listed), *also]
-    return frozenset(bare(plain_words(name)) for name in names)
-
-
-def _also(entry: Entry) -> list[object]:
-    said = entry.attributes.get("also", [])
-    return said if isinstance(said, list) else []
-
-
-def matches(interest: Interest, who: _Compared, systems: Collection[tuple[str, ...]]) -> bool:
-    """Whether what a member is close to is found in what an applicant says."""
-    if interest.kind is Kind.PERSON:
-        return _is_person(bare(plain_words(interest.words)), who)
-    wholes = [interest.words, *interest.words.replace(";", ",").replace("\n", ",").split(",")]
-    phrases = [bare(plain_words(whole)) for whole in wholes]
-    # A part of several is often the name of a town: it counts where it is more than one word.
-    counted = [
-        phrase for n, phrase in enumerate(phrases) if phrase not in systems and (not n or len(phrase) > 1)
-    ]
-    if any(within(phrase, who.workplace) or within(phrase, who.words) for phrase in counted):
-        return True
-    workplace = bare(who.workplace)
-    return len(workplace) > 1 and workplace not in systems and within(workplace, phrases[0])
-
-
-def _is_person(named: tuple[str, ...], who: _Compared) -> bool:
-    if len(named) < 2:  # one name alone is many people's: it counts as a name, not as a word
-        return within(named, who.name)
-    if within(named, who.words) or set(named) <= set(who.name):
-        return True
-    return len(who.name) > 1 and set(who.name) <= set(named)
-
-
 async def derive_for(tx: Transaction, person_id: UUID) -> None:
     """Compare somebody with every application that is prepared for a panel on which they sit.
 
     The caller has locked their seats.
     """
-    systems = whole_systems(tx.context.house)
-    [member] = await _known(tx, [person_id])
+    members = await _known(tx, [person_id])
     found: list[dict[str, Any]] = []
     async for row in CONFLICTS.compared_for(tx, person_id=person_id):
-        found += _found(tx, row, [member], systems)
+        found += _found(tx, row, members)
     await _suggest(tx, found)
 
 
@@ -242,8 +180,7 @@ async def derive(tx: Transaction, application_id: UUID, person_ids: Iterable[UUI
     """Compare an application with members whose seats the caller holds."""
     row = await CONFLICTS.compared(tx, application_id=application_id)
     if row is not None:
-        members = await _known(tx, person_ids)
-        await _suggest(tx, _found(tx, row, members, whole_systems(tx.context.house)))
+        await _suggest(tx, _found(tx, row, await _known(tx, person_ids)))
 
 
 async def lock_seats(tx: Transaction, person_id: UUID) -> None:
@@ -257,38 +194,45 @@ async def hold_members(tx: Transaction, round_id: UUID) -> list[UUID]:
     return [row["person_id"] async for row in CONFLICTS.hold_members_of(tx, round_id=round_id)]
 
 
-async def _known(tx: Transaction, person_ids: Iterable[UUID]) -> list[_Known]:
-    ids = list(person_ids)
+async def _known(tx: Transaction, person_ids: Iterable[UUID], *, ended: bool = False) -> list[_Known]:
+    """Members as applicants are compared with them.
+
+    Whoever is named by an applicant may be the one who recommends them, or the applicant: so a member's own
+    name counts as well.
+
+    Args:
+        ended: with what they do not say any more.
+    """
+    ids, context = list(person_ids), tx.context
+    systems = whole_systems(context.house)
     people = await colleagues(tx, ids)
-    signs: dict[UUID, list[_Sign]] = {id: _own_name(people.get(id)) for id in ids}
+    signs: dict[UUID, list[_Sign]] = {id: [] for id in ids}
+
+    def add(person_id: UUID, id: UUID | None, interest: Interest, said_at: datetime | None) -> None:
+        pattern = Pattern.of(interest.kind, interest.words, systems)
+        signs[person_id].append(_Sign(id, interest, pattern, said_at))
+
+    for who in people.values():
+        add(who.id, None, Interest(Kind.PERSON, who.name), None)
     async for row in CONFLICTS.interests_of(tx, person_ids=ids):
-        if row["ended_at"] is None:
-            sign = _Sign(row["id"], Interest.of(tx.context, row), row["said_at"])
-            signs[row["person_id"]].append(sign)
-    return [_Known(id, _digest(tx, people.get(id)), found) for id, found in signs.items()]
+        if ended or row["ended_at"] is None:
+            add(row["person_id"], row["id"], Interest.of(context, row), row["said_at"])
+    digests = {who.id: email_digest(context, who.email) for who in people.values()}
+    return [_Known(id, digests.get(id), found) for id, found in signs.items()]
 
 
-def _own_name(who: Colleague | None) -> list[_Sign]:
-    """Whoever is named by an applicant may be the one who recommends them, or the applicant."""
-    return [_Sign(None, Interest(Kind.PERSON, who.name), None)] if who else []
+def _profile(context: Context, sealed: bytes, words: str) -> Profile:
+    who = Applicant.opened(context, sealed)
+    return Profile.of(who.name, who.workplace, words)
 
 
-def _digest(tx: Transaction, who: Colleague | None) -> bytes | None:
-    return email_digest(tx.context, who.email) if who else None
-
-
-def _found(
-    tx: Transaction,
-    row: Mapping[str, Any],
-    members: Sequence[_Known],
-    systems: Collection[tuple[str, ...]],
-) -> list[dict[str, Any]]:
+def _found(tx: Transaction, row: Mapping[str, Any], members: Sequence[_Known]) -> list[dict[str, Any]]:
     """Who of these may be close to an applicant, by what, and since when that is known."""
-    who = _Compared.of(tx.context, row)
+    who = _profile(tx.context, row["sealed"], row["words"])
     found = []
     for member in members:
-        signs = [sign for sign in member.signs if matches(sign.interest, who, systems)]
-        if not signs and member.email_digest != who.email_digest:
+        signs = [sign for sign in member.signs if sign.pattern.found_in(who)]
+        if not signs and member.email_digest != bytes(row["email_digest"]):
             continue
         moments = [row["submitted_at"], *(sign.said_at for sign in signs)]
         since = max((moment for moment in moments if moment), default=tx.now)
@@ -315,18 +259,14 @@ async def reasons(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> dict[UU
     Args:
         rows: conflicts with the ``sealed`` applicant and the ``application_words``.
     """
-    systems = whole_systems(tx.context.house)
-    ids = {row["person_id"] for row in rows}
-    people = await colleagues(tx, ids)
-    interests = [row async for row in CONFLICTS.interests_of(tx, person_ids=list(ids))]
+    derived = [row for row in rows if row["source"] == Source.DERIVED and row["sealed"] is not None]
+    members = await _known(tx, {row["person_id"] for row in derived}, ended=True)
+    signs = {member.id: member.signs for member in members}
     found: dict[UUID, list[Interest]] = {}
-    for row in rows:
-        if row["source"] != Source.DERIVED or row["sealed"] is None:
-            continue
-        who = _Compared.of(tx.context, {**row, "words": row["application_words"]})
-        theirs = [sign.interest for sign in _own_name(people.get(row["person_id"]))]
-        theirs += [Interest.of(tx.context, it) for it in interests if it["person_id"] == row["person_id"]]
-        found[row["id"]] = [it for it in dict.fromkeys(theirs) if matches(it, who, systems)]
+    for row in derived:
+        who = _profile(tx.context, row["sealed"], row["application_words"])
+        theirs = [sign.interest for sign in signs[row["person_id"]] if sign.pattern.found_in(who)]
+        found[row["id"]] = list(dict.fromkeys(theirs))
     return found
 
 
@@ -490,5 +430,6 @@ async def forget_old(tx: Transaction, before: datetime, most: int) -> int:
 
 
 async def forget_applications(tx: Transaction, application_ids: Sequence[UUID]) -> None:
-    """Keep nothing of who was close to these applicants."""
+    """Keep nothing of who was close to these applicants, nor what was kept only to say why."""
     await CONFLICTS.forget_applications(tx, application_ids=list(application_ids))
+    await CONFLICTS.drop_ended(tx)

@@ -201,6 +201,11 @@ WHERE person_id = ANY(:person_ids::uuid[]) ORDER BY noticed_at, id;
 -- Nobody was close to these applicants.
 DELETE FROM conflicts WHERE application_id = ANY(:application_ids::uuid[]);
 
+-- name: drop_ended!
+-- Drop what members do not say any more, where no conflict was derived from it.
+DELETE FROM interests
+WHERE ended_at IS NOT NULL AND NOT EXISTS (SELECT FROM conflicts WHERE interest_id = interests.id);
+
 -- name: forget_conflicts!
 -- These people were close to nobody.
 DELETE FROM conflicts WHERE person_id = ANY(:person_ids::uuid[]);

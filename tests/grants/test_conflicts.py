@@ -14,8 +14,9 @@ from chassis.errors import Conflict, NotFound, Refused
 from chassis.rights import Subject
 from services.grants import applying, cases, conflicts, held, panel
 from services.grants.applicants import Applicant
-from services.grants.conflicts import MOST_INTERESTS, Interest, Kind, Standing, Tie
-from services.grants.phrases import plain_words, within
+from services.grants.comparing import Kind, Pattern, Profile, whole_systems
+from services.grants.conflicts import MOST_INTERESTS, Interest, Standing, Tie
+from services.grants.phrases import plain_words
 from tests.grants.applying import ASKED
 from tests.grants.filling import a_round
 from tests.grants.panelling import (
@@ -82,17 +83,19 @@ def test_names_are_the_same_however_they_are_typed(one: str, other: str) -> None
     assert plain_words(one) == plain_words(other)
 
 
-def test_only_whole_words_are_found() -> None:
-    assert within(("royal", "free"), ("the", "royal", "free", "hospital"))
-    assert not within(("royal", "free"), ("royal", "freedom"))
-    assert not within(("royal", "free"), ("free", "royal"))
-    assert not within((), ("royal",))
-
-
 async def matched(grants: Database, interest: Interest, who: Applicant, words: str = "") -> bool:
-    row = {"sealed": who.sealed(grants.context), "words": words, "email_digest": b""}
-    compared = conflicts._Compared.of(grants.context, row)
-    return conflicts.matches(interest, compared, conflicts.whole_systems(grants.context.house))
+    profile = Profile.of(who.name, who.workplace, words)
+    systems = whole_systems(grants.context.house)
+    return Pattern.of(interest.kind, interest.words, systems).found_in(profile)
+
+
+async def test_only_whole_words_are_found(grants: Database) -> None:
+    free = Interest(Kind.EMPLOYER, "Royal Free")
+    who = an_applicant(1)
+    assert await matched(grants, free, who, "I know the Royal Free Hospital.")
+    assert not await matched(grants, free, who, "Royal freedom")
+    assert not await matched(grants, free, who, "Free Royal")
+    assert not await matched(grants, free, replace(who, workplace="Royal"), "Free")
 
 
 async def test_what_matches_and_what_does_not(grants: Database) -> None:
