@@ -30,6 +30,11 @@ PLACES = frozenset(
         "ledger.locked",
         "ledger.entered",
         "ledger.settled",
+        "decision.checked",
+        "decision.entered",
+        "decision.settled",
+        "publishing.moved",
+        "publishing.offered",
     }
 )
 

@@ -47,11 +47,11 @@ ROLES: Mapping[Role, tuple[str, str]] = {
 ALONE: Mapping[Role, tuple[str, str]] = {
     Role.PANEL_MEMBER: (
         "A panel member has no other role.",
-        "Who decides on cases and money must not see on other pages what the panel’s pages keep from them.",
+        "Whoever decides on cases must not see on other pages what the panel’s pages keep from them.",
     ),
     Role.AUDITOR: (
         "An auditor has no other role.",
-        "Who checks what others have done must have no part in it.",
+        "Whoever checks what others have done must have no part in it.",
     ),
 }
 

@@ -26,6 +26,7 @@ from chassis.files import keep_file
 from chassis.web import Gate
 from contracts.access import ACCOUNT, OPEN_DATA, RENEW, RULES, Action, Role
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.grants import meetings
 from services.grants.applying import token_of as token_of_application
 from services.grants.contributions import Pledge, enter_pledge
 from services.grants.funds import keep_terms
@@ -47,7 +48,7 @@ from tests.grants.applying import an_application
 from tests.grants.awarding import a_paid, a_prepared
 from tests.grants.awarding import token_of as token_of_award
 from tests.grants.filling import a_fund, a_round, money_comes
-from tests.grants.panelling import a_case, a_conflict, a_member, sits
+from tests.grants.panelling import a_case, a_conflict, a_member, closes, sits
 from tests.grants.registering import asks as asks_to_register
 from tests.grants.registering import registers
 from tests.grants.test_handlers import a_pledge, receive
@@ -251,6 +252,7 @@ async def counts(opened: Opened) -> None:
     token = token_of_application(database.context, draft, 1)
     await a_paid(database, round=round, email="paid@mail.example")
     awarded, _ = await a_prepared(database, round=round, email="prepared@mail.example")
+    await a_meeting_that_decides(database, fund)
     steps = ["you", "work", "exam", "evidence", "none"]
     async with database.transaction() as tx:
         pledge = Pledge(organisation_id=UUID(int=7), amount_pence=100, pledged_on=tx.now.date())
@@ -271,6 +273,18 @@ async def counts(opened: Opened) -> None:
         "round": [str(round), str(uuid4())],
         "person": [str(EVERYTHING.id), str(uuid4())],
     }
+
+
+async def a_meeting_that_decides(database: Database, fund: UUID) -> None:
+    """A round that has closed, whose panel meets and has opened a case; everybody sits on it."""
+    round = await a_round(database, fund, opened=True, name="A round that is decided")
+    case = await a_case(database, round, 7)
+    await sits(database, round, EVERYTHING, professions=["doctor"])
+    await closes(database, round)
+    async with acting(database) as tx:
+        meeting = await meetings.begin(tx, round, EVERYTHING.id)
+        await meetings.arrive(tx, meeting, EVERYTHING.id)
+        await meetings.open_item(tx, meeting, case.id)
 
 
 async def a_pdf() -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from chassis.access import SessionKeys, Standings
 from chassis.config import Settings
 from chassis.database import IN_THE_WAY, Database
 from chassis.errors import DatabaseAway, Refused
+from chassis.listening import Listener
 from chassis.web.access import ProofNeeded, SignInNeeded
 from chassis.web.api import OPENAPI
 from chassis.web.audit import AUDIT
@@ -46,6 +47,8 @@ class Site:
         self.database = database
         self.context = database.context
         self.standings = Standings(database)
+        #: Wakes those who look at something live.
+        self.listener = Listener(database)
         self._templates = environment(self.context.house, self.context.sections, templates)
         self.app = application(
             self.context.service,

@@ -27,10 +27,10 @@ from contracts.grants import (
     ApplicationSubmitted,
     ApplicationWithdrawn,
 )
-from services.grants import conflicts
+from services.grants import conflicts, ledger
 from services.grants.applicants import Applicant, applicant_of, keep_applicant
 from services.grants.domain import person_digest, signs
-from services.grants.queries import APPLICATIONS, PANEL, ROUNDS
+from services.grants.queries import APPLICATIONS, MEETING, PANEL, ROUNDS
 from services.grants.rounds import Round, RoundState, takes_applications
 from services.grants.states import Mover, State, check_move
 
@@ -159,22 +159,32 @@ async def tell(tx: Transaction, fact: type[Fact], id: UUID, *, words: str = "", 
     """
     row = await APPLICATIONS.application_by_id(tx, id=id)
     plan = Round.of(await ROUNDS.round_by_id(tx, id=row["round_id"]))
-    who = await applicant_of(tx, id)
-    letter = None
-    if who is not None:
-        said = {
-            "name": who.name,
-            "email": who.email,
-            "reference": row["reference"],
-            "round": plan.name,
-            "link": link_of(tx.context, id, row["link_number"]),
-            "help_name": plan.help_name,
-            "help_telephone": plan.help_telephone,
-            "words": words,
-        }
-        letter = seal(tx.context.keys, fact, "letter", said)
+    letter = letter_to(tx, fact, row, plan, await applicant_of(tx, id), words)
     about = {"application_id": id, "round_id": row["round_id"], "letter": letter}
     await announce(tx, fact, subject=id, sequence=row["version"], **about, **more)
+
+
+def letter_to(
+    tx: Transaction, fact: type[Fact], row: Any, plan: Round, who: Applicant | None, words: str
+) -> Any:
+    """What a letter to an applicant needs, sealed; nothing once they are forgotten.
+
+    Args:
+        row: of the application.
+    """
+    if who is None:
+        return None
+    said = {
+        "name": who.name,
+        "email": who.email,
+        "reference": row["reference"],
+        "round": plan.name,
+        "link": link_of(tx.context, row["id"], row["link_number"]),
+        "help_name": plan.help_name,
+        "help_telephone": plan.help_telephone,
+        "words": words,
+    }
+    return seal(tx.context.keys, fact, "letter", said)
 
 
 # Beginning
@@ -422,9 +432,19 @@ async def withdraw(tx: Transaction, token: str) -> bool:
         await forget(tx, [row["id"]])
         return False
     check_move(state, State.WITHDRAWN, Mover.APPLICANT)
-    await move(tx, row, State.WITHDRAWN)
-    await tell(tx, ApplicationWithdrawn, row["id"])
+    await take_back(tx, row)
     return True
+
+
+async def take_back(tx: Transaction, row: Any) -> None:
+    """Nobody decides on it any more; what was promised for it, told or not, is free again.
+
+    Args:
+        row: locked; the caller has asked the table.
+    """
+    await move(tx, row, State.WITHDRAWN)
+    await ledger.release_all(tx, award=row["id"], cause=row["id"])
+    await tell(tx, ApplicationWithdrawn, row["id"])
 
 
 async def move(
@@ -505,6 +525,7 @@ async def forget(tx: Transaction, ids: Sequence[UUID]) -> None:
     await drop_files(tx, files)
     await APPLICATIONS.forget_applicants(tx, ids=given)
     await APPLICATIONS.scrub_steps(tx, ids=given)
+    await MEETING.forget_reasons(tx, ids=given)
     await APPLICATIONS.scrub_applications(tx, ids=given, now=tx.now)
     await PANEL.scrub_cases(tx, application_ids=given, now=tx.now)
     await conflicts.forget_applications(tx, given)

@@ -12,7 +12,7 @@ from chassis.files import file_content
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from chassis.scrub import scrub_about
-from contracts.grants import ApplicationWithdrawn, ErasureAnswered, PersonDataGathered, PersonScrubbed
+from contracts.grants import ErasureAnswered, PersonDataGathered, PersonScrubbed
 from services.grants import applying, awards, colleagues, conflicts, registrations
 from services.grants.applicants import Applicant, applications_by
 from services.grants.counting import recount
@@ -137,8 +137,7 @@ async def _withdraw(tx: Transaction, row: Any) -> None:
         if not award.paid_pence:
             await awards.give_back(tx, application, "given_up")
     elif row["submitted_at"] is not None and row["state"] not in ENDED | {State.PAID}:
-        await applying.move(tx, row, State.WITHDRAWN)
-        await applying.tell(tx, ApplicationWithdrawn, row["id"])
+        await applying.take_back(tx, row)
 
 
 def _persons(tx: Transaction, subject: Subject) -> list[bytes]:

@@ -129,12 +129,20 @@ STAGES: Mapping[State, Stage] = {
         "Awarded",
         "You are offered money",
         "Our letter says how much, and how to say yes.",
-        {_S.ACCEPTED: _M.APPLICANT, _S.WITHDRAWN: _M.APPLICANT, _S.LAPSED: _M.TIME},
+        {
+            _S.ACCEPTED: _M.APPLICANT,
+            _S.WITHDRAWN: _M.APPLICANT,
+            _S.LAPSED: _M.TIME,
+            # Another amount, or none: only as long as nobody has said yes.
+            _S.AWARDED: _M.PANEL,
+            _S.DECLINED: _M.PANEL,
+        },
     ),
     _S.DECLINED: Stage(
         "Declined",
         "The panel said no",
         "Our letter says why, how to complain, and how to apply again.",
+        {_S.AWARDED: _M.PANEL},
     ),
     _S.ACCEPTED: Stage(
         "Accepted",
@@ -159,7 +167,7 @@ STAGES: Mapping[State, Stage] = {
 
 #: States in which it counts as an application in its round.
 COUNTING = frozenset(State) - {State.DRAFT, State.INELIGIBLE, State.WITHDRAWN, State.LAPSED}
-#: States after which nothing more comes.
+#: States after which nothing more comes, unless somebody of ours decides anew.
 ENDED = frozenset({State.INELIGIBLE, State.DECLINED, State.REPORTED, State.WITHDRAWN, State.LAPSED})
 
 

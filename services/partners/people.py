@@ -223,9 +223,8 @@ def read_roles(roles: Iterable[str]) -> list[str]:
             )
     if not wanted:
         raise Refused("No role is chosen.", "Choose at least one.", field="roles")
-    if len(wanted) > 1:
-        for role in ALONE.keys() & wanted:
-            what, why = ALONE[role]
+    for role, (what, why) in ALONE.items():
+        if role in wanted and len(wanted) > 1:
             raise Refused(what, f"Choose either {ROLES[role][0]} or the other roles. {why}", field="roles")
     return wanted
 

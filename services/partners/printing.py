@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.clock import LOCAL
-from chassis.press import Press, printable
+from chassis.press import Press, all_printable
 from chassis.web import day
 from services.partners.terms import TEXTS, Side, Terms
 
@@ -53,7 +53,7 @@ def print_agreement(
         ],
         "digest": bytes(version["digest"]).hex(),
     }
-    return _press.print(_seen(values), offered)
+    return _press.print(all_printable(values), offered)
 
 
 def _signature(side: Side, body: str, signatures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -62,14 +62,3 @@ def _signature(side: Side, body: str, signatures: Sequence[Mapping[str, Any]]) -
             when = f"{day(each['signed_at'])}, {_WAYS[each['way']]}"
             return {"body": body, "name": each["name"], "position": each["position"], "when": when}
     return {"body": body, "name": "", "position": "", "when": ""}
-
-
-def _seen(value: Any) -> Any:
-    """The same with nothing in its texts that no page can show."""
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, list):
-        return [_seen(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _seen(each) for name, each in value.items()}
-    return value

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import events, idle, imports, letters, register, sessions
+from tests.benchmarks import events, idle, imports, letters, meeting, register, sessions
 from tests.benchmarks.load import USERS
 from tests.journeys.running import ROOT
 
@@ -24,6 +24,7 @@ PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "import": imports.measure,
     "register": register.measure,
     "sessions": sessions.measure,
+    "meeting": meeting.measure,
     "idle": idle.measure,
 }
 
@@ -81,6 +82,13 @@ WORDS = {
         "page_us": "a page of the register, from request to answer, in the process: µs",
         "session_us": "to verify its session: µs",
         "percent": "what that is of the page; at most 5 is the aim: %",
+    },
+    "meeting": {
+        "viewers": "pages of one meeting that are open at once, one of them the screen on the wall",
+        "told_p50_ms": "from the officer's button until a viewer's browser hears of the decision, median: ms",
+        "told_p99_ms": "the same, 99th percentile: ms; 200 is the aim",
+        "shown_p50_ms": "until it has fetched the page that shows it, all of them at once, median: ms",
+        "shown_p99_ms": "the same, 99th percentile: ms",
     },
     "idle": {
         "cpu_percent": "of one core, everything together; at most 3 is the aim: %",

@@ -72,6 +72,8 @@ class Pages:
     def __init__(self) -> None:
         self.cancelled = 0
         self.version = "1"
+        #: Seconds after which a live page looks even if nothing was told, and what it is about.
+        self.pause, self.topic = 0.05, ""
         self.away = False
         self.acts = 0
         self.failing = False
@@ -178,7 +180,7 @@ class Pages:
                 raise DatabaseAway
             return self.version
 
-        return live(request, version, pause=0.05)
+        return live(request, version, topic=self.topic, pause=self.pause)
 
 
 async def a_key(browser: httpx.AsyncClient) -> str:
@@ -1479,6 +1481,67 @@ class TestLive:
             await asyncio.sleep(0.15)
             pages.away, pages.version = False, "3"
             assert SECRET not in "".join([line async for line in until(told, "data: changed")])
+
+    @pytest.mark.parametrize(("topic", "channel"), [("boxes", "live"), ("", "outbox")])
+    async def test_a_commit_wakes_at_once_and_only_those_concerned(
+        self, pages: Pages, make_bare: MakeDatabase, tmp_path: Path, topic: str, channel: str
+    ) -> None:
+        database = await make_bare(GRANTS)
+        pages.pause, pages.topic = 60.0, topic
+
+        async def tell(word: str) -> None:
+            async with database.transaction() as tx:
+                await tx.execute("SELECT pg_notify($1, $2)", channel, word)
+
+        async with (
+            serving(pages, database, tmp_path) as (_, url),
+            httpx.AsyncClient(base_url=url) as browser,
+            browser.stream("GET", MOUNT + "/live") as stream,
+        ):
+            lines = list[str]()
+
+            async def read() -> None:
+                async for line in stream.aiter_lines():
+                    lines.append(line)
+
+            reading = asyncio.create_task(read())
+            await asyncio.sleep(0.5)  # until it listens
+            await tell(topic)
+            await asyncio.sleep(0.3)
+            pages.version = "2"
+            if channel == "live":
+                await tell("others")
+                await asyncio.sleep(0.3)
+            assert lines == ["retry: 2000", ""], "of what concerns it not there is no trace"
+            await tell(topic)
+            await asyncio.sleep(0.3)
+            assert lines == ["retry: 2000", "", "data: changed", ""]
+            reading.cancel()
+
+    async def test_what_is_told_comes_at_once_also_after_the_connection_was_lost(
+        self, pages: Pages, make_bare: MakeDatabase, tmp_path: Path
+    ) -> None:
+        database = await make_bare(GRANTS)
+        pages.pause, pages.topic = 60.0, "boxes"
+        async with (
+            serving(pages, database, tmp_path) as (_, url),
+            httpx.AsyncClient(base_url=url) as browser,
+            browser.stream("GET", MOUNT + "/live") as stream,
+        ):
+            told = stream.aiter_lines()
+            for version, change in (
+                ("2", "SELECT pg_notify('live', 'boxes')"),
+                (
+                    "3",
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE query LIKE 'LISTEN%' AND datname = current_database()",
+                ),
+            ):
+                await asyncio.sleep(0.5)
+                pages.version = version
+                async with database.transaction() as tx:
+                    await tx.execute(change)
+                assert "data: changed" in [line async for line in until(told, "data: changed")]
 
     async def test_ends_when_the_viewer_leaves(
         self, pages: Pages, unconnected: Database, tmp_path: Path

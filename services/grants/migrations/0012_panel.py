@@ -199,7 +199,9 @@ FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_decisions();
 -- What the applicant is told: apart, because it is forgotten with them.
 CREATE TABLE reasons (
     decision_id uuid PRIMARY KEY REFERENCES decisions,
-    words       text NOT NULL
+    words       text NOT NULL,
+    -- Why it is another one than before. For the minutes.
+    why_changed text NOT NULL DEFAULT ''
 );
 
 CREATE TABLE awards (
@@ -213,12 +215,47 @@ CREATE TABLE awards (
     version        integer NOT NULL DEFAULT 1
 );
 CREATE INDEX awards_of_fund ON awards (fund_id);
+
+-- What stands for all there is to see of each item of a meeting, and changes when that does.
+CREATE FUNCTION item_marks(meeting uuid) RETURNS TABLE (application_id uuid, mark text)
+LANGUAGE sql STABLE AS $$
+    SELECT items.application_id, md5(concat_ws(
+        '/', items.opened_at,
+        (SELECT max(number) FROM decisions WHERE decisions.application_id = items.application_id),
+        (SELECT string_agg(person_id::text, ',' ORDER BY person_id) FROM stand_ins
+         WHERE meeting_id = meeting AND stand_ins.application_id = items.application_id),
+        (SELECT string_agg(concat_ws(':', person_id, version), ',' ORDER BY person_id) FROM reviews
+         WHERE reviews.application_id = items.application_id AND submitted_at IS NOT NULL),
+        (SELECT string_agg(concat_ws(':', person_id, state, tie), ',' ORDER BY person_id, source)
+         FROM conflicts WHERE conflicts.application_id = items.application_id)
+    ))
+    FROM items WHERE meeting_id = meeting
+$$;
+
+-- Wakes whoever looks at a meeting, at commit; each then sees for themselves whether it concerns them.
+CREATE FUNCTION wake_meetings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('live', 'meetings');
+    RETURN NULL;
+END $$;
 """
+
+#: Whatever is seen at a meeting.
+_SEEN = (
+    *("meetings", "attendance", "items", "stand_ins", "decisions", "reviews", "conflicts", "cases"),
+    *("panel_members", "fund_balances"),
+)
+
+WAKING = "\n".join(
+    f"CREATE TRIGGER wakes_meetings AFTER INSERT OR UPDATE OR DELETE ON {table}"
+    " FOR EACH STATEMENT EXECUTE FUNCTION wake_meetings();"
+    for table in _SEEN
+)
 
 
 def upgrade() -> None:
     """Make the tables, the firewall among them."""
-    run(STATEMENTS)
+    run(STATEMENTS + WAKING)
 
 
 def downgrade() -> None:

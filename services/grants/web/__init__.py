@@ -13,6 +13,7 @@ from services.grants.web import (
     applications,
     apply,
     applying,
+    attending,
     awarded,
     awards,
     cases,
@@ -26,15 +27,20 @@ from services.grants.web import (
     funds,
     home,
     ledger,
+    meeting,
+    minutes,
     panel,
     payments,
     price,
     published,
+    publishing,
     register,
     registrations,
     reviews,
     rounds,
+    simulation,
 )
+from services.grants.web.watching import seeing, watching
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -49,10 +55,12 @@ def build(database: Database) -> ASGIApp:
     groups = (
         *(_home(), _funds(), _contributions(), _rounds()),
         *(_registrations(), _applying(), _applications(), _panel(), _desk()),
-        *(_awards(), _payments(), _shown()),
+        *(_meeting(), _attending(), _awards(), _payments(), _shown()),
     )
     public = ("/apply/", "/applying/", "/data", "/360giving.")
-    return Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
+    app = Site(database, [route for group in groups for route in group], TEMPLATES, public=public).app
+    app.state.watching, app.state.seeing = watching(database), seeing(database)
+    return app
 
 
 def _home() -> list[Route]:
@@ -261,4 +269,35 @@ def _shown() -> list[Route]:
         page("/applications/{id}/dossier", dossiers.show, look),
         page("/applications/{id}/dossier.json", dossiers.as_json, look),
         page("/applications/{id}/dossier.pdf", dossiers.as_pdf, look),
+    ]
+
+
+def _meeting() -> list[Route]:
+    """A meeting of a panel, and publishing what was decided."""
+    keep, decide = Action.KEEP_PANEL, Action.RECORD_DECISIONS
+    return [
+        page("/rounds/{id}/meetings", meeting.begin, decide, methods=_POST),
+        page("/rounds/{id}/publish", publishing.show, keep),
+        page("/rounds/{id}/publish", publishing.publish, decide, methods=_POST),
+        page("/meetings/{id}", meeting.show, keep),
+        page("/meetings/{id}/changes", meeting.follow, keep),
+        page("/meetings/{id}/screen", meeting.show_screen, keep),
+        page("/meetings/{id}/simulation", simulation.simulate, keep),
+        page("/meetings/{id}/minutes.pdf", minutes.give_whole, keep),
+        page("/meetings/{id}/attendance", meeting.attend, keep, methods=_POST),
+        page("/meetings/{id}/open", meeting.open_item, keep, methods=_POST),
+        page("/meetings/{id}/reserve", meeting.call_reserve, keep, methods=_POST),
+        page("/meetings/{id}/decide", meeting.decide, decide, methods=_POST),
+        page("/meetings/{id}/end", meeting.end, decide, methods=_POST),
+    ]
+
+
+def _attending() -> list[Route]:
+    """A meeting as a member sees it."""
+    review = Action.REVIEW_CASES
+    return [
+        page("/attend/{id}", attending.show, review),
+        page("/attend/{id}/changes", attending.follow, review),
+        page("/attend/{id}/here", attending.say_here, review, methods=_POST),
+        page("/attend/{id}/minutes.pdf", minutes.give_own, review),
     ]

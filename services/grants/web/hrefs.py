@@ -107,6 +107,11 @@ def payment_href(id: UUID) -> str:
     return f"{PAYMENTS}/{id}"
 
 
+def meeting_href(id: UUID) -> str:
+    """A meeting, for whoever leads it."""
+    return f"{MOUNT}/meetings/{id}"
+
+
 def attend_href(id: UUID) -> str:
     """A meeting, for a member."""
     return f"{MOUNT}/attend/{id}"

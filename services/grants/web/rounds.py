@@ -26,6 +26,7 @@ from services.grants.eligibility import RULES
 from services.grants.queries import APPLICATIONS, FUNDS, ROUNDS
 from services.grants.rounds import STATES, Criterion, Round, RoundState
 from services.grants.states import State
+from services.grants.web import meeting
 from services.grants.web.forms import ChangedMeanwhile, Fields, check_revision, submit
 from services.grants.web.funds import round_listed
 from services.grants.web.hrefs import ROUNDS as LIST
@@ -68,6 +69,7 @@ _DONE = {
     "removed": "The criterion is out.",
     "opened": "The round is open.",
     "closed": "The round is closed. Nobody can apply any more.",
+    "published": "Published. Every applicant is written to.",
 }
 
 
@@ -90,6 +92,7 @@ async def show(request: Request) -> Response:
         criteria = [each async for each in ROUNDS.criteria_of(tx, round_id=id)]
         means = await rounds.means_of(tx, row["fund_id"])
         words = await _in_words(tx, _values(row))
+        met = await meeting.of_round(tx, id)
         counted = {
             each["state"]: each["count"] async for each in APPLICATIONS.applications_counted(tx, round_id=id)
         }
@@ -120,6 +123,7 @@ async def show(request: Request) -> Response:
         panel_href=panel_href(id),
         conflicts_href=conflicts_href(id),
         cases_href=cases_href(id),
+        **met,
         href=href,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),

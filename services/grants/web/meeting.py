@@ -1,0 +1,247 @@
+"""A meeting as the officer leads it: who is there, what is on, who counts, what was decided; the wall.
+
+Everything is here that panel members do not see: the pot, and what is kept from some of them.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis.database import Transaction, rows_of
+from chassis.errors import NotFound, Refused
+from chassis.web import (
+    BadRequest,
+    Faults,
+    new_key,
+    once,
+    read_form,
+    read_id,
+    see,
+    signed_in,
+    site_of,
+)
+from services.grants import decisions, ledger, meetings
+from services.grants.decisions import LONGEST_WORDS, Decision, Kind
+from services.grants.queries import MEETING
+from services.grants.sitting import Item, Sitting, sitting
+from services.grants.web.agenda import Agenda
+from services.grants.web.forms import Fields, submit
+from services.grants.web.hrefs import meeting_href, round_href
+from services.grants.web.watching import follow_meeting
+
+_DONE = {
+    "begun": "The meeting has begun. Say who is here.",
+    "here": "Noted.",
+    "opened": "This case is on now.",
+    "reserve": "Noted who stands in.",
+    "decided": "The decision is recorded.",
+    "ended": "The meeting is over.",
+}
+
+_KINDS = {kind.value: kind for kind in Kind}
+
+#: What a form that decides holds.
+_EMPTY = {"kind": "", "amount": "", "words": "", "why_changed": "", "without_missing": ""}
+
+
+async def of_round(tx: Transaction, round_id: UUID) -> dict[str, Any]:
+    """What the page of a round shows of its meetings."""
+    rows = await meetings.meetings_of(tx, round_id)
+    return {
+        "meetings": [{**row, "href": meeting_href(row["id"])} for row in rows],
+        "meets": any(row["ended_at"] is None for row in rows),
+    }
+
+
+async def begin(request: Request) -> Response:
+    """Begin a meeting of a round."""
+    form, id, by = await read_form(request), read_id(request), signed_in(request).id
+
+    async def act(tx: Transaction) -> Response:
+        return see(f"{meeting_href(await meetings.begin(tx, id, by))}?done=begun")
+
+    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+
+
+async def show(request: Request) -> Response:
+    """The meeting, with what is on now."""
+    return await _page(request, _EMPTY, {})
+
+
+async def _page(
+    request: Request, values: Mapping[str, Any], faults: Faults, *, status: int = 200, case: str = ""
+) -> Response:
+    """Args:
+        case: the one that a form was about, which is then shown whatever was opened meanwhile.
+    """  # fmt: skip
+    site, id = site_of(request), read_id(request)
+    async with site.database.reading() as tx:
+        found = await sitting(tx, id)
+        pot = await pot_of(tx, found)
+        besides = await rows_of(
+            MEETING.not_on_agenda(tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST)
+        )
+    agenda = Agenda(found, site.context.house)
+    item = next((each for each in found.items if str(each.case_id) == case), found.present)
+    return site.page(
+        request,
+        "meeting.html",
+        status=status,
+        meeting=found,
+        round=found.plan,
+        round_href=round_href(found.round_id),
+        published=found.state == "published",
+        seats=agenda.seats(),
+        lines=[agenda.line(each) for each in found.suggested_order()],
+        besides=besides,
+        item=agenda.whole(item) if item else None,
+        scores=agenda.scores(item) if item and _all_in(found, item) else None,
+        most_pence=min(item.amount_pence, found.plan.most_pence or item.amount_pence) if item else 0,
+        longest=LONGEST_WORDS,
+        pot=pot,
+        values=values,
+        faults=faults,
+        href=meeting_href(id),
+        key=new_key(request),
+        flash=_DONE.get(request.query_params.get("done", "")),
+    )
+
+
+def _all_in(found: Sitting, item: Item) -> bool:
+    """Whether scores are shown: all are there, or the panel has decided without waiting."""
+    return bool(item.comments) and (not found.awaited(item) or item.decision is not None)
+
+
+async def pot_of(tx: Transaction, found: Sitting) -> dict[str, int]:
+    """What is free in the fund, and what this round has taken of it."""
+    free = (await ledger.balance(tx, found.plan.fund_id)).free_pence
+    awarded = await MEETING.awarded_in(tx, round_id=found.round_id)
+    return {"free_pence": free, "awarded_pence": awarded, "whole_pence": free + awarded}
+
+
+async def follow(request: Request) -> Response:
+    """One event whenever something about the meeting changes."""
+    return await follow_meeting(request, None)
+
+
+async def show_screen(request: Request) -> Response:
+    """The wall: what is on, who counts, the pot going down, what was decided."""
+    site, id = site_of(request), read_id(request)
+    async with site.database.reading() as tx:
+        found = await sitting(tx, id)
+        pot = await pot_of(tx, found)
+    agenda = Agenda(found, site.context.house)
+    item = found.present
+    lines = [agenda.line(each) for each in found.items if found.decided_here(each)]
+    return site.page(
+        request,
+        "meeting_screen.html",
+        meeting=found,
+        round=found.plan,
+        item=agenda.whole(item) if item else None,
+        decided=lines,
+        of=len(found.items),
+        pot=pot,
+        href=meeting_href(id),
+    )
+
+
+# What the officer does
+
+
+async def attend(request: Request) -> Response:
+    """Say that somebody is here, or has gone."""
+
+    async def act(tx: Transaction, id: UUID, form: Mapping[str, str]) -> str:
+        change = meetings.arrive if form.get("here") == "yes" else meetings.leave
+        await change(tx, id, _id(form, "person"))
+        return "here"
+
+    return await _do(request, act)
+
+
+async def open_item(request: Request) -> Response:
+    """Turn to a case."""
+
+    async def act(tx: Transaction, id: UUID, form: Mapping[str, str]) -> str:
+        await meetings.open_item(tx, id, _id(form, "case"))
+        return "opened"
+
+    return await _do(request, act)
+
+
+async def call_reserve(request: Request) -> Response:
+    """Let a reserve stand in for a case, or no more."""
+
+    async def act(tx: Transaction, id: UUID, form: Mapping[str, str]) -> str:
+        change = meetings.stand_in if form.get("in") == "yes" else meetings.stand_back
+        await change(tx, id, _id(form, "case"), _id(form, "person"))
+        return "reserve"
+
+    return await _do(request, act)
+
+
+async def end(request: Request) -> Response:
+    """End the meeting."""
+
+    async def act(tx: Transaction, id: UUID, form: Mapping[str, str]) -> str:
+        if form.get("confirm") != "yes":
+            raise Refused("You have not said that it is over.", "Go back and tick the box.", field="confirm")
+        await meetings.end(tx, id)
+        return "ended"
+
+    return await _do(request, act)
+
+
+Doing = Callable[[Transaction, UUID, Mapping[str, str]], Awaitable[str]]
+
+
+async def _do(request: Request, doing: Doing) -> Response:
+    form, id = await read_form(request), read_id(request)
+    said = {name: str(value) for name, value in form.items()}
+
+    async def act(tx: Transaction) -> Response:
+        return see(f"{meeting_href(id)}?done={await doing(tx, id, said)}")
+
+    return await once(request, site_of(request).database, said.get("key", ""), act)
+
+
+def _id(form: Mapping[str, str], field: str) -> UUID:
+    try:
+        return UUID(form.get(field, ""))
+    except ValueError:
+        raise NotFound from None
+
+
+async def decide(request: Request) -> Response:
+    """Record what the panel has decided on a case."""
+    form = await read_form(request)
+    fields, id, by = Fields(form), read_id(request), signed_in(request).id
+    case_id = _id({name: str(value) for name, value in form.items()}, "case")
+    said = Decision(
+        kind=fields.one_of("kind", _KINDS),
+        amount_pence=fields.pounds("amount") if fields.values.get("kind") == Kind.AWARD else None,
+        words=fields.words("words", most=LONGEST_WORDS, required=False),
+        why_changed=fields.words("why_changed", most=LONGEST_WORDS, required=False),
+        follows=_whole(fields.values.get("follows", "")),
+        without_missing=fields.ticked("without_missing"),
+    )
+
+    async def act(tx: Transaction) -> Response:
+        await decisions.record(tx, id, case_id, said, by)
+        return see(f"{meeting_href(id)}?done=decided")
+
+    async def again(status: int) -> Response:
+        values = {**_EMPTY, **fields.values}
+        return await _page(request, values, fields.faults, status=status, case=str(case_id))
+
+    return await submit(request, fields, act, again)
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 5):
+        raise BadRequest("The form does not say what it follows on.", "Reload the page and send it again.")
+    return int(text)
