@@ -6,6 +6,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 PORT ?= 8000
+PROCESSES ?= 2
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -45,8 +46,8 @@ story: setup ## Play the example year from empty, on a throwaway instance, and p
 	$(BIN)/conduit story
 
 .PHONY: test
-test: setup-dev lint ## Check everything, on a RabbitMQ and a PostgreSQL of the suite's own
-	$(BIN)/python -m pytest
+test: setup-dev lint ## Check everything, in two processes, each with servers of its own; PROCESSES=4 for four
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES)
 
 .PHONY: faults
 faults: setup-dev ## Kill, freeze and cut off every server, 20 times each; ROUNDS=3 for three times

@@ -7,7 +7,8 @@ milliseconds and leaves nothing behind for the next one.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,6 +21,8 @@ import httpx
 import pytest
 import structlog
 from starlette.types import ASGIApp
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 import chassis
 from chassis import log
@@ -34,7 +37,7 @@ from chassis.inbox import Inbox, Subscription
 from chassis.keys import create_keys, read_keys
 from chassis.migrations import migrate
 from chassis.outbox import QUERIES as MESSAGES
-from chassis.testing import PrivatePostgres, PrivateRabbitMQ
+from chassis.testing import PrivatePostgres, PrivateRabbitMQ, memory_folder
 from chassis.transports import Delivery
 from chassis.web.access import session_name
 from contracts.catalogue import FACTS
@@ -50,15 +53,34 @@ MakeDatabase = Callable[[str], Awaitable[Database]]
 _numbers = count(1)
 
 
+#: Folders of what takes longest: begun first, so that all processes of the suite end at about the same time.
+LONGEST = ("tests/faults/", "tests/journeys/")
+
+
+class FaultsTogether(LoadFileScheduling):  # type: ignore[misc]  # it publishes no types
+    """Deals tests out to processes, each with servers of its own: a file to one, all faults to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return LONGEST[0] if nodeid.startswith(LONGEST[0]) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FaultsTogether:
+    return FaultsTogether(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in LONGEST])
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PrivatePostgres]:
-    with PrivatePostgres() as server:
+    with PrivatePostgres(memory_folder()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[PrivateRabbitMQ]:
-    with PrivateRabbitMQ() as server:
+    with PrivateRabbitMQ(memory_folder()) as server:
         yield server
 
 
@@ -107,16 +129,39 @@ async def administer(server: PrivatePostgres, *statements: str) -> None:
         await connection.close()
 
 
+async def clone(server: PrivatePostgres, databases: Mapping[str, str]) -> None:
+    """Make databases, each a copy of the template beside its name."""
+    await administer(
+        server,
+        *(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'
+            for name, template in databases.items()
+        ),
+    )
+
+
+async def drop(server: PrivatePostgres, databases: Iterable[str]) -> None:
+    await administer(server, *(f'DROP DATABASE "{name}" WITH (FORCE)' for name in databases))
+
+
 @pytest.fixture(scope="session")
 def house() -> House:
     return read_house(EXAMPLES / "house.toml")
 
 
+@pytest.fixture(scope="session")
+def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the keys of an installation: made once, since each is written down to the disk."""
+    folder = tmp_path_factory.mktemp("made") / "keys"
+    create_keys(folder, SERVICES)
+    create_session_key(folder)
+    return folder
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings of a quick test: short waits, keys of its own."""
-    create_keys(tmp_path / "keys", SERVICES)
-    create_session_key(tmp_path / "keys")
+def settings(tmp_path: Path, made_keys: Path) -> Settings:
+    """Settings of a quick test: short waits, and keys that it may spoil."""
+    shutil.copytree(made_keys, tmp_path / "keys")
     return Settings(home=tmp_path, retry_first=0.05, poll=0.2, database_timeout=5.0, mail_retry=0.05)
 
 
@@ -163,14 +208,12 @@ def installation(
 ) -> Iterator[Installation]:
     """A whole installation, migrated and with its keys, of which nothing runs but the databases."""
     name = f"whole_{next(_numbers)}"
-    for service in SERVICES:
-        statement = f'CREATE DATABASE "{name}_{service}" TEMPLATE "{templates[service]}"'
-        asyncio.run(administer(postgres, statement))
+    databases = {f"{name}_{service}": templates[service] for service in SERVICES}
+    asyncio.run(clone(postgres, databases))
     url = postgres.database_url(f"{name}_NAME").replace("NAME", "{service}")
     house = EXAMPLES / "house.toml"
     yield Installation(replace(settings, house_file=house, database_url=url))
-    for service in SERVICES:
-        asyncio.run(administer(postgres, f'DROP DATABASE "{name}_{service}" WITH (FORCE)'))
+    asyncio.run(drop(postgres, databases))
 
 
 @asynccontextmanager
@@ -182,7 +225,7 @@ async def databases(
 
     async def make(service: str) -> Database:
         name = f"test_{service}_{next(_numbers)}"
-        await administer(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template(service)}"')
+        await clone(postgres, {name: template(service)})
         context = Context(
             service=service, settings=settings, house=house, keys=read_keys(settings.keys_folder, service)
         )
@@ -198,7 +241,7 @@ async def databases(
     finally:
         for database, name in made:
             await database.close()
-            await administer(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+            await drop(postgres, [name])
 
 
 async def hear(database: Database, sender: str, ago: float = 0) -> datetime:

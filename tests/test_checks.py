@@ -15,7 +15,7 @@ from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services import admission
 from services.checks import Finding, run_checks
 from services.installation import Installation
-from tests.conftest import EXAMPLES, administer
+from tests.conftest import EXAMPLES, clone, drop
 
 
 def finding(settings: Settings, what: str) -> Finding:
@@ -99,11 +99,10 @@ def test_where_the_people_cannot_be_read_nothing_is_said_of_auditors(begun: Sett
 def migrated(begun: Settings, postgres: PrivatePostgres, templates: dict[str, str]) -> Iterator[Settings]:
     """The same with databases that are at the newest version, and nobody at work."""
     url = postgres.database_url("checked_SERVICE").replace("SERVICE", "{service}")
-    for service in SERVICES:
-        asyncio.run(administer(postgres, f"CREATE DATABASE checked_{service} TEMPLATE {templates[service]}"))
+    databases = {f"checked_{service}": templates[service] for service in SERVICES}
+    asyncio.run(clone(postgres, databases))
     yield replace(begun, database_url=url, house_file=EXAMPLES / "house.toml")
-    for service in SERVICES:
-        asyncio.run(administer(postgres, f"DROP DATABASE checked_{service} WITH (FORCE)"))
+    asyncio.run(drop(postgres, databases))
 
 
 def tell(settings: Settings, service: str, statement: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.bccache import Bucket
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -22,6 +23,26 @@ _REMEMBERED = ("mark", "badge", "on", "number", "options")
 _MOST_REMEMBERED = 500
 
 _OURS = Path(__file__).parents[1] / "templates"
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """Templates that this process has compiled: each service's pages and letters need the same ones again.
+
+    jinja2 compares what it gets with the source, and compiles anew what has changed.
+    """
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
 
 
 class _Environment(jinja2.Environment):
@@ -45,6 +66,7 @@ def environment(house: House, sections: Sequence[Section], *folders: Path) -> ji
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=_COMPILED,
     )
     made.filters.update(pounds=pounds, when=when, day=day)
     made.globals.update(

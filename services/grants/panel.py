@@ -229,15 +229,19 @@ async def leave(tx: Transaction, round_id: UUID, person_id: UUID) -> None:
 
 
 async def answer(tx: Transaction, round_id: UUID, person_id: UUID, takes_part: bool) -> None:
-    """Somebody says whether they take part. They may think again until the panel has done its work.
+    """Somebody says whether they take part. They may think again until the decisions are published.
+
+    Not only until all is decided: that may hang on a case that is kept from them.
 
     Raises:
         NotFound: when they were not asked, or are off the panel.
-        Conflict: when the panel has done its work.
+        Conflict: when the decisions are published.
     """
     await conflicts.lock_seats(tx, person_id)
     member = await _seated(tx, round_id, person_id)
-    await _before_decisions(tx, round_id)
+    row = await APPLICATIONS.hold_round(tx, id=round_id)
+    if row is None or row["state"] == RoundState.PUBLISHED:
+        raise Conflict("The panel of this round has done its work.", "Its members stay as they are.")
     if member.takes_part is takes_part:
         return
     await PANEL.answer(tx, round_id=round_id, person_id=person_id, takes_part=takes_part, now=tx.now)

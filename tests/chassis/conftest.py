@@ -21,8 +21,17 @@ from chassis.config import SUPERVISOR_PIPE
 from chassis.declare import declare
 from chassis.keys import create_keys
 from chassis.migrations import migrate
-from chassis.testing import LOOPBACK, PrivatePostgres, PrivateRabbitMQ, TestServerError, eventually, free_port
+from chassis.testing import (
+    LOOPBACK,
+    PrivatePostgres,
+    PrivateRabbitMQ,
+    TestServerError,
+    eventually,
+    free_port,
+    memory_folder,
+)
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from tests.conftest import administer, clone
 
 ROOT = Path(__file__).parents[2]
 HOSTED = (GRANTS, NOTIFICATIONS)
@@ -216,7 +225,7 @@ def signs_are_no_events(databases: Databases) -> None:
 @pytest.fixture(scope="session")
 def hosted_template(postgres: PrivatePostgres) -> str:
     """The name of a database with the tables of ``hosted.py``."""
-    _administer(postgres, "CREATE DATABASE template_hosted")
+    asyncio.run(administer(postgres, "CREATE DATABASE template_hosted"))
     migrate(postgres.database_url("template_hosted"), ROOT / "tests" / "chassis" / "migrations")
     return "template_hosted"
 
@@ -227,8 +236,7 @@ def make_databases(postgres: PrivatePostgres, hosted_template: str) -> MakeDatab
 
     def make() -> Databases:
         name = f"hosted_{next(_numbers)}"
-        for service in SERVICES:
-            _administer(postgres, f"CREATE DATABASE {name}_{service} TEMPLATE {hosted_template}")
+        asyncio.run(clone(postgres, {f"{name}_{service}": hosted_template for service in SERVICES}))
         return Databases(postgres, name)
 
     return make
@@ -243,17 +251,6 @@ def databases(make_databases: MakeDatabases) -> Databases:
 @pytest.fixture(scope="session")
 def broker() -> Iterator[PrivateRabbitMQ]:
     """A RabbitMQ node with the whole topology declared."""
-    with PrivateRabbitMQ() as node:
+    with PrivateRabbitMQ(memory_folder()) as node:
         declare(node.url)
         yield node
-
-
-def _administer(server: PrivatePostgres, statement: str) -> None:
-    async def run() -> None:
-        connection = await asyncpg.connect(server.database_url("postgres"))
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    asyncio.run(run())

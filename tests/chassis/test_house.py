@@ -61,6 +61,15 @@ def test_a_sound_file_is_read_whole(tmp_path: Path) -> None:
     assert house.unfinished == ()
 
 
+def test_under_which_names_a_house_publishes_may_be_left_out(tmp_path: Path) -> None:
+    house = read_house(_written(tmp_path, SOUND))
+    assert (house.identifier, house.publisher) == ("", "")
+    said = 'identifier = "GB-CHC-1234567"\npublisher = "rivers"\n'
+    house = read_house(_written(tmp_path, said + SOUND))
+    assert (house.identifier, house.publisher) == ("GB-CHC-1234567", "rivers")
+    assert _refusal(tmp_path, 'publisher = ""\n' + SOUND).key == "publisher"
+
+
 def test_a_house_cannot_be_changed(tmp_path: Path) -> None:
     house = read_house(_written(tmp_path, SOUND))
     with pytest.raises(FrozenInstanceError):

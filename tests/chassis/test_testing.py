@@ -45,6 +45,12 @@ def test_a_free_port_can_be_listened_on() -> None:
         assert listening.getsockname()[1] < 32_768
 
 
+def test_a_port_is_given_once_also_while_nothing_listens_on_it() -> None:
+    given = free_port()
+    with socket.socket(type=socket.SOCK_DGRAM) as mark, pytest.raises(OSError, match="in use"):
+        mark.bind((LOOPBACK, given))
+
+
 # PostgreSQL
 
 

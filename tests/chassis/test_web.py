@@ -29,6 +29,7 @@ from chassis.database import Database, Transaction
 from chassis.errors import Conflict, DatabaseAway, NotFound, Refused
 from chassis.house import House
 from chassis.keys import read_keys
+from chassis.testing import free_port
 from chassis.web import (
     SECURITY_HEADERS,
     Gate,
@@ -1227,12 +1228,6 @@ async def speak(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

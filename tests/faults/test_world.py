@@ -1,35 +1,50 @@
 """The suite itself: what it started goes with it, also when it is killed."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from chassis.embedded import EmbeddedPostgres, alive
 from tests.faults.world import eventually
 from tests.journeys.running import ROOT
 
 _SUITE = """
-import pathlib, sys, time
+import os, pathlib, time
 from tests.journeys.running import Running
-running = Running(pathlib.Path(sys.argv[1]), CONDUIT_HOUSE_FILE="examples/house.toml")
-running.start()
-running.wait_until_ready()
-print(running.pid, flush=True)
-time.sleep(600)
+
+def test_that_goes_on():
+    home = pathlib.Path(os.environ["HOME_OF_SUITE"])
+    running = Running(home, CONDUIT_HOUSE_FILE="examples/house.toml")
+    running.start()
+    running.wait_until_ready()
+    draft = home.parent / "draft"
+    draft.write_text(str(running.pid))
+    draft.rename(home.parent / "started")
+    time.sleep(600)
 """
 
 
-def test_a_suite_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+@pytest.mark.parametrize("processes", [0, 2], ids=["in one process", "in several"])
+def test_a_suite_that_is_killed_leaves_nothing_running(tmp_path: Path, processes: int) -> None:
+    home, file, started = tmp_path / "home", tmp_path / "test_suite.py", tmp_path / "started"
+    file.write_text(_SUITE)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    options = ["-p", "no:pytest_nameko", "-p", "no:cacheprovider", "--numprocesses", str(processes)]
     suite = subprocess.Popen(
-        [sys.executable, "-c", _SUITE, str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "pytest", *options, str(file)],
+        cwd=ROOT,
+        env={**os.environ, "HOME_OF_SUITE": str(home)},
+        stdout=subprocess.DEVNULL,
     )
-    assert suite.stdout is not None
-    with suite, suite.stdout:
-        started, server = int(suite.stdout.readline()), EmbeddedPostgres(home).pid
+    try:
+        eventually(started.exists, lambda: "the suite starts nothing")
+        command, server = int(started.read_text()), EmbeddedPostgres(home).pid
         assert server is not None
-        os.kill(suite.pid, signal.SIGKILL)
-    eventually(lambda: not alive(started), lambda: "the command goes on")
+    finally:
+        suite.kill()
+        suite.wait()
+    eventually(lambda: not alive(command), lambda: "the command goes on")
     eventually(lambda: not alive(server), lambda: "PostgreSQL goes on")

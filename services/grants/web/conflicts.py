@@ -33,7 +33,7 @@ from services.grants.web.panel import NAMELESS, ways
 MOST = 300
 
 #: Where each is known from.
-_SOURCES: Mapping[Source, str] = {
+SOURCES: Mapping[Source, str] = {
     Source.DECLARED: "The member says so",
     Source.TICKED: "The applicant says so",
     Source.DERIVED: "Found by comparing",
@@ -93,7 +93,7 @@ def _in_words(
         "member": names.get(row["person_id"], NAMELESS),
         "applicant": who.name if who else "No longer kept",
         "reference": row.get("reference"),
-        "source": _SOURCES[Source(row["source"])],
+        "source": SOURCES[Source(row["source"])],
         "why": [f"{_KINDS[interest.kind]}: {interest.words}" for interest in why],
         "own_address": row["source"] == Source.DERIVED and not why,
         "tie": TIES[Tie(tie)] if tie else "",

@@ -17,6 +17,7 @@ from chassis.house import House
 from chassis.web import JSON, PDF, day, fault, give_made, pounds, read_id, site_of, when
 from chassis.web.access import actor_of
 from services.grants.colleagues import called
+from services.grants.conflicts import TIES, Source, Tie
 from services.grants.dossiers import (
     Dossier,
     digest_of_dossier,
@@ -29,6 +30,7 @@ from services.grants.ledger import Kind as Step
 from services.grants.queries import DOSSIERS
 from services.grants.states import STAGES, State
 from services.grants.telling import Part, Told, print_told
+from services.grants.web.conflicts import SOURCES
 from services.grants.web.hrefs import application_href, dossier_href
 from services.grants.web.ledger import STEPS
 
@@ -36,20 +38,6 @@ from services.grants.web.ledger import STEPS
 MOST = 20
 
 KINDS = {"award": "Awarded", "decline": "Declined", "defer": "Deferred"}
-SOURCES = {
-    "declared": "Said by the member",
-    "ticked": "Ticked by the applicant",
-    "derived": "Found by what both had said",
-    "entered": "Entered by the officer",
-}
-TIES = {
-    "self": "It is them",
-    "family": "Family",
-    "team": "Same team",
-    "referee": "Referee",
-    "money": "Money between them",
-    "acquaintance": "They know each other",
-}
 SETTLED = {"suggested": "Not looked at yet", "confirmed": "Confirmed", "dismissed": "Dismissed"}
 
 
@@ -198,8 +186,8 @@ def _told_conflicts(conflicts: Sequence[Mapping[str, Any]], who: _Named) -> Part
         rows=[
             (
                 who(each["person_id"]),
-                f"{SOURCES[each['source']]}, {_on(each['noticed_at'])}",
-                TIES.get(each["tie"], "Not said"),
+                f"{SOURCES[Source(each['source'])]}, {_on(each['noticed_at'])}",
+                TIES[Tie(each["tie"])] if each["tie"] else "Not said",
                 ". ".join(
                     filter(
                         None,
