@@ -265,7 +265,7 @@ async def _let_go(tx: Transaction, award: Award, why: str, by: UUID | None = Non
     id = award.application_id
     await MONEY.cancel_waiting(tx, application_id=id, by=by, now=tx.now)
     await MONEY.drop_details(tx, ids=[id])
-    pence = await ledger.give_up(tx, id, cause=uuid_utils.compat.uuid7())
+    pence = await ledger.release_all(tx, award=id, cause=uuid_utils.compat.uuid7())
     if pence:
         await enter_step(tx, award, "released", by, amount_pence=pence)
         await tell_returned(tx, award, pence, why, today_of(tx))

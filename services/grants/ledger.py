@@ -195,8 +195,8 @@ async def release(tx: Transaction, fund_id: UUID, pence: int, *, award: UUID, ca
     return await _take(tx, Kind.RELEASED, fund_id, pence, _About(cause=cause, award=award))
 
 
-async def give_up(tx: Transaction, award: UUID, *, cause: UUID) -> int:
-    """Whatever was promised for an award and not paid is free again. How many pence that is."""
+async def release_all(tx: Transaction, *, award: UUID, cause: UUID) -> int:
+    """Whatever is promised for an award and not paid is free again: how many pence, which may be none."""
     row = await LEDGER.commitment_of(tx, award_id=award)
     pence = Commitment.of(row).open_pence if row else 0
     if pence:
