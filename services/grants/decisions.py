@@ -13,7 +13,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from chassis.audit import digest_of, note
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.failpoints import reach
 from chassis.web import pounds
@@ -79,6 +79,7 @@ async def record(tx: Transaction, meeting_id: UUID, case_id: UUID, said: Decisio
     row = await APPLICATIONS.lock_application(tx, id=application_id) if application_id else None
     if row is None:
         raise NotFound
+    await rows_of(MEETING.lock_reviews(tx, application_id=application_id))
     found = await sitting(tx, meeting_id, only=application_id)
     item = found.item(case_id)
     before = _recorded(found, item, said)

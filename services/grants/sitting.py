@@ -14,7 +14,7 @@ from uuid import UUID
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound
 from services.grants.colleagues import called
-from services.grants.queries import MEETING
+from services.grants.queries import ATTENDING, MEETING
 from services.grants.quorum import Needs, Quorum, Seat, quorum
 from services.grants.rounds import Round
 from services.grants.scoring import Scored, means, weighted_mean
@@ -163,7 +163,7 @@ async def sitting_for(tx: Transaction, meeting_id: UUID, viewer: UUID) -> Sittin
     """A meeting as a member sees it.
 
     Raises:
-        NotFound: when there is none, or they do not take part in its round.
+        NotFound: when there is none for them: it looks at nothing that they may see.
     """
     found = await sittings_for(tx, meeting_id, [viewer])
     if viewer not in found:
@@ -172,16 +172,16 @@ async def sitting_for(tx: Transaction, meeting_id: UUID, viewer: UUID) -> Sittin
 
 
 async def sittings_for(tx: Transaction, meeting_id: UUID, viewers: Sequence[UUID]) -> dict[UUID, Sitting]:
-    """A meeting as each of these members sees it; nothing for those who do not take part in its round.
+    """A meeting as each of these members sees it; nothing for those who may see nothing of it.
 
     For those who may see the very same it is read once.
     """
     alike: dict[tuple[UUID, ...], list[UUID]] = defaultdict(list)
-    async for row in MEETING.seen_by(tx, meeting_id=meeting_id, viewers=list(viewers)):
+    async for row in ATTENDING.seen_by(tx, meeting_id=meeting_id, viewers=list(viewers)):
         alike[tuple(row["ids"])].append(row["viewer"])
     found: dict[UUID, Sitting] = {}
     for some in alike.values():
-        items = MEETING.items_for(tx, meeting_id=meeting_id, viewer=some[0])
+        items = ATTENDING.items_for(tx, meeting_id=meeting_id, viewer=some[0])
         found |= dict.fromkeys(some, await _read(tx, meeting_id, items, named=True))
     return found
 

@@ -156,6 +156,12 @@ CREATE TABLE items (
     PRIMARY KEY (meeting_id, application_id)
 );
 
+-- The meetings that are there for a member: those that look at something they may see. One that was begun for
+-- a case that is kept from them never was.
+CREATE FUNCTION meetings_for(viewer uuid) RETURNS TABLE (meeting_id uuid) LANGUAGE sql STABLE AS $$
+    SELECT DISTINCT items.meeting_id FROM cases_for(viewer) AS seen JOIN items USING (application_id)
+$$;
+
 -- A reserve stands in for this one item.
 CREATE TABLE stand_ins (
     meeting_id     uuid NOT NULL,

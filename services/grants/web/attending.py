@@ -61,6 +61,7 @@ async def say_here(request: Request) -> Response:
     comes = form.get("here") == "yes"
 
     async def act(tx: Transaction) -> Response:
+        await meetings.check_seen(tx, id, me)
         await (meetings.arrive if comes else meetings.leave)(tx, id, me)
         return see(f"{attend_href(id)}?done={'here' if comes else 'gone'}")
 
