@@ -26,7 +26,7 @@ _OURS = Path(__file__).parents[1] / "templates"
 
 
 class _Compiled(jinja2.BytecodeCache):
-    """Templates that this process has compiled: each service's pages and letters need the same ones again.
+    """Templates that this process has compiled: every environment that is made needs the same ones again.
 
     jinja2 compares what it gets with the source, and compiles anew what has changed.
     """
