@@ -65,6 +65,7 @@ DECLINED = {
 #: The longest that any one step may take, in seconds.
 _PATIENCE = 120
 
+
 async def example(process: Process) -> None:
     """Load the Forum's year, with letters sent seven weeks ago and a panel that meets in a week.
 
@@ -139,7 +140,7 @@ async def _review(process: Process, console: Console) -> None:
 
 
 async def _meet(process: Process, console: Console) -> None:
-    """The panel meets twice, because at first too few are left who may decide on one case; then money goes out."""
+    """The panel meets twice, because at first too few are left for one case; then the money goes out."""
     with _steps(console) as step:
         await step("The last member scores", play_awards.answer_late(process))
         await step("The panel meets", play_awards.meet(process, absent=True))
@@ -374,7 +375,8 @@ def _table(outcome: dict[str, Any]) -> Table:
         ("Received for exams", pounds(outcome["grants"]["fund_pence"])),
         ("Asked for by doctors", f"{pounds(grants['asked_pence'])} in {grants['applications']} applications"),
         ("Kept from members who are too close", f"{grants['conflicts']} times"),
-        ("Awarded", f"{pounds(grants['awarded_pence'])} in {grants['awards']} awards, {grants['in_part']} in part"),
+        ("Awarded", pounds(grants["awarded_pence"])),
+        ("In awards", f"{grants['awards']}, {grants['awarded_in_part']} of them in part"),
         ("Paid, less what came back", pounds(grants["paid_pence"])),
         ("Passed the exam so far", f"{grants['passed']}"),
         ("Trusts asked", f"{letters['asked']}"),

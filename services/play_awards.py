@@ -5,6 +5,7 @@ acts in a transaction of their own.
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +13,26 @@ from chassis.database import Database, Transaction
 from chassis.process import Process
 from contracts.access import Role
 from contracts.topology import GRANTS
-from services.grants import allocation, applying, awards, decisions, ledger, meetings, payments, publishing
-from services.grants import reporting
+from services.grants import (
+    allocation,
+    applying,
+    awards,
+    decisions,
+    ledger,
+    meetings,
+    payments,
+    publishing,
+    reporting,
+)
 from services.grants.allocation import Candidate
 from services.grants.applicants import applicant_of
 from services.grants.awards import HowToPay, Paper, Payee
 from services.grants.bank_details import BankDetails
 from services.grants.colleagues import colleagues_with
+from services.grants.conflicts import Standing, Tie
 from services.grants.decisions import Decision, Kind
 from services.grants.payments import Why
-from services.grants.queries import MONEY
+from services.grants.queries import CONFLICTS, MONEY, SHOW
 from services.grants.reporting import Result
 from services.grants.rounds import RoundState
 from services.grants.sitting import Item, Sitting, sitting
@@ -34,6 +45,7 @@ _DECLINED = (
     "counts most is how ready you are for the exam."
 )
 _DEFERRED = "Too few members were left who could decide on it."
+_AGAIN = "Enough members are there now."
 
 
 # The meeting
@@ -58,7 +70,7 @@ async def meet(process: Process, *, absent: bool) -> None:
     """
     database = process.database(GRANTS)
     async with database.transaction() as tx:
-        round_id = await example_round(tx, RoundState.CLOSED)
+        round_id = await example_round(tx, RoundState.CLOSED, RoundState.DECIDED)
         if round_id is None:
             return
         by = await officer(tx)
@@ -75,16 +87,17 @@ async def meet(process: Process, *, absent: bool) -> None:
 
 
 def _shared_out(found: Sitting, pot_pence: int) -> list[tuple[Item, int]]:
-    """What each case is to get: as is suggested, and what is left goes to the next in part."""
+    """What each case is to get: as is suggested, and those who come next share what is left."""
     items = {item.case_id: item for item in found.items}
     cases = [
         Candidate(id=id, label=item.label, asked_pence=item.amount_pence, mean=found.mean(item))
         for id, item in items.items()
     ]
     proposed = allocation.by_mean(cases, pot_pence, found.plan.most_pence or pot_pence)
-    first = proposed.next[0].case.id if len(proposed.next) == 1 else None
+    next_ids = {each.case.id for each in proposed.next}
+    share = proposed.part_pence // len(next_ids) // 100 * 100 if next_ids else 0
     return [
-        (items[each.case.id], proposed.part_pence if each.case.id == first else each.pence)
+        (items[each.case.id], min(share, each.full_pence) if each.case.id in next_ids else each.pence)
         for each in proposed.cases
     ]
 
@@ -94,11 +107,13 @@ async def _decide(database: Database, meeting: UUID, item: Item, pence: int, by:
         await meetings.open_item(tx, meeting, item.case_id)
     async with database.transaction() as tx:
         lacking = (await sitting(tx, meeting)).quorum(item).lacking
-        said = Decision(kind=Kind.DECLINE, words=_DECLINED, without_missing=True)
+        said = Decision(kind=Kind.DECLINE, words=_DECLINED)
         if lacking:
             said = Decision(kind=Kind.DEFER, words=_DEFERRED)
         elif pence:
-            said = Decision(kind=Kind.AWARD, amount_pence=pence, without_missing=True)
+            said = Decision(kind=Kind.AWARD, amount_pence=pence)
+        why = _AGAIN if item.number else ""
+        said = replace(said, without_missing=True, follows=item.number, why_changed=why)
         await decisions.record(tx, meeting, item.case_id, said, by)
 
 
@@ -210,3 +225,22 @@ async def _payer(tx: Transaction) -> UUID:
 
 async def _paper() -> AsyncIterator[bytes]:
     yield b"%PDF-1.4\n%%EOF\n"
+
+
+# What came of it
+
+
+async def figures(tx: Transaction) -> dict[str, int]:
+    """What the panel has shared out, in figures; amounts in pence."""
+    kept = await SHOW.figures_kept(tx)
+    round_id = await example_round(tx, *RoundState)
+    noticed = [row async for row in CONFLICTS.conflicts_of_round(tx, round_id=round_id, most=200)]
+    return {
+        "awards": kept["awarded"],
+        "awarded_in_part": kept["awarded_in_part"],
+        **{name: kept[name] for name in ("awarded_pence", "paid_pence", "passed")},
+        "returned_pence": (await ledger.balance_of_all(tx)).returned_pence,
+        "conflicts": sum(
+            row["state"] == Standing.CONFIRMED and row["tie"] != Tie.ACQUAINTANCE for row in noticed
+        ),
+    }
