@@ -6,6 +6,7 @@ acts in a transaction of their own.
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -167,7 +168,7 @@ async def come_back(process: Process) -> None:
     """One payment comes back: whoever got it could not sit the exam, and needs the money no more."""
     database = process.database(GRANTS)
     async with database.transaction() as tx:
-        row = (await _paid(tx))[-1]
+        row = min(await _paid(tx), key=lambda row: row["exam_on"] or date.max)
         by = await officer(tx)
         paid = [each async for each in MONEY.payments_of(tx, application_id=row["id"])]
         await payments.come_back(
