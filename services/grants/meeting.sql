@@ -21,13 +21,6 @@ SELECT id, begun_at, ended_at,
        (SELECT count(*) FROM decisions WHERE meeting_id = meetings.id) AS decisions
 FROM meetings WHERE round_id = :round_id ORDER BY begun_at DESC, id LIMIT :most;
 
--- name: meetings_with
--- The meetings of the rounds in which somebody takes part, the newest first.
-SELECT meetings.id, rounds.name AS round, begun_at, ended_at
-FROM panel_members JOIN meetings USING (round_id) JOIN rounds ON rounds.id = round_id
-WHERE person_id = :person_id AND takes_part AND left_at IS NULL
-ORDER BY ended_at IS NULL DESC, begun_at DESC, meetings.id LIMIT :most;
-
 -- name: running_meeting$
 -- The meeting of a round that has not ended.
 SELECT id FROM meetings WHERE round_id = :round_id AND ended_at IS NULL;

@@ -175,11 +175,6 @@ async def waiting(tx: Transaction, round_id: UUID) -> tuple[int, int]:
     return row["to_hand_over"], row["undecided"]
 
 
-async def meetings_with(tx: Transaction, person_id: UUID) -> list[Any]:
-    """The meetings of a member's rounds, the one that goes on first: id, round, begun_at, ended_at."""
-    return await rows_of(MEETING.meetings_with(tx, person_id=person_id, most=MOST))
-
-
 async def meetings_of(tx: Transaction, round_id: UUID) -> list[Any]:
     """The meetings of a round, the newest first: id, begun_at, ended_at, items, decisions."""
     return await rows_of(MEETING.meetings_of(tx, round_id=round_id, most=MOST))
