@@ -258,7 +258,7 @@ class AwardReminded(_Application):
     """Somebody has not answered what they were awarded, and the last day is near."""
 
     NAME = "award_reminded"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     awarded = fields.Nested(Money, required=True)
     #: The last day on which it can be accepted.

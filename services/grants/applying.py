@@ -443,7 +443,7 @@ async def take_back(tx: Transaction, row: Any) -> None:
         row: locked; the caller has asked the table.
     """
     await move(tx, row, State.WITHDRAWN)
-    await ledger.give_up(tx, row["id"], cause=row["id"])
+    await ledger.release_all(tx, award=row["id"], cause=row["id"])
     await tell(tx, ApplicationWithdrawn, row["id"])
 
 

@@ -90,7 +90,7 @@ async def record(tx: Transaction, meeting_id: UUID, case_id: UUID, said: Decisio
     reach("decision.checked")
     id = await _enter(tx, found, item, said, by)
     reach("decision.entered")
-    await ledger.give_up(tx, item.application_id, cause=id)
+    await ledger.release_all(tx, award=item.application_id, cause=id)
     if said.amount_pence is not None:
         await ledger.commit(tx, found.plan.fund_id, said.amount_pence, award=item.application_id, cause=id)
     reach("decision.settled")

@@ -21,13 +21,16 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.access import Person
 from chassis.config import Settings
 from chassis.database import Database, read_queries
 from chassis.house import House
 from chassis.testing import PrivatePostgres
+from chassis.web.stream import STOPPING
 from contracts.access import RULES, Role, may
 from services.grants import sitting
 from services.grants.conflicts import Tie
@@ -150,6 +153,18 @@ def addresses(route: Route, ids: Sequence[str]) -> list[str]:
     return [*filled, *(f"{address}{query}" for address in filled for query in queries)]
 
 
+def stopping(app: Starlette) -> ASGIApp:
+    """The application while it stops: a stream says its first words and ends."""
+    over = asyncio.Event()
+    over.set()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, STOPPING: over}, receive, send)
+
+    answer.state = app.state  # type: ignore[attr-defined]
+    return answer
+
+
 async def everything(
     world: World, viewer: Person, ids: Sequence[str], hidden: Sequence[str]
 ) -> dict[str, Answer]:
@@ -159,7 +174,7 @@ async def everything(
         hidden: of these ids, what is kept from them: enough for pages that are not for members alone.
     """
     found: dict[str, Answer] = {}
-    async with client(world.app, "/grants", viewer) as browser:
+    async with client(stopping(world.app), "/grants", viewer) as browser:
         for route in routes(world, "GET"):
             for address in addresses(route, hidden if _is_public(route) else ids):
                 with the_same(address):

@@ -80,6 +80,25 @@ here:
 _DECISIONS = {"award": _award, "decline": _decline, "defer": _defer}
 
 
+async def remind_of_award(tx: Transaction, event: Event) -> None:
+    """Tell somebody that the last day is near on which they can say yes."""
+    letter = opened(tx, event, "letter")
+    if letter is None:
+        return
+    awarded, answer_by = pounds(_pence(event, "awarded")), day_words(event.data["answer_by"])
+    body = f"""{greeting(letter)}
+
+you are offered {awarded}, and we have not heard from you. It is for your application {letter["reference"]},
+“{letter["round"]}”. The last day to say yes is {answer_by}. After that day the money goes to somebody else.
+
+To say yes or no, open this page:
+
+{letter["link"]}
+
+{help_with(tx, letter)}"""
+    await _write(tx, event, letter, f"Please answer by {answer_by}: application {letter['reference']}", body)
+
+
 async def confirm_acceptance(tx: Transaction, event: Event) -> None:
     """Tell somebody that their yes has come, and what happens next."""
     letter = opened(tx, event, "letter")
@@ -143,12 +162,11 @@ You can see where it stands here:
 
 
 _RETURNS = {
-    "came_back": "We paid it, and the bank sent it back. Please look whether your bank details are right.",
-    "bank_refused": "The bank did not take our payment. Please look whether your bank details are right.",
+    "came_back": "We paid it, and the bank sent it back.",
+    "bank_refused": "The bank did not take our payment. Please give us your bank details once more.",
     "not_answered": "You have not told us by the last day that you want it. So it goes to somebody else.",
-    "given_up": "You have told us that you do not need it any more. Thank you for saying so.",
-    "not_sat": "You did not sit the exam, so the money goes back to the fund.",
-    "decided_anew": "The panel has decided anew, and writes to you about it.",
+    "given_up": "It is not needed any more, so it goes back to the fund. If that surprises you, ring us.",
+    "not_sat": "The exam was not sat, so the money goes back to the fund.",
 }
 
 
