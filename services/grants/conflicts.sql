@@ -193,9 +193,12 @@ WHERE application_id = ANY(:application_ids::uuid[]) AND state = 'confirmed' AND
     );
 
 -- name: conflicts_held
--- What is kept of some people's being close to applicants.
-SELECT source, tie, state, noticed_at, settled_at FROM conflicts
-WHERE person_id = ANY(:person_ids::uuid[]) ORDER BY noticed_at, id;
+-- What is kept of some people's being close to applicants: what they have said themselves, and what others have once
+-- the decisions are published. Before, it would tell them of a case that is kept from them.
+SELECT source, tie, conflicts.state, noticed_at, settled_at
+FROM conflicts JOIN applications ON applications.id = application_id JOIN rounds ON rounds.id = round_id
+WHERE person_id = ANY(:person_ids::uuid[]) AND (source = 'declared' OR rounds.state = 'published')
+ORDER BY noticed_at, conflicts.id;
 
 -- name: forget_applications!
 -- Nobody was close to these applicants.
