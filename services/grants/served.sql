@@ -1,6 +1,6 @@
 -- name: seats_held
 -- On which panels these people sit or have sat.
-SELECT rounds.name AS round, seat, professions, for_funder, invited_at, takes_part, answered_at, left_at
+SELECT rounds.name AS round, seat, panel_members.professions, for_funder, invited_at, takes_part, answered_at, left_at
 FROM panel_members JOIN rounds ON rounds.id = round_id
 WHERE person_id = ANY(:person_ids::uuid[]) ORDER BY invited_at, rounds.id;
 
@@ -12,7 +12,7 @@ WHERE person_id = ANY(:person_ids::uuid[]) ORDER BY arrived_at, meetings.id;
 
 -- name: reviews_held
 -- What they have said of which case, and what they gave it.
-SELECT rounds.name AS round, label AS case, comment, submitted_at, (
+SELECT rounds.name AS round, label AS case, comment, reviews.submitted_at, (
     SELECT jsonb_object_agg(criteria.name, score) FROM scores JOIN criteria ON criteria.id = criterion_id
     WHERE scores.application_id = reviews.application_id AND scores.person_id = reviews.person_id
 ) AS scores
