@@ -246,6 +246,8 @@ function follow(region) {
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
       if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id));
+      // It is not there any more, or not for this viewer: so nothing of it may stay on the screen.
+      else if (answer.status === 404) location.reload();
     } catch { /* The next event, or the reconnection, tries again. */ }
     setTimeout(() => { fetching = false; if (again && !finished) renew(); }, QUIET_MS);
   }

@@ -108,7 +108,8 @@ def _rests_on(row: Any, names: Mapping[UUID, str]) -> list[tuple[str, str]]:
         ("Who stepped out", _named(row["stepped_out"], names)),
         ("Who is acquainted with the applicant, and stayed", _named(row["acquainted"], names)),
         ("What was missing to decide", ", ".join(quorum.get("lacking", ()))),
-        ("Weighted mean of the scores, of 5", _mean(mean)),
+        # What was put off is still scored, by some who have not seen what others gave.
+        ("Weighted mean of the scores, of 5", _mean(mean) if row["kind"] != "defer" else ""),
         ("Scores not waited for", str(len(basis.get("not_waited_for", ())) or "")),
     ]
 

@@ -6,6 +6,7 @@ that they should not know, and what they get for what they send.
 """
 
 import asyncio
+import os
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -309,7 +310,11 @@ async def test_a_member_cannot_tell_that_there_is_what_is_kept_from_them(
 ) -> None:
     loop = asyncio.get_running_loop()
 
-    @hypothesis_settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(
+        max_examples=int(os.environ.get("EXAMPLES", "10")),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(plan=plans())
     def property_holds(plan: Plan) -> None:
         assert asyncio.run_coroutine_threadsafe(run(plan), loop).result(240) == []

@@ -418,6 +418,43 @@ async def test_others_scores_are_seen_when_all_are_in_and_ones_own(grants: Datab
             assert ("4.00" in page) is sees, "a reserve who has not scored is not led either"
 
 
+async def test_what_was_put_off_is_still_scored_by_who_has_not_seen_what_others_gave(
+    grants: Database, at: Panelled
+) -> None:
+    meeting, case = await a_meeting(grants, at), at.cases[0]
+    await scores(grants, case, at.members[1], dict.fromkeys(at.criteria, 4), comment="Zzyzx")
+    async with acting(grants) as tx:
+        await meetings.open_item(tx, meeting, case.id)
+    for said, sees in (
+        (Decision(kind=Kind.DEFER), False),
+        (replace(AWARD, follows=1, why_changed="x"), True),
+    ):
+        await decide(grants, meeting, case, said)
+        async with signed_in(grants, at.members[0]) as browser:
+            page = (await browser.get(f"/grants/attend/{meeting}")).text
+            assert ("Zzyzx" in page, "4.00" in page) == (sees, sees)
+
+
+async def test_a_later_meeting_for_what_is_kept_from_somebody_is_not_there_for_them(
+    grants: Database, at: Panelled
+) -> None:
+    first, me = await a_meeting(grants, at), at.members[0]
+    for case in at.cases:
+        await decide(grants, first, case, Decision(kind=Kind.DEFER) if case == at.cases[0] else AWARD)
+    await ends(grants, first)
+    await a_conflict(grants, at.cases[0].application_id, me)
+    second = await begins(grants, at)
+    for person, there in ((me, False), (at.members[1], True)):
+        async with signed_in(grants, person) as browser:
+            for path in ("", "/changes", "/minutes.pdf") if not there else ("", "/minutes.pdf"):
+                answer = await browser.get(f"/grants/attend/{second}{path}")
+                assert answer.status_code == (200 if there else 404)
+            said = await sends(browser, f"/grants/attend/{second}/here", person, here="yes")
+            assert said.status_code == (303 if there else 404)
+            assert (str(second) in (await browser.get("/grants/desk")).text) is there
+            assert (await browser.get(f"/grants/attend/{first}")).status_code == 200
+
+
 async def test_the_page_has_no_money_of_the_round(grants: Database, at: Panelled) -> None:
     meeting = await a_meeting(grants, at)
     await decide(grants, meeting, at.cases[0])
