@@ -157,7 +157,18 @@ def _of_round(row: Mapping[str, Any], today: date) -> Needed | None:
     if row["state"] == RoundState.OPEN and closes_on < today:
         why = f"Its last day was {day(closes_on)}."
         return Needed(what=f"Close “{name}”", why=why, href=href)
-    if row["state"] == RoundState.CLOSED and meets_on >= today:
+    if row["meeting_id"]:
+        why = "The panel meets now."
+        return Needed(
+            what=f"Go on with the meeting of “{name}”", why=why, href=f"/grants/meetings/{row['meeting_id']}"
+        )
+    if row["state"] == RoundState.CLOSED and meets_on > today:
         why = f"The panel meets on {day(meets_on)}."
         return Needed(what=f"Prepare the meeting of “{name}”", why=why, href=href)
+    if row["state"] == RoundState.CLOSED:
+        why = f"The panel was to meet on {day(meets_on)}." if meets_on < today else "The panel meets today."
+        return Needed(what=f"Begin the meeting of “{name}”", why=why, href=f"{href}#meetings-title")
+    if row["state"] == RoundState.DECIDED:
+        why = "The panel has decided on all that it had. Nobody outside knows yet."
+        return Needed(what=f"Publish what was decided in “{name}”", why=why, href=f"{href}/publish")
     return None

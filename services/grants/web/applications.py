@@ -47,6 +47,7 @@ from services.grants.web.hrefs import (
     closeness_href,
     dossier_href,
     round_href,
+    ways,
 )
 from services.grants.web.looks import LOOKS
 
@@ -102,6 +103,7 @@ async def show_all(request: Request) -> Response:
         "applications.html",
         round=round_row,
         round_href=round_href(id),
+        ways=ways(id, applications_href),
         apply_url=f"{site.context.settings.origin}{apply_href(id)}",
         rows=rows[:PAGE],
         groups=_groups(href, group, counted),

@@ -26,8 +26,9 @@ from services.grants.web.hrefs import (
     conflicts_href,
     panel_href,
     round_href,
+    ways,
 )
-from services.grants.web.panel import NAMELESS, ways
+from services.grants.web.panel import NAMELESS
 
 #: Conflicts on the list of a round.
 MOST = 300
@@ -113,7 +114,7 @@ def _in_words(
 def _look(standing: Standing, tie: str | None) -> str:
     if standing is Standing.SUGGESTED:
         return "question"
-    return "closed" if standing is Standing.DISMISSED or tie == Tie.ACQUAINTANCE else "declined"
+    return "done" if standing is Standing.DISMISSED or tie == Tie.ACQUAINTANCE else "declined"
 
 
 def _effect(standing: Standing, tie: str | None) -> str:
