@@ -4,7 +4,7 @@ Each step does what somebody would do on a page, by the same functions. Where mo
 acts in a transaction of their own.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -95,12 +95,17 @@ def _shared_out(found: Sitting, pot_pence: int) -> list[tuple[Item, int]]:
         for id, item in items.items()
     ]
     proposed = allocation.by_mean(cases, pot_pence, found.plan.most_pence or pot_pence)
-    next_ids = {each.case.id for each in proposed.next}
-    share = proposed.part_pence // len(next_ids) // 100 * 100 if next_ids else 0
-    return [
-        (items[each.case.id], min(share, each.full_pence) if each.case.id in next_ids else each.pence)
-        for each in proposed.cases
-    ]
+    shares = _split(proposed.part_pence, [each.full_pence for each in proposed.next])
+    parts = dict(zip((each.case.id for each in proposed.next), shares, strict=True))
+    return [(items[each.case.id], parts.get(each.case.id, each.pence)) for each in proposed.cases]
+
+
+def _split(pence: int, most: Sequence[int]) -> list[int]:
+    """Whole pounds as equal as can be; what is over goes to the first that has room."""
+    shares = [min(pence // len(most) // 100 * 100, each) for each in most]
+    for number, each in enumerate(most):
+        shares[number] += min(pence - sum(shares), each - shares[number])
+    return shares
 
 
 async def _decide(database: Database, meeting: UUID, item: Item, pence: int, by: UUID) -> None:

@@ -33,7 +33,7 @@ def check(story: dict[str, Any]) -> None:
     assert grants["fund_pence"] == 500_000
     assert grants["applications"] == 21
     assert grants["asked_pence"] > 500_000
-    assert 0 < grants["awarded_pence"] <= 500_000
+    assert grants["awarded_pence"] == 500_000, "to the penny"
     assert grants["awarded_in_part"] >= 2, "there is not enough for everybody"
     assert grants["returned_pence"] > 0
     assert grants["paid_pence"] == grants["awarded_pence"] - grants["returned_pence"]
