@@ -27,8 +27,6 @@ from services.notifications.campaigns import (
     template_faults,
     words_faults,
 )
-from services.notifications.domain import LetterState
-from services.notifications.letters import lock_letter
 from services.notifications.queries import COMPOSING, QUERIES
 
 #: Looks at a locked draft once more before it is changed; may refuse.
@@ -124,13 +122,11 @@ async def give_own_words(
         Refused: names the first field at fault.
     """
     found = await QUERIES.letter(tx, id=letter_id)
-    if found is None:
+    draft = await lock_draft(tx, found["campaign_id"]) if found else None
+    letter = await QUERIES.letter(tx, id=letter_id)  # as whoever held the draft meanwhile has left it
+    if draft is None or letter is None:
         raise NotFound
-    draft = await lock_draft(tx, found["campaign_id"])
-    letter = await lock_letter(tx, letter_id)
-    if letter["state"] not in (LetterState.DRAFT, LetterState.BLOCKED):
-        raise Conflict("This letter has moved on meanwhile.", "Reload the page to see where it stands.")
-    look(letter | {"subject": found["subject"], "body": found["body"]})
+    look(letter)
     if own == (draft["subject"], draft["body"]):
         own = None
     subject, body = own or (None, None)
