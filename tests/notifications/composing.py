@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 
-from tests.access import EVERYTHING, form_key
+from tests.access import EVERYTHING, cookies, form_key
 
 #: Somebody who may do as much as whoever else is signed in here, and is not them.
 OTHER = replace(
@@ -82,3 +83,13 @@ async def approves(browser: httpx.AsyncClient, address: str) -> None:
     form = {"revision": revision, "confirm": "yes", "key": form_key()}
     approved = await browser.post(address, data=form)
     assert approved.headers["location"].endswith("/send?done=approved")
+
+
+def approve_at(url: str, keys: Path, campaign: str) -> bool:
+    """The same at a process that runs, as somebody else than whoever is signed in there. Whether it was taken."""
+    held, page = cookies(keys, OTHER), f"{url}/letters/campaigns/{campaign}/approve"
+    shown = httpx.get(page, cookies=held, timeout=20)
+    if 'name="revision"' not in shown.text:
+        return False
+    form = {"revision": field_on(shown.text, "revision"), "confirm": "yes", "key": form_key(OTHER)}
+    return httpx.post(page, cookies=held, data=form, timeout=20).status_code == 303
