@@ -100,6 +100,8 @@ class Action(StrEnum):
     MAKE_PAYMENTS = "make_payments"
     READ_LETTERS = "read_letters"
     WRITE_LETTERS = "write_letters"
+    #: To let a campaign go that somebody else has written.
+    APPROVE_LETTERS = "approve_letters"
     SEND_LETTERS = "send_letters"
     SETTLE_ANSWERS = "settle_answers"
     CONFIRM_PLEDGES = "confirm_pledges"
@@ -186,6 +188,7 @@ RULES: Mapping[Action, Rule] = {
     Action.MAKE_PAYMENTS:     _row(".        .            .          2          .           .      .     ."),
     Action.READ_LETTERS:      _row("x        x            x          .          .           .      .     x"),
     Action.WRITE_LETTERS:     _row("x        x            .          .          .           .      .     ."),
+    Action.APPROVE_LETTERS:   _row("x        x            .          .          .           .      .     ."),
     Action.SEND_LETTERS:      _row("x        x            .          .          .           .      .     ."),
     Action.SETTLE_ANSWERS:    _row("x        x            x          .          .           .      .     ."),
     Action.CONFIRM_PLEDGES:   _row("£        .            £          .          .           .      .     ."),

@@ -39,14 +39,15 @@ from services.notifications.campaigns import (
     Plan,
     campaign_called,
     create_campaign,
+    lock_campaign,
     prepare_letters,
     read_plan,
-    send_campaign,
 )
 from services.notifications.domain import AnswerKind
 from services.notifications.figures import figures as letters_of
 from services.notifications.letters import letter_to_area
 from services.notifications.sending import SEND_LETTERS
+from services.notifications.stages import approve_campaign, send_campaign, submit_campaign
 from services.partners import people
 from services.partners.examples import agree
 from services.partners.figures import figures as partners_of
@@ -61,6 +62,9 @@ DECLINED = {
     "E09000020": "We have no further means for this, and it is no longer among our priorities.",
     "E09000033": "We regret that we have no means left this year; it is not a priority for us at present.",
 }
+
+#: Who writes the campaign, and who reads it before it goes.
+WRITER, READER = "leyla.demir@forum.example", "amina.kovacevic@forum.example"
 
 #: The longest that any one step may take, in seconds.
 _PATIENCE = 120
@@ -230,10 +234,14 @@ def _refuse_faults(report: Any) -> None:
 
 async def _send(process: Process) -> None:
     database = process.database(NOTIFICATIONS)
+    writer, reader = await _known(process, WRITER), await _known(process, READER)
     async with database.transaction() as tx:
         if await campaign_called(tx, plan().name) is None:
-            campaign = await create_campaign(tx, plan())
+            campaign = await create_campaign(tx, plan(), writer)
             await prepare_letters(tx, campaign)
+            await submit_campaign(tx, campaign, writer)
+            found = await lock_campaign(tx, campaign)
+            await approve_campaign(tx, campaign, reader, found["version"])
             await send_campaign(tx, campaign)
     process.wake(NOTIFICATIONS, SEND_LETTERS)
 
@@ -242,6 +250,16 @@ async def _send(process: Process) -> None:
             return (await letters_of(tx, await _campaign(tx))).state == "sent"
 
     await _until(sent)
+
+
+async def _known(process: Process, email: str) -> UUID:
+    """Somebody of the example who was admitted by an earlier step."""
+    async with process.database(PARTNERS).reading() as tx:
+        person = await PEOPLE.person_by_email(tx, email_key=email)
+    if person is None:
+        raise LookupError("nobody has been admitted yet")
+    id: UUID = person["id"]
+    return id
 
 
 async def _answer(process: Process) -> None:

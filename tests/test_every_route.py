@@ -61,8 +61,8 @@ from tests.test_permission import MOUNTS
 SEEN = "renewed_at"
 #: What goes on after a sign-in, form and all: it is kept until then, and acts by being sent once more.
 GOES_ON = {"/renew", "/prove/first"}
-#: What only looks, and is sent so that whom one looks for stands in no address.
-LOOKS = {"/rights/new/find"}
+#: What only looks, and is sent so that whom one looks for, or what one writes, stands in no address.
+LOOKS = {"/rights/new/find", "/campaigns/{id}/words/check", "/letters/{id}/words/check"}
 #: Where it is written down that somebody looked.
 NOTED = {"/rights/{id}/archive", "/rights/{id}/files/{service}/{number}"}
 NOTED |= {"/exports/organisations.csv", "/exports/contacts.csv", "/exports/register.xlsx"}

@@ -32,15 +32,17 @@ from services.copies import lasting
 from services.grants.colleagues import called
 from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
-from services.notifications.campaigns import create_campaign, prepare_letters, send_campaign
+from services.notifications.campaigns import create_campaign, prepare_letters
 from services.notifications.domain import AnswerKind
 from services.notifications.sending import Sender
+from services.notifications.stages import send_campaign
 from services.partners import people, rights
 from services.partners.imports import import_partners
 from services.play import plan
 from tests.access import EVERYTHING
 from tests.conftest import MakeDatabase, announced, client
 from tests.crawling import contents
+from tests.notifications.conftest import WRITER, approve
 from tests.partners.browsing import post
 from tests.partners.conftest import OFFICER, TRUST, line, partners_csv
 
@@ -96,8 +98,11 @@ async def story(world: World) -> dict[str, UUID]:
         await people.invite(tx, name="Somebody Else", email="ops@forum.example", roles=["ops"])
     await world.carry()
     async with world[NOTIFICATIONS].transaction() as tx:
-        campaign = await create_campaign(tx, replace(plan(), roles=("dental_care", "chief_executive")))
+        campaign = await create_campaign(
+            tx, replace(plan(), roles=("dental_care", "chief_executive")), WRITER
+        )
         await prepare_letters(tx, campaign)
+        await approve(tx, campaign)
         await send_campaign(tx, campaign)
         letters = {row["role"]: row["id"] for row in await tx.fetch("SELECT id, role FROM letters")}
         await record_answer(tx, letters["dental_care"], Answer(kind=AnswerKind.ASK, detail=WRITES))

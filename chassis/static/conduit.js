@@ -72,6 +72,35 @@ function instantly(form) {
 
 document.querySelectorAll("form[data-instant]").forEach(instantly);
 
+/* Checks: form[data-checks="id"] sends what is typed to where its button [formaction] would, and puts the answer
+   where that id is; what there is to say of it goes to "id-words". Nothing is kept by it. */
+
+function checks(form) {
+  const region = document.getElementById(form.dataset.checks);
+  const place = document.getElementById(`${form.dataset.checks}-words`);
+  const button = form.querySelector("button[formaction]");
+  let waiting = null;
+  let asked = null;
+
+  async function check() {
+    asked?.abort();
+    asked = new AbortController();
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const answer = await fetch(button.formAction, { method: "POST", body, signal: asked.signal });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = answer.ok && page.getElementById(region.id);
+      if (!fresh) return;
+      region.replaceChildren(...fresh.childNodes);
+      if (place && place.textContent !== fresh.dataset.say) place.textContent = fresh.dataset.say;
+    } catch { /* The next key tries again, and the button always works. */ }
+  }
+
+  form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(check, PAUSE_MS); });
+}
+
+document.querySelectorAll("form[data-checks]").forEach(checks);
+
 /* Keys: [data-keys] says which there are and lets one turn them off; [data-rows] is the table they go through. */
 
 const help = document.querySelector("[data-keys]");

@@ -13,8 +13,12 @@ class RecipientsDocument(Schema):
 
     #: A code of the list of kinds.
     kind = fields.String(required=True)
+    #: Codes of the list of areas; none means everywhere.
+    areas = fields.List(fields.String(), load_default=list)
     #: Codes of the list of roles that contacts have.
     roles = fields.List(fields.String(), required=True)
+    #: One role after the other, in this order, instead of all at once.
+    in_turn = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
 
 class AskDocument(Schema):
@@ -34,16 +38,18 @@ class PlanDocument(Schema):
 
     name = fields.String(required=True)
     purpose = fields.String(required=True)
-    fund = fields.String(required=True)
+    #: What the money is for; left out with the ask.
+    fund = fields.String(load_default="")
     #: Both with merge fields in braces.
     subject = fields.String(required=True)
     body = fields.String(required=True)
     #: A code of the house's signatories.
     signatory = fields.String(required=True)
-    #: A code of the list of professions.
-    profession = fields.String(required=True)
+    #: A code of the list of professions; left out with the ask.
+    profession = fields.String(load_default="")
     recipients = fields.Nested(RecipientsDocument, required=True)
-    ask = fields.Nested(AskDocument, required=True)
+    #: None, when the campaign asks for no money: then nobody need be counted.
+    ask = fields.Nested(AskDocument, load_default=None, allow_none=True)
 
 
 class DraftDocument(Schema):
@@ -52,6 +58,14 @@ class DraftDocument(Schema):
     id = fields.UUID(required=True)
     state = fields.String(required=True)
     letters = WholeNumber(required=True)
+    href = fields.String(required=True)
+
+
+class SubmittedDocument(Schema):
+    """A campaign that waits for somebody else to approve it."""
+
+    id = fields.UUID(required=True)
+    state = fields.String(required=True)
     href = fields.String(required=True)
 
 

@@ -1,4 +1,4 @@
-"""The rules of a letter: what it asks, where it stands, when it is late, what may be merged into it.
+"""The rules of a letter: what it asks, where it stands, when it is late; and where its campaign stands.
 
 Pure decisions on plain values: no clock, no database, no network and no library of pages is known here.
 Money is whole pence; dates are dates of the calendar in London.
@@ -7,10 +7,9 @@ Money is whole pence; dates are dates of the calendar in London.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
 from typing import overload
@@ -29,10 +28,6 @@ class NotificationsError(Exception):
 
 class InvalidFormula(NotificationsError, ValueError):
     """The formula of the ask cannot be used."""
-
-
-class UnknownField(NotificationsError, LookupError):
-    """The template names a merge field that has no value."""
 
 
 # Money and counts in words
@@ -216,10 +211,16 @@ ANSWER_LEADS_TO: Mapping[AnswerKind, AnswerState] = MappingProxyType(
 def can(before: LetterState, after: LetterState) -> bool: ...
 @overload
 def can(before: AnswerState, after: AnswerState) -> bool: ...
-def can(before: LetterState | AnswerState, after: LetterState | AnswerState) -> bool:
-    """Say whether the tables above let this state follow that one."""
+@overload
+def can(before: CampaignState, after: CampaignState) -> bool: ...
+def can(
+    before: LetterState | AnswerState | CampaignState, after: LetterState | AnswerState | CampaignState
+) -> bool:
+    """Say whether the tables here let this state follow that one."""
     if isinstance(before, LetterState):
         return after in LETTER_STAGES[before].then
+    if isinstance(before, CampaignState):
+        return after in CAMPAIGN_STAGES[before].then
     return after in ANSWER_STAGES[before].then
 
 
@@ -232,6 +233,53 @@ def answer_after(current: AnswerState, kind: AnswerKind, *, confirmed: bool = Fa
     if confirmed:
         return AnswerState.PLEDGED
     return arriving if can(current, arriving) else current
+
+
+# Where a campaign stands
+
+
+class CampaignState(StrEnum):
+    """Where one campaign stands, from the first word to the last letter."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    SENDING = "sending"
+    PAUSED = "paused"
+    SENT = "sent"
+    STOPPED = "stopped"
+
+    @property
+    def is_before_sending(self) -> bool:
+        """No letter of it has been released."""
+        return self in (CampaignState.DRAFT, CampaignState.SUBMITTED, CampaignState.APPROVED)
+
+
+@dataclass(frozen=True)
+class CampaignStage:
+    """One row of the table of a campaign's states."""
+
+    #: What staff read.
+    staff: str
+    #: The states that may come next.
+    then: frozenset[CampaignState]
+
+
+_C = CampaignState
+
+#: Only a draft is changed, so what was approved is what is sent: to change it, somebody takes it back first.
+#: A campaign of which letters have gone is never a draft again.
+CAMPAIGN_STAGES: Mapping[CampaignState, CampaignStage] = MappingProxyType(
+    {
+        _C.DRAFT: CampaignStage("Draft: nothing sent", frozenset({_C.SUBMITTED})),
+        _C.SUBMITTED: CampaignStage("Waits for approval", frozenset({_C.DRAFT, _C.APPROVED})),
+        _C.APPROVED: CampaignStage("Approved: not sent yet", frozenset({_C.DRAFT, _C.SENDING})),
+        _C.SENDING: CampaignStage("Sending now", frozenset({_C.PAUSED, _C.SENT, _C.STOPPED})),
+        _C.PAUSED: CampaignStage("Paused", frozenset({_C.SENDING, _C.STOPPED})),
+        _C.SENT: CampaignStage("Sent", frozenset()),
+        _C.STOPPED: CampaignStage("Stopped", frozenset()),
+    }
+)
 
 
 # Why a letter cannot go
@@ -248,6 +296,7 @@ class BlockReason(StrEnum):
     NO_AREA = "no_area"
     NOT_COUNTED = "not_counted"
     NO_REGISTRATIONS = "no_registrations"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
@@ -478,88 +527,3 @@ def message_id(letter_id: UUID, domain: str, number: int = 1) -> str:
     if not _DOMAIN.fullmatch(domain):
         raise ValueError("The domain of the Message-ID is not a host name.")
     return f"<letter-{letter_id.hex}-{number}@{domain.lower()}>"
-
-
-# Templates: plain replacement, in which no code can run
-
-#: Every field that a template may name, with what it becomes.
-MERGE_FIELDS: Mapping[str, str] = MappingProxyType(
-    {
-        "contact_name": "the person we write to",
-        "contact_role": "their role, such as Chief executive",
-        "body_name": "the organisation they work for",
-        "areas": "the areas it serves, such as Sutton and Merton",
-        "registered": "how many registered people live there; 1 to 4 becomes “fewer than five”",
-        "profession_plural": "the campaign's profession, such as dentists",
-        "ask": "the sum we ask for, such as £3,400",
-        "evidence_date": "the day on which they were counted",
-        "evidence_source": "where the count comes from",
-        "fund": "what the money is for, such as training scheme",
-        "response_url": "the letter's own page, where it can be answered",
-        "signatory_name": "who signs",
-        "signatory_position": "the position of whoever signs",
-        "house_name": "our full name",
-        "house_short_name": "our short name, as used in a sentence",
-        "house_telephone": "our telephone number",
-        "house_email": "our e-mail address",
-    }
-)
-
-_FIELD = re.compile(r"\{([a-z_]+)\}")
-_BRACE = re.compile(r"\{[^{}\n]*\}|[{}]")
-
-
-@dataclass(frozen=True)
-class TemplateFault:
-    """One thing to mend in a template, and where."""
-
-    #: "subject" or "body".
-    part: str
-    #: Both start at 1.
-    line: int
-    column: int
-    words: str
-
-
-def check_template(body: str, subject: str) -> list[TemplateFault]:
-    """Return what has to be mended before a letter can be made, the subject first; empty means sound."""
-    faults = [*_faults("subject", subject), *_faults("body", body)]
-    if "\n" in subject.strip() or "\r" in subject.strip():
-        faults.insert(0, TemplateFault("subject", 1, 1, "The subject must be one line."))
-    for part, text in (("subject", subject), ("body", body)):
-        if not text.strip():
-            faults.append(TemplateFault(part, 1, 1, f"The {part} is empty."))
-    return faults
-
-
-def _faults(part: str, text: str) -> Iterator[TemplateFault]:
-    for match in _BRACE.finditer(text):
-        words = _brace_fault(match.group())
-        if words is not None:
-            start = match.start()
-            yield TemplateFault(
-                part, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start), words
-            )
-
-
-def _brace_fault(found: str) -> str | None:
-    if found == "{":
-        return "This brace is never closed. Write a field as {contact_name}."
-    if found == "}":
-        return "This brace closes nothing. Write a field as {contact_name}."
-    name = found[1:-1]
-    if name in MERGE_FIELDS:
-        return None
-    near = get_close_matches(name.strip().lower().replace(" ", "_"), MERGE_FIELDS, n=1)
-    return f"There is no field {found[:60]}." + (f" Did you mean {{{near[0]}}}?" if near else "")
-
-
-def merge(template: str, values: Mapping[str, str]) -> str:
-    """Put the values into the template, once: braces inside a value stay what they are."""
-
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in values:
-            raise UnknownField(f"There is no value for the field {{{match[1]}}}.")
-        return values[match[1]]
-
-    return _FIELD.sub(value, template)

@@ -18,6 +18,7 @@ from services.notifications.domain import (
     BODY_STATUSES,
     AnswerState,
     BodyStatus,
+    CampaignState,
     LetterState,
     Standing,
     body_status,
@@ -101,8 +102,9 @@ class Figures:
 
     @property
     def asks(self) -> list[int]:
-        """What each body is asked for: those that were asked, or in a draft those that will be."""
-        chosen = [body for body in self.bodies if body.asked or self.state == "draft"]
+        """What each body is asked for: those that were asked, or before sending those that will be."""
+        before = CampaignState(self.state).is_before_sending
+        chosen = [body for body in self.bodies if body.asked or before]
         return [body.ask_pence for body in chosen if body.ask_pence is not None]
 
     def document(self) -> dict[str, Any]:

@@ -10,6 +10,11 @@ def campaign_href(campaign_id: UUID) -> str:
     return f"{MOUNT}/campaigns/{campaign_id}"
 
 
+def step_href(campaign_id: UUID, step: str) -> str:
+    """One page of those on which a campaign is made: ``purpose``, ``who``, ``words``, ``check`` …"""
+    return f"{campaign_href(campaign_id)}/{step}"
+
+
 def letter_href(letter_id: UUID) -> str:
     return f"{MOUNT}/letters/{letter_id}"
 

@@ -16,10 +16,11 @@ from chassis.outbox import announce
 from contracts.envelope import pounds_sterling
 from contracts.notifications import LetterFailed, LetterSent
 from services.notifications.campaigns import STAFF, TOKENS
-from services.notifications.domain import LetterState, can, merge, response_token
+from services.notifications.domain import CampaignState, LetterState, can, response_token
 from services.notifications.hrefs import response_href
 from services.notifications.queries import QUERIES
 from services.notifications.rendering import Evidence, LetterContent
+from services.notifications.wording import merge
 
 
 def token_of(context: Context, letter_id: UUID) -> str:
@@ -35,7 +36,7 @@ def values_of(context: Context, letter: Any, token: str = "") -> dict[str, str]:
 
 
 def subject_of(context: Context, letter: Any, token: str = "") -> str:
-    """The merged subject; `letter` has the template of its campaign."""
+    """The merged subject; `letter` has its template: its campaign's, or one of its own."""
     return merge(letter["subject"], values_of(context, letter, token))
 
 
@@ -108,7 +109,7 @@ async def announce_sent(tx: Transaction, letter: Any) -> None:
         subject=letter["id"],
         sequence=letter["version"],
         sent_at=letter["sent_at"],
-        ask=pounds_sterling(letter["ask_pence"]),
+        ask=pounds_sterling(letter["ask_pence"]) if letter["ask_pence"] is not None else None,
         **facts_of(letter),
     )
 
@@ -146,6 +147,8 @@ async def send_again(tx: Transaction, letter_id: UUID) -> None:
         Conflict: when it is in another state by now.
     """
     letter = await lock_letter(tx, letter_id)
+    if letter["campaign_state"] == CampaignState.STOPPED:
+        raise Conflict("This campaign was stopped.", "Write to them in another campaign.")
     _only_from(letter, LetterState.READY, (LetterState.FAILED, LetterState.UNKNOWN))
     note(tx, "letter_sent_again", "letter", letter_id, before={"state": letter["state"]})
     await QUERIES.resend_letter(tx, id=letter_id, now=tx.now)

@@ -4,4 +4,5 @@ from chassis.database import read_queries
 
 QUERIES = read_queries(__file__)
 READDRESSING = read_queries(__file__, "readdressing.sql")
+COMPOSING = read_queries(__file__, "composing.sql")
 COPIES = read_queries(__file__, "copies.sql")

@@ -60,16 +60,6 @@ UPDATE registration_counts SET epoch = 0, version = 0;
 -- The newest campaign of this name.
 SELECT id FROM campaigns WHERE name = :name ORDER BY created_at DESC LIMIT 1;
 
--- name: enter_campaign!
--- A draft.
-INSERT INTO campaigns (
-    id, name, purpose, fund, subject, body, signatory, kind, roles, profession, formula_version, least_pence,
-    each_pence, step_pence, most_pence, state, created_at, version
-) VALUES (
-    :id, :name, :purpose, :fund, :subject, :body, :signatory, :kind, :roles, :profession, :formula_version,
-    :least_pence, :each_pence, :step_pence, :most_pence, 'draft', :now, 1
-);
-
 -- name: lock_campaign^
 -- One campaign, for whoever changes it.
 SELECT * FROM campaigns WHERE id = :id FOR UPDATE;
@@ -92,7 +82,8 @@ GROUP BY c.id ORDER BY c.created_at DESC, c.id DESC LIMIT :most;
 SELECT area, count, counted_on FROM registration_counts WHERE profession = :profession;
 
 -- name: recipients
--- Everybody of these roles at a body of this kind who may be written to, in the order of the bodies' names. The
+-- Everybody of these roles at a body of this kind who may be written to, in the order of the bodies' names; in some
+-- areas or everywhere. In turn, only one at each body: the first of the roles with somebody who can be reached. The
 -- successor of a closed body is the last of the chain.
 WITH RECURSIVE chain AS (
     SELECT o.id AS first, o.name, o.successor_id, ARRAY[o.id] AS way FROM organisations o
@@ -104,16 +95,24 @@ WITH RECURSIVE chain AS (
     WHERE n.id <> ALL (c.way)
 ), successors AS (
     SELECT DISTINCT ON (first) first, name FROM chain WHERE cardinality(way) > 1 ORDER BY first, cardinality(way) DESC
+), everybody AS (
+    SELECT c.id AS contact_id, c.role, c.channel, c.name, c.email, c.postal_address, c.postcode, c.source,
+           o.id AS organisation_id, o.name AS body_name, o.areas, o.closed_on, s.name AS successor,
+           row_number() OVER (
+               PARTITION BY o.id
+               ORDER BY c.channel = 'email' AND coalesce(c.email, '') <> '' DESC,
+                        array_position(:roles::text[], c.role), c.id
+           ) AS turn
+    FROM contacts c
+    JOIN organisations k ON k.id = c.organisation_id
+    JOIN organisations o ON o.id = coalesce(k.merged_into, k.id)
+    LEFT JOIN successors s ON s.first = o.id
+    WHERE :kind = ANY (o.kinds) AND c.role = ANY (:roles::text[])
+      AND (cardinality(:areas::text[]) = 0 OR o.areas && :areas::text[])
+      AND c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
 )
-SELECT c.id AS contact_id, c.role, c.channel, c.name, c.email, c.postal_address, c.postcode, c.source,
-       o.id AS organisation_id, o.name AS body_name, o.areas, o.closed_on, s.name AS successor
-FROM contacts c
-JOIN organisations k ON k.id = c.organisation_id
-JOIN organisations o ON o.id = coalesce(k.merged_into, k.id)
-LEFT JOIN successors s ON s.first = o.id
-WHERE :kind = ANY (o.kinds) AND c.role = ANY (:roles::text[])
-  AND c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
-ORDER BY o.name, o.id, array_position(:roles::text[], c.role), c.id;
+SELECT * FROM everybody WHERE NOT :in_turn OR turn = 1
+ORDER BY body_name, organisation_id, array_position(:roles::text[], role), contact_id;
 
 -- name: forget_letters!
 -- The letters of a draft, before they are made anew.
@@ -124,16 +123,17 @@ DELETE FROM letters WHERE campaign_id = :campaign_id AND state IN ('draft', 'blo
 INSERT INTO letters (
     id, campaign_id, organisation_id, contact_id, number, reference, role, body_name, areas, state, ask_pence,
     count, evidence_on, evidence_source, formula_version, frozen, token_digest, message_id, reason, failure,
-    cure, changed_at
+    cure, words_version, own_subject, own_body, changed_at
 )
 SELECT l.id, :campaign_id, l.organisation_id, l.contact_id, l.number, l.reference, l.role, l.body_name, l.areas,
        l.state, l.ask_pence, l.count, l.evidence_on, l.evidence_source, l.formula_version, l.frozen,
-       decode(l.token_digest, 'hex'), l.message_id, l.reason, l.failure, l.cure, :now
+       decode(l.token_digest, 'hex'), l.message_id, l.reason, l.failure, l.cure, l.words_version, l.own_subject,
+       l.own_body, :now
 FROM jsonb_to_recordset(:letters::jsonb) AS l (
     id uuid, organisation_id uuid, contact_id uuid, number integer, reference text, role text, body_name text,
     areas text[], state text, ask_pence bigint, count integer, evidence_on date, evidence_source text,
     formula_version integer, frozen jsonb, token_digest text, message_id text, reason text, failure text,
-    cure text
+    cure text, words_version integer, own_subject text, own_body text
 );
 
 -- name: note_in_all!
@@ -159,10 +159,6 @@ WITH released AS (
 )
 SELECT count(*) FROM released;
 
--- name: start_campaign!
--- Its letters go now.
-UPDATE campaigns SET state = 'sending', released_at = :now, version = version + 1 WHERE id = :id;
-
 -- name: finish_campaigns
 -- Campaigns of which no letter waits or is on its way any more.
 UPDATE campaigns c SET state = 'sent', sent_at = :now, version = version + 1
@@ -183,8 +179,8 @@ SELECT min(next_try) FROM letters WHERE state = 'ready' AND next_try <= :now;
 -- name: due_letters$
 -- How many letters could go now, counted no further than needed.
 SELECT count(*) FROM (
-    SELECT FROM letters l JOIN organisations o ON o.id = l.organisation_id
-    WHERE l.state = 'ready' AND l.next_try <= :now
+    SELECT FROM letters l JOIN organisations o ON o.id = l.organisation_id JOIN campaigns m ON m.id = l.campaign_id
+    WHERE l.state = 'ready' AND l.next_try <= :now AND m.state IN ('sending', 'sent')
       AND o.merged_into IS NULL AND (o.closed_on IS NULL OR o.closed_on > :today) LIMIT :most
 ) AS due;
 
@@ -201,17 +197,21 @@ INSERT INTO letter_history (letter_id, at, what, who)
 SELECT id, :now, 'Perhaps sent: the sender was interrupted', 'the sender' FROM lost RETURNING letter_id;
 
 -- name: claim_letter^
--- The letter that is due longest and that no other sender has taken, with all that is needed to send it.
+-- The letter that is due longest and that no other sender has taken, with all that is needed to send it. Campaigns
+-- that are paused or stopped wait.
 WITH due AS (
     SELECT l.id FROM letters l JOIN contacts c ON c.id = l.contact_id JOIN organisations o ON o.id = l.organisation_id
+    JOIN campaigns m ON m.id = l.campaign_id
     WHERE l.state = 'ready' AND l.next_try <= :now AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
+      AND m.state IN ('sending', 'sent')
       AND o.merged_into IS NULL AND (o.closed_on IS NULL OR o.closed_on > :today)
     ORDER BY l.next_try, l.number, l.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED
 )
 UPDATE letters l SET state = 'sending', claimed_at = :now, changed_at = :now, version = l.version + 1
 FROM due, contacts c, campaigns m
 WHERE l.id = due.id AND c.id = l.contact_id AND m.id = l.campaign_id
-RETURNING l.*, c.email, m.subject, m.body, m.name AS campaign;
+RETURNING l.*, c.email, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
+    m.name AS campaign;
 
 -- name: settle_letter^
 -- What became of a claimed letter. Nothing when somebody else has settled it meanwhile.
@@ -235,16 +235,22 @@ FROM letters l JOIN campaigns m ON m.id = l.campaign_id WHERE l.id = :id FOR UPD
 
 -- name: letter^
 -- One letter with its campaign, and its neighbours in it.
-SELECT l.*, m.name AS campaign, m.fund, m.subject, m.body, m.formula_version AS campaign_formula_version,
-       (SELECT p.id FROM letters p WHERE p.campaign_id = l.campaign_id AND p.number < l.number
-        ORDER BY p.number DESC LIMIT 1) AS previous_id,
-       (SELECT n.id FROM letters n WHERE n.campaign_id = l.campaign_id AND n.number > l.number
-        ORDER BY n.number LIMIT 1) AS next_id
-FROM letters l JOIN campaigns m ON m.id = l.campaign_id WHERE l.id = :id;
+SELECT l.*, m.name AS campaign, m.fund, m.asks, m.state AS campaign_state, m.formula_version AS campaign_formula_version,
+       coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
+       n.*
+FROM letters l JOIN campaigns m ON m.id = l.campaign_id, LATERAL (
+    SELECT (SELECT p.id FROM letters p WHERE p.campaign_id = l.campaign_id ORDER BY p.number LIMIT 1) AS first_id,
+           (SELECT p.id FROM letters p WHERE p.campaign_id = l.campaign_id AND p.number < l.number
+            ORDER BY p.number DESC LIMIT 1) AS previous_id,
+           (SELECT p.id FROM letters p WHERE p.campaign_id = l.campaign_id AND p.number > l.number
+            ORDER BY p.number LIMIT 1) AS next_id,
+           (SELECT p.number FROM letters p WHERE p.campaign_id = l.campaign_id
+            ORDER BY p.number DESC LIMIT 1) AS last_number
+) n WHERE l.id = :id;
 
 -- name: letter_by_token^
 -- The letter that a link belongs to.
-SELECT l.*, m.name AS campaign, m.fund, m.subject, m.body
+SELECT l.*, m.name AS campaign, m.fund, m.asks, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body
 FROM letters l JOIN campaigns m ON m.id = l.campaign_id WHERE l.token_digest = :digest;
 
 -- name: first_letter_to$
@@ -389,7 +395,8 @@ SELECT coalesce(sum(amount_pence), 0)::bigint FROM received WHERE campaign_id = 
 -- name: problems_of
 -- The letters of a campaign that need a person.
 SELECT id, body_name, state, failure, cure FROM letters
-WHERE campaign_id = :campaign_id AND state IN ('blocked', 'failed', 'unknown') ORDER BY number;
+WHERE campaign_id = :campaign_id AND state IN ('blocked', 'failed', 'unknown') AND reason IS DISTINCT FROM 'stopped'
+ORDER BY number;
 
 -- name: evidence_of^
 -- Where a campaign's figures come from, and as of when.
@@ -440,7 +447,8 @@ WHERE state = 'ready' AND not_after <= :now RETURNING id, kind, person_id, settl
 -- How many messages and letters are due, and since when the oldest waits.
 SELECT count(*) AS count, min(since) AS since FROM (
     SELECT made_at AS since FROM notices WHERE settled_at IS NULL
-    UNION ALL SELECT m.released_at FROM letters AS l JOIN campaigns AS m ON m.id = l.campaign_id WHERE l.state = 'ready'
+    UNION ALL SELECT m.released_at FROM letters AS l JOIN campaigns AS m ON m.id = l.campaign_id
+    WHERE l.state = 'ready' AND m.state <> 'paused'
 ) AS waiting;
 
 -- name: purge_notices$
@@ -459,7 +467,8 @@ WHERE id = ANY(:ids::uuid[]) AND name IS NOT NULL ORDER BY id;
 
 -- name: letters_held
 -- All letters to these contacts, with all that is needed to show them.
-SELECT l.*, m.name AS campaign, m.subject, m.body FROM letters l JOIN campaigns m ON m.id = l.campaign_id
+SELECT l.*, m.name AS campaign, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body
+FROM letters l JOIN campaigns m ON m.id = l.campaign_id
 WHERE l.contact_id = ANY(:ids::uuid[]) ORDER BY l.id;
 
 -- name: answers_held
@@ -506,6 +515,7 @@ WITH letters_scrubbed AS (
             frozen || '{"recipient_address": [], "address_source": ""}', '{values,contact_name}', to_jsonb(:name::text)
         ),
         failure = CASE WHEN failure IS NOT NULL THEN 'Why is no longer kept.' END, cure = NULL,
+        own_subject = NULL, own_body = NULL,
         scrubbed_at = :now, version = version + 1
     WHERE id = ANY(:ids::uuid[]) AND scrubbed_at IS NULL RETURNING 1
 ), answers_scrubbed AS (

@@ -29,6 +29,7 @@ from services.notifications.letters import announce_failed, announce_sent, conte
 from services.notifications.queries import QUERIES
 from services.notifications.readdressing import follow_bodies
 from services.notifications.rendering import build_message, render_pdf
+from services.notifications.stages import release_scheduled, set_aside_stopped
 
 _log = logger(__name__)
 _T = TypeVar("_T")
@@ -78,6 +79,8 @@ class Sender:
         lease = timedelta(seconds=self._settings.mail_timeout * 3 + 60)
         async with self._database.transaction() as tx:
             lost = [row async for row in QUERIES.give_up_claims(tx, before=tx.now - lease, now=tx.now)]
+            await release_scheduled(tx)
+            await set_aside_stopped(tx)
             await follow_bodies(tx)
             due = await self._due(tx, CONNECTIONS)
         if lost:

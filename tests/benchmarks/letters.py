@@ -18,6 +18,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
+from uuid import uuid4
 
 from chassis.config import Settings
 from chassis.context import Context
@@ -31,10 +32,11 @@ from chassis.transports import InProcess
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.grants.imports import import_registrations
 from services.installation import EXAMPLES, migrations_of
-from services.notifications.campaigns import create_campaign, prepare_letters, read_plan, send_campaign
+from services.notifications.campaigns import create_campaign, lock_campaign, prepare_letters, read_plan
 from services.notifications.handlers import SUBSCRIPTIONS
 from services.notifications.letters import content_of
 from services.notifications.rendering import LetterContent, pdf_values, render_pdf
+from services.notifications.stages import approve_campaign, send_campaign, submit_campaign
 from services.partners.imports import import_partners
 from tests.benchmarks import weasyprint_peer
 from tests.benchmarks.servers import DurablePostgres, execute, line_from, program
@@ -147,7 +149,9 @@ async def _draft(database: Database, size: int) -> None:
     plan = tomllib.loads((EXAMPLES / "campaign.toml").read_text("utf-8"))
     recipients = {"kind": _KINDS[size], "roles": ["dental_care"]}
     async with database.transaction() as tx:
-        campaign = await create_campaign(tx, read_plan(plan | {"name": str(size), "recipients": recipients}))
+        campaign = await create_campaign(
+            tx, read_plan(plan | {"name": str(size), "recipients": recipients}), None
+        )
         await prepare_letters(tx, campaign)
 
 
@@ -203,6 +207,9 @@ async def _release(folder: Path, postgres: DurablePostgres, name: str) -> None:
     try:
         async with database.transaction() as tx:
             campaign = await tx.fetchval("SELECT id FROM campaigns WHERE name = $1", name)
+            await submit_campaign(tx, campaign, None)
+            found = await lock_campaign(tx, campaign)
+            await approve_campaign(tx, campaign, uuid4(), found["version"])
             await send_campaign(tx, campaign)
     finally:
         await database.close()

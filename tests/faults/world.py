@@ -36,6 +36,7 @@ from services.notifications.answers import MOST_ANSWERS
 from tests.conftest import EXAMPLES
 from tests.faults.checker import broken_promises, count_effects
 from tests.journeys.running import Running, conduit
+from tests.notifications.composing import approve_at
 
 T = TypeVar("T")
 
@@ -376,11 +377,25 @@ class World:
         return str(made.json()["id"])
 
     def send(self, campaign: str) -> int:
-        """Let the letters of a draft go. How many."""
+        """Submit a draft, approve it as somebody else, and let its letters go. How many."""
+        address = f"/letters/api/v1/campaigns/{campaign}"
+        self._persist("POST", f"{address}/submit", 200, json={}, headers=_once())
+        eventually(lambda: self._approved(campaign), lambda: "nobody can approve it")
         sent = self._persist(
             "POST", f"/letters/api/v1/campaigns/{campaign}/send", 202, json={}, headers=_once()
         )
         return int(sent.json()["letters"])
+
+    def _approved(self, campaign: str) -> bool:
+        """Whether it is approved, by now or from now on."""
+        found = self._persist("GET", f"/letters/api/v1/campaigns/{campaign}", 200).json()
+        if found["state"] == "approved":
+            return True
+        try:
+            url, keys = self.running[NOTIFICATIONS].url, self.installation.settings.keys_folder
+            return approve_at(url, keys, campaign)
+        except httpx.TransportError:
+            return False
 
     def letters(self, campaign: str) -> dict[str, int]:
         """How many letters of a campaign stand in which state."""

@@ -30,6 +30,7 @@ from services.installation import Installation
 from tests.access import EVERYTHING, cookies, form_key
 from tests.conftest import EXAMPLES
 from tests.journeys.running import Running, conduit, last_line_as_json
+from tests.notifications.composing import approve_at
 
 #: What others may come to read; the last of them only partners has.
 _LOOKED_AT = ("outbox", "inbox", "parked", "audit", "idempotency", "sign_ins", "attempts", "kept_forms")
@@ -92,6 +93,13 @@ class World:
     def post(self, path: str, service: str = NOTIFICATIONS, **content: Any) -> httpx.Response:
         running = self.running[service]
         return httpx.post(running.url + path, timeout=20, cookies=running.cookies, **content)
+
+    def send(self, campaign: str) -> httpx.Response:
+        """Submit a draft, approve it as somebody else, and let its letters go."""
+        page = f"/letters/api/v1/campaigns/{campaign}"
+        assert self.post_json(f"{page}/submit", {}).status_code == 200
+        assert approve_at(self.running[NOTIFICATIONS].url, self.home / "keys", campaign)
+        return self.post_json(f"{page}/send", {})
 
     def command(self, *arguments: str) -> str:
         done = conduit(*arguments, home=self.home, **self.variables)
@@ -197,7 +205,7 @@ def the_campaign_is_written_and_sent(world: World) -> str:
         return bool(figures_of(world, campaign)["letters"]["draft"] == 99)
 
     eventually(heard_of_everything)
-    sent = world.post_json(f"/letters/api/v1/campaigns/{campaign}/send", {})
+    sent = world.send(campaign)
     assert (sent.status_code, sent.json()["letters"]) == (202, 99)
     eventually(lambda: figures_of(world, campaign)["letters"]["sent"] == 99)
     return campaign
@@ -384,7 +392,7 @@ def letters_meet_every_fate(world: World) -> None:
     plan = tomllib.loads((EXAMPLES / "campaign.toml").read_text(encoding="utf-8"))
     plan |= {"name": "Once more", "recipients": {"kind": "primary_care_trust", "roles": ["chief_executive"]}}
     campaign = str(world.post_json("/letters/api/v1/campaigns", plan).json()["id"])
-    assert world.post_json(f"/letters/api/v1/campaigns/{campaign}/send", {}).status_code == 202
+    assert world.send(campaign).status_code == 202
 
     def settled() -> bool:
         states = figures_of(world, campaign)["letters"]

@@ -10,19 +10,23 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 import pytest
 
 from chassis.config import Settings
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.sealed import seal
 from chassis.testing import RecordingMailServer
 from contracts.envelope import Event, Fact
 from contracts.grants import RegistrationsCounted
 from contracts.partners import ContactListed, ContactWithdrawn, OrganisationRegistered
-from services.notifications.campaigns import Plan, create_campaign, prepare_letters, read_plan, send_campaign
+from services.notifications.campaigns import Plan, create_campaign, lock_campaign, prepare_letters, read_plan
 from services.notifications.handlers import SUBSCRIPTIONS
 from services.notifications.sending import Sender
+from services.notifications.stages import approve_campaign, send_campaign, submit_campaign
 from tests.conftest import EXAMPLES, MakeDatabase, take
 
 AREAS = {"E09000020": 52, "E09000033": 187, "E09000007": 260}
 ROLES = ("chief_executive", "dental_care", "equality_and_diversity")
+
+#: Who writes campaigns here, and who reads them before they go.
+WRITER, READER = UUID(int=11), UUID(int=12)
 
 
 def told(fact: type[Fact], subject: object, sequence: int = 1, **data: Any) -> Event:
@@ -150,14 +154,29 @@ def example_plan(**changes: Any) -> Plan:
 async def drafted(database: Database, plan: Plan | None = None) -> UUID:
     """A draft with its letters."""
     async with database.transaction() as tx:
-        id = await create_campaign(tx, plan or example_plan())
+        id = await create_campaign(tx, plan or example_plan(), WRITER)
         await prepare_letters(tx, id)
     return id
 
 
+async def approved(database: Database, plan: Plan | None = None) -> UUID:
+    """A campaign that somebody else has approved."""
+    id = await drafted(database, plan)
+    async with database.transaction() as tx:
+        await approve(tx, id)
+    return id
+
+
+async def approve(tx: Transaction, id: UUID) -> None:
+    """Submit a draft as its writer, and approve it as somebody else."""
+    await submit_campaign(tx, id, WRITER)
+    found = await lock_campaign(tx, id)
+    await approve_campaign(tx, id, READER, found["version"])
+
+
 async def released(database: Database, plan: Plan | None = None) -> UUID:
     """A campaign whose letters are due."""
-    id = await drafted(database, plan)
+    id = await approved(database, plan)
     async with database.transaction() as tx:
         await send_campaign(tx, id)
     return id

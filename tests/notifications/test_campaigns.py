@@ -10,15 +10,18 @@ import pytest
 
 from chassis.database import Database
 from chassis.errors import Conflict, NotFound, Refused
-from services.notifications.campaigns import create_campaign, prepare_letters, read_plan, send_campaign
+from services.notifications.campaigns import create_campaign, prepare_letters, read_plan
 from services.notifications.domain import AskFormula
 from services.notifications.figures import figures
 from services.notifications.letters import content_of
 from services.notifications.queries import QUERIES
+from services.notifications.stages import send_campaign, submit_campaign
 from tests.conftest import MakeDatabase
 from tests.notifications.conftest import (
     AREAS,
+    WRITER,
     address_of,
+    approved,
     contact,
     contact_of,
     counted,
@@ -182,14 +185,14 @@ async def test_letters_of_a_draft_can_be_made_anew(book: Database) -> None:
     id = await drafted(book)
     await hear(book, counted("E09000020", 187, sequence=2))
     async with book.transaction() as tx:
-        assert await prepare_letters(tx, id) == 9
+        assert (await prepare_letters(tx, id)).letters == 9
     asks = {letter["organisation_id"]: letter["ask_pence"] for letter in await letters(book)}
     assert asks[trust_of("E09000020")] == 480_000
     assert len(await rows(book, "SELECT FROM letter_history")) == 9
 
 
 async def test_a_campaign_is_sent_once(book: Database) -> None:
-    id = await drafted(book)
+    id = await approved(book)
 
     async def send() -> int:
         async with book.transaction() as tx:
@@ -209,7 +212,7 @@ async def test_a_campaign_of_which_no_letter_can_go_is_refused(make_database: Ma
     id = await drafted(database)
     with pytest.raises(Refused, match="None of these letters can go"):
         async with database.transaction() as tx:
-            await send_campaign(tx, id)
+            await submit_campaign(tx, id, WRITER)
     with pytest.raises(NotFound):
         async with database.transaction() as tx:
             await send_campaign(tx, uuid4())
@@ -238,7 +241,7 @@ async def test_a_plan_with_a_fault_names_its_field(
 ) -> None:
     with pytest.raises(Refused) as refused:
         async with book.transaction() as tx:
-            await create_campaign(tx, example_plan(**changes))
+            await create_campaign(tx, example_plan(**changes), WRITER)
     assert refused.value.field == field
     assert refused.value.cure
 

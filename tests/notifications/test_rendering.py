@@ -19,7 +19,7 @@ import pytest
 from pypdf import PdfReader
 
 from services.notifications import rendering
-from services.notifications.domain import AskFormula, merge
+from services.notifications.domain import AskFormula
 from services.notifications.rendering import (
     Evidence,
     LetterContent,
@@ -32,6 +32,7 @@ from services.notifications.rendering import (
     render_pdf,
     render_text,
 )
+from services.notifications.wording import merge
 
 CAMPAIGN = Path(__file__).parents[2] / "examples" / "campaign.toml"
 URL = "https://letters.forum.example/letters/answer/0123456789abcdefghjkmnpqrs"

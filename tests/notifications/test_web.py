@@ -28,6 +28,7 @@ from services.notifications.sending import SEND_LETTERS
 from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
 from tests.crawling import contents, opened
+from tests.notifications.composing import OTHER, approves, composed
 from tests.notifications.conftest import (
     SendAll,
     address_of,
@@ -85,23 +86,6 @@ async def response_page(database: Database, campaign: UUID) -> str:
     return f"/letters/r/{token_of(database.context, await a_letter(database, campaign))}"
 
 
-FORM = {
-    "name": "Another campaign",
-    "purpose": "To see whether it works.",
-    "fund": "training scheme",
-    "kind": "primary_care_trust",
-    "roles": ["chief_executive", "dental_care"],
-    "profession": "dentist",
-    "ask_least": "3,000",
-    "ask_each": "£10",
-    "ask_step": "100",
-    "ask_most": "5000",
-    "subject": "We ask {body_name} for {ask}",
-    "body": "Dear {contact_name},\n\nPlease answer at {response_url}.",
-    "signatory": "director",
-}
-
-
 async def a_key(browser: httpx.AsyncClient, address: str) -> str:
     """The key of a form for people outside."""
     return _key_on((await browser.get(address)).text)
@@ -114,65 +98,10 @@ async def test_before_the_first_campaign_the_page_says_what_one_is(browser: http
     assert 'href="/letters/campaigns/new"' in page.text
 
 
-async def test_a_campaign_is_made_read_and_sent_in_the_browser(
-    browser: httpx.AsyncClient, book: Database, bell: Bell, mail: RecordingMailServer, send_due: SendAll
-) -> None:
-    form = await browser.get("/letters/campaigns/new")
-    key = {"key": _key_on(form.text)}
-    made = await browser.post("/letters/campaigns/new", data=FORM | key)
-    assert made.status_code == 303
-    board = await browser.get(made.headers["location"])
-    assert "Draft: nothing sent" in board.text
-    assert "Send 6 letters to 3 bodies" in board.text
-    preview = re.search(r'href="(/letters/letters/[^"]+)"', board.text)
-    assert preview
-    letter = await browser.get(preview[1])
-    assert "Dear Zuzana Marková" in letter.text
-    confirm = {"key": _key_on(board.text), "confirm": "yes"}
-    going = await browser.post(made.headers["location"] + "/send", data=confirm)
-    assert (going.status_code, bell.rung) == (303, 1)
-    await send_due()
-    assert len(mail.messages) == 6
-    board = await browser.get(made.headers["location"])
-    assert re.search(r"<b>3</b> of 3 have not acknowledged", board.text)
-
-
 def _key_on(page: str) -> str:
     found = re.search(r'name="key" value="([^"]+)"', page)
     assert found
     return found[1]
-
-
-async def test_without_the_tick_nothing_is_sent(
-    browser: httpx.AsyncClient, book: Database, bell: Bell
-) -> None:
-    id = await drafted(book)
-    refused = await browser.post(f"/letters/campaigns/{id}/send", data={"key": form_key()})
-    assert refused.status_code == 422
-    assert {letter["state"] for letter in await letters(book)} == {"draft"}
-    assert bell.rung == 0
-
-
-async def test_the_form_comes_back_with_every_fault_and_with_what_was_typed(
-    browser: httpx.AsyncClient, book: Database
-) -> None:
-    wrong = FORM | {"name": "", "roles": [], "ask_each": "-3", "body": "Dear {contact_nme}", "kind": "circus"}
-    page = await browser.post("/letters/campaigns/new", data=wrong | {"key": form_key()})
-    assert page.status_code == 422
-    for field in ("name", "roles", "ask_each", "body", "kind"):
-        assert f'id="{field}-fault"' in page.text, field
-    assert "Did you mean {contact_name}?" in page.text
-    assert 'value="-3"' in page.text
-    assert await rows(book, "SELECT FROM campaigns") == []
-
-
-async def test_the_form_sent_twice_makes_one_campaign(browser: httpx.AsyncClient, book: Database) -> None:
-    key = {"key": form_key()}
-    answers = await asyncio.gather(
-        *(browser.post("/letters/campaigns/new", data=FORM | key) for _ in range(4))
-    )
-    assert len({answer.headers["location"] for answer in answers}) == 1
-    assert len(await rows(book, "SELECT FROM campaigns")) == 1
 
 
 async def test_letters_of_a_draft_are_made_anew_by_a_button(
@@ -182,22 +111,21 @@ async def test_letters_of_a_draft_are_made_anew_by_a_button(
     id = await drafted(book)
     board = await browser.get(f"/letters/campaigns/{id}")
     assert "Needs you: 3 letters" in board.text
-    assert f'action="/letters/campaigns/{id}/letters"' in board.text
+    check = await browser.get(f"/letters/campaigns/{id}/check")
+    assert "cannot go: nobody is registered there" in check.text
     await hear(book, counted("E09000020", 52, sequence=3))
     again = await browser.post(f"/letters/campaigns/{id}/letters", data={"key": form_key()})
-    board = await browser.get(again.headers["location"])
-    assert "written anew" in board.text
-    assert "Needs you" not in board.text
+    check = await browser.get(again.headers["location"])
+    assert "written anew" in check.text
+    assert "cannot go: " not in check.text
 
 
 async def test_a_draft_to_nobody_says_why(browser: httpx.AsyncClient, book: Database) -> None:
     id = await drafted(book, example_plan(kind="police"))
-    board = await browser.get(f"/letters/campaigns/{id}")
-    assert "No letter can go yet" in board.text
-    assert "nobody of these roles" in board.text
-    assert (
-        await browser.post(f"/letters/campaigns/{id}/send", data={"key": form_key(), "confirm": "yes"})
-    ).status_code == 422
+    check = await browser.get(f"/letters/campaigns/{id}/check")
+    assert "nobody of these roles" in check.text
+    refused = await browser.post(f"/letters/campaigns/{id}/submit", data={"key": form_key()})
+    assert refused.status_code == 422
 
 
 async def test_the_board_shows_who_is_silent_and_who_answered(
@@ -417,8 +345,8 @@ async def test_what_was_released_cannot_be_thrown_away(browser: httpx.AsyncClien
     assert len(await letters(book)) == 9
 
 
-async def test_the_form_says_how_text_becomes_a_letter(browser: httpx.AsyncClient) -> None:
-    form = (await browser.get("/letters/campaigns/new")).text
+async def test_the_form_says_how_text_becomes_a_letter(browser: httpx.AsyncClient, book: Database) -> None:
+    form = (await browser.get(f"/letters/campaigns/{await drafted(book)}/words")).text
     assert "An empty line starts a new paragraph; lines that begin with “- ” become a list." in form
 
 
@@ -622,6 +550,13 @@ async def test_a_program_makes_and_sends_a_campaign(
     assert made.json() == again.json()
     assert made.json()["letters"] == 9
     address = made.headers["location"]
+    assert (await browser.post(f"{address}/send", headers=_api())).status_code == 409, (
+        "nobody has approved it"
+    )
+    submitted = await browser.post(f"{address}/submit", headers=_api())
+    assert (submitted.status_code, submitted.json()["state"]) == (200, "submitted")
+    async with client(web.build(book), "/letters", OTHER) as colleague:
+        await approves(colleague, submitted.json()["href"])
     going = await browser.post(f"{address}/send", headers=_api())
     assert (going.status_code, going.json()["letters"], bell.rung) == (202, 9, 1)
     await send_due()
@@ -680,9 +615,9 @@ async def test_opening_pages_changes_nothing(browser: httpx.AsyncClient, book: D
 async def test_what_people_do_is_in_the_audit_once_and_names_nobody(
     browser: httpx.AsyncClient, book: Database, send_due: SendAll
 ) -> None:
-    form = FORM | {"key": form_key()}
-    made = [await browser.post("/letters/campaigns/new", data=form) for _ in range(2)]
-    page = made[0].headers["location"]
+    page = await composed(browser)
+    async with client(web.build(book), "/letters", OTHER) as colleague:
+        await approves(colleague, f"{page}/approve")
     await browser.post(f"{page}/send", data={"key": form_key(), "confirm": "yes"})
     await send_due()
     letter = (await letters(book))[0]
@@ -694,12 +629,18 @@ async def test_what_people_do_is_in_the_audit_once_and_names_nobody(
     async with book.reading() as tx:
         said = [row async for row in every_row(tx)]
         assert (await verify(tx)).broken_at is None
-    assert [(row["action"], row["kind"]) for row in said] == [
-        ("campaign_made", "campaign"),
-        ("letters_written", "campaign"),
-        ("campaign_sent", "campaign"),
-        ("pledge_confirmed", "pledge"),
+    assert [row["action"] for row in said] == [
+        "campaign_made",
+        "campaign_recipients_changed",
+        "campaign_words_changed",
+        "letters_written",
+        "campaign_submitted",
+        "campaign_approved",
+        "campaign_sent",
+        "pledge_confirmed",
     ]
-    assert {row["person_id"] for row in said} == {str(EVERYTHING.id)}
+    by = {row["person_id"] for row in said if row["action"] == "campaign_approved"}
+    assert by == {str(OTHER.id)}
+    assert {row["person_id"] for row in said} - by == {str(EVERYTHING.id)}
     assert said[-1]["after"] == {"pence": 150_000}
     assert not re.search("Marker|Another campaign|@|Dear", str(said))

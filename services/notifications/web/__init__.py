@@ -3,41 +3,118 @@
 from pathlib import Path
 from typing import Any
 
+from starlette.routing import Route
+
 from chassis.database import Database
 from chassis.web import Site, operation, page
 from contracts.access import Action
-from services.notifications.documents import CampaignDocument, DraftDocument, PlanDocument, SendingDocument
-from services.notifications.web import api, board, drafts, letter, respond
+from services.notifications.documents import (
+    CampaignDocument,
+    DraftDocument,
+    PlanDocument,
+    SendingDocument,
+    SubmittedDocument,
+)
+from services.notifications.web import api, board, check, compose, letter, own_words, respond, words
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
+POST = ("POST",)
 
 
 def build(database: Database) -> Any:
     """The ASGI application, to be mounted under ``/letters``."""
-    read, write, send = Action.READ_LETTERS, Action.WRITE_LETTERS, Action.SEND_LETTERS
-    settle, confirm, public = Action.SETTLE_ANSWERS, Action.CONFIRM_PLEDGES, Action.BE_PUBLIC
-    post = ("POST",)
-    routes = [
+    groups = (_composing(), _campaigns(), _sending(), _letters(), _outside(), _programs())
+    return Site(database, [route for group in groups for route in group], TEMPLATES, public=("/r/",)).app
+
+
+def _campaigns() -> list[Route]:
+    """What became of campaigns."""
+    read = Action.READ_LETTERS
+    return [
         page("/", board.list_campaigns, read),
-        page("/campaigns/new", drafts.show_form, write),
-        page("/campaigns/new", drafts.create, write, methods=post),
         page("/campaigns/{id}.csv", board.download, read),
         page("/campaigns/{id}", board.show, read),
         page("/campaigns/{id}/live", board.follow, read),
-        page("/campaigns/{id}/letters", drafts.write_anew, write, methods=post),
-        page("/campaigns/{id}/send", drafts.send, send, methods=post),
-        page("/campaigns/{id}/discard", drafts.discard, write, methods=post),
+    ]
+
+
+def _composing() -> list[Route]:
+    """A draft, step by step."""
+    write = Action.WRITE_LETTERS
+    return [
+        page("/campaigns/new", compose.show_new, write),
+        page("/campaigns/new", compose.begin, write, methods=POST),
+        page("/campaigns/{id}/purpose", compose.show_purpose, write),
+        page("/campaigns/{id}/purpose", compose.save_purpose, write, methods=POST),
+        page("/campaigns/{id}/who", compose.show_who, write),
+        page("/campaigns/{id}/who", compose.save_who, write, methods=POST),
+        page("/campaigns/{id}/words", compose.show_words, write),
+        page("/campaigns/{id}/words", compose.save_words, write, methods=POST),
+        page("/campaigns/{id}/words/check", compose.check_words, write, methods=POST),
+        page("/campaigns/{id}/discard", compose.discard, write, methods=POST),
+        page("/letters/{id}/words", own_words.show, write),
+        page("/letters/{id}/words", own_words.save, write, methods=POST),
+        page("/letters/{id}/words/check", own_words.check, write, methods=POST),
+    ]
+
+
+def _sending() -> list[Route]:
+    """From the check list to the last letter."""
+    read, write, send, approve = (
+        Action.READ_LETTERS,
+        Action.WRITE_LETTERS,
+        Action.SEND_LETTERS,
+        Action.APPROVE_LETTERS,
+    )
+    return [
+        page("/campaigns/{id}/words/versions", words.versions, read),
+        page("/campaigns/{id}/check", check.show_check, read),
+        page("/campaigns/{id}/letters", check.show_letters, read),
+        page("/campaigns/{id}/letters", check.write, write, methods=POST),
+        page("/campaigns/{id}/letter", check.jump, read),
+        page("/campaigns/{id}/submit", check.submit, write, methods=POST),
+        page("/campaigns/{id}/take-back", check.take_back, write, methods=POST),
+        page("/campaigns/{id}/approve", check.show_approval, read),
+        page("/campaigns/{id}/approve", check.approve, approve, methods=POST),
+        page("/campaigns/{id}/send-back", check.send_back, approve, methods=POST),
+        page("/campaigns/{id}/send", check.show_sending, read),
+        page("/campaigns/{id}/send", check.send, send, methods=POST),
+        page("/campaigns/{id}/schedule", check.schedule, send, methods=POST),
+        page("/campaigns/{id}/pause", check.pause, send, methods=POST),
+        page("/campaigns/{id}/resume", check.resume, send, methods=POST),
+        page("/campaigns/{id}/stop", check.stop, send, methods=POST),
+    ]
+
+
+def _letters() -> list[Route]:
+    """One letter and what came back for it."""
+    read, settle = Action.READ_LETTERS, Action.SETTLE_ANSWERS
+    return [
         page("/letters/{id}", letter.show, read),
         page("/letters/{id}/pdf", letter.as_pdf, read),
         page("/letters/{id}/html", letter.as_html, read),
-        page("/letters/{id}/arrived", letter.arrived, settle, methods=post),
-        page("/letters/{id}/again", letter.again, send, methods=post),
-        page("/pledges/{id}/confirm", letter.confirm, confirm, methods=post),
-        page("/answers/{id}/settle", letter.settle, settle, methods=post),
+        page("/letters/{id}/arrived", letter.arrived, settle, methods=POST),
+        page("/letters/{id}/again", letter.again, Action.SEND_LETTERS, methods=POST),
+        page("/pledges/{id}/confirm", letter.confirm, Action.CONFIRM_PLEDGES, methods=POST),
+        page("/answers/{id}/settle", letter.settle, settle, methods=POST),
+    ]
+
+
+def _outside() -> list[Route]:
+    """What recipients see."""
+    public = Action.BE_PUBLIC
+    return [
         page("/r/{token}", respond.show, public),
-        page("/r/{token}", respond.answer, public, methods=post),
+        page("/r/{token}", respond.answer, public, methods=POST),
         page("/r/{token}/done", respond.done, public),
         page("/r/{token}/pdf", respond.as_pdf, public),
+    ]
+
+
+def _programs() -> list[Route]:
+    """The API."""
+    read, write, send = Action.READ_LETTERS, Action.WRITE_LETTERS, Action.SEND_LETTERS
+    return [
         operation(
             "/campaigns",
             api.create,
@@ -48,6 +125,6 @@ def build(database: Database) -> Any:
             status=201,
         ),
         operation("/campaigns/{id}", api.show, read, gives=CampaignDocument),
+        operation("/campaigns/{id}/submit", api.submit, write, method="POST", gives=SubmittedDocument),
         operation("/campaigns/{id}/send", api.send, send, method="POST", gives=SendingDocument, status=202),
     ]
-    return Site(database, routes, TEMPLATES, public=("/r/",)).app

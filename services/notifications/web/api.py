@@ -5,13 +5,20 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import BadRequest, give, once, read_document, read_id, site_of
-from services.notifications.campaigns import create_campaign, plan_of, prepare_letters, send_campaign
-from services.notifications.documents import CampaignDocument, DraftDocument, PlanDocument, SendingDocument
+from chassis.web import BadRequest, give, once, read_document, read_id, signed_in, site_of
+from services.notifications.campaigns import create_campaign, plan_of, prepare_letters
+from services.notifications.documents import (
+    CampaignDocument,
+    DraftDocument,
+    PlanDocument,
+    SendingDocument,
+    SubmittedDocument,
+)
 from services.notifications.figures import figures
-from services.notifications.hrefs import MOUNT, campaign_href
+from services.notifications.hrefs import MOUNT, campaign_href, step_href
 from services.notifications.queries import QUERIES
 from services.notifications.sending import SEND_LETTERS
+from services.notifications.stages import send_campaign, submit_campaign
 
 
 async def create(request: Request) -> Response:
@@ -19,16 +26,27 @@ async def create(request: Request) -> Response:
     plan = plan_of(await read_document(request, PlanDocument))
 
     async def act(tx: Transaction) -> Response:
-        id = await create_campaign(tx, plan)
-        letters = await prepare_letters(tx, id)
-        document = {"id": id, "state": "draft", "letters": letters, "href": campaign_href(id)}
+        id = await create_campaign(tx, plan, signed_in(request).id)
+        made = await prepare_letters(tx, id)
+        document = {"id": id, "state": "draft", "letters": made.letters, "href": campaign_href(id)}
         return give(DraftDocument, document, 201, {"location": f"{MOUNT}/api/v1/campaigns/{id}"})
 
     return await once(request, site_of(request).database, _key(request), act)
 
 
+async def submit(request: Request) -> Response:
+    """Ask for the approval of a draft, which somebody else gives on its page."""
+    id = read_id(request)
+
+    async def act(tx: Transaction) -> Response:
+        await submit_campaign(tx, id, signed_in(request).id)
+        return give(SubmittedDocument, {"id": id, "state": "submitted", "href": step_href(id, "approve")})
+
+    return await once(request, site_of(request).database, _key(request), act)
+
+
 async def send(request: Request) -> Response:
-    """Let the letters of a draft go."""
+    """Let the letters of an approved campaign go."""
     id = read_id(request)
 
     async def act(tx: Transaction) -> Response:

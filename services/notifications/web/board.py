@@ -13,10 +13,17 @@ from chassis.errors import NotFound
 from chassis.house import Entry
 from chassis.web import give_table, live, new_key, pounds, read_id, short_name, site_of, when
 from services.notifications.campaigns import formula_of
-from services.notifications.domain import BODY_STATUSES, AnswerKind, BodyStatus
+from services.notifications.domain import (
+    BODY_STATUSES,
+    CAMPAIGN_STAGES,
+    AnswerKind,
+    BodyStatus,
+    CampaignState,
+)
 from services.notifications.figures import Body, Figures, figures
-from services.notifications.hrefs import MOUNT, campaign_href, letter_href
+from services.notifications.hrefs import MOUNT, campaign_href, letter_href, step_href
 from services.notifications.queries import QUERIES
+from services.notifications.web.steps import flash_of, framed, next_step
 
 #: Campaigns on the list.
 MOST = 200
@@ -34,11 +41,6 @@ SHOWN = {
     BodyStatus.WAITING: "ready",
 }
 
-_DONE = {
-    "written": "The letters were written anew.",
-    "discarded": "The draft was thrown away. Nothing was sent.",
-}
-
 #: What the answer of each state was, for the note in a row.
 _SAID = {
     BodyStatus.ANSWERED_PLEDGED: AnswerKind.PLEDGE,
@@ -52,13 +54,16 @@ async def list_campaigns(request: Request) -> Response:
     site = site_of(request)
     async with site.database.reading() as tx:
         rows = [row async for row in QUERIES.campaigns(tx, most=MOST)]
-    campaigns = [{**row, "href": campaign_href(row["id"])} for row in rows]
+    campaigns = [
+        {**row, "href": campaign_href(row["id"]), "state_words": CAMPAIGN_STAGES[row["state"]].staff}
+        for row in rows
+    ]
     response: Response = site.page(
         request,
         "campaigns.html",
         campaigns=campaigns,
         new_href=f"{MOUNT}/campaigns/new",
-        flash=_DONE.get(request.query_params.get("done", "")),
+        flash=flash_of(request),
     )
     return response
 
@@ -78,7 +83,7 @@ async def show(request: Request) -> Response:
         chosen=status,
         query=query,
         key=new_key(request),
-        flash=_DONE.get(request.query_params.get("done", "")),
+        flash=flash_of(request),
     )
     return response
 
@@ -152,13 +157,14 @@ class _Board:
         self._professions = tx.context.house.lists["professions"]
         self.campaign = campaign
         self.figures = found
-        self.draft = campaign["state"] == "draft"
+        self.before = CampaignState(campaign["state"]).is_before_sending
 
     def page(self) -> dict[str, Any]:
         """Everything on the page but the rows."""
         href = campaign_href(self.campaign["id"])
         asks = self.figures.asks
         return {
+            **framed(self.campaign),
             "campaign": self._campaign(),
             "headline": self._headline(),
             "funnel": self._funnel(),
@@ -173,9 +179,9 @@ class _Board:
             **self._needs_you(),
             "progress": self._progress(),
             "live_href": f"{href}/live",
-            "send_href": f"{href}/send" if self.draft and self.figures.letters["draft"] else None,
-            "again_href": f"{href}/letters" if self.draft else None,
-            "discard_href": f"{href}/discard" if self.draft else None,
+            "before": self.before,
+            "go_on_href": step_href(self.campaign["id"], next_step(self.campaign)),
+            "discard_href": f"{href}/discard" if self.campaign["state"] == CampaignState.DRAFT else None,
             "preview_href": letter_href(self.first_letter) if self.first_letter else None,
             "csv_href": f"{href}.csv",
         }
@@ -183,9 +189,10 @@ class _Board:
     def _campaign(self) -> dict[str, Any]:
         profession = self._professions.get(self.campaign["profession"])
         formula = formula_of(self.campaign)
+        person = profession.name.lower() if profession else "person"
         return {
             **self.campaign,
-            "formula_words": formula.words(profession.name.lower() if profession else "person"),
+            "formula_words": formula.words(person) if formula else None,
             "evidence_source": self.evidence["source"] or "no registration has been counted yet",
             "evidence_as_of": self.evidence["as_of"],
         }
@@ -206,7 +213,7 @@ class _Board:
 
     def _headline(self) -> dict[str, Any]:
         found = self.figures
-        if self.draft:
+        if self.before:
             sendable = found.count(not body.blocked for body in found.bodies)
             return {"number": sendable, "of": sendable, "words": "to ask", "say": "Nothing is sent yet"}
         number, of, words = found.never_acknowledged, found.asked, "have not acknowledged"
@@ -253,6 +260,8 @@ class _Board:
         }
 
     def _status(self, body: Body) -> dict[str, str]:
+        if body.blocked and self.campaign["state"] == CampaignState.STOPPED:
+            return {"status": "stopped", "status_words": "Not written to"}
         if body.blocked:
             return {"status": "blocked", "status_words": "Cannot go"}
         if body.status is BodyStatus.ASKED and body.organisation_id not in self._asking:
@@ -283,7 +292,7 @@ class _Board:
             **self._status(body),
             "letters": body.letters,
             "arrived": body.arrived,
-            "last_at": None if self.draft else body.changed_at,
+            "last_at": None if self.before else body.changed_at,
             "note": self._note(body),
         }
 

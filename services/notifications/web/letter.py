@@ -13,7 +13,7 @@ from chassis.errors import NotFound
 from chassis.web import FILE_POLICY, new_key, once, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
 from services.notifications.answers import confirm_pledge, settle_answer
-from services.notifications.domain import LETTER_STAGES, AnswerKind, LetterState, and_words
+from services.notifications.domain import LETTER_STAGES, AnswerKind, CampaignState, LetterState, and_words
 from services.notifications.hrefs import campaign_href, confirm_href, letter_href, response_href, settle_href
 from services.notifications.letters import (
     body_of,
@@ -47,6 +47,8 @@ _DONE = {
     "again": "The letter will be sent again within a few seconds.",
     "confirmed": "The pledge is confirmed and was announced.",
     "settled": "Noted. It is no longer listed under “Needs you”.",
+    "own": "This letter has words of its own now.",
+    "common": "This letter says what all letters say.",
 }
 
 
@@ -79,7 +81,6 @@ async def show(request: Request) -> Response:
         waiting = QUERIES.open_answers_of(tx, campaign_id=letter["campaign_id"])
         open_ids = {row["id"] async for row in waiting}
     href, token = letter_href(letter["id"]), _token(request, letter)
-    previous, following = letter["previous_id"], letter["next_id"]
     response: Response = site.page(
         request,
         "letter.html",
@@ -91,21 +92,41 @@ async def show(request: Request) -> Response:
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html",
         response_href=response_href(token) if token != HIDDEN else None,
-        neighbours={
-            "previous_href": letter_href(previous) if previous else None,
-            "next_href": letter_href(following) if following else None,
-        },
+        place=_place(letter),
+        words_href=f"{href}/words" if may_differ(letter) else None,
+        versions_href=f"{campaign_href(letter['campaign_id'])}/words/versions",
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
     return response
 
 
+def may_differ(letter: Any) -> bool:
+    """Whether a letter may still be given words of its own: only in a draft."""
+    return letter["campaign_state"] == CampaignState.DRAFT and letter["state"] in (
+        LetterState.DRAFT,
+        LetterState.BLOCKED,
+    )
+
+
+def _place(letter: Any) -> dict[str, Any]:
+    """Where the letter stands among those of its campaign, and how one comes to the others."""
+    first, previous, following = letter["first_id"], letter["previous_id"], letter["next_id"]
+    return {
+        "number": letter["number"],
+        "of": letter["last_number"],
+        "first_href": letter_href(first) if first != letter["id"] else None,
+        "previous_href": letter_href(previous) if previous else None,
+        "next_href": letter_href(following) if following else None,
+        "jump_href": f"{campaign_href(letter['campaign_id'])}/letter",
+    }
+
+
 def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
     frozen = letter["frozen"]
     values = frozen["values"]
     areas = and_words([_area(context, code) for code in letter["areas"]])
-    counted = f"{letter['count']:,} registered {values['profession_plural']} in {areas}"
+    known = letter["count"] is not None
     return {
         **{field: letter[field] for field in ("reference", "state", "body_name", "ask_pence", "sent_at")},
         "state_words": LETTER_STAGES[LetterState(letter["state"])].staff,
@@ -113,12 +134,16 @@ def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
         "text": body_of(context, letter, token),
         "contact_name": values["contact_name"],
         "contact_role": values["contact_role"],
-        "count_words": counted if letter["count"] is not None else None,
+        "count_words": f"{letter['count']:,} registered {values['profession_plural']} in {areas}"
+        if known
+        else None,
         "evidence_source": letter["evidence_source"],
         "evidence_as_of": letter["evidence_on"],
         "formula_words": frozen["formula"],
         "formula_version": letter["formula_version"],
         "message_id": letter["message_id"],
+        "words_version": letter["words_version"],
+        "own": letter["own_body"] is not None,
         "failure": " ".join(filter(None, [letter["failure"], letter["cure"]])),
     }
 

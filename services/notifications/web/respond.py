@@ -64,7 +64,7 @@ async def answer(request: Request) -> Response:
     form = await read_form(request)
     values = {field: str(form.get(field, "")).strip() for field in _FIELDS}
     kind = str(form.get("answer", ""))
-    if kind not in list(AnswerKind):
+    if kind not in list(AnswerKind) or (kind == AnswerKind.PLEDGE and not letter["asks"]):
         raise Refused("We could not tell what you want to say.", "Go back and choose one of the answers.")
     faults: dict[str, dict[str, str]] = {}
     said = _read(AnswerKind(kind), values, faults)
@@ -142,6 +142,7 @@ async def _page(request: Request, letter: Any, *, status: int = 200, **values: A
         contact_name=letter["frozen"]["values"]["contact_name"],
         subject=subject_of(site.context, letter),
         ask_pence=letter["ask_pence"],
+        asks=letter["asks"],
         fund=letter["fund"],
         already=[{"words": _told(row), "at": row["at"]} for row in reversed(answers)],
         pdf_href=f"{response_href(request.path_params['token'])}/pdf",
