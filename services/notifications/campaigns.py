@@ -24,6 +24,7 @@ from services.notifications.domain import (
     Block,
     BlockReason,
     InvalidFormula,
+    StopScope,
     and_words,
     block_reason,
     check_template,
@@ -32,8 +33,10 @@ from services.notifications.domain import (
     pounds,
     registered_words,
     response_token,
+    stopped_block,
 )
 from services.notifications.queries import QUERIES
+from services.notifications.stops import stopped
 
 #: What the key of the response tokens is derived for.
 TOKENS = "response tokens"
@@ -186,21 +189,16 @@ async def prepare_letters(tx: Transaction, campaign_id: UUID) -> int:
     campaign = await _lock_draft(tx, campaign_id)
     today = tx.context.clock.today()
     counts = {row["area"]: row async for row in QUERIES.counts_of(tx, profession=campaign["profession"])}
-    recipients = QUERIES.recipients(tx, kind=campaign["kind"], roles=campaign["roles"], today=today)
-    maker = _Maker(tx, campaign, counts)
-    letters = [maker.letter(number, row) async for number, row in _numbered(recipients)]
+    asked = QUERIES.recipients(tx, kind=campaign["kind"], roles=campaign["roles"], today=today)
+    recipients = [row async for row in asked]
+    stops = await stopped(tx, [row["contact_id"] for row in recipients])
+    maker = _Maker(tx, campaign, counts, stops)
+    letters = [maker.letter(number, row) for number, row in enumerate(recipients, 1)]
     await QUERIES.forget_letters(tx, campaign_id=campaign_id)
     await QUERIES.enter_letters(tx, campaign_id=campaign_id, letters=letters, now=tx.now)
     note(tx, "letters_written", "campaign", campaign_id, after={"letters": len(letters)})
     await QUERIES.note_in_all(tx, campaign_id=campaign_id, what="Written", who=STAFF, now=tx.now)
     return len(letters)
-
-
-async def _numbered(rows: Any) -> Any:
-    number = 0
-    async for row in rows:
-        number += 1
-        yield number, row
 
 
 async def _lock_draft(tx: Transaction, campaign_id: UUID) -> Any:
@@ -215,12 +213,15 @@ async def _lock_draft(tx: Transaction, campaign_id: UUID) -> Any:
 class _Maker:
     """Makes the letters of one campaign: everything but their template, their date and their link."""
 
-    def __init__(self, tx: Transaction, campaign: Any, counts: Mapping[str, Any]) -> None:
+    def __init__(
+        self, tx: Transaction, campaign: Any, counts: Mapping[str, Any], stops: Mapping[UUID, StopScope]
+    ) -> None:
         self._context = tx.context
         self._house = tx.context.house
         self._today = tx.context.clock.today()
         self._campaign = campaign
         self._counts = counts
+        self._stops = stops
         self._formula = formula_of(campaign)
         self._profession = self._house.lists["professions"].get(campaign["profession"])
         self._token_key = tx.context.keys.derive(TOKENS)
@@ -259,6 +260,8 @@ class _Maker:
         }
 
     def _block(self, row: Any, areas: Mapping[str, Any]) -> Block | None:
+        if row["contact_id"] in self._stops:
+            return stopped_block(self._stops[row["contact_id"]])
         if row["channel"] == "post":
             return Block(
                 BlockReason.BY_POST,
@@ -305,8 +308,8 @@ class _Maker:
             "house_website": house.website,
             "recipient_address": [*(row["postal_address"] or ()), *filter(None, [row["postcode"]])],
             "address_source": row["source"] or "our own address book",
-            "how_to_stop": f"If you want no more letters from us, write to {house.email} or ring "
-            f"{house.telephone}, and we shall stop.",
+            "how_to_stop": "If you want no more letters from us, say so on the page where you answer, write "
+            f"to {house.email} or ring {house.telephone}, and we shall stop.",
             "formula": self._formula.words(self._profession.name.lower() if self._profession else "person"),
             "figure": f"{registered} registered {self._plural()} in {areas}",
             "counted_on": counted_on.isoformat() if counted_on else None,

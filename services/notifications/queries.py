@@ -5,3 +5,4 @@ from chassis.database import read_queries
 QUERIES = read_queries(__file__)
 READDRESSING = read_queries(__file__, "readdressing.sql")
 COPIES = read_queries(__file__, "copies.sql")
+ANSWERING = read_queries(__file__, "answering.sql")

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from starlette.routing import Route
+
 from chassis.database import Database
 from chassis.web import Site, operation, page
 from contracts.access import Action
 from services.notifications.documents import CampaignDocument, DraftDocument, PlanDocument, SendingDocument
-from services.notifications.web import api, board, drafts, letter, respond
+from services.notifications.web import api, board, drafts, letter, respond, stops, telling
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -34,9 +36,12 @@ def build(database: Database) -> Any:
         page("/letters/{id}/again", letter.again, send, methods=post),
         page("/pledges/{id}/confirm", letter.confirm, confirm, methods=post),
         page("/answers/{id}/settle", letter.settle, settle, methods=post),
+        *_answering(),
         page("/r/{token}", respond.show, public),
         page("/r/{token}", respond.answer, public, methods=post),
         page("/r/{token}/done", respond.done, public),
+        page("/r/{token}/stop", respond.show_stop, public),
+        page("/r/{token}/stop", respond.stop_letters, public, methods=post),
         page("/r/{token}/pdf", respond.as_pdf, public),
         operation(
             "/campaigns",
@@ -51,3 +56,14 @@ def build(database: Database) -> Any:
         operation("/campaigns/{id}/send", api.send, send, method="POST", gives=SendingDocument, status=202),
     ]
     return Site(database, routes, TEMPLATES, public=("/r/",)).app
+
+
+def _answering() -> list[Route]:
+    """Answers that staff enter, and whom nobody writes to again."""
+    settle, post = Action.SETTLE_ANSWERS, ("POST",)
+    return [
+        page("/letters/{id}/answers/new", telling.show_form, settle),
+        page("/letters/{id}/answers/new", telling.enter, settle, methods=post),
+        page("/stops", stops.show, Action.READ_LETTERS),
+        page("/stops/{id}/lift", stops.lift_one, Action.WRITE_LETTERS, methods=post),
+    ]

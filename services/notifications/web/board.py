@@ -24,6 +24,7 @@ MOST = 200
 #: What stands in addresses and gives a badge its shape; the words are those of the domain.
 SHOWN = {
     BodyStatus.ANSWERED_PLEDGED: "pledged",
+    BodyStatus.ANSWERED_WILL_MEET: "will_meet",
     BodyStatus.ANSWERED_DECLINED: "declined",
     BodyStatus.ASKED: "asked",
     BodyStatus.ACKNOWLEDGED: "acknowledged",
@@ -42,6 +43,7 @@ _DONE = {
 #: What the answer of each state was, for the note in a row.
 _SAID = {
     BodyStatus.ANSWERED_PLEDGED: AnswerKind.PLEDGE,
+    BodyStatus.ANSWERED_WILL_MEET: AnswerKind.MEET,
     BodyStatus.ANSWERED_DECLINED: AnswerKind.DECLINE,
     BodyStatus.ASKED: AnswerKind.ASK,
 }
@@ -218,7 +220,7 @@ class _Board:
         steps = [
             ("Asked", found.asked, all_bodies, "Bodies whose mail server took at least one letter"),
             ("Acknowledged", found.acknowledged, found.asked, "Bodies that said the letter is there"),
-            ("Answered", found.answered, found.asked, "Pledged, declined or asked a question"),
+            ("Answered", found.answered, found.asked, "Pledged, will meet, declined or asked a question"),
             ("Pledged", found.pledged_bodies, found.asked, "Bodies whose pledge we have confirmed"),
         ]
         return [{"label": label, "count": n, "of": of, "words": words} for label, n, of, words in steps]
@@ -317,6 +319,12 @@ def _open_matter(row: Any) -> dict[str, str]:
         cure = "Telephone them, then confirm it on the letter’s page."
     elif row["kind"] == "ask":
         what, cure = f"Asks: {_quoted(row['detail'])}", "Answer them, then say so on the letter’s page."
+    elif row["kind"] == "meet":
+        what = f"Will meet us. {_quoted(row['detail'])}".strip()
+        cure = "Agree on a day with them, then say so on the letter’s page."
+    elif row["kind"] == "pass_on":
+        what = "Passed our letter on to a colleague, who has no letter yet."
+        cure = "Confirm the colleague on the organisation’s page."
     else:
         what = f"Pledged before, and says now that they cannot contribute. {_quoted(row['detail'])}".strip()
         cure = "Telephone them: the pledge was confirmed and still counts."
