@@ -169,9 +169,13 @@ WITH forgotten AS (
 SELECT count(*) FROM forgotten;
 
 -- name: forget_answers_by_name$
--- Take these names out of answers to letters that were for others. How many.
+-- Take these names out of answers to letters that were for others: at the bodies where they are known, or everywhere
+-- where they are known at none. How many.
 WITH forgotten AS (
-    UPDATE answers SET name = :gone, position = ''
-    WHERE lower(name) = ANY (:names::text[]) AND NOT letter_id = ANY (:letters::uuid[]) RETURNING 1
+    UPDATE answers a SET name = :gone, position = '' FROM letters l
+    WHERE l.id = a.letter_id AND lower(a.name) = ANY (:names::text[]) AND NOT a.letter_id = ANY (:letters::uuid[])
+      AND (l.organisation_id IN (SELECT c.organisation_id FROM contacts c WHERE c.id = ANY (:ids::uuid[]))
+           OR NOT EXISTS (SELECT FROM contacts c WHERE c.id = ANY (:ids::uuid[])))
+    RETURNING 1
 )
 SELECT count(*) FROM forgotten;
