@@ -19,6 +19,8 @@ ALTER TABLE answers
     ADD CONSTRAINT answers_kind_check CHECK (
         kind IN ('acknowledge', 'pledge', 'meet', 'decline', 'ask', 'pass_on')
     ),
+    DROP CONSTRAINT answers_settled_check,
+    ADD CONSTRAINT answers_settled_check CHECK (settled_at IS NULL OR kind IN ('ask', 'meet', 'decline')),
     -- How it came.
     ADD COLUMN way text NOT NULL DEFAULT 'page' CHECK (
         way IN ('page', 'email', 'post', 'telephone', 'person')
