@@ -15,7 +15,7 @@ from chassis.web import give_table, live, new_key, pounds, read_id, short_name, 
 from services.notifications.campaigns import formula_of
 from services.notifications.domain import BODY_STATUSES, AnswerKind, BodyStatus
 from services.notifications.figures import Body, Figures, figures
-from services.notifications.hrefs import MOUNT, campaign_href, letter_href
+from services.notifications.hrefs import MOUNT, campaign_href, letter_href, stops_href
 from services.notifications.queries import QUERIES
 
 #: Campaigns on the list.
@@ -60,6 +60,7 @@ async def list_campaigns(request: Request) -> Response:
         "campaigns.html",
         campaigns=campaigns,
         new_href=f"{MOUNT}/campaigns/new",
+        stops_href=stops_href(),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
     return response

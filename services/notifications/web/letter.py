@@ -170,13 +170,12 @@ def _area(context: Any, code: str) -> str:
 
 def _answer(row: Any, letter: Any, *, is_open: bool, colleague: Any) -> dict[str, Any]:
     kind = AnswerKind(row["kind"])
-    told = f"{WAYS[Way(row['way'])]}, entered by us" if row["told_on"] else ""
     correctable = row["corrected_at"] is None and row["confirmed_at"] is None
     return {
         **row,
         "kind_words": KINDS[kind],
         "standing": _standing(row),
-        "told": told,
+        "told": WAYS[Way(row["way"])] if row["told_on"] else "",
         "for_whom": letter["frozen"]["values"]["contact_name"] if row["name"] else "",
         "colleague": colleague and _colleague(colleague, letter),
         "confirm_href": confirm_href(row["id"]) if is_open and kind is AnswerKind.PLEDGE else None,
