@@ -4,10 +4,10 @@ No event carries what a person wrote: a reason for declining may name somebody, 
 letter and is read there.
 """
 
-from marshmallow import fields, validate
+from marshmallow import Schema, fields, validate
 
 from contracts.chains import ChainHead
-from contracts.envelope import Fact, Money, WholeNumber
+from contracts.envelope import Fact, Money, Sealed, WholeNumber
 from contracts.rights import Answered, Gathered, Scrubbed
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
@@ -57,13 +57,52 @@ class LetterAcknowledged(LetterFact):
 
 
 class LetterAnswered(LetterFact):
-    """The recipient gave an answer: a pledge, a refusal or a question."""
+    """The recipient gave an answer: a pledge, a meeting, a refusal or a question."""
 
     NAME = "letter_answered"
     SUBSCRIBERS = (PARTNERS, GRANTS)
 
     answered_at = fields.AwareDateTime(required=True)
-    answer = fields.String(required=True, validate=validate.OneOf(["pledged", "declined", "asked"]))
+    answer = fields.String(
+        required=True, validate=validate.OneOf(["pledged", "will_meet", "declined", "asked"])
+    )
+
+
+class LetterAnswerCorrected(LetterFact):
+    """A member of staff put right what was recorded as the answer to a letter."""
+
+    NAME = "letter_answer_corrected"
+    SUBSCRIBERS = (PARTNERS,)
+
+    corrected_at = fields.AwareDateTime(required=True)
+    #: Where the answer stands now.
+    answer = fields.String(
+        required=True,
+        validate=validate.OneOf(
+            ["silent", "auto_replied", "acknowledged", "asked", "declined", "will_meet", "pledged"]
+        ),
+    )
+
+
+class SuggestedContact(Schema):
+    """Somebody to whom a letter was passed on, in the words of whoever did. Travels sealed."""
+
+    name = fields.String(required=True, validate=_NAME)
+    #: What they do there, in words.
+    role = fields.String(required=True, validate=validate.Length(max=200))
+    email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+
+
+class ContactSuggested(LetterFact):
+    """Whoever had a letter passed it on to a colleague, whom a member of staff may enter as a contact."""
+
+    NAME = "contact_suggested"
+    SUBSCRIBERS = (PARTNERS,)
+
+    #: The contact will have this id.
+    suggestion_id = fields.UUID(required=True)
+    suggested_at = fields.AwareDateTime(required=True)
+    colleague = Sealed(to=PARTNERS, part=SuggestedContact)
 
 
 class ContributionPledged(Fact):
@@ -146,6 +185,8 @@ FACTS: tuple[type[Fact], ...] = (
     LetterFailed,
     LetterAcknowledged,
     LetterAnswered,
+    LetterAnswerCorrected,
+    ContactSuggested,
     ContributionPledged,
     CampaignSent,
     NoticeFailed,

@@ -98,6 +98,20 @@ class ContactWithdrawn(ContactState):
     SUBSCRIBERS = (NOTIFICATIONS,)
 
 
+class ContactSuggestionSettled(Fact):
+    """Somebody to whom a letter was passed on was entered as a contact by a member of staff, or left out."""
+
+    OWNER = PARTNERS
+    NAME = "contact_suggestion_settled"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    suggestion_id = fields.UUID(required=True)
+    letter_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    #: Who is to have the letter now; nobody where they were left out.
+    contact_id = fields.UUID(required=True, allow_none=True)
+
+
 class PersonAddress(Schema):
     """Who a person is and where their mail goes. Travels sealed."""
 
@@ -422,6 +436,7 @@ FACTS: tuple[type[Fact], ...] = (
     OrganisationClosed,
     ContactListed,
     ContactWithdrawn,
+    ContactSuggestionSettled,
     PersonAdmitted,
     RolesChanged,
     PersonBarred,

@@ -32,8 +32,9 @@ from services.grants.contributions import Pledge, enter_pledge
 from services.grants.funds import keep_terms
 from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
-from services.notifications.domain import AnswerKind
-from services.notifications.letters import letter_to_area, token_of
+from services.notifications.domain import AnswerKind, StopScope
+from services.notifications.letters import letter_to_area, lock_letter, token_of
+from services.notifications.stops import stop
 from services.partners import agreements, imports, people, referrals, rights, tagging, timeline, tokens, views
 from services.partners.agreements import Signer
 from services.partners.examples import agree
@@ -178,6 +179,12 @@ async def a_register(opened: Opened) -> None:
         await tokens.issue(tx, id, name="figures", role="staff", writes=True, days=3)
         request = await rights.ask_for_everything(tx, await rights.subject_of(tx, [id], []))
         await tx.execute("UPDATE rights_requests SET state = 'released' WHERE id = $1", request)
+        await tx.execute(
+            "INSERT INTO suggested_contacts SELECT $1, id, $1, 'Mai', '', 'mai@trust.example', $2 FROM organisations"
+            " LIMIT 1",
+            uuid4(),
+            tx.now,
+        )
         await views.save(tx, id, "Trusts", "kind=primary_care_trust", shared=True)
         some = [await tx.fetchval("SELECT id FROM organisations ORDER BY id LIMIT 1")]
         await tagging.tag(tx, some[0], "Dental network")
@@ -302,6 +309,7 @@ async def campaigns(opened: Opened) -> None:
             letter = await letter_to_area(tx, campaign, area)
             said = Answer(kind=kind, detail="Why?", pledge_pence=100_000, **who)
             await record_answer(tx, letter, said)
+        await stop(tx, await lock_letter(tx, letter), StopScope.PERSON, way="page", who="the recipient")
     opened.words = {"token": [token_of(opened.database.context, letter), "0" * 26]}
 
 

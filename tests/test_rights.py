@@ -6,7 +6,7 @@ import re
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,13 +20,13 @@ from chassis.inbox import Inbox
 from chassis.relay import Relay
 from chassis.rights import PIECE, Held, Subject, in_pieces
 from chassis.sealed import unseal
-from chassis.transports import Delivery, InProcess
+from chassis.transports import Delivery
 from contracts.access import ACCOUNT, RIGHTS, Role
 from contracts.catalogue import sample
 from contracts.envelope import encode
 from contracts.grants import ErasureAnswered, PersonScrubbed
 from contracts.partners import ErasureCompleted, PersonDataRequested
-from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 from services import play
 from services.copies import lasting
 from services.grants.colleagues import called
@@ -45,38 +45,16 @@ from tests.crawling import contents
 from tests.notifications.conftest import WRITER, approve
 from tests.partners.browsing import post
 from tests.partners.conftest import OFFICER, TRUST, line, partners_csv
+from tests.world import World, make_world
 
 NAME, EMAIL, REFERENCE = "Marker Zzyzxova", "marker.zzyzxova@trust.example", "marker-ref-77"
 COLLEAGUE, WRITES = "Colleague Qwertyson", "We asked Colleague Qwertyson, who is ill"
 DENTIST = "reference,registered_on,profession,area,country,exam_stage,lawful_basis"
 
 
-@dataclass
-class World:
-    """Three services with databases of their own, and a way for what one says to the others."""
-
-    databases: dict[str, Database]
-    port: InProcess
-
-    async def carry(self) -> None:
-        """Until nobody has anything more to say."""
-        relays = [Relay(database, self.port) for database in self.databases.values()]
-        while any([await relay.next_due() for relay in relays]):
-            for relay in relays:
-                await relay.turn()
-
-    def __getitem__(self, service: str) -> Database:
-        return self.databases[service]
-
-
 @pytest.fixture
 async def world(make_database: MakeDatabase) -> World:
-    databases = {service: await make_database(service) for service in SERVICES}
-    port = InProcess()
-    for service, database in databases.items():
-        handlers = import_module(f"services.{service}.handlers")
-        port.register(service, Inbox(database, handlers.SUBSCRIPTIONS).take)
-    return World(databases, port)
+    return await make_world(make_database)
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
-"""What comes back for a letter: an acknowledgement, a pledge, a refusal or a question.
+"""What comes back for a letter, on its page or in any other way: acknowledged, pledged, refused, passed on …
 
 What somebody writes stays here, beside the letter. What is announced says which letter and which kind of
-answer, and nothing in anybody's words. An answer never lowers what was known before.
+answer, and nothing in anybody's words. An answer never lowers what was known before; a wrong entry is put
+right by another one, and stays.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, datetime, time
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +19,26 @@ from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.outbox import announce
+from chassis.writing import can_be_seen, mailable
 from contracts.envelope import pounds_sterling
-from contracts.notifications import ContributionPledged, LetterAcknowledged, LetterAnswered
+from contracts.notifications import (
+    ContributionPledged,
+    LetterAcknowledged,
+    LetterAnswerCorrected,
+    LetterAnswered,
+)
 from services.notifications.campaigns import STAFF
-from services.notifications.domain import ANSWER_LEADS_TO, AnswerKind, AnswerState, LetterState, answer_after
+from services.notifications.domain import (
+    ANSWER_LEADS_TO,
+    AnswerKind,
+    AnswerState,
+    LetterState,
+    answer_after,
+    day_words,
+)
 from services.notifications.letters import facts_of, lock_letter, mark_sent
-from services.notifications.queries import QUERIES
+from services.notifications.passing_on import Colleague, suggest
+from services.notifications.queries import ANSWERING, QUERIES
 
 LONGEST_NAME = 200
 LONGEST_WORDS = 4_000
@@ -35,14 +52,39 @@ THE_RECIPIENT = "the recipient"
 NOTED = {
     AnswerKind.ACKNOWLEDGE: "Acknowledged",
     AnswerKind.PLEDGE: "Pledged, to be confirmed by us",
+    AnswerKind.MEET: "Will meet us",
     AnswerKind.DECLINE: "Declined",
     AnswerKind.ASK: "Asked us something",
+    AnswerKind.PASS_ON: "Passed on to a colleague, to be confirmed by us",
 }
 
 #: What the history says once a person has seen to it.
 SETTLED = {
     AnswerKind.ASK: "Question answered by us",
+    AnswerKind.MEET: "A day to meet was agreed on",
     AnswerKind.DECLINE: "Spoken with them about the refusal",
+}
+
+#: The field on the response page in which somebody's words stand.
+WORDS_FIELDS = {AnswerKind.DECLINE: "reason", AnswerKind.ASK: "question", AnswerKind.MEET: "when"}
+
+
+class Way(StrEnum):
+    """How an answer came."""
+
+    PAGE = "page"
+    EMAIL = "email"
+    POST = "post"
+    TELEPHONE = "telephone"
+    PERSON = "person"
+
+
+#: Each way but the letter's own page, as it stands behind "told us".
+WAYS = {
+    Way.EMAIL: "by e-mail",
+    Way.POST: "by post",
+    Way.TELEPHONE: "by telephone",
+    Way.PERSON: "in person",
 }
 
 
@@ -59,38 +101,81 @@ class Answer:
     """What a recipient says, as it was typed."""
 
     kind: AnswerKind
-    #: The reason or the question.
+    #: The reason, the question, or when they could meet.
     detail: str = ""
-    #: Who pledges, and in which position.
+    #: Who says so, and in which position, where they said it.
     name: str = ""
     position: str = ""
+    #: They answer for whoever the letter was for, so they have to say who they are.
+    in_place: bool = False
     pledge_pence: int | None = None
+    #: To whom the letter is passed on.
+    colleague: Colleague | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """How an answer came that somebody of ours enters."""
+
+    way: Way
+    #: The day on which it was said, or came.
+    on: date
+    by: UUID
 
 
 def answer_faults(answer: Answer) -> Iterator[Refused]:
     """Everything that has to be mended; the fields are named as on the response page."""
-    detail = "question" if answer.kind is AnswerKind.ASK else "reason"
-    if answer.kind is AnswerKind.PLEDGE:
-        if answer.pledge_pence is None or not 0 < answer.pledge_pence <= MOST_PLEDGED_PENCE:
-            yield Refused("This is not an amount.", "Write it in figures, for example 1500.", field="amount")
-        for field, text in (("name", answer.name), ("position", answer.position)):
-            if not text:
-                yield Refused(f"Your {field} is missing.", "We need it to confirm the pledge.", field=field)
-            elif len(text) > LONGEST_NAME:
-                cure = f"Write at most {LONGEST_NAME} characters."
-                yield Refused(f"Your {field} is too long.", cure, field=field)
+    pence = answer.pledge_pence or 0
+    if answer.kind is AnswerKind.PLEDGE and not 0 < pence <= MOST_PLEDGED_PENCE:
+        yield Refused("This is not an amount.", "Write it in figures, for example 1500.", field="amount")
+    yield from _who_faults(answer)
     if answer.kind is AnswerKind.ASK and not answer.detail:
-        yield Refused("There is no question yet.", "Write what you would like to know.", field="question")
+        yield Refused("There is no question yet.", "Write what is to be answered.", field="question")
     if len(answer.detail) > LONGEST_WORDS:
-        yield Refused("This is too long.", f"Write at most {LONGEST_WORDS:,} characters.", field=detail)
+        field = WORDS_FIELDS.get(answer.kind, "reason")
+        yield Refused("This is too long.", f"Write at most {LONGEST_WORDS:,} characters.", field=field)
+    if answer.kind is AnswerKind.PASS_ON:
+        yield from _colleague_faults(answer.colleague or Colleague())
+
+
+def _who_faults(answer: Answer) -> Iterator[Refused]:
+    needed = answer.in_place or answer.kind is AnswerKind.PLEDGE
+    why = "We need it to confirm the pledge." if answer.kind is AnswerKind.PLEDGE else "We keep who answered."
+    for field, text in (("name", answer.name), ("position", answer.position)):
+        if needed and not text:
+            yield Refused(f"The {field} of whoever answers is missing.", why, field=field)
+        else:
+            yield from _line_faults(field, f"The {field}", text)
+
+
+def _colleague_faults(colleague: Colleague) -> Iterator[Refused]:
+    if not colleague.name:
+        what = "The name of your colleague is missing."
+        yield Refused(what, "We put it on the letter.", field="colleague_name")
+    yield from _line_faults("colleague_name", "The name", colleague.name)
+    yield from _line_faults("colleague_role", "What they do", colleague.role)
+    if not mailable(colleague.email):
+        what, cure = "This is not an e-mail address.", "Write one like name@trust.example."
+        yield Refused(what, cure, field="colleague_email")
+
+
+def _line_faults(field: str, what: str, text: str) -> Iterator[Refused]:
+    if len(text) > LONGEST_NAME:
+        yield Refused(f"{what} is too long.", f"Write at most {LONGEST_NAME} characters.", field=field)
+    elif text and not can_be_seen(text):
+        yield Refused(f"{what} has characters that cannot be seen.", "Type it anew.", field=field)
 
 
 async def record_answer(
-    tx: Transaction, letter_id: UUID, answer: Answer, who: str = THE_RECIPIENT
+    tx: Transaction, letter_id: UUID, answer: Answer, who: str = THE_RECIPIENT, told: Told | None = None
 ) -> AnswerState:
     """Record an answer and announce it. Where the letter's answer stands afterwards.
 
-    A second acknowledgement, or one after an answer, changes nothing and announces nothing.
+    A second acknowledgement, or one after an answer, changes nothing and announces nothing; it is kept where
+    it says who answers.
+
+    Args:
+        told: where it did not come by the letter's own page.
 
     Raises:
         NotFound: when there is no such letter.
@@ -103,42 +188,123 @@ async def record_answer(
     letter = await lock_letter(tx, letter_id)
     if letter["state"] in (LetterState.DRAFT, LetterState.BLOCKED):
         raise Conflict("This letter has not been sent yet.", "It can be answered once it was sent.")
+    if told is not None:
+        _check_day(tx, letter, told)
     before = AnswerState(letter["answer"])
     standing = await QUERIES.standing_answers(tx, letter_id=letter_id)
     after = answer_after(before, answer.kind, confirmed=standing["confirmed"])
-    if answer.kind is AnswerKind.ACKNOWLEDGE and after is before:
+    says_nothing_new = answer.kind is AnswerKind.ACKNOWLEDGE and after is before
+    if says_nothing_new and not answer.name and told is None:
         return before
     if standing["count"] >= MOST_ANSWERS:
         raise TooManyAnswers(tx.context.house.telephone)
     if letter["state"] == LetterState.UNKNOWN:
         await mark_sent(tx, letter_id, who=who)  # who answers has it
-    await _enter(tx, letter_id, answer, who)
+    await _enter(tx, letter, answer, who, told)
     version = await QUERIES.set_answer(tx, id=letter_id, answer=after.value, now=tx.now)
-    await _announce(tx, letter, answer.kind, version)
+    if ANSWER_LEADS_TO[answer.kind] is not AnswerState.ACKNOWLEDGED or after is not before:
+        await _announce(tx, letter, answer.kind, version, _said_at(tx, told))
     return after
 
 
-async def _enter(tx: Transaction, letter_id: UUID, answer: Answer, who: str) -> None:
+def _check_day(tx: Transaction, letter: Any, told: Told) -> None:
+    sent_on = letter["sent_at"].astimezone(LOCAL).date() if letter["sent_at"] else None
+    if told.on > tx.today:
+        raise Refused("This day has not come yet.", "Write the day on which it came.", field="told_on")
+    if sent_on and told.on < sent_on:
+        what = f"The letter was sent on {day_words(sent_on)}, after this day."
+        raise Refused(what, "Write the day on which the answer came.", field="told_on")
+
+
+def _said_at(tx: Transaction, told: Told | None) -> datetime:
+    """When it was said: the moment, or noon of the day."""
+    if told is None or told.on == tx.today:
+        return tx.now
+    return datetime.combine(told.on, time(12), LOCAL)
+
+
+async def _enter(tx: Transaction, letter: Any, answer: Answer, who: str, told: Told | None) -> UUID:
+    id: UUID = uuid_utils.compat.uuid7()
     await QUERIES.enter_answer(
         tx,
-        id=uuid_utils.compat.uuid7(),
-        letter_id=letter_id,
+        id=id,
+        letter_id=letter["id"],
         kind=answer.kind.value,
         detail=answer.detail,
-        name=answer.name if answer.kind is AnswerKind.PLEDGE else "",
-        position=answer.position if answer.kind is AnswerKind.PLEDGE else "",
+        name=answer.name,
+        position=answer.position,
         pledge_pence=answer.pledge_pence if answer.kind is AnswerKind.PLEDGE else None,
+        way=(told.way if told else Way.PAGE).value,
+        entered_by=told.by if told else None,
+        told_on=told.on if told else None,
         now=tx.now,
     )
-    await QUERIES.note(tx, letter_id=letter_id, what=NOTED[answer.kind], who=who, now=tx.now)
+    what = NOTED[answer.kind]
+    if told is not None:
+        note(tx, "answer_entered", "answer", id, after={"kind": answer.kind.value, "way": told.way.value})
+        what += f": told us {WAYS[told.way]} on {day_words(told.on)}"
+    await QUERIES.note(tx, letter_id=letter["id"], what=what, who=who, now=tx.now)
+    if answer.kind is AnswerKind.PASS_ON and answer.colleague:
+        await suggest(tx, letter, id, answer.colleague)
+    return id
 
 
-async def _announce(tx: Transaction, letter: Any, kind: AnswerKind, version: int) -> None:
+async def _announce(tx: Transaction, letter: Any, kind: AnswerKind, version: int, at: datetime) -> None:
     facts = {"subject": letter["id"], "sequence": version, **facts_of(letter)}
-    if kind is AnswerKind.ACKNOWLEDGE:
-        await announce(tx, LetterAcknowledged, acknowledged_at=tx.now, **facts)
+    state = ANSWER_LEADS_TO[kind]
+    if state is AnswerState.ACKNOWLEDGED:
+        await announce(tx, LetterAcknowledged, acknowledged_at=at, **facts)
     else:
-        await announce(tx, LetterAnswered, answered_at=tx.now, answer=ANSWER_LEADS_TO[kind].value, **facts)
+        await announce(tx, LetterAnswered, answered_at=at, answer=state.value, **facts)
+
+
+async def correct_answer(tx: Transaction, answer_id: UUID, right: Answer | None, told: Told) -> UUID:
+    """Put a wrong entry right: by another one, or by nothing where it was no answer. The letter it came for.
+
+    The wrong one stays and counts no more; where the letter's answer stands follows from the others.
+
+    Raises:
+        NotFound: when there is no such answer.
+        Conflict: when it was corrected before, or is a pledge that was confirmed.
+        Refused: names the first field at fault.
+    """
+    for fault in answer_faults(right) if right else ():
+        raise fault
+    found = await QUERIES.answer(tx, id=answer_id)
+    if found is None:
+        raise NotFound
+    letter = await lock_letter(tx, found["letter_id"])
+    wrong = await QUERIES.answer(tx, id=answer_id)  # as it stands now that the letter is ours
+    _check_correctable(wrong)
+    _check_day(tx, letter, told)
+    note(tx, "answer_corrected", "answer", answer_id, before={"kind": wrong["kind"]})
+    what = f"Put right by us: “{NOTED[AnswerKind(wrong['kind'])]}” was entered by mistake"
+    await QUERIES.note(tx, letter_id=letter["id"], what=what, who=STAFF, now=tx.now)
+    by = await _enter(tx, letter, right, STAFF, told) if right else None
+    await ANSWERING.correct_answer(tx, id=answer_id, by=by, now=tx.now)
+    await ANSWERING.drop_suggestion_of(tx, answer_id=answer_id, now=tx.now)
+    state = await _reckoned(tx, letter["id"])
+    version = await QUERIES.set_answer(tx, id=letter["id"], answer=state.value, now=tx.now)
+    facts = {"subject": letter["id"], "sequence": version, **facts_of(letter)}
+    await announce(tx, LetterAnswerCorrected, corrected_at=tx.now, answer=state.value, **facts)
+    return UUID(str(letter["id"]))
+
+
+def _check_correctable(wrong: Any) -> None:
+    if wrong["corrected_at"] is not None:
+        raise Conflict("This was put right before.", "Reload the page.")
+    if wrong["confirmed_at"] is not None:
+        cure = "Enter what they say now as a new answer; the pledge counts until its money is settled."
+        raise Conflict("This pledge was confirmed and announced, so it stays as it is.", cure)
+
+
+async def _reckoned(tx: Transaction, letter_id: UUID) -> AnswerState:
+    """Where the answer stands by all that was said and not corrected."""
+    state, confirmed = AnswerState.SILENT, False
+    async for row in ANSWERING.answers_standing(tx, letter_id=letter_id):
+        state = answer_after(state, AnswerKind(row["kind"]), confirmed=confirmed)
+        confirmed = confirmed or row["confirmed_at"] is not None
+    return state
 
 
 async def confirm_pledge(tx: Transaction, pledge_id: UUID) -> UUID:
@@ -156,7 +322,7 @@ async def confirm_pledge(tx: Transaction, pledge_id: UUID) -> UUID:
     pledge = await QUERIES.pledge(tx, id=pledge_id)  # as it stands now that the letter is ours
     if pledge["confirmed_at"] is not None:
         raise Conflict("This pledge was confirmed before.", "Reload the page.")
-    if pledge["replaced"]:
+    if pledge["replaced"] or pledge["corrected_at"] is not None:
         raise Conflict("A newer answer has taken the place of this pledge.", "Look at the newest answer.")
     pence = {"pence": pledge["pledge_pence"]}
     note(tx, "pledge_confirmed", "pledge", pledge_id, after=pence)
@@ -174,13 +340,13 @@ async def confirm_pledge(tx: Transaction, pledge_id: UUID) -> UUID:
         campaign=pledge["campaign"],
         fund=pledge["fund"],
         amount=pounds_sterling(pledge["pledge_pence"]),
-        pledged_on=pledge["at"].astimezone(LOCAL).date(),
+        pledged_on=pledge["told_on"] or pledge["at"].astimezone(LOCAL).date(),
     )
     return letter_id
 
 
 async def settle_answer(tx: Transaction, answer_id: UUID) -> UUID:
-    """Note that a person has seen to a question, or to a refusal. The letter it came for.
+    """Note that a person has seen to a question, a meeting or a refusal. The letter it came for.
 
     Raises:
         NotFound: when there is no such answer, or it is of a kind that leaves nothing to see to.

@@ -26,6 +26,7 @@ from services.notifications.domain import (
     BlockReason,
     CampaignState,
     InvalidFormula,
+    StopScope,
     and_words,
     block_reason,
     day_words,
@@ -33,8 +34,10 @@ from services.notifications.domain import (
     pounds,
     registered_words,
     response_token,
+    stopped_block,
 )
 from services.notifications.queries import COMPOSING, QUERIES
+from services.notifications.stops import stopped
 from services.notifications.wording import MISSING, check_template, fields_for
 
 #: What the key of the response tokens is derived for.
@@ -289,11 +292,10 @@ async def prepare_letters(tx: Transaction, campaign_id: UUID, *, keep_own: bool 
     counts = {row["area"]: row async for row in QUERIES.counts_of(tx, profession=campaign["profession"])}
     own = {row["contact_id"]: row async for row in COMPOSING.own_words_of(tx, campaign_id=campaign_id)}
     chosen = {name: campaign[name] for name in ("kind", "areas", "roles", "in_turn")}
-    maker = _Maker(tx, campaign, counts, own if keep_own else {})
-    letters = [
-        maker.letter(number, row)
-        async for number, row in _numbered(QUERIES.recipients(tx, **chosen, today=today))
-    ]
+    recipients = [row async for row in QUERIES.recipients(tx, **chosen, today=today)]
+    stops = await stopped(tx, [row["contact_id"] for row in recipients])
+    maker = _Maker(tx, campaign, counts, own if keep_own else {}, stops)
+    letters = [maker.letter(number, row) for number, row in enumerate(recipients, 1)]
     await QUERIES.forget_letters(tx, campaign_id=campaign_id)
     await QUERIES.enter_letters(tx, campaign_id=campaign_id, letters=letters, now=tx.now)
     note(tx, "letters_written", "campaign", campaign_id, after={"letters": len(letters)})
@@ -305,13 +307,6 @@ async def prepare_letters(tx: Transaction, campaign_id: UUID, *, keep_own: bool 
 def is_whole(campaign: Any) -> bool:
     """Whether it is known who receives it and what it says, so that letters can be made."""
     return bool(campaign["roles"] and campaign["words_version"])
-
-
-async def _numbered(rows: Any) -> Any:
-    number = 0
-    async for row in rows:
-        number += 1
-        yield number, row
 
 
 async def lock_campaign(tx: Transaction, campaign_id: UUID) -> Any:
@@ -344,7 +339,12 @@ class _Maker:
     """Makes the letters of one campaign: everything but their template, their date and their link."""
 
     def __init__(
-        self, tx: Transaction, campaign: Any, counts: Mapping[str, Any], own: Mapping[UUID, Any]
+        self,
+        tx: Transaction,
+        campaign: Any,
+        counts: Mapping[str, Any],
+        own: Mapping[UUID, Any],
+        stops: Mapping[UUID, StopScope],
     ) -> None:
         self._context = tx.context
         self._house = tx.context.house
@@ -353,6 +353,7 @@ class _Maker:
         self._counts = counts
         #: What letters say instead, by the contact they are for.
         self._own = own
+        self._stops = stops
         self._formula = formula_of(campaign)
         self._profession = self._house.lists["professions"].get(campaign["profession"])
         self._token_key = tx.context.keys.derive(TOKENS)
@@ -402,6 +403,8 @@ class _Maker:
         return total
 
     def _block(self, row: Any, areas: Mapping[str, Any]) -> Block | None:
+        if row["contact_id"] in self._stops:
+            return stopped_block(self._stops[row["contact_id"]])
         if row["channel"] == "post":
             return Block(
                 BlockReason.BY_POST,
@@ -444,8 +447,8 @@ class _Maker:
             "house_website": house.website,
             "recipient_address": [*(row["postal_address"] or ()), *filter(None, [row["postcode"]])],
             "address_source": row["source"] or "our own address book",
-            "how_to_stop": f"If you want no more letters from us, write to {house.email} or ring "
-            f"{house.telephone}, and we shall stop.",
+            "how_to_stop": "If you want no more letters from us, say so on the page where you answer, write "
+            f"to {house.email} or ring {house.telephone}, and we shall stop.",
             "formula": self._formula_words(),
             "figure": f"{values['registered']} registered {self._plural()} in {areas}"
             if self._formula

@@ -106,27 +106,31 @@ class LetterState(StrEnum):
 
 
 class AnswerState(StrEnum):
-    """What has come back for one letter; the last three are answers."""
+    """What has come back for one letter; the last four are answers."""
 
     SILENT = "silent"
     AUTO_REPLIED = "auto_replied"
     ACKNOWLEDGED = "acknowledged"
     ASKED = "asked"
     DECLINED = "declined"
+    WILL_MEET = "will_meet"
     PLEDGED = "pledged"
 
     @property
     def is_answer(self) -> bool:
-        return self in (AnswerState.ASKED, AnswerState.DECLINED, AnswerState.PLEDGED)
+        return self in (AnswerState.ASKED, AnswerState.DECLINED, AnswerState.WILL_MEET, AnswerState.PLEDGED)
 
 
 class AnswerKind(StrEnum):
-    """What a recipient can say on the response page."""
+    """What a recipient can say, on the response page or in another way."""
 
     ACKNOWLEDGE = "acknowledge"
     PLEDGE = "pledge"
+    MEET = "meet"
     DECLINE = "decline"
     ASK = "ask"
+    #: Somebody else there is the right one.
+    PASS_ON = "pass_on"  # noqa: S105 - no password
 
 
 @dataclass(frozen=True)
@@ -172,26 +176,22 @@ LETTER_STAGES: Mapping[LetterState, LetterStage] = MappingProxyType(
 )
 
 #: Nothing here moves down: an acknowledgement after an answer, or a question after a pledge, changes nothing.
-#: People do change their minds, so pledged and declined may follow each other.
+#: People do change their minds, so pledged and declined may follow each other; a meeting changes a refusal
+#: and no pledge.
+_ANY_ANSWER = frozenset({_A.ASKED, _A.DECLINED, _A.WILL_MEET, _A.PLEDGED})
+
 ANSWER_STAGES: Mapping[AnswerState, AnswerStage] = MappingProxyType(
     {
-        _A.SILENT: AnswerStage(
-            "Silent",
-            "No answer yet",
-            frozenset({_A.AUTO_REPLIED, _A.ACKNOWLEDGED, _A.ASKED, _A.DECLINED, _A.PLEDGED}),
-        ),
+        _A.SILENT: AnswerStage("Silent", "No answer yet", _ANY_ANSWER | {_A.AUTO_REPLIED, _A.ACKNOWLEDGED}),
         _A.AUTO_REPLIED: AnswerStage(
-            "Automatic reply only",
-            "No answer yet",
-            frozenset({_A.ACKNOWLEDGED, _A.ASKED, _A.DECLINED, _A.PLEDGED}),
+            "Automatic reply only", "No answer yet", _ANY_ANSWER | {_A.ACKNOWLEDGED}
         ),
-        _A.ACKNOWLEDGED: AnswerStage(
-            "Acknowledged", "Acknowledged", frozenset({_A.ASKED, _A.DECLINED, _A.PLEDGED})
+        _A.ACKNOWLEDGED: AnswerStage("Acknowledged", "Acknowledged", _ANY_ANSWER),
+        _A.ASKED: AnswerStage("Asked us something: our turn", "Asked a question", _ANY_ANSWER - {_A.ASKED}),
+        _A.DECLINED: AnswerStage("Declined", "Answered: no", frozenset({_A.WILL_MEET, _A.PLEDGED})),
+        _A.WILL_MEET: AnswerStage(
+            "They will meet", "Answered: will meet", frozenset({_A.DECLINED, _A.PLEDGED})
         ),
-        _A.ASKED: AnswerStage(
-            "Asked us something: our turn", "Asked a question", frozenset({_A.DECLINED, _A.PLEDGED})
-        ),
-        _A.DECLINED: AnswerStage("Declined", "Answered: no", frozenset({_A.PLEDGED})),
         _A.PLEDGED: AnswerStage("Pledged", "Answered: yes", frozenset({_A.DECLINED})),
     }
 )
@@ -201,8 +201,10 @@ ANSWER_LEADS_TO: Mapping[AnswerKind, AnswerState] = MappingProxyType(
     {
         AnswerKind.ACKNOWLEDGE: _A.ACKNOWLEDGED,
         AnswerKind.PLEDGE: _A.PLEDGED,
+        AnswerKind.MEET: _A.WILL_MEET,
         AnswerKind.DECLINE: _A.DECLINED,
         AnswerKind.ASK: _A.ASKED,
+        AnswerKind.PASS_ON: _A.ACKNOWLEDGED,
     }
 )
 
@@ -351,6 +353,25 @@ def closed_block(closed_on: date, successor: str | None) -> Block:
     return Block(BlockReason.BODY_CLOSED, f"This body closed on {day_words(closed_on)}.", cure)
 
 
+class StopScope(StrEnum):
+    """Whom somebody told us never to write to again."""
+
+    #: One person, at every address that we had of them.
+    PERSON = "person"
+    #: Everybody at a body.
+    BODY = "body"
+
+
+def stopped_block(scope: StopScope) -> Block:
+    """Why a letter to somebody who wants none cannot go."""
+    whom = "them" if scope is StopScope.PERSON else "anybody at this body"
+    return Block(
+        BlockReason.STOPPED,
+        f"We were asked never to write to {whom} again.",
+        "Leave them out. If they have changed their mind, lift the stop with your reason.",
+    )
+
+
 def _evidence_missing(counts: Mapping[str, int | None]) -> Block | None:
     if not counts:
         return Block(
@@ -426,6 +447,7 @@ class BodyStatus(StrEnum):
     """Where one body stands in a campaign, over all the letters to it."""
 
     ANSWERED_PLEDGED = "answered_pledged"
+    ANSWERED_WILL_MEET = "answered_will_meet"
     ANSWERED_DECLINED = "answered_declined"
     ASKED = "asked"
     ACKNOWLEDGED = "acknowledged"
@@ -453,6 +475,7 @@ _B = BodyStatus
 BODY_STATUSES: Mapping[BodyStatus, StatusWords] = MappingProxyType(
     {
         _B.ANSWERED_PLEDGED: StatusWords("Pledged", "Answered: yes", acknowledged=True),
+        _B.ANSWERED_WILL_MEET: StatusWords("They will meet", "Answered: will meet", acknowledged=True),
         _B.ANSWERED_DECLINED: StatusWords("Declined", "Answered: no", acknowledged=True),
         _B.ASKED: StatusWords("Asked us something: our turn", "Asked a question", acknowledged=True),
         _B.ACKNOWLEDGED: StatusWords("Acknowledged", "Acknowledged", acknowledged=True),
@@ -468,6 +491,7 @@ BODY_STATUSES: Mapping[BodyStatus, StatusWords] = MappingProxyType(
 
 _BEST_ANSWER_FIRST: Sequence[tuple[AnswerState, BodyStatus]] = (
     (_A.PLEDGED, _B.ANSWERED_PLEDGED),
+    (_A.WILL_MEET, _B.ANSWERED_WILL_MEET),
     (_A.DECLINED, _B.ANSWERED_DECLINED),
     (_A.ASKED, _B.ASKED),
     (_A.ACKNOWLEDGED, _B.ACKNOWLEDGED),

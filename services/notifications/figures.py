@@ -26,7 +26,12 @@ from services.notifications.domain import (
 from services.notifications.queries import QUERIES
 
 #: Answers that say more than "it is here".
-_ANSWERED = (BodyStatus.ANSWERED_PLEDGED, BodyStatus.ANSWERED_DECLINED, BodyStatus.ASKED)
+_ANSWERED = (
+    BodyStatus.ANSWERED_PLEDGED,
+    BodyStatus.ANSWERED_WILL_MEET,
+    BodyStatus.ANSWERED_DECLINED,
+    BodyStatus.ASKED,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

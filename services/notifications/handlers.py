@@ -1,7 +1,8 @@
 """What this service does when it hears of something: it keeps copies, and notes what must be said.
 
 Every event that feeds a copy carries the whole state and its version, so the order of arrival does not
-matter. No letter of a campaign is sent because an event arrived.
+matter. One letter of a campaign alone is sent because an event arrived: that to a colleague to whom another
+was passed on, once a person has entered them.
 """
 
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ from contracts.partners import (
     AgreementReviewDue,
     ChainHeadsReported,
     ContactListed,
+    ContactSuggestionSettled,
     ContactWithdrawn,
     ErasureCompleted,
     ErasureRequested,
@@ -57,6 +59,7 @@ from contracts.partners import (
 )
 from services.notifications.held import KEEPER
 from services.notifications.notices import accounts, applicants, awards, panel, partners
+from services.notifications.passing_on import write_to_colleague
 from services.notifications.queries import QUERIES
 from services.notifications.readdressing import follow_merges
 
@@ -120,6 +123,7 @@ SUBSCRIPTIONS = (
     copy(PersonSignedOut, remember_standings),
     copy(TokenIssued, remember_tokens),
     copy(TokenRevoked, remember_tokens),
+    reaction(ContactSuggestionSettled, write_to_colleague),
     reaction(ContributionReceived, count_received),
     reaction(ContributionRefunded, count_received),
     reaction(PersonInvited, accounts.welcome),

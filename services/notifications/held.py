@@ -12,7 +12,7 @@ from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from contracts.notifications import ErasureAnswered, PersonDataGathered, PersonScrubbed
 from services.notifications.letters import body_of, subject_of
-from services.notifications.queries import QUERIES
+from services.notifications.queries import ANSWERING, QUERIES
 
 #: What stands in a letter instead of the name.
 NAME_GONE = "somebody whose name is no longer kept"
@@ -21,6 +21,12 @@ NAME_GONE = "somebody whose name is no longer kept"
 KEPT = (
     "That letters went to their organisation, what they asked for and whether it answered, without a name: "
     "so that figures stay true."
+)
+
+
+KEPT_STOP = (
+    "That we are never to write to this address again, as a code from which nobody can read the address: "
+    "without it we might write again."
 )
 
 
@@ -41,6 +47,12 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
     if elsewhere:
         title = "Answers to other letters, found by the name alone: perhaps somebody else's"
         yield written("answers-by-name.json", title, {"answers": elsewhere})
+    suggested = ANSWERING.suggestions_held(tx, ids=ids, emails=list(subject.emails), names=names)
+    if named := [_told(row) async for row in suggested]:
+        title = "Where somebody named them as the right person for a letter"
+        yield written("suggested.json", title, {"suggested": named})
+    if stops := [_told(row) async for row in ANSWERING.stops_held(tx, ids=ids)]:
+        yield written("stops.json", "That we are never to write to them again", {"stops": stops})
     waiting = [_told(row) async for row in QUERIES.notices_held(tx, emails=list(subject.emails))]
     if waiting:
         yield written("messages.json", "Messages that are on their way", {"messages": waiting})
@@ -83,19 +95,35 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     """Take them out of the address book and out of every letter; say nothing more to them."""
     ids = [row["id"] async for row in QUERIES.letters_of_contacts(tx, ids=list(subject.ids))]
     scrubbed = await _scrub(tx, ids)
+    names = [name.lower() for name in subject.names]
+    elsewhere = await ANSWERING.forget_answers_by_name(
+        tx, names=names, ids=list(subject.ids), letters=ids, gone=NAME_GONE
+    )
+    asked = {"ids": list(subject.ids), "emails": list(subject.emails), "letters": list[UUID]()}
+    suggested = await ANSWERING.forget_suggestions(tx, **asked, now=tx.now)
+    await ANSWERING.forget_why_lifted(tx, ids=list(subject.ids))
     return Forgotten(
         counts={
             "entries in the address book": await QUERIES.forget_addresses(tx, ids=list(subject.ids)),
             "letters": scrubbed["letters"],
-            "answers": scrubbed["answers"],
+            "answers": scrubbed["answers"] + elsewhere,
+            "suggestions": suggested,
             "messages": await QUERIES.forget_notices(tx, emails=list(subject.emails), now=tx.now),
         },
-        kept=(KEPT,) if scrubbed["letters"] else (),
+        kept=tuple(await _kept(tx, subject, scrubbed["letters"])),
     )
+
+
+async def _kept(tx: Transaction, subject: Subject, letters: int) -> list[str]:
+    """What stays, in sentences."""
+    stops = [row async for row in ANSWERING.stops_held(tx, ids=list(subject.ids))]
+    return [*([KEPT] if letters else []), *([KEPT_STOP] if stops else [])]
 
 
 async def _scrub(tx: Transaction, ids: list[UUID]) -> Mapping[str, int]:
     scrubbed: Mapping[str, int] = await QUERIES.scrub_letters(tx, ids=ids, name=NAME_GONE, now=tx.now)
+    asked = {"ids": list[UUID](), "emails": list[str](), "letters": ids}
+    await ANSWERING.forget_suggestions(tx, **asked, now=tx.now)
     return scrubbed
 
 

@@ -23,6 +23,21 @@ def response_href(token: str) -> str:
     return f"{MOUNT}/r/{token}"
 
 
+def stop_href(token: str) -> str:
+    """Where somebody says, or their mail program in their place, that they want no more letters."""
+    return f"{response_href(token)}/stop"
+
+
+def stops_href(stop_id: UUID | None = None) -> str:
+    """Who wants no more letters; or where one such stop is lifted."""
+    return f"{MOUNT}/stops" + (f"/{stop_id}/lift" if stop_id else "")
+
+
+def enter_href(letter_id: UUID, corrects: UUID | None = None) -> str:
+    """Where staff enter an answer that came another way, or put one right."""
+    return f"{letter_href(letter_id)}/answers/new" + (f"?corrects={corrects}" if corrects else "")
+
+
 def settle_href(answer_id: UUID) -> str:
     return f"{MOUNT}/answers/{answer_id}/settle"
 

@@ -73,7 +73,7 @@ SELECT * FROM campaigns WHERE id = :id;
 SELECT c.id, c.name, c.purpose, c.state, c.sent_at, c.released_at,
        count(DISTINCT l.organisation_id) FILTER (WHERE l.state <> 'blocked') AS bodies,
        count(DISTINCT l.organisation_id)
-           FILTER (WHERE l.answer IN ('acknowledged', 'asked', 'declined', 'pledged')) AS acknowledged
+           FILTER (WHERE l.answer IN ('acknowledged', 'asked', 'declined', 'will_meet', 'pledged')) AS acknowledged
 FROM campaigns c LEFT JOIN letters l ON l.campaign_id = c.id
 GROUP BY c.id ORDER BY c.created_at DESC, c.id DESC LIMIT :most;
 
@@ -284,13 +284,13 @@ SELECT at, what, who FROM letter_history WHERE letter_id = :letter_id ORDER BY i
 -- What came back for a letter, newest first, and what has taken the place of an earlier pledge.
 SELECT a.*, EXISTS (
            SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
-               AND (n.at, n.id) > (a.at, a.id)
+               AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
        ) AS replaced
 FROM answers a WHERE a.letter_id = :letter_id ORDER BY a.at DESC, a.id DESC;
 
 -- name: newest_answer^
 -- What a recipient said last.
-SELECT * FROM answers WHERE letter_id = :letter_id ORDER BY at DESC, id DESC LIMIT 1;
+SELECT * FROM answers WHERE letter_id = :letter_id AND corrected_at IS NULL ORDER BY at DESC, id DESC LIMIT 1;
 
 -- name: standing_answers^
 -- How many answers a letter has, and whether a pledge among them was confirmed.
@@ -298,15 +298,16 @@ SELECT count(*) AS count, coalesce(bool_or(confirmed_at IS NOT NULL), false) AS 
 FROM answers WHERE letter_id = :letter_id;
 
 -- name: open_answers_of
--- What recipients said and a person has to see to, oldest first: open questions, pledges to be confirmed, and
--- refusals by a body whose earlier pledge was confirmed.
+-- What recipients said and a person has to see to, oldest first: open questions, meetings to be agreed on, colleagues
+-- to be confirmed, pledges to be confirmed, and refusals by a body whose earlier pledge was confirmed.
 SELECT a.id, a.letter_id, a.kind, a.detail, a.pledge_pence, a.at, l.organisation_id, l.body_name
 FROM answers a JOIN letters l ON l.id = a.letter_id
-WHERE l.campaign_id = :campaign_id AND a.settled_at IS NULL AND (
-    a.kind = 'ask'
+WHERE l.campaign_id = :campaign_id AND a.settled_at IS NULL AND a.corrected_at IS NULL AND (
+    a.kind IN ('ask', 'meet')
+    OR a.kind = 'pass_on' AND EXISTS (SELECT FROM suggestions s WHERE s.answer_id = a.id AND s.settled_at IS NULL)
     OR NOT EXISTS (
         SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
-            AND (n.at, n.id) > (a.at, a.id)
+            AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
     ) AND (
         a.kind = 'pledge' AND a.confirmed_at IS NULL
         OR a.kind = 'decline' AND EXISTS (
@@ -328,8 +329,8 @@ UPDATE answers SET settled_at = :now WHERE id = :id;
 
 -- name: enter_answer!
 -- What somebody said.
-INSERT INTO answers (id, letter_id, kind, detail, name, position, pledge_pence, at)
-VALUES (:id, :letter_id, :kind, :detail, :name, :position, :pledge_pence, :now);
+INSERT INTO answers (id, letter_id, kind, detail, name, position, pledge_pence, at, way, entered_by, told_on)
+VALUES (:id, :letter_id, :kind, :detail, :name, :position, :pledge_pence, :now, :way, :entered_by, :told_on);
 
 -- name: set_answer$
 -- Where a letter's answer stands after it; the letter's version.
@@ -340,7 +341,7 @@ UPDATE letters SET answer = :answer, changed_at = :now, version = version + 1 WH
 SELECT a.*, l.organisation_id, l.campaign_id, m.name AS campaign, m.fund,
        EXISTS (
            SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
-               AND (n.at, n.id) > (a.at, a.id)
+               AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
        ) AS replaced
 FROM answers a JOIN letters l ON l.id = a.letter_id JOIN campaigns m ON m.id = l.campaign_id
 WHERE a.id = :id AND a.kind = 'pledge';
@@ -374,7 +375,7 @@ GROUP BY l.organisation_id ORDER BY min(l.number);
 SELECT DISTINCT ON (l.organisation_id, a.kind)
        l.organisation_id, a.kind, a.detail, a.pledge_pence, a.confirmed_at, a.settled_at
 FROM answers a JOIN letters l ON l.id = a.letter_id
-WHERE l.campaign_id = :campaign_id AND a.kind <> 'acknowledge'
+WHERE l.campaign_id = :campaign_id AND a.kind NOT IN ('acknowledge', 'pass_on') AND a.corrected_at IS NULL
 ORDER BY l.organisation_id, a.kind, (a.confirmed_at IS NOT NULL) DESC, (a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
 
 -- name: pledged_in^

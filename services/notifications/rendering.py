@@ -371,8 +371,16 @@ class _Subject(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]
         return f"{self.name}: {encoded}{policy.linesep}"
 
 
+class _Addresses(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]
+    """Addresses of pages, one to a line: Python encodes a longer one as if it were words, and kills it."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {str(self).replace(', ', f',{policy.linesep} ')}{policy.linesep}"
+
+
 _headers = HeaderRegistry()
 _headers.map_to_type("subject", _Subject)
+_headers.map_to_type("list-unsubscribe", _Addresses)
 _POLICY = SMTP.clone(header_factory=_headers)
 
 
@@ -385,13 +393,15 @@ def build_message(
     pdf: bytes,
     *,
     sent_at: datetime,
-    list_unsubscribe: str | None = None,
+    list_unsubscribe: Sequence[str] = (),
     in_reply_to: str | None = None,
 ) -> EmailMessage:
     """Return the letter as an e-mail: text and HTML that say the same, the PDF attached.
 
-    The three addresses are bare (`office@forum.example`); names come from the letter. `list_unsubscribe` is
-    one address, `in_reply_to` the Message-ID of the letter that this one follows. Raises UnsafeHeader.
+    The three addresses are bare (`office@forum.example`); names come from the letter. `list_unsubscribe`
+    has the addresses by which mail programs say that somebody wants no more, the best first: one that begins
+    with `https` takes one click (RFC 8058). `in_reply_to` is the Message-ID of the letter that this one
+    follows. Raises UnsafeHeader.
     """
     message = EmailMessage(policy=_POLICY)
     message["From"] = addressed("From", c.house_name, sender)
@@ -402,8 +412,11 @@ def build_message(
     message["Message-ID"] = _header("Message-ID", message_id)
     if in_reply_to is not None:
         message["In-Reply-To"] = message["References"] = _header("In-Reply-To", in_reply_to)
-    if list_unsubscribe is not None:
-        message["List-Unsubscribe"] = f"<{_header('List-Unsubscribe', list_unsubscribe)}>"
+    if list_unsubscribe:
+        shown = [f"<{_header('List-Unsubscribe', address)}>" for address in list_unsubscribe]
+        message["List-Unsubscribe"] = ", ".join(shown)
+        if list_unsubscribe[0].startswith("https:"):
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(render_text(c), cte="quoted-printable")
     message.add_alternative(render_html(c), subtype="html", cte="quoted-printable")
     message.add_attachment(pdf, maintype="application", subtype="pdf", filename=_file_name(c.reference))

@@ -25,11 +25,13 @@ from services.notifications import metrics
 from services.notifications.campaigns import sender_of
 from services.notifications.domain import LetterState, NotificationsError
 from services.notifications.handover import Connection, Fate, Outcome, ServerAway
-from services.notifications.letters import announce_failed, announce_sent, content_of
+from services.notifications.hrefs import stop_href
+from services.notifications.letters import announce_failed, announce_sent, content_of, token_of
 from services.notifications.queries import QUERIES
 from services.notifications.readdressing import follow_bodies
 from services.notifications.rendering import build_message, render_pdf
 from services.notifications.stages import release_scheduled, set_aside_stopped
+from services.notifications.stops import set_aside_if_stopped
 
 _log = logger(__name__)
 _T = TypeVar("_T")
@@ -136,10 +138,18 @@ class Sender:
 
     async def _claim(self) -> Any:
         async with self._database.transaction() as tx:
-            letter = await QUERIES.claim_letter(tx, now=tx.now, today=self._context.clock.today())
+            letter = await self._claim_in(tx)
         if letter is not None:
             reach("mail.claimed")
         return letter
+
+    async def _claim_in(self, tx: Transaction) -> Any:
+        """The next letter that may go; those to people who want none any more are set aside on the way."""
+        today = self._context.clock.today()
+        while (letter := await QUERIES.claim_letter(tx, now=tx.now, today=today)) is not None:
+            if not await set_aside_if_stopped(tx, letter):
+                return letter
+        return None
 
     async def _deliver(self, connection: Connection, letter: Any) -> None:
         try:
@@ -257,6 +267,9 @@ def compose(context: Context, letter: Any, sent_at: datetime) -> bytes:
         letter["message_id"],
         render_pdf(content),
         sent_at=sent_at,
-        list_unsubscribe=f"mailto:{context.house.email}?subject=No%20more%20letters%20{letter['reference']}",
+        list_unsubscribe=(
+            letter["frozen"]["origin"] + stop_href(token_of(context, letter["id"])),
+            f"mailto:{context.house.email}?subject=No%20more%20letters%20{letter['reference']}",
+        ),
     )
     return message.as_bytes(policy=SMTP)

@@ -14,19 +14,22 @@ from chassis.web import day, pounds
 from contracts import grants, notifications
 from contracts.envelope import Event
 from contracts.notifications import (
+    ContactSuggested,
     ContributionPledged,
     LetterAcknowledged,
+    LetterAnswerCorrected,
     LetterAnswered,
     LetterFailed,
     LetterSent,
     NoticeFailed,
 )
-from services.partners import heads, people, rights
+from services.partners import heads, people, rights, taking_up
 from services.partners.queries import QUERIES
 
 #: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
 _ANSWERS = {
     "pledged": ("with a pledge", "It counts as soon as a member of staff has confirmed it."),
+    "will_meet": ("with an offer to meet", "Somebody of ours agrees on a day with them."),
     "declined": ("with a refusal", "The reason stands with the letter."),
     "asked": ("with a question", "It is our turn: the question stands with the letter."),
 }
@@ -60,6 +63,33 @@ async def note_letter_answered(tx: Transaction, event: Event) -> None:
     answer, detail = _ANSWERS[event.data["answer"]]
     what = f"{_letter(tx, event)} answered {answer}: “{event.data['campaign']}”"
     await _note(tx, event, what, detail, happened_at=event.data["answered_at"])
+
+
+#: Where an answer stands after it was put right.
+_STANDS = {
+    "silent": "no answer",
+    "auto_replied": "no answer but an automatic one",
+    "acknowledged": "acknowledged",
+    "asked": "a question",
+    "declined": "a refusal",
+    "will_meet": "an offer to meet",
+    "pledged": "a pledge",
+}
+
+
+async def note_answer_corrected(tx: Transaction, event: Event) -> None:
+    """Note that an answer had been entered wrongly, and what it is."""
+    what = f"Answer put right: {_STANDS[event.data['answer']]}, “{event.data['campaign']}”"
+    detail = f"{_letter(tx, event)}: what was entered before was a mistake."
+    await _note(tx, event, what, detail, happened_at=event.data["corrected_at"])
+
+
+async def note_contact_suggested(tx: Transaction, event: Event) -> None:
+    """Note that a letter was passed on, and keep to whom until somebody of ours has decided."""
+    what = f"{_letter(tx, event)} passed on to a colleague: “{event.data['campaign']}”"
+    detail = "A member of staff decides whether the colleague becomes a contact."
+    await _note(tx, event, what, detail, happened_at=event.data["suggested_at"])
+    await taking_up.remember(tx, event)
 
 
 async def note_contribution_pledged(tx: Transaction, event: Event) -> None:
@@ -118,6 +148,8 @@ SUBSCRIPTIONS = (
     reaction(LetterFailed, note_letter_failed),
     reaction(LetterAcknowledged, note_letter_acknowledged),
     reaction(LetterAnswered, note_letter_answered),
+    reaction(LetterAnswerCorrected, note_answer_corrected),
+    reaction(ContactSuggested, note_contact_suggested),
     reaction(ContributionPledged, note_contribution_pledged),
     reaction(NoticeFailed, people.note_unreached),
     reaction(grants.ContributionReceived, note_contribution_received),

@@ -12,7 +12,7 @@ from chassis.files import drop_files
 from chassis.outbox import announce_many
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Subject, written
-from services.partners import announcements, mentions, people, tokens
+from services.partners import announcements, mentions, people, suggestions, tokens
 from services.partners.domain import Contact
 from services.partners.queries import AGREEMENTS, IMPORTS, PEOPLE, REGISTER, RIGHTS
 from services.partners.words import write_words
@@ -51,6 +51,9 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
     if elsewhere:
         title = "Signatures that were found by the name alone: perhaps somebody else's"
         yield written("signatures-by-name.json", title, {"signatures": elsewhere})
+    if suggested := await suggestions.gather(tx, subject):
+        title = "Where somebody named them as the right person for a letter"
+        yield written("suggested.json", title, {"suggested": suggested})
     async for held in mentions.gather(tx, subject):
         yield held
 
@@ -92,6 +95,7 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     names = [name.lower() for name in subject.names]
     signatures = await AGREEMENTS.forget_signatures(tx, ids=ids, names=names, name=NAME_GONE)
     counts = {"accounts": 0, "entries in the register": 0, "signatures": signatures}
+    counts["suggestions"] = await suggestions.forget(tx, subject)
     for id in ids:
         counts["accounts"] += await _erase_person(tx, id)
         counts["entries in the register"] += await erase_contact(tx, id)
@@ -209,5 +213,6 @@ TERMS = (
     Term(what="sessions", months=3, since="after they were used last", scrub=_old_sessions),
     Term(what="views", months=1, since="after they were deleted", scrub=_old_views),
     Term(what="requests", months=3, since="after the last step of somebody's request", scrub=_old_requests),
+    *suggestions.TERMS,
     *mentions.TERMS,
 )

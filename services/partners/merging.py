@@ -15,7 +15,16 @@ from chassis.audit import note
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
 from chassis.outbox import announce_many
-from services.partners import agreements, announcements, directory, people, referrals, tagging, timeline
+from services.partners import (
+    agreements,
+    announcements,
+    directory,
+    people,
+    referrals,
+    suggestions,
+    tagging,
+    timeline,
+)
 from services.partners.domain import Contact, Fate, Organisation
 from services.partners.queries import AGREEMENTS, MERGING, QUERIES, REFERRALS, TIMELINE
 from services.partners.register import enter_on_timeline, write_contacts, write_organisations
@@ -267,6 +276,7 @@ async def move_people(tx: Transaction, losing: UUID, surviving: UUID) -> None:
 #: What moves, in this order: the words for the page, and the function that does it.
 MOVES: tuple[Move, ...] = (
     Move(one="contact", many="contacts", count=count_contacts, move=move_contacts),
+    Move(one="suggested contact", many="suggested contacts", count=suggestions.count, move=suggestions.move),
     Move(
         one="line of what happened", many="lines of what happened", count=count_timeline, move=timeline.move
     ),

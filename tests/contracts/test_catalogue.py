@@ -84,6 +84,7 @@ def test_who_says_and_who_hears() -> None:
         "partners.organisation_closed.v1",
         "partners.contact_listed.v1",
         "partners.contact_withdrawn.v1",
+        "partners.contact_suggestion_settled.v1",
         "partners.person_admitted.v1",
         "partners.roles_changed.v1",
         "partners.person_barred.v1",

@@ -118,12 +118,12 @@ def set_field(name: str, **values: Any) -> Alteration:
         (
             ANSWERED,
             set_field("answer", values=["asked", "pledged"]),
-            'answer had values ["asked", "declined", "pledged"] and has ["asked", "pledged"]',
+            'answer had values ["asked", "declined", "pledged", "will_meet"] and has ["asked", "pledged"]',
         ),
         (
             ANSWERED,
             set_field("answer", values=["asked", "declined", "pledged", "thanked"]),
-            'answer had values ["asked", "declined", "pledged"] and has '
+            'answer had values ["asked", "declined", "pledged", "will_meet"] and has '
             '["asked", "declined", "pledged", "thanked"]',
         ),
         (SENT, set_field("ask.currency", values=["EUR"]), 'ask.currency had values ["GBP"] and has ["EUR"]'),

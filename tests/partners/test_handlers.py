@@ -14,6 +14,7 @@ from contracts.grants import ContributionReceived, ContributionRefunded
 from contracts.notifications import (
     ContributionPledged,
     LetterAcknowledged,
+    LetterAnswerCorrected,
     LetterAnswered,
     LetterFailed,
     LetterSent,
@@ -26,6 +27,7 @@ NOTED = {
     LetterFailed: "Letter to {whom} did not arrive: “Training for refugee dentists 2012”",
     LetterAcknowledged: "Letter to {whom} acknowledged: “Training for refugee dentists 2012”",
     LetterAnswered: "Letter to {whom} answered with a refusal: “Training for refugee dentists 2012”",
+    LetterAnswerCorrected: "Answer put right: acknowledged, “Training for refugee dentists 2012”",
     ContributionPledged: "£3,700 pledged for “training scheme”: “Training for refugee dentists 2012”",
     ContributionReceived: "£3,700 received for “training scheme”",
     ContributionRefunded: "£700 given back, from “training scheme”",
@@ -73,11 +75,16 @@ async def test_a_letter_without_an_ask_is_noted_without_one(register: Database, 
     assert row["what"] == "Letter to unheard_of sent: “Training for refugee dentists 2012”"
 
 
-@pytest.mark.parametrize("answer", ["pledged", "declined", "asked"])
+@pytest.mark.parametrize("answer", ["pledged", "will_meet", "declined", "asked"])
 async def test_every_answer_has_its_words(register: Database, trust: UUID, answer: str) -> None:
     await hear(register, [told(LetterAnswered, organisation_id=trust, answer=answer)])
     [row] = await timeline(register)
-    words = {"pledged": "a pledge", "declined": "a refusal", "asked": "a question"}
+    words = {
+        "pledged": "a pledge",
+        "will_meet": "an offer to meet",
+        "declined": "a refusal",
+        "asked": "a question",
+    }
     assert f"answered with {words[answer]}" in row["what"]
     assert row["detail"]
 

@@ -24,6 +24,7 @@ from tests.conftest import client, move_to
 from tests.partners.browsing import MOUNT, rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, hear, line, told
 from tests.partners.directory import OFFER
+from tests.partners.suggesting import passed_on
 from tests.partners.test_agreements import drafted, offered, signed
 
 MONDAY = datetime(2026, 6, 1, 9, tzinfo=UTC)
@@ -182,6 +183,7 @@ async def test_every_line_leads_to_where_it_is_done(
     now = register.context.clock.now()
     await meets(register, trust, now)
     await hear(register, [of_letter(trust, contact["id"], LetterFailed, now, failed_at=now)])
+    await hear(register, [passed_on(register, trust)])
     async with register.transaction() as tx:
         await people.bar(tx, amina)
     page = (await staff.get(f"{MOUNT}/")).text

@@ -15,7 +15,18 @@ from services.notifications.documents import (
     SendingDocument,
     SubmittedDocument,
 )
-from services.notifications.web import api, board, check, compose, letter, own_words, respond, words
+from services.notifications.web import (
+    api,
+    board,
+    check,
+    compose,
+    letter,
+    own_words,
+    respond,
+    stops,
+    telling,
+    words,
+)
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 POST = ("POST",)
@@ -23,7 +34,7 @@ POST = ("POST",)
 
 def build(database: Database) -> Any:
     """The ASGI application, to be mounted under ``/letters``."""
-    groups = (_composing(), _campaigns(), _sending(), _letters(), _outside(), _programs())
+    groups = (*(_composing(), _campaigns(), _sending(), _letters(), _answering(), _outside(), _programs()),)
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=("/r/",)).app
 
 
@@ -107,6 +118,8 @@ def _outside() -> list[Route]:
         page("/r/{token}", respond.show, public),
         page("/r/{token}", respond.answer, public, methods=POST),
         page("/r/{token}/done", respond.done, public),
+        page("/r/{token}/stop", respond.show_stop, public),
+        page("/r/{token}/stop", respond.stop_letters, public, methods=POST),
         page("/r/{token}/pdf", respond.as_pdf, public),
     ]
 
@@ -127,4 +140,15 @@ def _programs() -> list[Route]:
         operation("/campaigns/{id}", api.show, read, gives=CampaignDocument),
         operation("/campaigns/{id}/submit", api.submit, write, method="POST", gives=SubmittedDocument),
         operation("/campaigns/{id}/send", api.send, send, method="POST", gives=SendingDocument, status=202),
+    ]
+
+
+def _answering() -> list[Route]:
+    """Answers that staff enter, and whom nobody writes to again."""
+    settle = Action.SETTLE_ANSWERS
+    return [
+        page("/letters/{id}/answers/new", telling.show_form, settle),
+        page("/letters/{id}/answers/new", telling.enter, settle, methods=POST),
+        page("/stops", stops.show, Action.READ_LETTERS),
+        page("/stops/{id}/lift", stops.lift_one, Action.WRITE_LETTERS, methods=POST),
     ]

@@ -21,7 +21,7 @@ from services.notifications.domain import (
     CampaignState,
 )
 from services.notifications.figures import Body, Figures, figures
-from services.notifications.hrefs import MOUNT, campaign_href, letter_href, step_href
+from services.notifications.hrefs import MOUNT, campaign_href, letter_href, step_href, stops_href
 from services.notifications.queries import QUERIES
 from services.notifications.web.steps import flash_of, framed, next_step
 
@@ -31,6 +31,7 @@ MOST = 200
 #: What stands in addresses and gives a badge its shape; the words are those of the domain.
 SHOWN = {
     BodyStatus.ANSWERED_PLEDGED: "pledged",
+    BodyStatus.ANSWERED_WILL_MEET: "will_meet",
     BodyStatus.ANSWERED_DECLINED: "declined",
     BodyStatus.ASKED: "asked",
     BodyStatus.ACKNOWLEDGED: "acknowledged",
@@ -44,6 +45,7 @@ SHOWN = {
 #: What the answer of each state was, for the note in a row.
 _SAID = {
     BodyStatus.ANSWERED_PLEDGED: AnswerKind.PLEDGE,
+    BodyStatus.ANSWERED_WILL_MEET: AnswerKind.MEET,
     BodyStatus.ANSWERED_DECLINED: AnswerKind.DECLINE,
     BodyStatus.ASKED: AnswerKind.ASK,
 }
@@ -63,6 +65,7 @@ async def list_campaigns(request: Request) -> Response:
         "campaigns.html",
         campaigns=campaigns,
         new_href=f"{MOUNT}/campaigns/new",
+        stops_href=stops_href(),
         flash=flash_of(request),
     )
     return response
@@ -225,7 +228,7 @@ class _Board:
         steps = [
             ("Asked", found.asked, all_bodies, "Bodies whose mail server took at least one letter"),
             ("Acknowledged", found.acknowledged, found.asked, "Bodies that said the letter is there"),
-            ("Answered", found.answered, found.asked, "Pledged, declined or asked a question"),
+            ("Answered", found.answered, found.asked, "Pledged, will meet, declined or asked a question"),
             ("Pledged", found.pledged_bodies, found.asked, "Bodies whose pledge we have confirmed"),
         ]
         return [{"label": label, "count": n, "of": of, "words": words} for label, n, of, words in steps]
@@ -326,6 +329,12 @@ def _open_matter(row: Any) -> dict[str, str]:
         cure = "Telephone them, then confirm it on the letter’s page."
     elif row["kind"] == "ask":
         what, cure = f"Asks: {_quoted(row['detail'])}", "Answer them, then say so on the letter’s page."
+    elif row["kind"] == "meet":
+        what = f"Will meet us. {_quoted(row['detail'])}".strip()
+        cure = "Agree on a day with them, then say so on the letter’s page."
+    elif row["kind"] == "pass_on":
+        what = "Passed our letter on to a colleague, who has no letter yet."
+        cure = "Confirm the colleague on the organisation’s page."
     else:
         what = f"Pledged before, and says now that they cannot contribute. {_quoted(row['detail'])}".strip()
         cure = "Telephone them: the pledge was confirmed and still counts."

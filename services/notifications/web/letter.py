@@ -8,13 +8,21 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound
 from chassis.web import FILE_POLICY, new_key, once, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
-from services.notifications.answers import confirm_pledge, settle_answer
+from services.notifications.answers import WAYS, Way, confirm_pledge, settle_answer
 from services.notifications.domain import LETTER_STAGES, AnswerKind, CampaignState, LetterState, and_words
-from services.notifications.hrefs import campaign_href, confirm_href, letter_href, response_href, settle_href
+from services.notifications.hrefs import (
+    campaign_href,
+    confirm_href,
+    enter_href,
+    letter_href,
+    response_href,
+    settle_href,
+    stops_href,
+)
 from services.notifications.letters import (
     body_of,
     content_of,
@@ -23,7 +31,7 @@ from services.notifications.letters import (
     subject_of,
     token_of,
 )
-from services.notifications.queries import QUERIES
+from services.notifications.queries import ANSWERING, QUERIES
 from services.notifications.rendering import render_html, render_pdf
 from services.notifications.sending import SEND_LETTERS
 
@@ -36,12 +44,27 @@ LETTER_POLICY = (
 #: What stands for the secret in a letter's link.
 HIDDEN = "…"
 
-_KINDS = {
+#: What staff call each kind of answer.
+KINDS = {
     AnswerKind.ACKNOWLEDGE: "Acknowledged",
     AnswerKind.PLEDGE: "Pledged",
+    AnswerKind.MEET: "Will meet us",
     AnswerKind.DECLINE: "Declined",
     AnswerKind.ASK: "Asked",
+    AnswerKind.PASS_ON: "Passed on to a colleague",
 }
+#: Where an organisation is shown, by its id.
+_ORGANISATIONS = "/partners/organisations"
+
+#: What a person presses once they have seen to an answer of this kind.
+_SETTLE = {
+    AnswerKind.ASK: "We have answered this",
+    AnswerKind.MEET: "We have agreed on a day",
+    AnswerKind.DECLINE: "We have spoken with them",
+}
+
+_NOT_SENT = (LetterState.DRAFT, LetterState.BLOCKED)
+
 _DONE = {
     "arrived": "Marked as sent.",
     "again": "The letter will be sent again within a few seconds.",
@@ -49,6 +72,10 @@ _DONE = {
     "settled": "Noted. It is no longer listed under “Needs you”.",
     "own": "This letter has words of its own now.",
     "common": "This letter says what all letters say.",
+    "entered": "The answer is entered.",
+    "corrected": "Put right. The wrong entry stays in the history and counts no more.",
+    "stopped": "Noted: nobody writes to them again.",
+    "stopped_before": "That was known already: nobody writes to them.",
 }
 
 
@@ -76,10 +103,16 @@ async def show(request: Request) -> Response:
     """The letter's page; before sending, its preview."""
     site, letter = site_of(request), await read_letter(request)
     async with site.database.reading() as tx:
-        history = [row async for row in QUERIES.history_of(tx, letter_id=letter["id"])]
-        answers = [row async for row in QUERIES.answers_of(tx, letter_id=letter["id"])]
-        waiting = QUERIES.open_answers_of(tx, campaign_id=letter["campaign_id"])
-        open_ids = {row["id"] async for row in waiting}
+        history, answers, waiting, passed_on, stops, passed_from = await tx.together(
+            rows_of(QUERIES.history_of(tx, letter_id=letter["id"])),
+            rows_of(QUERIES.answers_of(tx, letter_id=letter["id"])),
+            rows_of(QUERIES.open_answers_of(tx, campaign_id=letter["campaign_id"])),
+            rows_of(ANSWERING.suggestions_of_letter(tx, letter_id=letter["id"])),
+            rows_of(ANSWERING.stops_of_letter(tx, letter_id=letter["id"])),
+            ANSWERING.passed_on_from(tx, letter_id=letter["id"]),
+        )
+    open_ids = {row["id"] for row in waiting}
+    colleagues = {row["answer_id"]: row for row in passed_on}
     href, token = letter_href(letter["id"]), _token(request, letter)
     response: Response = site.page(
         request,
@@ -87,7 +120,14 @@ async def show(request: Request) -> Response:
         letter=_shown(site.context, letter, token),
         campaign={"name": letter["campaign"], "href": campaign_href(letter["campaign_id"])},
         history=[{**row, "detail": ""} for row in history],
-        answers=[_answer(row, is_open=row["id"] in open_ids) for row in answers],
+        answers=[
+            _answer(row, letter, is_open=row["id"] in open_ids, colleague=colleagues.get(row["id"]))
+            for row in answers
+        ],
+        passed_from=passed_from and {**passed_from, "href": letter_href(passed_from["id"])},
+        stopped=[row["scope"] for row in stops if row["lifted_at"] is None],
+        stops_href=stops_href(),
+        enter_href=enter_href(letter["id"]) if LetterState(letter["state"]) not in _NOT_SENT else None,
         actions=[each for each in _actions(letter) if may(each["needs"], signed_in(request).roles)],
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html",
@@ -153,20 +193,40 @@ def _area(context: Any, code: str) -> str:
     return str(areas[code].name) if code in areas else code
 
 
-def _answer(row: Any, *, is_open: bool) -> dict[str, Any]:
+def _answer(row: Any, letter: Any, *, is_open: bool, colleague: Any) -> dict[str, Any]:
     kind = AnswerKind(row["kind"])
+    correctable = row["corrected_at"] is None and row["confirmed_at"] is None
     return {
         **row,
-        "kind_words": _KINDS[kind],
+        "kind_words": KINDS[kind],
         "standing": _standing(row),
+        "told": WAYS[Way(row["way"])] if row["told_on"] else "",
+        "for_whom": letter["frozen"]["values"]["contact_name"] if row["name"] else "",
+        "colleague": colleague and _colleague(colleague, letter),
         "confirm_href": confirm_href(row["id"]) if is_open and kind is AnswerKind.PLEDGE else None,
-        "settle_href": settle_href(row["id"]) if is_open and kind is not AnswerKind.PLEDGE else None,
-        "settle_label": "We have answered this" if kind is AnswerKind.ASK else "We have spoken with them",
+        "settle_href": settle_href(row["id"]) if is_open and kind in _SETTLE else None,
+        "settle_label": _SETTLE.get(kind, ""),
+        "correct_href": enter_href(letter["id"], row["id"]) if correctable else None,
+    }
+
+
+def _colleague(row: Any, letter: Any) -> dict[str, Any]:
+    """To whom it was passed on: until somebody has decided by name, then by their letter."""
+    return {
+        "name": row["name"],
+        "role": row["role"],
+        "email": row["email"],
+        "waits": row["settled_at"] is None,
+        "confirm_href": f"{_ORGANISATIONS}/{letter['organisation_id']}#suggested-title",
+        "letter_href": letter_href(row["new_letter_id"]) if row["new_letter_id"] else None,
+        "reference": row["new_reference"],
     }
 
 
 def _standing(row: Any) -> str:
     """What has become of an answer on our side."""
+    if row["corrected_at"]:
+        return "entered by mistake: counts no more"
     if row["kind"] != "pledge":
         return "settled by us" if row["settled_at"] else ""
     if row["confirmed_at"]:

@@ -1,53 +1,91 @@
 """The response page: what a recipient sees behind the link in a letter. No account; looking is no act.
 
 The token is compared by digest and stands in no log, metric or Referer. Whatever is wrong with a link, the
-answer is the same page: what to do instead.
+answer is the same page: what to do instead. So it is once nobody knows any more whom a letter was for.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
+from chassis.audit import acting
+from chassis.database import Transaction, rows_of
 from chassis.errors import Refused
 from chassis.links import link_digest
-from chassis.web import SECRET_ADDRESS, new_key, once, pounds, read_form, read_pounds, see, site_of
+from chassis.web import (
+    SECRET_ADDRESS,
+    Faults,
+    fault,
+    new_key,
+    once,
+    pounds,
+    read_form,
+    read_pounds,
+    see,
+    site_of,
+)
 from services.notifications.answers import (
     MOST_PLEDGED_PENCE,
+    THE_RECIPIENT,
+    WORDS_FIELDS,
     Answer,
     TooManyAnswers,
     answer_faults,
     record_answer,
 )
-from services.notifications.domain import AnswerKind
-from services.notifications.hrefs import response_href
-from services.notifications.letters import subject_of
-from services.notifications.queries import QUERIES
+from services.notifications.domain import AnswerKind, LetterState, StopScope
+from services.notifications.hrefs import response_href, stop_href
+from services.notifications.letters import lock_letter, subject_of
+from services.notifications.passing_on import Colleague
+from services.notifications.queries import ANSWERING, QUERIES
+from services.notifications.stops import stop
 from services.notifications.web.letter import pdf_of
 
-#: In an address, in the words of the template: which form stands open.
-_FIELDS = ("amount", "name", "position", "reason", "question")
+#: The fields of the forms, in which somebody types.
+FIELDS = (
+    *("amount", "name", "position", "reason", "question", "when"),
+    *("colleague_name", "colleague_role", "colleague_email"),
+)
+
+#: The form in which somebody answers for whoever the letter was for: an acknowledgement with a name.
+IN_PLACE = "in_place"
+
+#: What the body of a mail program's one click is (RFC 8058).
+_ONE_CLICK = ("List-Unsubscribe", "One-Click")
 
 _TOLD = {
-    "acknowledge": "You told us that the letter arrived.",
-    "decline": "You told us that you cannot contribute.",
-    "ask": "You asked us a question.",
+    AnswerKind.ACKNOWLEDGE: "You told us that the letter arrived.",
+    AnswerKind.MEET: "You told us that you would like to meet.",
+    AnswerKind.DECLINE: "You told us that you cannot contribute.",
+    AnswerKind.ASK: "You asked us a question.",
+    AnswerKind.PASS_ON: "You passed the letter on to a colleague.",
 }
 _RECORDED = {
-    "acknowledge": "We have recorded that the letter arrived. You have committed to nothing.",
-    "pledge": "We have recorded your pledge. Thank you for your help.",
-    "decline": "We have recorded that you cannot contribute. Thank you for telling us.",
-    "ask": "We have recorded your question.",
+    AnswerKind.ACKNOWLEDGE: "We have recorded that the letter arrived. You have committed to nothing.",
+    AnswerKind.PLEDGE: "We have recorded your pledge. Thank you for your help.",
+    AnswerKind.MEET: "We have recorded that you would like to meet us. You have committed to nothing else.",
+    AnswerKind.DECLINE: "We have recorded that you cannot contribute. Thank you for telling us.",
+    AnswerKind.ASK: "We have recorded your question.",
+    AnswerKind.PASS_ON: "We have recorded to whom you passed the letter on. You need do nothing more.",
 }
 _NEXT = {
-    "acknowledge": "If you want to tell us more, the same link works.",
-    "pledge": "We will telephone or write to you to confirm before we count on it.",
-    "decline": "You need do nothing more. If anything changes, the same link works.",
-    "ask": "Somebody here will answer the person that the letter was written to.",
+    AnswerKind.ACKNOWLEDGE: "If you want to tell us more, the same link works.",
+    AnswerKind.PLEDGE: "We will telephone or write to you to confirm before we count on it.",
+    AnswerKind.MEET: "Somebody here will get in touch to agree on a day.",
+    AnswerKind.DECLINE: "You need do nothing more. If anything changes, the same link works.",
+    AnswerKind.ASK: "Somebody here will answer the person that the letter was written to.",
+    AnswerKind.PASS_ON: "Somebody here looks at it first. Then your colleague gets a letter of their own, "
+    "which says where we got their address. We do not write to you about this again.",
 }
 
 _CONFIRMED = "We have confirmed your pledge with you. You need do nothing more."
+
+_STOPPED = {
+    StopScope.PERSON: "You told us never to write to you again.",
+    StopScope.BODY: "You told us never to write to anybody at your organisation again.",
+}
 
 
 async def show(request: Request) -> Response:
@@ -62,16 +100,13 @@ async def answer(request: Request) -> Response:
     if letter is None:
         return _unknown(request)
     form = await read_form(request)
-    values = {field: str(form.get(field, "")).strip() for field in _FIELDS}
-    kind = str(form.get("answer", ""))
-    if kind not in list(AnswerKind) or (kind == AnswerKind.PLEDGE and not letter["asks"]):
+    values = read_values(form)
+    chosen = str(form.get("answer", ""))
+    if chosen == AnswerKind.PLEDGE and not letter["asks"]:
         raise Refused("We could not tell what you want to say.", "Go back and choose one of the answers.")
-    faults: dict[str, dict[str, str]] = {}
-    said = _read(AnswerKind(kind), values, faults)
-    for fault in answer_faults(said):
-        faults.setdefault(fault.field, {"fault": fault.what, "cure": fault.cure})
+    said, faults = read_answer(chosen, values)
     if faults:
-        return await _page(request, letter, status=422, values=values, faults=faults, open_form=kind)
+        return await _page(request, letter, status=422, values=values, faults=faults, open_form=chosen)
 
     async def act(tx: Transaction) -> Response:
         await record_answer(tx, letter["id"], said)
@@ -84,16 +119,49 @@ async def answer(request: Request) -> Response:
     return _private(recorded)
 
 
-def _read(kind: AnswerKind, values: dict[str, str], faults: dict[str, dict[str, str]]) -> Answer:
+def read_values(form: Mapping[str, Any]) -> dict[str, str]:
+    """What was typed into the forms."""
+    return {field: str(form.get(field, "")).strip() for field in FIELDS}
+
+
+def read_answer(chosen: str, values: Mapping[str, str]) -> tuple[Answer, Faults]:
+    """The answer in a form, and what is wrong with it.
+
+    Args:
+        chosen: a kind of answer, or ``in_place``.
+
+    Raises:
+        Refused: when it is neither.
+    """
+    if chosen != IN_PLACE and chosen not in list(AnswerKind):
+        raise Refused("We could not tell what you want to say.", "Go back and choose one of the answers.")
+    kind = AnswerKind.ACKNOWLEDGE if chosen == IN_PLACE else AnswerKind(chosen)
+    faults: Faults = {}
+    said = _read(kind, values, faults, in_place=chosen == IN_PLACE)
+    for wrong in answer_faults(said):
+        faults.setdefault(wrong.field, fault(wrong.what, wrong.cure))
+    return said, faults
+
+
+def _read(kind: AnswerKind, values: Mapping[str, str], faults: Faults, *, in_place: bool) -> Answer:
     pence = None
     if kind is AnswerKind.PLEDGE:
         try:
             pence = read_pounds(values["amount"], field="amount", most_pence=MOST_PLEDGED_PENCE)
-        except Refused as fault:
-            faults["amount"] = {"fault": fault.what, "cure": fault.cure}
-    detail = {AnswerKind.DECLINE: values["reason"], AnswerKind.ASK: values["question"]}.get(kind, "")
-    who = {field: values[field] for field in ("name", "position")}
-    return Answer(kind=kind, detail=detail, pledge_pence=pence, **who)
+        except Refused as wrong:
+            faults["amount"] = fault(wrong.what, wrong.cure)
+    colleague = None
+    if kind is AnswerKind.PASS_ON:
+        colleague = Colleague(**{name: values[f"colleague_{name}"] for name in ("name", "role", "email")})
+    return Answer(
+        kind=kind,
+        detail=values[WORDS_FIELDS[kind]] if kind in WORDS_FIELDS else "",
+        name=values["name"],
+        position=values["position"],
+        in_place=in_place,
+        pledge_pence=pence,
+        colleague=colleague,
+    )
 
 
 async def done(request: Request) -> Response:
@@ -117,6 +185,58 @@ async def done(request: Request) -> Response:
     return _private(response)
 
 
+async def show_stop(request: Request) -> Response:
+    """No more letters: two buttons, or that it was done and what that means. Opening it changes nothing."""
+    letter = await _find(request)
+    return _unknown(request) if letter is None else await _stop_page(request, letter)
+
+
+async def stop_letters(request: Request) -> Response:
+    """Never write to them again: by a press on a page, or by one click in a mail program."""
+    letter = await _find(request)
+    if letter is None:
+        return _unknown(request)
+    form, database = await read_form(request), site_of(request).database
+    if form.multi_items() == [_ONE_CLICK]:  # it comes with no key, and twice does no harm
+        async with acting(database) as tx:
+            await stop(
+                tx, await lock_letter(tx, letter["id"]), StopScope.PERSON, way="one_click", who=THE_RECIPIENT
+            )
+        return await _stop_page(request, letter)
+    if form.get("whom") not in list(StopScope):
+        raise Refused("We could not tell whom you mean.", "Go back and press one of the buttons.")
+    scope = StopScope(str(form.get("whom")))
+
+    async def act(tx: Transaction) -> Response:
+        locked = await lock_letter(tx, letter["id"])
+        await stop(tx, locked, scope, way="page", who=THE_RECIPIENT)
+        if locked["state"] in (LetterState.SENT, LetterState.UNKNOWN):
+            await record_answer(
+                tx, letter["id"], Answer(kind=AnswerKind.ACKNOWLEDGE)
+            )  # whoever says so has read it
+        return see(stop_href(request.path_params["token"]))
+
+    return _private(await once(request, database, str(form.get("key", "")), act))
+
+
+async def _stop_page(request: Request, letter: Any) -> Response:
+    site, token = site_of(request), request.path_params["token"]
+    async with site.database.reading() as tx:
+        found = [row async for row in ANSWERING.stops_of_letter(tx, letter_id=letter["id"])]
+    stands = {row["scope"] for row in found if row["lifted_at"] is None}
+    response: Response = site.page(
+        request,
+        "respond_stop.html",
+        contact_name=letter["frozen"]["values"]["contact_name"],
+        body_name=letter["body_name"],
+        person=StopScope.PERSON in stands,
+        body=StopScope.BODY in stands,
+        back_href=response_href(token),
+        key=new_key(request),
+    )
+    return _private(response)
+
+
 async def as_pdf(request: Request) -> Response:
     """The letter that the link belongs to."""
     letter = await _find(request)
@@ -126,14 +246,18 @@ async def as_pdf(request: Request) -> Response:
 async def _find(request: Request) -> Any:
     digest = link_digest(request.path_params["token"][:200])
     async with site_of(request).database.reading() as tx:
-        return await QUERIES.letter_by_token(tx, digest=digest)
+        letter = await QUERIES.letter_by_token(tx, digest=digest)
+    return None if letter is None or letter["scrubbed_at"] is not None else letter
 
 
 async def _page(request: Request, letter: Any, *, status: int = 200, **values: Any) -> Response:
-    site = site_of(request)
+    site, token = site_of(request), request.path_params["token"]
     async with site.database.reading() as tx:
-        answers = [row async for row in QUERIES.answers_of(tx, letter_id=letter["id"])]
-    shown = {"values": dict.fromkeys(_FIELDS, ""), "faults": {}, "open_form": "", "refused": None, **values}
+        answers, stops = await tx.together(
+            rows_of(QUERIES.answers_of(tx, letter_id=letter["id"])),
+            rows_of(ANSWERING.stops_of_letter(tx, letter_id=letter["id"])),
+        )
+    shown = {"values": dict.fromkeys(FIELDS, ""), "faults": {}, "open_form": "", "refused": None, **values}
     response: Response = site.page(
         request,
         "respond.html",
@@ -144,18 +268,26 @@ async def _page(request: Request, letter: Any, *, status: int = 200, **values: A
         ask_pence=letter["ask_pence"],
         asks=letter["asks"],
         fund=letter["fund"],
-        already=[{"words": _told(row), "at": row["at"]} for row in reversed(answers)],
-        pdf_href=f"{response_href(request.path_params['token'])}/pdf",
+        already=sorted(_already(answers, stops), key=lambda it: it["at"]),
+        pdf_href=f"{response_href(token)}/pdf",
+        stop_href=stop_href(token),
+        stopped={row["scope"] for row in stops if row["lifted_at"] is None},
+        summary={f"{shown['open_form']}-{field}": it for field, it in shown["faults"].items()},
         key=new_key(request),
         **shown,
     )
     return _private(response)
 
 
-def _told(row: Any) -> str:
-    if row["kind"] == "pledge":
-        return f"You pledged {pounds(row['pledge_pence'])}."
-    return _TOLD[row["kind"]]
+def _already(answers: Iterable[Any], stops: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """What they have told us, each with its moment."""
+    for row in answers:
+        if row["corrected_at"] is None:
+            pledged = f"You pledged {pounds(row['pledge_pence'])}." if row["pledge_pence"] else ""
+            yield {"words": pledged or _TOLD[row["kind"]], "at": row["at"]}
+    for row in stops:
+        if row["lifted_at"] is None:
+            yield {"words": _STOPPED[StopScope(row["scope"])], "at": row["stopped_at"]}
 
 
 def _unknown(request: Request) -> Response:

@@ -32,6 +32,7 @@ from services.partners.web import (
     searching,
     second_factor,
     sign_in,
+    suggested,
     tagging,
     timeline,
     today,
@@ -82,6 +83,9 @@ def _register() -> list[Route]:
         page("/contacts/{id}/edit", contacts.amend, write, methods=_POST),
         page("/contacts/{id}/withdraw", contacts.withdraw, write, methods=_POST),
         page("/contacts/{id}/relist", contacts.relist, write, methods=_POST),
+        page("/suggestions/{id}", suggested.show, write),
+        page("/suggestions/{id}", suggested.accept, write, methods=_POST),
+        page("/suggestions/{id}/leave-out", suggested.leave_out, write, methods=_POST),
         *_register_for_programs(),
     ]
 

@@ -43,7 +43,7 @@ from services.partners.web.wording import LIST, MOUNT, word
 HERE = f"{MOUNT}/contacts"
 
 #: The fields, by the names of our file's columns: what people call each, and where a contact has it.
-_FIELDS = {
+FIELDS = {
     "contact_role": ("Role", "role"),
     "contact_name": ("Name", "name"),
     "contact_channel": ("How we write to them", "channel"),
@@ -53,17 +53,17 @@ _FIELDS = {
     "contact_source": ("Where we got this", "source"),
     "contact_listed_on": ("Listed on", "listed_on"),
 }
-_LABELS = {field: label for field, (label, _) in _FIELDS.items()}
+_LABELS = {field: label for field, (label, _) in FIELDS.items()}
 
 Typed = Mapping[str, str]
 
 
-def _typed(form: FormData) -> Typed:
-    return {field: str(form.get(field, "")) for field in _FIELDS}
+def typed_in(form: FormData) -> Typed:
+    return {field: str(form.get(field, "")) for field in FIELDS}
 
 
 def _typed_of(contact: Contact) -> Typed:
-    said = {field: getattr(contact, name) for field, (_, name) in _FIELDS.items()}
+    said = {field: getattr(contact, name) for field, (_, name) in FIELDS.items()}
     return {
         **{field: str(value or "") for field, value in said.items()},
         "contact_address": "\n".join(contact.postal_address),
@@ -75,10 +75,10 @@ def _columns(house: House, present: Contact | None) -> list[Column]:
     roles = {*house.lists["contact_roles"], *([present.role] if present else ())}
     own = {column.name: column for column in columns(house)}
     own["contact_role"] = replace(own["contact_role"], read=sheets.one_of(roles))
-    return [replace(own[field], required=field in NEEDED) for field in _FIELDS]
+    return [replace(own[field], required=field in NEEDED) for field in FIELDS]
 
 
-def _read(house: House, typed: Typed, present: Contact | None = None) -> tuple[dict[str, Any], Faults]:
+def read_contact(house: House, typed: Typed, present: Contact | None = None) -> tuple[dict[str, Any], Faults]:
     """What was typed, by what a contact has; and what is wrong with it."""
     said, faults = read_fields(_columns(house, present), typed)
     for field in NEEDED_FOR.get(said.get("contact_channel") or "", ()):
@@ -89,7 +89,7 @@ def _read(house: House, typed: Typed, present: Contact | None = None) -> tuple[d
         faults["contact_listed_on"] = fault(
             f"They were withdrawn on {day(withdrawn)}.", "Write an earlier day."
         )
-    made = {name: said.get(field) for field, (_, name) in _FIELDS.items()}
+    made = {name: said.get(field) for field, (_, name) in FIELDS.items()}
     return {**made, "postal_address": made["postal_address"] or ()}, faults
 
 
@@ -98,9 +98,9 @@ async def show_new(request: Request) -> Response:
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
         organisation = await _organisation(tx, id)
-    typed = {**dict.fromkeys(_FIELDS, ""), "contact_channel": "email"}
+    typed = {**dict.fromkeys(FIELDS, ""), "contact_channel": "email"}
     typed["contact_listed_on"] = tx.today.isoformat()
-    return _form(request, organisation, typed, {})
+    return contact_form(request, organisation, typed, {})
 
 
 async def _organisation(tx: Transaction, id: UUID) -> Any:
@@ -113,19 +113,19 @@ async def _organisation(tx: Transaction, id: UUID) -> Any:
 async def add(request: Request) -> Response:
     """Enter a contact, or show the form again with what is wrong."""
     form, site, id = await read_form(request), site_of(request), read_id(request)
-    typed = _typed(form)
-    said, faults = _read(site.context.house, typed)
+    typed = typed_in(form)
+    said, faults = read_contact(site.context.house, typed)
 
     async def act(tx: Transaction) -> Response:
         organisation = await amending.lock_organisation(tx, id)
         place = {"id": organisation.id, "name": organisation.name}
         if faults:
-            return _form(request, place, typed, faults, 422)
+            return contact_form(request, place, typed, faults, 422)
         new = Contact(id=uuid_utils.compat.uuid7(), organisation_id=id, withdrawn_on=None, **said)
         try:
             await amending.list_contact(tx, new)
         except Refused as refused:
-            return _form(request, place, typed, fault_of(refused), refused.status)
+            return contact_form(request, place, typed, fault_of(refused), refused.status)
         return see(f"{LIST}/{id}?done=listed")
 
     return await once(request, site.database, str(form.get("key", "")), act)
@@ -139,7 +139,7 @@ async def show_edit(request: Request) -> Response:
             raise NotFound
     present = Contact.of(row)
     place = {"id": row["organisation_id"], "name": row["organisation"]}
-    return _form(request, place, _typed_of(present), {}, present=present)
+    return contact_form(request, place, _typed_of(present), {}, present=present)
 
 
 async def amend(request: Request) -> Response:
@@ -150,23 +150,23 @@ async def amend(request: Request) -> Response:
     async def act(tx: Transaction) -> Response:
         present = await amending.lock_contact(tx, id)
         place = await _organisation(tx, present.organisation_id)
-        typed: Typed = _typed(form)
+        typed: Typed = typed_in(form)
         both = set[str]()
         if revision != present.version:
             typed, both = merged(base, _typed_of(present), typed)
-        said, faults = _read(house, typed, present)
+        said, faults = read_contact(house, typed, present)
         again: dict[str, Any] = {"present": present, "revision": revision, "base": base}
         if faults:
-            return _form(request, place, typed, faults, 422, **again)
+            return contact_form(request, place, typed, faults, 422, **again)
         yours = replace(present, **said)
         labels = {field: label for field, label in _LABELS.items() if field in both}
         if found := differences(labels, _in_words(house, present), _in_words(house, yours)):
             status = ChangedMeanwhile.status
-            return _form(request, place, typed, {}, status, present=present, changed=found)
+            return contact_form(request, place, typed, {}, status, present=present, changed=found)
         try:
             await amending.amend_contact(tx, id, lambda _: yours, present.version)
         except Refused as refused:
-            return _form(request, place, typed, fault_of(refused), refused.status, **again)
+            return contact_form(request, place, typed, fault_of(refused), refused.status, **again)
         return see(f"{LIST}/{present.organisation_id}?done=contact")
 
     return await once(request, site.database, str(form.get("key", "")), act)
@@ -194,7 +194,7 @@ async def relist(request: Request) -> Response:
     return await once(request, site_of(request).database, str(form.get("key", "")), act)
 
 
-def _form(
+def contact_form(
     request: Request,
     organisation: Mapping[str, Any],
     typed: Typed,
@@ -205,7 +205,11 @@ def _form(
     revision: int | None = None,
     base: Typed | None = None,
     changed: list[Difference] | None = None,
+    action: str = "",
+    title: str = "",
+    suggested: Mapping[str, Any] | None = None,
 ) -> Response:
+    """The form of a contact: of a new one, of one who is there, or of one who was suggested."""
     site = site_of(request)
     lists = site.context.house.lists
     roles = {code: entry.name for code, entry in lists["contact_roles"].items()}
@@ -222,11 +226,11 @@ def _form(
         changed=changed,
         revision=revision or (present.version if present else None),
         base=base_of(base or _typed_of(present)) if present else "",
-        title="New contact" if present is None else "Change a contact",
+        title=title or ("New contact" if present is None else "Change a contact"),
         organisation={"name": organisation["name"], "href": f"{LIST}/{organisation['id']}"},
-        action=f"{LIST}/{organisation['id']}/contacts/new"
-        if present is None
-        else f"{HERE}/{present.id}/edit",
+        action=action
+        or (f"{HERE}/{present.id}/edit" if present else f"{LIST}/{organisation['id']}/contacts/new"),
+        suggested=suggested,
         withdrawn_on=present.withdrawn_on if present else None,
         key=new_key(request),
     )

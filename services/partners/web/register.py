@@ -17,7 +17,7 @@ from chassis.web import Site, etag, fault_of, give, new_key, read_id, see, site_
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES, REGISTER
-from services.partners.web import agreements, directory, due, letters, merging, referrals, timeline
+from services.partners.web import agreements, directory, due, letters, merging, referrals, suggested, timeline
 from services.partners.web.documents import WholeOrganisationDocument
 from services.partners.web.wording import API_LIST, LIST, MOUNT, word, words
 
@@ -30,6 +30,8 @@ _DONE = {
     "saved": "Saved.",
     "listed": "Listed: they may be written to from now on.",
     "contact": "The contact is changed.",
+    "suggested": "They are a contact now, and the letter goes to them within a minute.",
+    "left_out": "Left out: nothing goes to them, and we no longer keep who it was.",
     "withdrawn": "Nobody writes to them any more.",
     "relisted": "They are listed again.",
     "tagged": "The tag is put on.",
@@ -114,7 +116,7 @@ async def page_of(request: Request, refused: Refused | None = None, **typed: str
 
 async def _sections(tx: Transaction, house: House, id: UUID) -> dict[str, Any]:
     """What each other part of the register shows of an organisation."""
-    parts = (timeline, agreements, referrals, letters, directory)
+    parts = (timeline, agreements, referrals, letters, directory, suggested)
     shown = await tx.together(*(part.of_organisation(tx, house, id) for part in parts))
     return {name: value for section in shown for name, value in section.items()}
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.web import day, signed_in, site_of
 from contracts.access import RIGHTS, Action, may
-from services.partners import directory, outcomes, referrals, timeline
+from services.partners import directory, outcomes, referrals, suggestions, timeline
 from services.partners.queries import RIGHTS as REQUESTS
 from services.partners.today import Needed
 from services.partners.web import register
@@ -23,6 +23,7 @@ Part = Callable[[Transaction, date, int], Awaitable[Sequence[Needed]]]
 PARTS: tuple[Part, ...] = (
     timeline.meetings_needed,
     timeline.letters_needed,
+    suggestions.needed,
     referrals.needed,
     outcomes.needed,
     directory.needed,
@@ -35,6 +36,7 @@ MOST = 50
 KINDS = {
     "meeting": "Meetings today and tomorrow",
     "letter_failed": "Letters that did not arrive",
+    "contact_suggested": "Letters that were passed on",
     "referral_unanswered": "Referrals without an answer",
     "outcome_missing": "Referrals of which the outcome is not known",
     "signature_waiting": "Agreements that wait for our signature",

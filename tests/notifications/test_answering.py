@@ -1,0 +1,762 @@
+"""The response page in every way it can be used, answers that staff enter, and never writing again."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from chassis.audit import acting, every_row
+from chassis.database import Database
+from chassis.errors import Conflict, Refused
+from chassis.rights import Subject
+from chassis.testing import RecordingMailServer
+from contracts.access import Role
+from contracts.envelope import Event
+from contracts.notifications import (
+    ContactSuggested,
+    LetterAcknowledged,
+    LetterAnswerCorrected,
+    LetterAnswered,
+)
+from contracts.partners import ContactSuggestionSettled
+from services.notifications import web
+from services.notifications.answers import (
+    Answer,
+    Told,
+    Way,
+    confirm_pledge,
+    correct_answer,
+    record_answer,
+)
+from services.notifications.campaigns import prepare_letters, send_campaign
+from services.notifications.domain import AnswerKind, StopScope
+from services.notifications.held import forget, gather
+from services.notifications.letters import letter_to_area, lock_letter, token_of
+from services.notifications.stops import lift, stop, stopped
+from tests.access import EVERYTHING, form_key
+from tests.conftest import announced, client
+from tests.crawling import contents
+from tests.notifications.conftest import (
+    AREAS,
+    ROLES,
+    SendAll,
+    address_of,
+    contact,
+    contact_of,
+    drafted,
+    example_plan,
+    hear,
+    letters,
+    organisation,
+    released,
+    rows,
+    told,
+    trust_of,
+)
+
+AREA = "E09000020"
+EVIL = ["O’Brien & <b>Söhne</b>", "أحمد الخطيب", "Nguyễn Thị Minh", "x" * 200, "{{ 7 * 7 }}", "=1+1"]
+SAM = {"name": "Sam Okafor", "position": "Personal assistant"}
+MAI = {
+    "colleague_name": "Mai Nguyễn",
+    "colleague_role": "Head of Dental Care",
+    "colleague_email": "mai@trust.example",
+}
+
+
+@pytest.fixture
+async def campaign(book: Database, send_due: SendAll) -> UUID:
+    """A campaign that was sent, to people of whom no two are called the same."""
+    others = [(area, role) for area in AREAS for role in ROLES if (area, role) != (AREA, "chief_executive")]
+    await hear(book, *(somebody(book, area, role) for area, role in others))
+    id = await released(book)
+    await send_due()
+    return id
+
+
+@pytest.fixture
+async def letter(book: Database, campaign: UUID) -> UUID:
+    async with book.reading() as tx:
+        return await letter_to_area(tx, campaign, AREA)
+
+
+@pytest.fixture
+def address(book: Database, letter: UUID) -> str:
+    return f"/letters/r/{token_of(book.context, letter)}"
+
+
+@pytest.fixture
+async def visitor(book: Database) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody with the link and no account."""
+    async with client(web.build(book), "/letters", None) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def staff(book: Database) -> AsyncIterator[httpx.AsyncClient]:
+    person = replace(EVERYTHING, roles=frozenset({Role.STAFF}))
+    async with client(web.build(book), "/letters", person) as browser:
+        yield browser
+
+
+def somebody(database: Database, area: str, role: str, sequence: int = 2, email: str = "") -> Event:
+    """A contact with a name of their own."""
+    id, email = contact_of(area, role), email or address_of(area, role)
+    return contact(database, id, trust_of(area), sequence, role=role, name=f"{role} {area}", email=email)
+
+
+async def key_of(browser: httpx.AsyncClient, address: str) -> str:
+    found = re.search(r'name="key" value="([^"]+?)-[a-z_0-9]+"', (await browser.get(address)).text)
+    assert found
+    return found[1]
+
+
+async def press(browser: httpx.AsyncClient, address: str, answer: str, **fields: str) -> httpx.Response:
+    key = f"{await key_of(browser, address)}-{answer}"
+    return await browser.post(address, data={"answer": answer, "key": key, **fields})
+
+
+async def one(database: Database, statement: str, *values: Any) -> dict[str, Any]:
+    [row] = await rows(database, statement, *values)
+    return row
+
+
+async def audited(database: Database) -> list[Any]:
+    async with database.reading() as tx:
+        return [row async for row in every_row(tx)]
+
+
+async def facts(database: Database, *wanted: type) -> list[Any]:
+    return [event for event in await announced(database) if event.fact in wanted]
+
+
+# The page
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields", "state"),
+    [
+        ("acknowledge", {}, "acknowledged"),
+        ("in_place", SAM, "acknowledged"),
+        ("pledge", {"amount": "1,500", **SAM}, "pledged"),
+        ("meet", {"when": "A Tuesday"}, "will_meet"),
+        ("decline", {"reason": "No means"}, "declined"),
+        ("ask", {"question": "Who else gives?"}, "asked"),
+        ("pass_on", MAI, "acknowledged"),
+    ],
+)
+async def test_each_answer_takes_one_press_and_says_what_happens_next(
+    visitor: httpx.AsyncClient,
+    book: Database,
+    letter: UUID,
+    address: str,
+    answer: str,
+    fields: dict[str, str],
+    state: str,
+) -> None:
+    sent = await press(visitor, address, answer, **fields)
+    assert (sent.status_code, sent.headers["location"]) == (303, f"{address}/done")
+    done = await visitor.get(f"{address}/done")
+    assert "What happens next" in done.text
+    assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))["answer"] == state
+    page = await visitor.get(address)
+    assert "You have told us" in page.text
+
+
+async def test_opened_fifty_times_by_scanners_nothing_changes(
+    visitor: httpx.AsyncClient, book: Database, address: str
+) -> None:
+    before = await contents(book)
+    for path in ("", "/stop", "/pdf", "/done"):
+        answers = await asyncio.gather(*(visitor.get(address + path) for _ in range(50)))
+        assert {each.status_code for each in answers} == {303 if path == "/done" else 200}
+        await visitor.request("HEAD", address + path)
+    assert await contents(book) == before
+
+
+async def test_a_link_that_is_cut_wrong_or_past_leads_to_whom_to_ring(
+    visitor: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    wrong = [
+        address[:-1],
+        f"{address}0",
+        "/letters/r/x",
+        "/letters/r/" + "0" * 26,
+        "/letters/r/%00",
+        "/letters/r/%FF",
+    ]
+    async with book.transaction() as tx:
+        await forget(tx, Subject(ids=[contact_of(AREA, "chief_executive")]))
+    for each in [*wrong, address]:
+        for path in ("", "/stop", "/pdf", "/done"):
+            page = await visitor.get(each + path)
+            assert page.status_code in (400, 404), each + path
+        for path, body in (("", {"answer": "acknowledge", "key": form_key()}), ("/stop", {"whom": "person"})):
+            assert (await visitor.post(each + path, data=body)).status_code in (400, 404)
+    assert await rows(book, "SELECT FROM answers") == []
+
+
+async def test_answers_at_the_same_moment_are_each_recorded_once(
+    visitor: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    key = await key_of(visitor, address)
+    double = [
+        visitor.post(address, data={"answer": "meet", "key": f"{key}-meet", "when": ""}) for _ in range(4)
+    ]
+    others = [press(visitor, address, kind) for kind in ("acknowledge", "decline", "acknowledge")]
+    assert {answer.status_code for answer in await asyncio.gather(*double, *others)} == {303}
+    kinds = sorted(row["kind"] for row in await rows(book, "SELECT kind FROM answers"))
+    assert kinds in (["decline", "meet"], ["acknowledge", "decline", "meet"])
+    sequences = [event.sequence for event in await announced(book) if event.subject == str(letter)]
+    assert len(sequences) == len(set(sequences))
+
+
+@pytest.mark.parametrize("words", EVIL)
+async def test_whatever_is_typed_comes_out_as_text(
+    visitor: httpx.AsyncClient, staff: httpx.AsyncClient, letter: UUID, address: str, words: str
+) -> None:
+    sent = await press(
+        visitor, address, "meet", when=words + "\u202e" + "x" * 300, name=words, position=words
+    )
+    assert sent.status_code == 303
+    page = (await staff.get(f"/letters/letters/{letter}")).text
+    assert "<b>Söhne" not in page
+    assert "49" not in re.findall(r"<bdi>([^<]*)</bdi>", page)
+    assert page.count("<bdi>") >= 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields", "faulty"),
+    [
+        ("in_place", {}, "in_place-name"),
+        ("in_place", {"name": "Sam"}, "in_place-position"),
+        ("decline", {"name": "x" * 201}, "decline-name"),
+        ("meet", {"when": "x" * 4_001}, "meet-when"),
+        ("meet", {"name": "Sam\u202eevil"}, "meet-name"),
+        ("pass_on", {**MAI, "colleague_name": ""}, "pass_on-colleague_name"),
+        ("pass_on", {**MAI, "colleague_email": "mai@"}, "pass_on-colleague_email"),
+        ("pass_on", {**MAI, "colleague_email": "a@b.example\r\nBcc: c@d.example"}, "pass_on-colleague_email"),
+        ("pass_on", {**MAI, "colleague_role": "x" * 201}, "pass_on-colleague_role"),
+        ("ask", {}, "ask-question"),
+    ],
+)
+async def test_a_fault_opens_its_form_again_with_everything_typed(
+    visitor: httpx.AsyncClient,
+    book: Database,
+    address: str,
+    answer: str,
+    fields: dict[str, str],
+    faulty: str,
+) -> None:
+    page = await press(visitor, address, answer, **fields)
+    assert page.status_code == 422
+    assert f'id="{faulty}-fault"' in page.text
+    assert f'href="#{faulty}"' in page.text
+    assert re.search(rf'id="{answer}" open>', page.text)
+    assert await rows(book, "SELECT FROM answers") == []
+    assert len(re.findall(r' id="([^"]+)"', page.text)) == len(set(re.findall(r' id="([^"]+)"', page.text)))
+
+
+async def test_who_answers_for_somebody_is_kept_beside_the_answer(
+    visitor: httpx.AsyncClient, staff: httpx.AsyncClient, letter: UUID, address: str
+) -> None:
+    await press(visitor, address, "acknowledge")
+    assert (await press(visitor, address, "in_place", **SAM)).status_code == 303
+    page = (await staff.get(f"/letters/letters/{letter}")).text
+    assert "<bdi>Sam Okafor</bdi>, <bdi>Personal assistant</bdi>, for <bdi>Zuzana Marková</bdi>" in page
+
+
+async def test_a_meeting_waits_for_us_until_a_day_is_agreed_on(
+    visitor: httpx.AsyncClient,
+    staff: httpx.AsyncClient,
+    book: Database,
+    campaign: UUID,
+    letter: UUID,
+    address: str,
+) -> None:
+    await press(visitor, address, "meet", when="A Tuesday in May")
+    board = (await staff.get(f"/letters/campaigns/{campaign}")).text
+    assert "They will meet" in board
+    assert "A Tuesday in May" in board
+    page = (await staff.get(f"/letters/letters/{letter}")).text
+    settle = re.search(r'action="(/letters/answers/[^"]+/settle)"', page)
+    assert settle
+    assert "We have agreed on a day" in page
+    done = await staff.post(settle[1], data={"key": form_key()})
+    assert done.status_code == 303
+    assert "A day to meet was agreed on" in (await staff.get(f"/letters/letters/{letter}")).text
+    assert "Agree on a day with them" not in (await staff.get(f"/letters/campaigns/{campaign}")).text
+    [event] = await facts(book, LetterAnswered)
+    assert event.data["answer"] == "will_meet"
+
+
+async def test_nobodys_words_stand_in_events_audit_or_logs(
+    visitor: httpx.AsyncClient,
+    staff: httpx.AsyncClient,
+    book: Database,
+    letter: UUID,
+    address: str,
+    logged: Any,
+) -> None:
+    secret = "Zzyzxova"
+    mai = {**MAI, "colleague_name": secret, "colleague_email": "zzyzxova@trust.example"}
+    await press(visitor, address, "pass_on", **mai, name=secret)
+    await press(visitor, address, "meet", when=secret)
+    await enters(staff, letter, answer="decline", detail=secret, name=secret)
+    said = await rows(book, "SELECT convert_from(body, 'UTF8') AS body FROM outbox")
+    noted = await rows(book, "SELECT what, who FROM letter_history")
+    acts = await audited(book)
+    assert acts
+    assert secret.lower() not in f"{said} {noted} {acts} {logged()}".lower()
+
+
+# Passed on
+
+
+async def settles(database: Database, contact_id: UUID | None, **data: Any) -> UUID:
+    """Partners has decided on the only suggestion. Its id."""
+    found = await one(database, "SELECT id, letter_id FROM suggestions")
+    event = told(
+        ContactSuggestionSettled,
+        found["id"],
+        suggestion_id=found["id"],
+        letter_id=found["letter_id"],
+        organisation_id=trust_of(AREA),
+        contact_id=contact_id,
+    )
+    await hear(database, event)
+    id: UUID = found["id"]
+    return id
+
+
+async def test_a_letter_that_is_passed_on_goes_to_the_colleague_once_they_are_entered(
+    visitor: httpx.AsyncClient,
+    staff: httpx.AsyncClient,
+    book: Database,
+    campaign: UUID,
+    letter: UUID,
+    address: str,
+    mail: RecordingMailServer,
+    send_due: SendAll,
+) -> None:
+    await press(visitor, address, "pass_on", **MAI, **SAM)
+    [suggested] = await facts(book, ContactSuggested)
+    assert len(await facts(book, LetterAcknowledged)) == 1
+    id = suggested.data["suggestion_id"]
+    assert "Passed our letter on to a colleague" in (await staff.get(f"/letters/campaigns/{campaign}")).text
+    before = len(mail.messages)
+    await send_due()
+    assert len(mail.messages) == before  # nobody has looked at it yet
+    await hear(
+        book,
+        contact(book, id, trust_of(AREA), role="dental_care", name="Mai Nguyễn", email="mai@trust.example"),
+    )
+    await settles(book, id)
+    await settles(book, id)  # twice is once
+    await send_due()
+    [sent] = mail.messages[before:]
+    assert sent.recipients == ("mai@trust.example",)
+    made = await one(book, "SELECT * FROM letters WHERE contact_id = $1", id)
+    old = await one(book, "SELECT * FROM letters WHERE id = $1", letter)
+    assert made["state"] == "sent"
+    assert (made["ask_pence"], made["count"]) == (old["ask_pence"], old["count"])
+    assert made["token_digest"] != old["token_digest"]
+    assert made["frozen"]["values"]["contact_name"] == "Mai Nguyễn"
+    assert (await one(book, "SELECT name, email FROM suggestions")) == {"name": "", "email": ""}
+    assert (await one(book, "SELECT state FROM campaigns"))["state"] == "sent"
+    theirs = await visitor.get(f"/letters/r/{token_of(book.context, made['id'])}")
+    assert "Mai Nguyễn" in theirs.text
+    page = (await staff.get(f"/letters/letters/{made['id']}")).text
+    assert f"letter {old['reference']}" in page
+
+
+async def test_the_letter_waits_until_the_address_book_knows_the_colleague(
+    visitor: httpx.AsyncClient, book: Database, address: str
+) -> None:
+    await press(visitor, address, "pass_on", **MAI)
+    id = await settles(book, uuid4())
+    assert await rows(book, "SELECT reason FROM parked") == [{"reason": "not_yet_known"}]
+    assert (await one(book, "SELECT settled_at FROM suggestions WHERE id = $1", id))["settled_at"] is None
+
+
+async def test_a_colleague_who_is_left_out_gets_nothing(
+    visitor: httpx.AsyncClient, staff: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    count = len(await letters(book))
+    await press(visitor, address, "pass_on", **MAI)
+    await settles(book, None)
+    assert len(await letters(book)) == count
+    page = (await staff.get(f"/letters/letters/{letter}")).text
+    assert "The colleague was left out" in page
+    assert "Mai Nguyễn" not in page
+
+
+async def test_a_colleague_who_wants_no_letters_gets_none(
+    visitor: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    await press(visitor, address, "pass_on", **MAI)
+    await stops(book, letter, StopScope.BODY)
+    id = (await one(book, "SELECT id FROM suggestions"))["id"]
+    await hear(book, contact(book, id, trust_of(AREA), email="mai@trust.example"))
+    await settles(book, id)
+    made = await one(book, "SELECT state, reason FROM letters WHERE contact_id = $1", id)
+    assert made == {"state": "blocked", "reason": "stopped"}
+
+
+# Never again
+
+
+async def stops(database: Database, letter: UUID, scope: StopScope = StopScope.PERSON) -> bool:
+    async with database.transaction() as tx:
+        return await stop(tx, await lock_letter(tx, letter), scope, way="page", who="the recipient")
+
+
+async def may_not(database: Database, *contacts: UUID) -> dict[UUID, StopScope]:
+    async with database.reading() as tx:
+        return dict(await stopped(tx, contacts))
+
+
+async def test_one_press_stops_every_campaign_and_says_what_happens(
+    visitor: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    key = await key_of(visitor, address)
+    pressed = await visitor.post(f"{address}/stop", data={"whom": "person", "key": f"{key}-stop"})
+    assert (pressed.status_code, pressed.headers["location"]) == (303, f"{address}/stop")
+    page = (await visitor.get(f"{address}/stop")).text
+    assert "We will not write again" in page
+    ours, other = contact_of(AREA, "chief_executive"), contact_of(AREA, "dental_care")
+    assert await may_not(book, ours, other) == {ours: StopScope.PERSON}
+    # Whoever presses it has read the letter.
+    assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))["answer"] == "acknowledged"
+    second = await drafted(book, example_plan(name="Another campaign"))
+    blocked = await rows(
+        book, "SELECT contact_id, reason FROM letters WHERE campaign_id = $1 AND state = 'blocked'", second
+    )
+    assert blocked == [{"contact_id": ours, "reason": "stopped"}]
+
+
+async def test_one_click_in_a_mail_program_stops_without_a_page(
+    visitor: httpx.AsyncClient, book: Database, letter: UUID, mail: RecordingMailServer, address: str
+) -> None:
+    [message] = [m for m in mail.messages if address_of(AREA, "chief_executive") in m.recipients]
+    header = message.parsed["List-Unsubscribe"]
+    assert f"<https://forum.example{address}/stop>" in header
+    assert message.parsed["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    clicks = [visitor.post(f"{address}/stop", data={"List-Unsubscribe": "One-Click"}) for _ in range(5)]
+    assert {each.status_code for each in await asyncio.gather(*clicks)} == {200}
+    multipart = await visitor.post(f"{address}/stop", files={"List-Unsubscribe": (None, "One-Click")})
+    assert multipart.status_code == 200
+    assert await rows(book, "SELECT way, scope FROM stops") == [{"way": "one_click", "scope": "person"}]
+    # A program may have done it: that is no answer.
+    assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))["answer"] == "silent"
+    refused = await visitor.post(f"{address}/stop", data={"List-Unsubscribe": "Two-Clicks"})
+    assert refused.status_code == 422
+
+
+async def test_a_stop_beats_what_is_released_already(
+    book: Database, letter: UUID, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    await released(book, example_plan(name="Another campaign"))
+    await stops(book, letter)
+    before = len(mail.messages)
+    await send_due()
+    recipients = [each for message in mail.messages[before:] for each in message.recipients]
+    assert address_of(AREA, "chief_executive") not in recipients
+    assert len(recipients) == len(await letters(book)) // 2 - 1
+
+
+async def test_what_the_letters_do_not_show_is_looked_at_again_when_one_is_claimed(
+    book: Database, letter: UUID, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    """Another contact gets the address after the stop, in a letter that was made before it."""
+    second = await released(book, example_plan(name="Another campaign"))
+    await stops(book, letter)
+    other = contact_of(AREA, "dental_care")
+    email = address_of(AREA, "chief_executive").upper()
+    await hear(book, somebody(book, AREA, "dental_care", 3, email))
+    before = len(mail.messages)
+    await send_due()
+    recipients = [each.lower() for message in mail.messages[before:] for each in message.recipients]
+    assert recipients
+    assert address_of(AREA, "chief_executive").lower() not in recipients
+    set_aside = "SELECT state, reason FROM letters WHERE campaign_id = $1 AND contact_id = $2"
+    found = await one(book, set_aside, second, other)
+    assert found == {"state": "blocked", "reason": "stopped"}
+    assert (await one(book, "SELECT state FROM campaigns WHERE id = $1", second))["state"] == "sent"
+
+
+async def test_a_stop_and_a_claim_at_the_same_moment_come_one_after_the_other(
+    book: Database, letter: UUID, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    for number in range(6):
+        name = f"Campaign {number}"
+        second = await released(book, example_plan(name=name))
+        before = len(mail.messages)
+        async with book.transaction() as tx:
+            await tx.execute(
+                "UPDATE stops SET lifted_at = now(), lifted_because = 'test' WHERE lifted_at IS NULL"
+            )
+        await asyncio.gather(send_due(), stops(book, letter))
+        await send_due()
+        theirs = await one(
+            book,
+            "SELECT state FROM letters WHERE campaign_id = $1 AND contact_id = $2",
+            second,
+            contact_of(AREA, "chief_executive"),
+        )
+        reached = address_of(AREA, "chief_executive") in [
+            each for message in mail.messages[before:] for each in message.recipients
+        ]
+        assert theirs["state"] == ("sent" if reached else "blocked")
+
+
+async def test_a_stop_outlives_erasure_and_the_same_address_entered_anew(
+    book: Database, letter: UUID
+) -> None:
+    ours = contact_of(AREA, "chief_executive")
+    await stops(book, letter)
+    async with book.transaction() as tx:
+        done = await forget(tx, Subject(ids=[ours], emails=[address_of(AREA, "chief_executive").lower()]))
+    assert any("never to write to this address again" in each for each in done.kept)
+    kept = str(await rows(book, "SELECT * FROM stops"))
+    assert address_of(AREA, "chief_executive") not in kept
+    new, email = uuid4(), address_of(AREA, "chief_executive").upper()
+    await hear(book, contact(book, new, trust_of(AREA), role="chair", name="Somebody New", email=email))
+    assert await may_not(book, new) == {new: StopScope.PERSON}
+
+
+async def test_a_body_that_wants_none_stays_so_when_it_is_merged(book: Database, letter: UUID) -> None:
+    await stops(book, letter, StopScope.BODY)
+    other = trust_of("E09000033")
+    theirs = contact_of("E09000033", "dental_care")
+    assert await may_not(book, theirs) == {}
+    await hear(book, organisation(trust_of(AREA), "Trust", [AREA], 2, merged_into=other))
+    assert await may_not(book, theirs, contact_of(AREA, "dental_care")) == {
+        theirs: StopScope.BODY,
+        contact_of(AREA, "dental_care"): StopScope.BODY,
+    }
+
+
+async def test_by_post_somebody_is_known_by_name_and_postcode(book: Database, letter: UUID) -> None:
+    await stops(book, letter)
+    new = uuid4()
+    await hear(book, contact(book, new, trust_of("E09000007"), role="chair", channel="post", email=None))
+    assert await may_not(book, new) == {new: StopScope.PERSON}
+
+
+async def test_staff_see_stops_and_lift_one_with_a_reason_alone(
+    staff: httpx.AsyncClient, book: Database, letter: UUID
+) -> None:
+    await stops(book, letter)
+    page = (await staff.get("/letters/stops")).text
+    assert "Zuzana Marková" in page
+    href = re.search(r'action="(/letters/stops/[^"]+/lift)"', page)
+    assert href
+    without = await staff.post(href[1], data={"key": form_key(), "because": "  "})
+    assert without.status_code == 422
+    assert "There is no reason yet." in without.text
+    lifted = await staff.post(href[1], data={"key": form_key(), "because": "She rang on 3 May."})
+    assert lifted.status_code == 303
+    assert "She rang on 3 May." in (await staff.get("/letters/stops")).text
+    assert await may_not(book, contact_of(AREA, "chief_executive")) == {}
+    again = await staff.post(href[1], data={"key": form_key(), "because": "Twice."})
+    assert again.status_code == 409
+    assert (
+        await staff.post(f"/letters/stops/{uuid4()}/lift", data={"key": form_key(), "because": "x"})
+    ).status_code == 404
+    [note] = [row for row in await audited(book) if row["action"] == "stop_lifted"]
+    assert "May" not in str(note)
+
+
+async def test_the_list_of_stops_goes_on_over_pages(
+    staff: httpx.AsyncClient, book: Database, campaign: UUID
+) -> None:
+    ids = [row["id"] for row in await letters(book) if row["state"] == "sent"]
+    for _ in range(10):
+        for id in ids:
+            await stops(book, id)
+            async with book.transaction() as tx:
+                await tx.execute(
+                    "UPDATE stops SET lifted_at = now(), lifted_because = '' WHERE lifted_at IS NULL"
+                )
+    first = (await staff.get("/letters/stops")).text
+    older = re.search(r'rel="next" href="([^"]+)"', first)
+    assert older
+    second = (await staff.get(older[1].replace("&amp;", "&"))).text
+    assert first.count(">Lifted<") + second.count(">Lifted<") == 10 * len(ids)
+    for hostile in ("x", "2026-01-01_", "2026-01-01T00:00:00_zz", "%00"):
+        assert (await staff.get(f"/letters/stops?before={hostile}")).status_code in (200, 400)
+
+
+# Entered by staff
+
+
+async def enters(browser: httpx.AsyncClient, letter: UUID, **fields: str) -> httpx.Response:
+    today = re.search(
+        r'name="told_on" value="([^"]+)"', (await browser.get(f"/letters/letters/{letter}/answers/new")).text
+    )
+    assert today
+    form = {"way": "telephone", "told_on": today[1], "key": form_key(replace(EVERYTHING)), **fields}
+    return await browser.post(f"/letters/letters/{letter}/answers/new", data=form)
+
+
+@pytest.mark.parametrize("way", ["email", "post", "telephone", "person"])
+async def test_an_answer_that_came_another_way_counts_the_same(
+    staff: httpx.AsyncClient, book: Database, letter: UUID, way: str
+) -> None:
+    done = await enters(staff, letter, answer="decline", way=way, detail="No means", **SAM)
+    assert done.status_code == 303
+    page = (await staff.get(done.headers["location"])).text
+    assert "The answer is entered." in page
+    assert "Declined: told us " in page
+    assert "· entered by us" in page
+    assert "<bdi>Sam Okafor</bdi>" in page
+    [event] = await facts(book, LetterAnswered)
+    assert event.data["answer"] == "declined"
+    kept = await one(book, "SELECT way, entered_by FROM answers")
+    assert kept == {"way": way, "entered_by": EVERYTHING.id}
+    assert "answer_entered" in [row["action"] for row in await audited(book)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "faulty"),
+    [
+        ({"answer": ""}, "answer"),
+        ({"answer": "nothing", "way": "pigeon"}, "way"),
+        ({"answer": "acknowledge", "told_on": "yesterday"}, "told_on"),
+        ({"answer": "acknowledge", "told_on": "2999-01-01"}, "told_on"),
+        ({"answer": "acknowledge", "told_on": "2001-01-01"}, "told_on"),
+        ({"answer": "pledge", "amount": "lots", **SAM}, "amount"),
+        ({"answer": "pledge", "amount": "100"}, "name"),
+        ({"answer": "ask"}, "detail"),
+        ({"answer": "pass_on", **MAI, "colleague_email": "x"}, "colleague_email"),
+    ],
+)
+async def test_what_is_entered_wrongly_comes_back_with_its_cure(
+    staff: httpx.AsyncClient, book: Database, letter: UUID, fields: dict[str, str], faulty: str
+) -> None:
+    page = await enters(staff, letter, **fields)
+    assert page.status_code == 422
+    assert f'id="{faulty}-fault"' in page.text
+    assert await rows(book, "SELECT FROM answers") == []
+
+
+async def test_staff_enter_that_somebody_wants_no_letters(
+    staff: httpx.AsyncClient, book: Database, letter: UUID
+) -> None:
+    assert (await enters(staff, letter, answer="stop_person")).status_code == 303
+    again = await enters(staff, letter, answer="stop_person")
+    assert "stopped_before" in again.headers["location"]
+    assert await rows(book, "SELECT way FROM stops") == [{"way": "telephone"}]
+    assert "told us never to write to them again" in (await staff.get(f"/letters/letters/{letter}")).text
+
+
+async def test_a_wrong_entry_is_put_right_and_stays_in_the_history(
+    staff: httpx.AsyncClient, book: Database, letter: UUID
+) -> None:
+    await enters(staff, letter, answer="decline", detail="Wrong letter")
+    wrong = await one(book, "SELECT id FROM answers")
+    form = await staff.get(f"/letters/letters/{letter}/answers/new?corrects={wrong['id']}")
+    assert "was entered wrongly" in form.text
+    assert "Wrong letter" in form.text
+    done = await enters(staff, letter, answer="acknowledge", corrects=str(wrong["id"]))
+    assert done.status_code == 303
+    page = (await staff.get(f"/letters/letters/{letter}")).text
+    assert "<s>Declined</s>" in page
+    assert "entered by mistake: counts no more" in page
+    assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))["answer"] == "acknowledged"
+    [event] = await facts(book, LetterAnswerCorrected)
+    assert event.data["answer"] == "acknowledged"
+    twice = await enters(staff, letter, answer="acknowledge", corrects=str(wrong["id"]))
+    assert twice.status_code == 404
+
+
+async def test_what_was_no_answer_leaves_the_letter_silent(
+    staff: httpx.AsyncClient, visitor: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    await enters(staff, letter, answer="decline")
+    wrong = await one(book, "SELECT id FROM answers")
+    done = await enters(staff, letter, answer="nothing", corrects=str(wrong["id"]))
+    assert done.status_code == 303
+    assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))["answer"] == "silent"
+    assert "You have told us" not in (await visitor.get(address)).text
+
+
+async def test_a_confirmed_pledge_is_not_put_right_here(book: Database, letter: UUID) -> None:
+    pledge = Answer(kind=AnswerKind.PLEDGE, pledge_pence=100_000, name="Sam", position="Finance")
+    async with acting(book) as tx:
+        told_today = Told(way=Way.POST, on=tx.today, by=EVERYTHING.id)
+        await record_answer(tx, letter, pledge, "a member of staff", told_today)
+    id = (await one(book, "SELECT id FROM answers"))["id"]
+    async with acting(book) as tx:
+        await confirm_pledge(tx, id)
+    with pytest.raises(Conflict):
+        async with acting(book) as tx:
+            await correct_answer(tx, id, None, told_today)
+
+
+async def test_an_entry_of_another_letter_is_not_put_right_from_here(
+    staff: httpx.AsyncClient, book: Database, campaign: UUID, letter: UUID
+) -> None:
+    await enters(staff, letter, answer="decline")
+    wrong = (await one(book, "SELECT id FROM answers"))["id"]
+    [other] = [row["id"] for row in await letters(book) if row["id"] != letter][:1]
+    for id in (wrong, uuid4(), "x"):
+        address = f"/letters/letters/{other}/answers/new?corrects={id}"
+        assert (await staff.get(address)).status_code == 404
+        assert (await enters(staff, other, answer="nothing", corrects=str(id))).status_code == 404
+
+
+async def test_a_day_before_the_letter_was_sent_is_refused(book: Database, letter: UUID) -> None:
+    async with acting(book) as tx:
+        before = Told(way=Way.POST, on=tx.today - timedelta(days=1), by=EVERYTHING.id)
+        with pytest.raises(Refused) as refused:
+            await record_answer(tx, letter, Answer(kind=AnswerKind.ACKNOWLEDGE), told=before)
+    assert refused.value.field == "told_on"
+
+
+# People's rights
+
+
+async def test_whoever_is_named_is_told_and_forgotten(
+    visitor: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    await press(visitor, address, "pass_on", **MAI, name="Sam Okafor")
+    await stops(book, letter)
+    mai = Subject(emails=["mai@trust.example"], names=["Mai Nguyễn"])
+    sam = Subject(names=["sam okafor"])
+    async with book.reading() as tx:
+        assert [held.path for each in (mai,) async for held in gather(tx, each)] == ["suggested.json"]
+        assert [held.path async for held in gather(tx, sam)] == ["answers-by-name.json"]
+        ours = [held.path async for held in gather(tx, Subject(ids=[contact_of(AREA, "chief_executive")]))]
+    assert "stops.json" in ours
+    async with book.transaction() as tx:
+        assert (await forget(tx, mai)).counts["suggestions"] == 1
+        assert (await forget(tx, sam)).counts["answers"] == 1
+    left = await rows(
+        book, "SELECT name, email FROM suggestions UNION ALL SELECT name, position FROM answers"
+    )
+    assert "Mai" not in str(left)
+    assert "Sam" not in str(left)
+
+
+async def test_a_draft_made_before_a_stop_is_set_aside_too(book: Database, letter: UUID) -> None:
+    second = await drafted(book, example_plan(name="Another campaign"))
+    await stops(book, letter)
+    async with book.transaction() as tx:
+        released_now = await send_campaign(tx, second)
+    assert released_now == len(await letters(book)) // 2 - 1
+    async with book.transaction() as tx:
+        found = await tx.fetchval("SELECT id FROM stops")
+        await lift(tx, found, by=EVERYTHING.id, who="a member of staff", because="She rang.")
+    third = await drafted(book, example_plan(name="A third"))
+    async with book.transaction() as tx:
+        assert await prepare_letters(tx, third)
+    blocked = await rows(book, "SELECT FROM letters WHERE campaign_id = $1 AND state = 'blocked'", third)
+    assert blocked == []
