@@ -34,10 +34,11 @@ from services.notifications.answers import (
     correct_answer,
     record_answer,
 )
-from services.notifications.campaigns import prepare_letters, send_campaign
+from services.notifications.campaigns import prepare_letters
 from services.notifications.domain import AnswerKind, StopScope
 from services.notifications.held import forget, gather
 from services.notifications.letters import letter_to_area, lock_letter, token_of
+from services.notifications.stages import send_campaign
 from services.notifications.stops import lift, stop, stopped
 from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
@@ -47,6 +48,7 @@ from tests.notifications.conftest import (
     ROLES,
     SendAll,
     address_of,
+    approve,
     contact,
     contact_of,
     drafted,
@@ -750,6 +752,7 @@ async def test_a_draft_made_before_a_stop_is_set_aside_too(book: Database, lette
     second = await drafted(book, example_plan(name="Another campaign"))
     await stops(book, letter)
     async with book.transaction() as tx:
+        await approve(tx, second)
         released_now = await send_campaign(tx, second)
     assert released_now == len(await letters(book)) // 2 - 1
     async with book.transaction() as tx:
@@ -757,6 +760,6 @@ async def test_a_draft_made_before_a_stop_is_set_aside_too(book: Database, lette
         await lift(tx, found, by=EVERYTHING.id, who="a member of staff", because="She rang.")
     third = await drafted(book, example_plan(name="A third"))
     async with book.transaction() as tx:
-        assert await prepare_letters(tx, third)
+        assert (await prepare_letters(tx, third)).letters
     blocked = await rows(book, "SELECT FROM letters WHERE campaign_id = $1 AND state = 'blocked'", third)
     assert blocked == []
