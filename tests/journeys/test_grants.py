@@ -128,7 +128,9 @@ def _first_word(of: Locator) -> str:
 def open_case(officer: Page, label: str) -> None:
     """Turn the meeting to a case."""
     officer.get_by_role("button", name=f"Open {label}", exact=True).click()
-    expect(officer.get_by_role("heading", level=2, name="On now")).to_contain_text(label)
+    expect(officer.get_by_role("heading", level=2, name="On now")).to_contain_text(
+        label, timeout=15_000
+    )
 
 
 def decide(officer: Page, kind: str, words: str = "", *, pounds: int = 0) -> None:
@@ -319,7 +321,7 @@ def prepare(officer: Page, running: Running, amount: str) -> None:
     """Confirm the booking of an award of this amount and prepare its payment."""
     to_payments(officer, running, "To be prepared", amount)
     officer.get_by_role("button", name="The exam is booked").click()
-    officer.get_by_label("To whom").select_option("To the person")
+    officer.get_by_label("To whom").select_option("The applicant, against the booking")
     officer.get_by_role("button", name="Prepare it").click()
     expect(section(officer, "Payments").get_by_role("row").filter(has_text="Payment 1")).to_be_visible()
 
@@ -348,7 +350,7 @@ def test_one_prepares_another_pays_and_the_applicant_reports_back(
     applicant.goto(address)
     applicant.get_by_role("link", name="Tell us how it went").click()
     add_paper(applicant, "The receipt", paper)
-    applicant.get_by_label("The exam", exact=True).select_option("Passed")
+    applicant.get_by_label("The exam", exact=True).select_option("I passed")
     applicant.get_by_role("button", name="Tell us").first.click()
     said(applicant, "Thank you for telling us.")
     to_payments(officer, running, "Made", "£400")
