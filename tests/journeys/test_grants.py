@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from pypdf import PdfReader
 
 from chassis.clock import LOCAL
+from tests.journeys.axe import DESK, first, found_at, opened_for_axe
 from tests.journeys.browsing import (
     PHONE,
     eventually_mailed,
@@ -109,7 +110,9 @@ def to_payments(page: Page, running: Running, group: str, amount: str) -> None:
     page.goto(running.url)
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="Grants").click()
     page.get_by_role("navigation", name="Grants").get_by_role("link", name="Payments").click()
-    page.get_by_role("navigation", name="Which payments").get_by_role("link", name=group).click()
+    page.get_by_role("navigation", name="Which payments").get_by_role(
+        "link", name=re.compile(f"^{group}")
+    ).click()
     page.get_by_role("row").filter(has_text=amount).get_by_role("link").first.click()
 
 
@@ -128,9 +131,7 @@ def _first_word(of: Locator) -> str:
 def open_case(officer: Page, label: str) -> None:
     """Turn the meeting to a case."""
     officer.get_by_role("button", name=f"Open {label}", exact=True).click()
-    expect(officer.get_by_role("heading", level=2, name="On now")).to_contain_text(
-        label, timeout=15_000
-    )
+    expect(officer.get_by_role("heading", level=2, name="On now")).to_contain_text(label, timeout=15_000)
 
 
 def decide(officer: Page, kind: str, words: str = "", *, pounds: int = 0) -> None:
@@ -393,3 +394,48 @@ def test_trustees_see_figures_and_everybody_the_open_data(
     grants = json.loads(httpx.get(f"{running.url}{href}").text)["grants"]
     assert sorted(grant["amountAwarded"] for grant in grants) == sorted(AWARDED.values())
     assert not any(name.split()[1] in json.dumps(grants) for name in AWARDED)
+
+
+def pages_of_officer(page: Page, running: Running, meeting: str) -> list[str]:
+    """The pages that a round has once it was decided, with one more meeting that is going on."""
+    id = r"[0-9a-f-]{36}"
+    round = first(page, running, "/grants/rounds", rf"/grants/rounds/{id}")
+    award = first(page, running, "/grants/payments?state=prepare", rf"/grants/awards/{id}")
+    made = first(page, running, "/grants/payments?state=made", rf"/grants/payments/{id}")
+    case = first(page, running, f"{round}/applications?state=decided", rf"/grants/applications/{id}")
+    fund = first(page, running, "/grants/funds", rf"/grants/funds/{id}")
+    groups = [
+        f"/grants/payments?state={state}" for state in ("prepare", "make", "made", "returned", "report")
+    ]
+    of_round = [round + below for below in ("", "/publish", "/panel", "/conflicts", "/cases")]
+    of_meeting = [meeting + below for below in ("", "/screen", "/simulation", "/simulation?way=total")]
+    of_case = [case, f"{case}/dossier", f"{case}/case"]
+    return [*of_round, *of_meeting, *of_case, *groups, award, made, f"{fund}/report", f"{fund}/ledger"]
+
+
+def test_axe_finds_nothing_on_these_pages(
+    browser: Browser, officer: Page, payer: Page, member: Page, applicant: Page, running: Running
+) -> None:
+    """While a second meeting is on, with awards in all of their states."""
+    prepare(officer, running, "£430")
+    to_round(officer, running)
+    officer.get_by_role("button", name="Begin a meeting").click()
+    section(officer, "Agenda").get_by_role("button").first.click()
+    said(officer, "This case is on now.")
+    meeting = officer.url.removeprefix(running.url).split("?")[0]
+    outside = [own_page(applicant, running, "The panel’s answer", mail_of(name))[0] for name in AWARDED]
+    links = [*outside, *(f"{link}/award" for link in outside)]
+    for screen in (DESK, PHONE):
+        found = []
+        for page in opened_for_axe(browser, screen, officer.context.storage_state()):
+            found += found_at(page, running, pages_of_officer(page, running, meeting))
+        for page in opened_for_axe(browser, screen, payer.context.storage_state()):
+            made = first(page, running, "/grants/payments?state=make", r"/grants/payments/[0-9a-f-]{36}")
+            found += found_at(page, running, ("/grants/", made, f"{made}/make"))
+        for page in opened_for_axe(browser, screen, member.context.storage_state()):
+            case = first(page, running, "/grants/desk", r"/grants/desk/cases/[0-9a-f-]{36}")
+            attend = meeting.replace("/meetings/", "/attend/")
+            found += found_at(page, running, ("/grants/desk", "/grants/desk/interests", case, attend))
+        for page in opened_for_axe(browser, screen, None):
+            found += found_at(page, running, ("/grants/data", *links))
+        assert not found, "\n".join(found)
