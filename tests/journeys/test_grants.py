@@ -420,7 +420,7 @@ def test_axe_finds_nothing_on_these_pages(
     browser: Browser, officer: Page, payer: Page, member: Page, applicant: Page, running: Running
 ) -> None:
     """While a second meeting is on, with awards in all of their states."""
-    prepare(officer, running, "£430")
+    prepare(officer, running, "£145")
     to_round(officer, running)
     officer.get_by_role("button", name="Begin a meeting").click()
     section(officer, "Agenda").get_by_role("button").first.click()
