@@ -26,18 +26,22 @@ GROUP BY round_id;
 
 -- name: desk_of
 -- The cases of somebody by their labels, so many of each round.
-SELECT id, round_id, label, profession, purpose, amount_pence, exam_on, begun, done, decided FROM (
-    SELECT seen.id, round_id, label, profession, purpose, amount_pence, exam_on, reviews.version IS NOT NULL AS begun,
-           submitted_at IS NOT NULL AS done, coalesce(kind <> 'defer', false) AS decided,
-           row_number() OVER (PARTITION BY round_id ORDER BY label) AS place
+SELECT listed.id, listed.round_id, label, profession, purpose, amount_pence, exam_on, begun, done,
+       coalesce(kind <> 'defer', false) AS decided
+FROM panel_members
+CROSS JOIN LATERAL (
+    SELECT seen.application_id, seen.id, seen.round_id, label, profession, purpose, amount_pence, exam_on,
+           reviews.version IS NOT NULL AS begun, submitted_at IS NOT NULL AS done
     FROM cases_for(:person_id) AS seen
     LEFT JOIN reviews ON reviews.application_id = seen.application_id AND reviews.person_id = :person_id
-    LEFT JOIN LATERAL (
-        SELECT kind FROM decisions WHERE decisions.application_id = seen.application_id ORDER BY number DESC LIMIT 1
-    ) AS last ON true
-    WHERE (:round_id::uuid IS NULL OR round_id = :round_id::uuid) AND (:after::text IS NULL OR label > :after::text)
+    WHERE seen.round_id = panel_members.round_id AND (:after::text IS NULL OR label > :after::text)
+    ORDER BY label LIMIT :most
 ) AS listed
-WHERE place <= :most ORDER BY round_id, label;
+LEFT JOIN LATERAL (
+    SELECT kind FROM decisions WHERE decisions.application_id = listed.application_id ORDER BY number DESC LIMIT 1
+) AS last ON true
+WHERE panel_members.person_id = :person_id AND (:round_id::uuid IS NULL OR panel_members.round_id = :round_id::uuid)
+ORDER BY listed.round_id, label;
 
 -- name: case_for^
 -- One case as somebody may see it, with what they have said of it. Nothing when there is none for them.
@@ -56,14 +60,28 @@ LEFT JOIN LATERAL (
 ) AS last ON true
 WHERE seen.id = :id;
 
+-- name: criteria_for
+-- By what a case is scored, as far as somebody may see it.
+SELECT criteria.id, number, name, weight, criteria.words
+FROM cases_for(:person_id) AS seen JOIN criteria ON criteria.round_id = seen.round_id
+WHERE seen.id = :id ORDER BY number;
+
 -- name: next_case^
--- What somebody has not done yet of a round: the first after a label, or else the first of all.
-SELECT seen.id, label FROM cases_for(:person_id) AS seen
-LEFT JOIN reviews ON reviews.application_id = seen.application_id AND reviews.person_id = :person_id
-WHERE round_id = :round_id AND label <> :label AND submitted_at IS NULL AND NOT EXISTS (
-    SELECT FROM decisions WHERE decisions.application_id = seen.application_id AND kind <> 'defer'
+-- What somebody has not done yet of the round of a case: the first after it, or else the first of all.
+WITH this AS MATERIALIZED (
+    SELECT round_id, label FROM cases_for(:person_id) AS seen WHERE seen.id = :id
+), open AS NOT MATERIALIZED (
+    SELECT seen.id, seen.label
+    FROM this JOIN cases_for(:person_id) AS seen ON seen.round_id = this.round_id
+    LEFT JOIN reviews ON reviews.application_id = seen.application_id AND reviews.person_id = :person_id
+    WHERE submitted_at IS NULL AND NOT EXISTS (
+        SELECT FROM decisions WHERE decisions.application_id = seen.application_id AND kind <> 'defer'
+    )
 )
-ORDER BY label < :label, label LIMIT 1;
+(SELECT id, label FROM open WHERE label > (SELECT label FROM this) ORDER BY label LIMIT 1)
+UNION ALL
+(SELECT id, label FROM open WHERE label < (SELECT label FROM this) ORDER BY label LIMIT 1)
+LIMIT 1;
 
 -- name: scores_by
 -- What somebody has given a case, by criterion.

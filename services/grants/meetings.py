@@ -37,10 +37,8 @@ async def begin(tx: Transaction, round_id: UUID, by: UUID) -> UUID:
         raise Conflict("A meeting of this round is going on.", "Go on with it, or end it first.")
     id: UUID = uuid_utils.compat.uuid7()
     await MEETING.begin_meeting(tx, id=id, round_id=round_id, by=by, now=tx.now)
-    await MEETING.put_on_agenda(tx, meeting_id=id, round_id=round_id)
-    if not (await sitting(tx, id)).items and not await rows_of(
-        MEETING.not_on_agenda(tx, meeting_id=id, round_id=round_id, most=1)
-    ):
+    besides = MEETING.not_on_agenda(tx, meeting_id=id, round_id=round_id, most=1)
+    if not await MEETING.put_on_agenda(tx, meeting_id=id, round_id=round_id) and not await rows_of(besides):
         raise Conflict("There is nothing to decide.", "Hand cases over to the panel first.")
     note(tx, "meeting_begun", "meeting", id, after={"round": round_id})
     return id

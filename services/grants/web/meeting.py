@@ -5,6 +5,7 @@ Everything is here that panel members do not see: the pot, and what is kept from
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.requests import Request
@@ -26,7 +27,7 @@ from chassis.web import (
 from services.grants import decisions, ledger, meetings
 from services.grants.decisions import LONGEST_WORDS, Decision, Kind
 from services.grants.queries import MEETING
-from services.grants.sitting import Item, Sitting, sitting
+from services.grants.sitting import Item, Sitting, sitting, sitting_with
 from services.grants.web.agenda import Agenda
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import meeting_href, round_href
@@ -42,6 +43,9 @@ _DONE = {
 }
 
 _KINDS = {kind.value: kind for kind in Kind}
+
+#: Cases of the agenda on one page.
+PAGE = 50
 
 #: What a form that decides holds.
 _EMPTY = {"kind": "", "amount": "", "words": "", "why_changed": "", "without_missing": ""}
@@ -72,20 +76,29 @@ async def show(request: Request) -> Response:
 
 
 async def _page(
-    request: Request, values: Mapping[str, Any], faults: Faults, *, status: int = 200, case: str = ""
+    request: Request,
+    values: Mapping[str, Any],
+    faults: Faults,
+    *,
+    status: int = 200,
+    case: UUID | None = None,
 ) -> Response:
     """Args:
         case: the one that a form was about, which is then shown whatever was opened meanwhile.
     """  # fmt: skip
     site, id = site_of(request), read_id(request)
+    part, after, find = _asked(request)
+    wanted = {"meeting_id": id, "part": part, "after": after, "find": find, "most": PAGE + 1}
     async with site.database.reading() as tx:
-        found = await sitting(tx, id)
-        pot = await pot_of(tx, found)
-        besides = await rows_of(
-            MEETING.not_on_agenda(tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST)
+        found = await sitting_with(tx, id, case)
+        pot, rows, besides = await tx.together(
+            pot_of(tx, found),
+            rows_of(MEETING.agenda_of(tx, **wanted)),
+            rows_of(MEETING.not_on_agenda(tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST)),
         )
     agenda = Agenda(found, site.context.house)
-    item = next((each for each in found.items if str(each.case_id) == case), found.present)
+    item = found.items[0] if found.items else None
+    href, more = meeting_href(id), len(rows) > PAGE
     return site.page(
         request,
         "meeting.html",
@@ -95,7 +108,10 @@ async def _page(
         round_href=round_href(found.round_id),
         published=found.state == "published",
         seats=agenda.seats(),
-        lines=[agenda.line(each) for each in found.suggested_order()],
+        lines=[agenda.listed(row) for row in rows[:PAGE]],
+        more_href=_from(href, rows[PAGE - 1], find) if more else None,
+        later=after is not None,
+        find=find,
         besides=besides,
         item=agenda.whole(item) if item else None,
         scores=agenda.scores(item) if item and _all_in(found, item) else None,
@@ -104,10 +120,29 @@ async def _page(
         pot=pot,
         values=values,
         faults=faults,
-        href=meeting_href(id),
+        href=href,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _asked(request: Request) -> tuple[int, UUID | None, str]:
+    """The part of the agenda and the case in it after which the list begins; with what labels begin."""
+    part, after, find = (
+        request.query_params.get(name, "")[:50].strip() for name in ("part", "after", "find")
+    )
+    try:
+        if not after:
+            return 0, None, find.upper()
+        return ("0", "1", "2").index(part), UUID(after), find.upper()
+    except ValueError:
+        raise BadRequest("There is no such page of the agenda.", "Begin at the meeting again.") from None
+
+
+def _from(href: str, last: Mapping[str, Any], find: str) -> str:
+    """Where the agenda goes on after a row."""
+    said = {"part": last["part"], "after": last["case_id"], **({"find": find} if find else {})}
+    return f"{href}?{urlencode(said)}"
 
 
 def _all_in(found: Sitting, item: Item) -> bool:
@@ -236,7 +271,7 @@ async def decide(request: Request) -> Response:
 
     async def again(status: int) -> Response:
         values = {**_EMPTY, **fields.values}
-        return await _page(request, values, fields.faults, status=status, case=str(case_id))
+        return await _page(request, values, fields.faults, status=status, case=case_id)
 
     return await submit(request, fields, act, again)
 
