@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import events, idle, imports, letters, meeting, register, sessions
+from tests.benchmarks import events, idle, imports, letters, meeting, panel, register, sessions
 from tests.benchmarks.load import USERS
 from tests.journeys.running import ROOT
 
@@ -23,6 +23,7 @@ PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "letters": letters.measure,
     "import": imports.measure,
     "register": register.measure,
+    "panel": panel.measure,
     "sessions": sessions.measure,
     "meeting": meeting.measure,
     "idle": idle.measure,

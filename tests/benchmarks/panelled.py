@@ -1,6 +1,8 @@
 """A round with so many cases, and a panel of 20 who have scored nine of ten of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from chassis.access import Person
@@ -10,7 +12,7 @@ from services.grants import conflicts, meetings
 from tests.grants.filling import a_fund, a_round, money_comes
 from tests.grants.panelling import OFFICER, a_member, closes
 
-MEMBERS, CRITERIA = 20, 3
+MEMBERS, RESERVES, CRITERIA = 20, 3, 3
 #: Signs that are kept for each case: what somebody wrote, what their papers show.
 _WORDS = "I study each evening after work and cannot pay for the exam myself. " * 6
 
@@ -48,9 +50,10 @@ _STATEMENTS = (
 class Panel:
     """What is looked at."""
 
-    round: UUID
     meeting: UUID
     member: Person
+    #: What the members are called.
+    names: Mapping[UUID, str]
 
 
 async def a_large_panel(database: Database, cases: int) -> Panel:
@@ -58,24 +61,19 @@ async def a_large_panel(database: Database, cases: int) -> Panel:
     fund = await a_fund(database)
     await money_comes(database, fund)
     round = await a_round(database, fund, opened=True, needs_funder=False)
+    names = [f"Marker Member {number}" for number in range(1, MEMBERS + 1)]
+    seats = ["reserve" if number >= MEMBERS - RESERVES else "member" for number in range(MEMBERS)]
     members = [
-        await a_member(
-            database,
-            round,
-            f"Marker Member {number}",
-            seat="reserve" if number > MEMBERS - 3 else "member",
-            professions=["doctor"],
-        )
-        for number in range(1, MEMBERS + 1)
+        await a_member(database, round, name, seat=seat, professions=["doctor"])
+        for name, seat in zip(names, seats, strict=True)
     ]
     await closes(database, round)
     async with database.connection() as connection:
         for statement, value in zip(_STATEMENTS, (CRITERIA, cases, *[None] * 4), strict=True):
-            values = [round] if value is None else [round, value]
+            values: list[Any] = [round] if value is None else [round, value]
             if "$3" in statement:
                 values.append(_WORDS)
             await connection.execute(statement, *values, timeout=300)
-        await connection.execute("SET statement_timeout = 0")
         await connection.execute("ANALYZE")
     async with acting(database) as tx:
         for member in members:
@@ -88,4 +86,4 @@ async def a_large_panel(database: Database, cases: int) -> Panel:
     async with database.connection() as connection:
         await connection.execute("DELETE FROM outbox")
         await connection.execute("VACUUM ANALYZE", timeout=300)
-    return Panel(round, meeting, members[0])
+    return Panel(meeting, members[0], dict(zip([member.id for member in members], names, strict=True)))

@@ -29,70 +29,66 @@ CREATE INDEX items_of_application ON items (application_id);
 
 CREATE AGGREGATE product(numeric) (SFUNC = numeric_mul, STYPE = numeric, INITCOND = '1');
 
--- Rank the items of these applications in meetings that go on. scoring.py says the same of one item.
+-- By what an item is ranked; scoring.py says the same.
 --
 -- A mean is a fraction, whose denominator is at most the sum of the weights times the number of scores for
 -- each criterion. Two that differ do so by one part in the product of their denominators at the least: with
 -- 8 criteria, weights up to 100 and 500 members by more than 1e-50. Cut off there, they stand in their order,
 -- and the same mean stays the same.
-CREATE FUNCTION reckon_means(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    -- Whoever changes what a mean is made of waits here for whoever else does, and then sees what they did.
-    PERFORM FROM cases WHERE application_id = ANY(ids) ORDER BY application_id FOR NO KEY UPDATE;
-    WITH item AS (
-        SELECT meeting_id, round_id, application_id, cases.label
-        FROM items JOIN meetings ON meetings.id = meeting_id JOIN cases USING (application_id)
-        WHERE application_id = ANY(ids) AND ended_at IS NULL
-    ), given AS (
-        SELECT meeting_id, application_id, weight::numeric AS weight, sum(score)::numeric AS total,
-               count(*)::numeric AS scores
-        FROM item
+CREATE FUNCTION low_of(meeting uuid, application uuid) RETURNS numeric LANGUAGE sql STABLE AS $$
+    WITH given AS (
+        SELECT weight::numeric AS weight, sum(score)::numeric AS total, count(*)::numeric AS scores
+        FROM meetings
         JOIN panel_members USING (round_id)
-        JOIN reviews USING (application_id, person_id)
-        JOIN scores USING (application_id, person_id)
+        JOIN reviews ON reviews.application_id = application AND reviews.person_id = panel_members.person_id
+        JOIN scores ON scores.application_id = application AND scores.person_id = panel_members.person_id
         JOIN criteria ON criteria.id = criterion_id
-        WHERE takes_part AND left_at IS NULL AND submitted_at IS NOT NULL AND score IS NOT NULL
-            AND (application_id, person_id) NOT IN (
-                SELECT removals.application_id, removals.person_id FROM removals
-                WHERE removals.application_id = ANY(ids)
+        WHERE meetings.id = meeting AND takes_part AND left_at IS NULL AND submitted_at IS NOT NULL
+            AND score IS NOT NULL AND NOT EXISTS (
+                SELECT FROM removals
+                WHERE removals.application_id = application AND removals.person_id = panel_members.person_id
             )
             AND (seat = 'member' OR EXISTS (
                 SELECT FROM stand_ins
-                WHERE stand_ins.meeting_id = item.meeting_id
-                    AND stand_ins.application_id = item.application_id
+                WHERE stand_ins.meeting_id = meeting AND stand_ins.application_id = application
                     AND stand_ins.person_id = panel_members.person_id
             ))
-        GROUP BY meeting_id, application_id, criteria.id
+        GROUP BY criteria.id
     ), common AS (
-        SELECT *, product(scores) OVER (PARTITION BY meeting_id, application_id) AS denominator FROM given
-    ), mean AS (
-        SELECT meeting_id, application_id,
-               div(sum(weight * total * div(denominator, scores)) * 1e50, sum(weight * denominator)) AS mean
-        FROM common GROUP BY meeting_id, application_id
+        SELECT product(scores) AS denominator FROM given
     )
-    UPDATE items SET label = item.label, low = coalesce(-mean, 1)
-    FROM item LEFT JOIN mean USING (meeting_id, application_id)
-    WHERE items.meeting_id = item.meeting_id AND items.application_id = item.application_id
-        AND (items.label, low) IS DISTINCT FROM (item.label, coalesce(-mean, 1));
+    SELECT coalesce(-div(sum(weight * total * div(denominator, scores)) * 1e50, sum(weight * denominator)), 1)
+    FROM given CROSS JOIN common
+$$;
+
+-- Rank the items of these applications in meetings that go on.
+CREATE FUNCTION rank_items(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    -- Whoever changes what a mean is made of waits here for whoever else does, and then sees what they did.
+    PERFORM FROM cases WHERE application_id = ANY(ids) ORDER BY application_id FOR NO KEY UPDATE;
+    UPDATE items SET label = cases.label, low = low_of(items.meeting_id, items.application_id)
+    FROM meetings, cases
+    WHERE items.application_id = ANY(ids) AND meetings.id = items.meeting_id AND ended_at IS NULL
+        AND cases.application_id = items.application_id;
 END $$;
 
-CREATE FUNCTION means_follow() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ranks_follow() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM reckon_means(ARRAY(SELECT DISTINCT application_id FROM changed));
+    PERFORM rank_items(ARRAY(SELECT DISTINCT application_id FROM changed));
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION means_follow_panel() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ranks_follow_panel() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM reckon_means(ARRAY(
+    PERFORM rank_items(ARRAY(
         SELECT DISTINCT application_id
         FROM changed JOIN meetings USING (round_id) JOIN items ON meeting_id = meetings.id
         WHERE ended_at IS NULL
     ));
     RETURN NULL;
 END $$;
-CREATE TRIGGER means_follow AFTER UPDATE ON panel_members REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION means_follow_panel();
+CREATE TRIGGER ranks_follow AFTER UPDATE ON panel_members REFERENCING NEW TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION ranks_follow_panel();
 
 CREATE FUNCTION items_are_decided() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -135,7 +131,7 @@ UPDATE items SET label = cases.label, decided = EXISTS (
     WHERE decisions.meeting_id = items.meeting_id AND decisions.application_id = items.application_id
 )
 FROM cases WHERE cases.application_id = items.application_id;
-SELECT reckon_means(ARRAY(SELECT DISTINCT application_id FROM items));
+SELECT rank_items(ARRAY(SELECT DISTINCT application_id FROM items));
 """
 
 #: What a mean is made of, and what may happen to it.
@@ -148,9 +144,9 @@ _OF_MEANS = {
 }
 
 FOLLOWING = "\n".join(
-    f"CREATE TRIGGER means_follow_{event.lower()} AFTER {event} ON {table}"
+    f"CREATE TRIGGER ranks_follow_{event.lower()} AFTER {event} ON {table}"
     f" REFERENCING {'OLD' if event == 'DELETE' else 'NEW'} TABLE AS changed"
-    " FOR EACH STATEMENT EXECUTE FUNCTION means_follow();"
+    " FOR EACH STATEMENT EXECUTE FUNCTION ranks_follow();"
     for table, events in _OF_MEANS.items()
     for event in events
 )
