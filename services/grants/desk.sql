@@ -70,17 +70,28 @@ WHERE seen.id = :id ORDER BY number;
 -- What somebody has not done yet of the round of a case: the first after it, or else the first of all.
 WITH this AS MATERIALIZED (
     SELECT round_id, label FROM cases_for(:person_id) AS seen WHERE seen.id = :id
-), open AS NOT MATERIALIZED (
-    SELECT seen.id, seen.label
-    FROM this JOIN cases_for(:person_id) AS seen ON seen.round_id = this.round_id
-    LEFT JOIN reviews ON reviews.application_id = seen.application_id AND reviews.person_id = :person_id
-    WHERE submitted_at IS NULL AND NOT EXISTS (
+)
+SELECT found.id, found.label FROM this CROSS JOIN LATERAL (
+    SELECT seen.id, seen.label FROM cases_for(:person_id) AS seen
+    WHERE seen.round_id = this.round_id AND seen.label > this.label AND NOT EXISTS (
+        SELECT FROM reviews
+        WHERE reviews.application_id = seen.application_id AND person_id = :person_id AND submitted_at IS NOT NULL
+    ) AND NOT EXISTS (
         SELECT FROM decisions WHERE decisions.application_id = seen.application_id AND kind <> 'defer'
     )
-)
-(SELECT id, label FROM open WHERE label > (SELECT label FROM this) ORDER BY label LIMIT 1)
+    ORDER BY seen.label LIMIT 1
+) AS found
 UNION ALL
-(SELECT id, label FROM open WHERE label < (SELECT label FROM this) ORDER BY label LIMIT 1)
+SELECT found.id, found.label FROM this CROSS JOIN LATERAL (
+    SELECT seen.id, seen.label FROM cases_for(:person_id) AS seen
+    WHERE seen.round_id = this.round_id AND seen.label < this.label AND NOT EXISTS (
+        SELECT FROM reviews
+        WHERE reviews.application_id = seen.application_id AND person_id = :person_id AND submitted_at IS NOT NULL
+    ) AND NOT EXISTS (
+        SELECT FROM decisions WHERE decisions.application_id = seen.application_id AND kind <> 'defer'
+    )
+    ORDER BY seen.label LIMIT 1
+) AS found
 LIMIT 1;
 
 -- name: scores_by

@@ -241,10 +241,13 @@ INSERT INTO reasons (decision_id, words, why_changed) SELECT id, :words, :why_ch
 -- Forget what these applicants were told of a decision, and why it changed.
 DELETE FROM reasons USING decisions WHERE decisions.id = decision_id AND application_id = ANY(:ids::uuid[]);
 
--- name: awarded_in$
--- What is promised or paid for the awards of a round.
-SELECT coalesce(sum(committed_pence - released_pence), 0)::bigint
-FROM commitments JOIN applications ON id = award_id WHERE round_id = :round_id;
+-- name: pot_of^
+-- What the fund of a meeting's round has, and what of it is promised or paid for the awards of that round.
+SELECT fund_id, entries, received_pence, refunded_pence, fund_balances.committed_pence, paid_pence, returned_pence, (
+    SELECT coalesce(sum(commitments.committed_pence - released_pence), 0)::bigint
+    FROM commitments JOIN applications ON applications.id = award_id WHERE applications.round_id = rounds.id
+) AS awarded_pence
+FROM meetings JOIN rounds ON rounds.id = round_id JOIN fund_balances USING (fund_id) WHERE meetings.id = :meeting_id;
 
 -- name: undecided_in^
 -- How many applications of a round are not with the panel yet, and how many it has not decided.

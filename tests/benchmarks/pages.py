@@ -35,7 +35,7 @@ from tests.journeys.running import ROOT, Running
 from tests.watching import Watched
 
 #: Rounds that count, after one that warms everything up, and seconds of each page in a round.
-ROUNDS, SECONDS = 1, 3.0
+ROUNDS, SECONDS = 3, 6.0
 
 #: Addresses of each page.
 Paths = Mapping[str, Sequence[str]]

@@ -31,7 +31,7 @@ from tests.grants.panelling import OFFICER
 from tests.watching import Watched
 
 #: Cases of the round; each is scored by nine of ten of 20 members.
-SIZES = (1_000,)
+SIZES = (1_000, 10_000)
 
 
 def measure() -> dict[str, Any]:

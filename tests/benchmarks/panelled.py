@@ -68,16 +68,17 @@ async def a_large_panel(database: Database, cases: int) -> Panel:
         for name, seat in zip(names, seats, strict=True)
     ]
     await closes(database, round)
+    async with database.transaction() as tx:
+        await tx.execute("SET LOCAL statement_timeout = 0")
+        more: list[tuple[Any, ...]] = [(CRITERIA,), (cases, _WORDS), (), (), (), ()]
+        for statement, values in zip(_STATEMENTS, more, strict=True):
+            await tx.execute(statement, round, *values, timeout=300)
     async with database.connection() as connection:
-        for statement, value in zip(_STATEMENTS, (CRITERIA, cases, *[None] * 4), strict=True):
-            values: list[Any] = [round] if value is None else [round, value]
-            if "$3" in statement:
-                values.append(_WORDS)
-            await connection.execute(statement, *values, timeout=300)
         await connection.execute("ANALYZE")
     async with acting(database) as tx:
         for member in members:
             await conflicts.say_interests(tx, member.id, [])
+        await tx.execute("SET LOCAL statement_timeout = 0")
         meeting = await meetings.begin(tx, round, OFFICER.id)
         for member in members:
             await meetings.arrive(tx, meeting, member.id)

@@ -24,8 +24,9 @@ from chassis.web import (
     signed_in,
     site_of,
 )
-from services.grants import decisions, ledger, meetings
+from services.grants import decisions, meetings
 from services.grants.decisions import LONGEST_WORDS, Decision, Kind
+from services.grants.ledger import Balance
 from services.grants.queries import MEETING
 from services.grants.sitting import Item, Sitting, sitting, sitting_with
 from services.grants.web.agenda import Agenda
@@ -90,12 +91,13 @@ async def _page(
     part, after, find = _asked(request)
     wanted = {"meeting_id": id, "part": part, "after": after, "find": find, "most": PAGE + 1}
     async with site.database.reading() as tx:
-        found = await sitting_with(tx, id, case)
-        pot, rows, besides = await tx.together(
-            pot_of(tx, found),
-            rows_of(MEETING.agenda_of(tx, **wanted)),
-            rows_of(MEETING.not_on_agenda(tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST)),
+        found, pot, rows = await tx.together(
+            sitting_with(tx, id, case), pot_of(tx, id), rows_of(MEETING.agenda_of(tx, **wanted))
         )
+        others = "besides" in request.query_params and MEETING.not_on_agenda(
+            tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST
+        )
+        besides = await rows_of(others) if others else None
     agenda = Agenda(found, site.context.house)
     item = found.items[0] if found.items else None
     href, more = meeting_href(id), len(rows) > PAGE
@@ -150,10 +152,16 @@ def _all_in(found: Sitting, item: Item) -> bool:
     return bool(item.comments) and (not found.awaited(item) or item.decision is not None)
 
 
-async def pot_of(tx: Transaction, found: Sitting) -> dict[str, int]:
-    """What is free in the fund, and what this round has taken of it."""
-    free = (await ledger.balance(tx, found.plan.fund_id)).free_pence
-    awarded = await MEETING.awarded_in(tx, round_id=found.round_id)
+async def pot_of(tx: Transaction, meeting_id: UUID) -> dict[str, int]:
+    """What is free in the fund, and what the round of a meeting has taken of it.
+
+    Raises:
+        NotFound: when there is no such meeting.
+    """
+    row = await MEETING.pot_of(tx, meeting_id=meeting_id)
+    if row is None:
+        raise NotFound
+    free, awarded = Balance.of(row).free_pence, row["awarded_pence"]
     return {"free_pence": free, "awarded_pence": awarded, "whole_pence": free + awarded}
 
 
@@ -167,7 +175,7 @@ async def show_screen(request: Request) -> Response:
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
         found = await sitting(tx, id)
-        pot = await pot_of(tx, found)
+        pot = await pot_of(tx, id)
     agenda = Agenda(found, site.context.house)
     item = found.present
     lines = [agenda.line(each) for each in found.items if found.decided_here(each)]

@@ -46,7 +46,7 @@ from tests.benchmarks.django_panel.models import (
     StandIn,
 )
 
-DESK_PAGE, AGENDA_PAGE, BESIDES = 40, 50, 50
+DESK_PAGE, AGENDA_PAGE = 40, 50
 VISIBLE = ["under_review", "deferred", "awarded", "declined", "accepted", "paid", "reported"]
 NAMES: dict[str, str] = json.loads(os.environ.get("PEER_TOLD", "{}")).get("names", {})
 
@@ -168,12 +168,6 @@ def meeting(request: HttpRequest, id: UUID) -> HttpResponse:
         pence=Sum(F("committed_pence") - F("released_pence"))
     )["pence"]
     agenda = _agenda(found, request.GET.get("after"))
-    on_agenda = Item.objects.filter(meeting=found, application=OuterRef("application"))
-    besides = Case.objects.filter(
-        application__round=found.round_id,
-        application__state__in=["under_review", "deferred", "awarded", "declined"],
-        handed_at__isnull=False,
-    ).exclude(Exists(on_agenda))
     return show(
         request,
         "meeting.html",
@@ -184,7 +178,6 @@ def meeting(request: HttpRequest, id: UUID) -> HttpResponse:
         awarded=awarded or 0,
         lines=_in_words(agenda[:AGENDA_PAGE]),
         more=agenda[AGENDA_PAGE - 1].application.case.id if len(agenda) > AGENDA_PAGE else None,
-        besides=besides.order_by("label")[:BESIDES],
     )
 
 
