@@ -131,6 +131,21 @@ WHERE meeting_id = :meeting_id AND application_id = coalesce((
     ORDER BY opened_at DESC, label DESC LIMIT 1
 ));
 
+-- name: items_on_wall
+-- What the wall shows of a meeting: what was decided here, and what is on.
+SELECT application_id, cases.id AS case_id, cases.label, profession, purpose, amount_pence, exam_on, cases.words,
+       papers, state, opened_at
+FROM items JOIN cases USING (application_id) JOIN applications ON applications.id = application_id
+WHERE meeting_id = :meeting_id AND (decided OR application_id = (
+    SELECT application_id FROM items WHERE meeting_id = :meeting_id AND opened_at IS NOT NULL
+    ORDER BY opened_at DESC, label DESC LIMIT 1
+))
+ORDER BY cases.label;
+
+-- name: items_counted$
+-- How long the agenda of a meeting is.
+SELECT count(*) FROM items WHERE meeting_id = :meeting_id;
+
 -- name: items_for
 -- What a member may see of what a meeting looks at.
 SELECT application_id, seen.id AS case_id, seen.label, profession, purpose, amount_pence, exam_on, seen.words, papers,

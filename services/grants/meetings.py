@@ -13,7 +13,7 @@ from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound
 from services.grants.queries import MEETING, ROUNDS
 from services.grants.rounds import RoundState
-from services.grants.sitting import sitting
+from services.grants.sitting import sitting_with
 
 #: Meetings of a round, or of a member, that are listed; cases that may be put on the agenda besides.
 MOST = 50
@@ -143,7 +143,7 @@ async def stand_back(tx: Transaction, meeting_id: UUID, case_id: UUID, person_id
 async def _reserve(tx: Transaction, meeting_id: UUID, case_id: UUID, person_id: UUID) -> tuple[UUID, bool]:
     """The application of a case on the agenda, and whether somebody may stand in for it."""
     await running(tx, meeting_id)
-    found = await sitting(tx, meeting_id)
+    found = await sitting_with(tx, meeting_id, case_id)
     item = found.item(case_id)
     free = [seat for seat in found.seats if seat.reserve and seat.person_id not in item.removed]
     return item.application_id, any(seat.person_id == person_id for seat in free)

@@ -160,6 +160,15 @@ async def sitting_with(tx: Transaction, meeting_id: UUID, case_id: UUID | None) 
     )
 
 
+async def sitting_on_wall(tx: Transaction, meeting_id: UUID) -> Sitting:
+    """A meeting with what it has decided and with what is on.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    return await _read(tx, meeting_id, MEETING.items_on_wall(tx, meeting_id=meeting_id), named=True)
+
+
 async def sitting_for(tx: Transaction, meeting_id: UUID, viewer: UUID) -> Sitting:
     """A meeting as a member sees it.
 

@@ -18,7 +18,7 @@ from statistics import median, quantiles
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from chassis.access import Person
 from chassis.config import Settings
@@ -75,7 +75,7 @@ class Side:
 
 
 async def statements_of_ours(
-    database: Watched, app: Starlette, root: str, paths: Paths, people: Mapping[str, Person]
+    database: Watched, app: ASGIApp, root: str, paths: Paths, people: Mapping[str, Person]
 ) -> dict[str, int]:
     """How many statements each of our pages takes."""
     counts = {}

@@ -28,7 +28,7 @@ from services.grants import decisions, meetings
 from services.grants.decisions import LONGEST_WORDS, Decision, Kind
 from services.grants.ledger import Balance
 from services.grants.queries import MEETING
-from services.grants.sitting import Item, Sitting, sitting, sitting_with
+from services.grants.sitting import Item, Sitting, sitting_on_wall, sitting_with
 from services.grants.web.agenda import Agenda
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import meeting_href, round_href
@@ -174,8 +174,9 @@ async def show_screen(request: Request) -> Response:
     """The wall: what is on, who counts, the pot going down, what was decided."""
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
-        found = await sitting(tx, id)
-        pot = await pot_of(tx, id)
+        found, pot, of = await tx.together(
+            sitting_on_wall(tx, id), pot_of(tx, id), MEETING.items_counted(tx, meeting_id=id)
+        )
     agenda = Agenda(found, site.context.house)
     item = found.present
     lines = [agenda.line(each) for each in found.items if found.decided_here(each)]
@@ -186,7 +187,7 @@ async def show_screen(request: Request) -> Response:
         round=found.plan,
         item=agenda.whole(item) if item else None,
         decided=lines,
-        of=len(found.items),
+        of=of,
         pot=pot,
         href=meeting_href(id),
     )
