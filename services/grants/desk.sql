@@ -116,6 +116,14 @@ WHERE seen.id = :id AND own.submitted_at IS NOT NULL AND reviews.submitted_at IS
     )
 ORDER BY reviews.person_id, criterion_id;
 
+-- name: members_beside
+-- Who has a seat on the panel of a case, as far as somebody may see it: their names, sealed.
+SELECT colleagues.person_id, sealed
+FROM cases_for(:person_id) AS seen
+JOIN panel_members ON panel_members.round_id = seen.round_id
+JOIN colleagues ON colleagues.person_id = panel_members.person_id
+WHERE seen.id = :id AND sealed IS NOT NULL;
+
 -- name: hold_review^
 -- What somebody has said of a case, held until the end of what they do; begun where there is nothing yet.
 INSERT INTO reviews (application_id, person_id, version, changed_at)

@@ -69,16 +69,14 @@ async def a_large_panel(database: Database, cases: int) -> Panel:
     ]
     await closes(database, round)
     async with database.transaction() as tx:
-        await tx.execute("SET LOCAL statement_timeout = 0")
         more: list[tuple[Any, ...]] = [(CRITERIA,), (cases, _WORDS), (), (), (), ()]
         for statement, values in zip(_STATEMENTS, more, strict=True):
-            await tx.execute(statement, round, *values, timeout=300)
+            await tx.execute(statement, round, *values)
     async with database.connection() as connection:
         await connection.execute("ANALYZE")
     async with acting(database) as tx:
         for member in members:
             await conflicts.say_interests(tx, member.id, [])
-        await tx.execute("SET LOCAL statement_timeout = 0")
         meeting = await meetings.begin(tx, round, OFFICER.id)
         for member in members:
             await meetings.arrive(tx, meeting, member.id)
@@ -86,5 +84,5 @@ async def a_large_panel(database: Database, cases: int) -> Panel:
         await meetings.open_item(tx, meeting, first)
     async with database.connection() as connection:
         await connection.execute("DELETE FROM outbox")
-        await connection.execute("VACUUM ANALYZE", timeout=300)
+        await connection.execute("VACUUM ANALYZE")
     return Panel(meeting, members[0], dict(zip([member.id for member in members], names, strict=True)))

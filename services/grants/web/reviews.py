@@ -21,7 +21,7 @@ from chassis.web import (
     site_of,
 )
 from services.grants import conflicts, reviews
-from services.grants.colleagues import called
+from services.grants.colleagues import names_in
 from services.grants.conflicts import Tie
 from services.grants.queries import DESK
 from services.grants.reviews import LONGEST_COMMENT, Given, Review
@@ -165,20 +165,20 @@ async def _page(
 ) -> Response:
     site, id, viewer = site_of(request), read_id(request), signed_in(request).id
     about = {"person_id": viewer, "id": id}
-    async with site.database.reading() as tx:
-        has_said, case, criteria, own, others, following = await tx.together(
+    async with site.database.glance() as tx:
+        has_said, case, criteria, own, others, names, following = await tx.together(
             DESK.has_said_interests(tx, person_id=viewer),
             DESK.case_for(tx, **about),
             rows_of(DESK.criteria_for(tx, **about)),
             reviews.own_scores(tx, viewer, id),
             reviews.of_case(tx, viewer, id),
+            names_in(tx.context, DESK.members_beside(tx, **about)),
             DESK.next_case(tx, **about),
         )
-        if not has_said:
-            return await show_interests(request)  # whatever the address: that comes first
-        if case is None:
-            raise NotFound
-        names = await called(tx, [each.person_id for each in others])
+    if not has_said:
+        return await show_interests(request)  # whatever the address: that comes first
+    if case is None:
+        raise NotFound
     there = Review(scores=own, comment=case["comment"] or "")
     typed = _as_typed(there, criteria)
     return site.page(
