@@ -187,16 +187,6 @@ async def test_only_a_reserve_who_is_not_too_close_stands_in(grants: Database, a
         await meetings.stand_back(tx, meeting, at.cases[1].id, reserve.id)
 
 
-async def test_the_order_begins_with_what_can_be_decided(grants: Database, at: Panelled) -> None:
-    meeting = await a_meeting(grants, at)
-    for case, score in zip(at.cases, (3, 5, 4), strict=True):
-        await scores(grants, case, at.members[0], dict.fromkeys(at.criteria, score))
-    await a_conflict(grants, at.cases[1].application_id, at.members[2])
-    async with grants.reading() as tx:
-        order = [item.label for item in (await sitting(tx, meeting)).suggested_order()]
-    assert order == [at.cases[number].label for number in (2, 0, 1)]
-
-
 # The officer's pages
 
 
@@ -358,7 +348,8 @@ async def test_statements_of_a_page_do_not_grow(
     grants: Database, at: Panelled, officer: httpx.AsyncClient, statements: list[str]
 ) -> None:
     meeting = await a_meeting(grants, at)
-    await officer.get(f"/grants/meetings/{meeting}")  # which also finds out who asks
+    for path in (f"/grants/meetings/{meeting}", f"/grants/meetings/{meeting}/simulation"):
+        await officer.get(path)  # which also finds out who asks
     counts = []
     for case in at.cases:
         for member in at.members:
