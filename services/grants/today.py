@@ -54,11 +54,18 @@ async def _of_panels(tx: Transaction, most: int) -> list[Needed]:
     return lines
 
 
+#: By whether all of them keep the case from the member while they wait.
+_UNTIL_THEN = {
+    True: "Until then the case is kept from the member.",
+    False: "Until then a member reads a case that they may be too close to.",
+}
+
+
 def _of_conflicts(row: Mapping[str, Any]) -> Needed:
     many = f"{row['count']} conflicts of interest" if row["count"] != 1 else "a conflict of interest"
     return Needed(
         what=f"Settle {many} in “{row['name']}”",
-        why=f"Until then the case is kept from the member. The first is of {day(row['since'])}.",
+        why=f"{_UNTIL_THEN[row['kept']]} The first is of {day(row['since'])}.",
         href=f"/grants/rounds/{row['round_id']}/conflicts",
     )
 

@@ -69,6 +69,9 @@ CREATE TABLE conflicts (
     -- Nothing while it is only suggested.
     tie            text CHECK (tie IN ('self', 'family', 'team', 'referee', 'money', 'acquaintance')),
     state          text NOT NULL CHECK (state IN ('suggested', 'confirmed', 'dismissed')),
+    -- Whether it keeps the case from them while it is only suggested. What they add when they may have the case
+    -- already does not: a name would tell them whether its bearer applies.
+    keeps          boolean NOT NULL DEFAULT true,
     -- The interest from which it was derived.
     interest_id    uuid REFERENCES interests,
     -- Why it was dismissed.
@@ -81,11 +84,11 @@ CREATE TABLE conflicts (
 );
 CREATE INDEX conflicts_of ON conflicts (person_id);
 
--- The firewall: from whom which application is kept. Whatever is only suggested is kept from them as well,
--- until somebody has looked. An acquaintance stays.
+-- The firewall: from whom which application is kept. What is only suggested is kept from them as well, until
+-- somebody has looked, unless that would tell them who applies. An acquaintance stays.
 CREATE VIEW removals AS
 SELECT DISTINCT application_id, person_id FROM conflicts
-WHERE state <> 'dismissed' AND tie IS DISTINCT FROM 'acquaintance';
+WHERE (state = 'confirmed' OR state = 'suggested' AND keeps) AND tie IS DISTINCT FROM 'acquaintance';
 
 -- All that a member may ever see of applications. Whatever is made for members reads cases here alone.
 CREATE FUNCTION cases_for(viewer uuid) RETURNS TABLE (
@@ -233,7 +236,8 @@ LANGUAGE sql STABLE AS $$
         (SELECT string_agg(concat_ws(':', person_id, version), ',' ORDER BY person_id) FROM reviews
          WHERE reviews.application_id = items.application_id AND submitted_at IS NOT NULL),
         (SELECT string_agg(concat_ws(':', person_id, state, tie), ',' ORDER BY person_id, source)
-         FROM conflicts WHERE conflicts.application_id = items.application_id)
+         FROM conflicts WHERE conflicts.application_id = items.application_id
+            AND (state = 'confirmed' OR state = 'suggested' AND keeps))
     ))
     FROM items WHERE meeting_id = meeting
 $$;

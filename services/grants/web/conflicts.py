@@ -101,7 +101,7 @@ def _in_words(
         "waits": standing is Standing.SUGGESTED,
         "sits": row.get("sits", True),
         "look": _look(standing, tie),
-        "effect": _effect(standing, tie),
+        "effect": _effect(standing, tie, keeps=row["keeps"]),
         "words": row["words"],
         "since": row["noticed_at"],
         "settled_at": row["settled_at"],
@@ -117,12 +117,12 @@ def _look(standing: Standing, tie: str | None) -> str:
     return "done" if standing is Standing.DISMISSED or tie == Tie.ACQUAINTANCE else "declined"
 
 
-def _effect(standing: Standing, tie: str | None) -> str:
+def _effect(standing: Standing, tie: str | None, *, keeps: bool) -> str:
     """What it means for what the member sees."""
     if standing is Standing.DISMISSED:
         return "No conflict"
     if standing is Standing.SUGGESTED:
-        return "Kept from them for now"
+        return "Kept from them for now" if keeps else "They still see it"
     return "Noted, and stays" if tie == Tie.ACQUAINTANCE else "Steps out"
 
 
