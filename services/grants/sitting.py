@@ -143,6 +143,11 @@ class Sitting:
 
         return sorted(self.items, key=rank)
 
+    def is_decided(self, item: Item) -> bool:
+        """Whether it was decided in this meeting, and not only put off."""
+        row = self.decided_here(item)
+        return row is not None and row["kind"] != "defer"
+
     def decided_here(self, item: Item) -> Any:
         """The row of its last decision if that is of this meeting."""
         row = item.decision

@@ -9,7 +9,7 @@ from uuid import UUID
 from chassis.database import Transaction
 from chassis.web import day, pounds
 from services.grants.panel import OVERDUE, Member, lacking
-from services.grants.queries import APPLICATIONS, CONFLICTS, FUNDS, MONEY, PANEL, ROUNDS
+from services.grants.queries import APPLICATIONS, CONFLICTS, DOUBTS, FUNDS, MONEY, PANEL, ROUNDS
 from services.grants.rounds import Round, RoundState
 
 
@@ -48,7 +48,8 @@ async def _of_panels(tx: Transaction, most: int) -> list[Needed]:
     async for row in PANEL.members_of_rounds(tx, round_ids=list(members)):
         members[row["round_id"]].append(Member.of(row))
     professions = {code: entry.name for code, entry in tx.context.house.lists["professions"].items()}
-    lines = [*map(_of_conflicts, conflicts), *map(_of_cases, cases)]
+    doubts = [row async for row in DOUBTS.doubts_waiting(tx, most=most)]
+    lines = [*map(_of_doubts, doubts), *map(_of_conflicts, conflicts), *map(_of_cases, cases)]
     for row in rounds:
         lines += _of_panel(row, members[row["id"]], professions, tx.now)
     return lines
@@ -67,6 +68,16 @@ def _of_conflicts(row: Mapping[str, Any]) -> Needed:
         what=f"Settle {many} in “{row['name']}”",
         why=f"{_UNTIL_THEN[row['kept']]} The first is of {day(row['since'])}.",
         href=f"/grants/rounds/{row['round_id']}/conflicts",
+    )
+
+
+def _of_doubts(row: Mapping[str, Any]) -> Needed:
+    many = f"{row['count']} decisions" if row["count"] != 1 else "a decision"
+    then = "" if row["published"] else " Nothing is published before."
+    return Needed(
+        what=f"Look again at {many} in “{row['name']}”",
+        why=f"A member had a part in it who may be too close.{then}",
+        href=f"/grants/rounds/{row['round_id']}/publish",
     )
 
 

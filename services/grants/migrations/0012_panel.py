@@ -69,8 +69,8 @@ CREATE TABLE conflicts (
     -- Nothing while it is only suggested.
     tie            text CHECK (tie IN ('self', 'family', 'team', 'referee', 'money', 'acquaintance')),
     state          text NOT NULL CHECK (state IN ('suggested', 'confirmed', 'dismissed')),
-    -- Whether it keeps the case from them while it is only suggested. What they add when they may have the case
-    -- already does not: a name would tell them whether its bearer applies.
+    -- Whether it keeps the case from them while it is only suggested. What they add when they may have it
+    -- does not: a name would tell them whether its bearer applies.
     keeps          boolean NOT NULL DEFAULT true,
     -- The interest from which it was derived.
     interest_id    uuid REFERENCES interests,
@@ -213,6 +213,32 @@ CREATE TABLE reasons (
     why_changed text NOT NULL DEFAULT ''
 );
 
+-- Why a decision stands although somebody who had a part in it came out to be too close afterwards.
+CREATE TABLE upheld (
+    decision_id uuid NOT NULL REFERENCES decisions,
+    person_id   uuid NOT NULL,
+    words       text NOT NULL,
+    said_by     uuid NOT NULL,
+    said_at     timestamptz NOT NULL,
+    PRIMARY KEY (decision_id, person_id)
+);
+
+-- Decisions in which somebody counted, or gave a score, who is or may be too close after all: until another
+-- one is recorded, it is said why it stands, or the conflict is dismissed.
+CREATE VIEW doubted AS
+SELECT DISTINCT ON (last.id, conflicts.person_id)
+    last.id AS decision_id, last.application_id, conflicts.person_id, conflicts.id AS conflict_id,
+    conflicts.state
+FROM (SELECT DISTINCT ON (application_id) * FROM decisions ORDER BY application_id, number DESC) AS last
+JOIN conflicts USING (application_id)
+WHERE kind <> 'defer' AND state <> 'dismissed' AND tie IS DISTINCT FROM 'acquaintance'
+    AND (person_id = ANY(present)
+        OR basis->'scores' @> jsonb_build_array(jsonb_build_object('person', person_id::text)))
+    AND NOT EXISTS (
+        SELECT FROM upheld WHERE decision_id = last.id AND upheld.person_id = conflicts.person_id
+    )
+ORDER BY last.id, conflicts.person_id, conflicts.state, conflicts.id;
+
 CREATE TABLE awards (
     application_id uuid PRIMARY KEY REFERENCES applications,
     fund_id        uuid NOT NULL REFERENCES funds,
@@ -252,7 +278,7 @@ END $$;
 
 #: Whatever is seen at a meeting.
 _SEEN = (
-    *("meetings", "attendance", "items", "stand_ins", "decisions", "reviews", "conflicts", "cases"),
+    *("meetings", "attendance", "items", "stand_ins", "decisions", "upheld", "reviews", "conflicts", "cases"),
     *("panel_members", "fund_balances"),
 )
 

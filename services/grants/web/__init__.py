@@ -196,6 +196,7 @@ def _panel() -> list[Route]:
         page("/conflicts/{id}", conflicts.show, read),
         page("/conflicts/{id}/confirm", conflicts.confirm, keep, methods=_POST),
         page("/conflicts/{id}/dismiss", conflicts.dismiss, keep, methods=_POST),
+        page("/conflicts/{id}/uphold", conflicts.uphold, Action.RECORD_DECISIONS, methods=_POST),
         page("/applications/{id}/conflicts", conflicts.show_of, read),
         page("/applications/{id}/conflicts", conflicts.enter, keep, methods=_POST),
         page("/rounds/{id}/cases", cases.show_all, read),

@@ -25,9 +25,11 @@ from chassis.web import (
 )
 from services.grants import decisions, ledger, meetings
 from services.grants.decisions import LONGEST_WORDS, Decision, Kind
+from services.grants.doubts import doubts_in
 from services.grants.queries import MEETING
 from services.grants.sitting import Item, Sitting, sitting
 from services.grants.web.agenda import Agenda
+from services.grants.web.conflicts import doubts_in_words
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import meeting_href, round_href
 from services.grants.web.watching import follow_meeting
@@ -81,6 +83,7 @@ async def _page(
     async with site.database.reading() as tx:
         found = await sitting(tx, id)
         pot = await pot_of(tx, found)
+        doubts = await doubts_in_words(tx, await doubts_in(tx, found.round_id))
         besides = await rows_of(
             MEETING.not_on_agenda(tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST)
         )
@@ -97,6 +100,7 @@ async def _page(
         seats=agenda.seats(),
         lines=[agenda.line(each) for each in found.suggested_order()],
         besides=besides,
+        doubts=doubts,
         item=agenda.whole(item) if item else None,
         scores=agenda.scores(item) if item and _all_in(found, item) else None,
         most_pence=min(item.amount_pence, found.plan.most_pence or item.amount_pence) if item else 0,
@@ -135,7 +139,9 @@ async def show_screen(request: Request) -> Response:
         pot = await pot_of(tx, found)
     agenda = Agenda(found, site.context.house)
     item = found.present
-    lines = [agenda.line(each) for each in found.items if found.decided_here(each)]
+    decided = [each for each in found.items if found.is_decided(each)]
+    # Whoever comes back into the room does not read there what they went out for.
+    lines = [agenda.line(each) for each in decided if not found.stepping_out(each)]
     return site.page(
         request,
         "meeting_screen.html",
@@ -143,6 +149,7 @@ async def show_screen(request: Request) -> Response:
         round=found.plan,
         item=agenda.whole(item) if item else None,
         decided=lines,
+        done=len(decided),
         of=len(found.items),
         pot=pot,
         href=meeting_href(id),
