@@ -55,7 +55,11 @@ def _values(
     found: Sitting, attended: Sequence[Any], names: Mapping[UUID, str], house: House, *, whole: bool
 ) -> dict[str, Any]:
     begun = found.begun_at.astimezone(LOCAL)
-    awarded = sum(row["amount_pence"] or 0 for item in found.items if (row := found.decided_here(item)))
+    awarded = sum(
+        row["amount_pence"] or 0
+        for item in found.items
+        if item.state != "withdrawn" and (row := found.decided_here(item))
+    )
     money = f"Awarded in this meeting: {pounds(awarded)}." if whole else ""
     return {
         "title": f"Minutes of the panel: {found.plan.name}",
@@ -95,8 +99,9 @@ def _attendance(rows: Sequence[Any], names: Mapping[UUID, str]) -> list[dict[str
 def _item(found: Sitting, item: Item, names: Mapping[UUID, str], house: House) -> dict[str, Any]:
     purposes = house.lists["purposes"]
     purpose = purposes[item.purpose].name if item.purpose in purposes else item.purpose
+    taken_back = ", taken back since" if item.state == "withdrawn" else ""
     return {
-        "title": f"{item.label}: {purpose}, {pounds(item.amount_pence)} asked for",
+        "title": f"{item.label}: {purpose}, {pounds(item.amount_pence)} asked for{taken_back}",
         "decisions": [_decision(row, names) for row in item.decisions if row["meeting_id"] == found.id],
     }
 

@@ -70,8 +70,6 @@ async def ahead(tx: Transaction, round_row: Any) -> Ahead:
         labels = ", ".join(dict.fromkeys(row["label"] for row in doubts))
         against.append(f"A member who may be too close had a part in the decision on: {labels}.")
     decided = await rows_of(MEETING.decided_in(tx, round_id=id, only=None))
-    if not decided:
-        against.append("Nothing was decided.")
     return Ahead(decided=decided, against=against, doubts=doubts)
 
 

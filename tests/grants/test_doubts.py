@@ -1,10 +1,13 @@
 """Decisions in which somebody had a part who came out to be too close afterwards."""
 
+from dataclasses import replace
+
 import pytest
 
 from chassis.audit import acting
 from chassis.database import Database
 from chassis.errors import Conflict, NotFound, Refused
+from contracts.access import Role
 from services.grants import conflicts, doubts, meetings, publishing, web
 from services.grants.conflicts import Tie
 from services.grants.decisions import Decision, Kind
@@ -13,7 +16,7 @@ from services.grants.sitting import sitting
 from services.grants.today import needed
 from tests.access import form_key
 from tests.conftest import client
-from tests.grants.panelling import OFFICER, Panelled, a_conflict, a_meeting, a_panel
+from tests.grants.panelling import OFFICER, Panelled, a_conflict, a_meeting, a_panel, to_state
 from tests.grants.test_conflicts import the_conflict
 from tests.grants.test_decisions import AWARD, decide, ends, publishes
 
@@ -122,3 +125,57 @@ async def test_what_is_not_settled_is_settled_first_and_nobody_settles_their_own
         await conflicts.settle(tx, id, OFFICER.id, tie=Tie.TEAM)
         with pytest.raises(Refused):
             await doubts.uphold(tx, id, OFFICER.id, "")
+
+
+async def test_words_of_a_decision_do_not_say_who_applies(grants: Database, at: Panelled) -> None:
+    meeting, case = await a_meeting(grants, at), at.cases[0]
+    named = "Well done, Marker."
+    for field, said in (
+        ("words", replace(AWARD, words=named)),
+        ("why_changed", replace(AWARD, why_changed=named)),
+    ):
+        with pytest.raises(Refused, match="“Marker” is in the applicant’s name") as refused:
+            await decide(grants, meeting, case, said)
+        assert refused.value.field == field
+    await decide(grants, meeting, case, replace(AWARD, words="Well done. You will find the rest below."))
+
+
+async def test_a_round_whose_cases_were_all_taken_back_can_be_published(
+    grants: Database, at: Panelled
+) -> None:
+    meeting, case = await a_meeting(grants, at), at.cases[0]
+    await decide(grants, meeting, case)
+    await to_state(grants, case.application_id, "withdrawn")
+    await ends(grants, meeting)
+    assert any(line.startswith("Publish") for line in await asked_for(grants))
+    async with grants.reading() as tx:
+        said = await values_of(tx, await sitting(tx, meeting), whole=True)
+    assert (said["money"], "taken back since" in str(said)) == ("Awarded in this meeting: £0.", True)
+    await publishes(grants, at)
+
+
+async def test_an_auditor_reads_meetings_and_changes_nothing(grants: Database, at: Panelled) -> None:
+    meeting = await a_meeting(grants, at)
+    async with acting(grants) as tx:
+        await meetings.open_item(tx, meeting, at.cases[0].id)
+    auditor = replace(OFFICER, roles=frozenset({Role.AUDITOR}))
+    async with client(web.build(grants), "/grants", auditor) as browser:
+        for path in ("", "/minutes.pdf"):
+            assert (await browser.get(f"/grants/meetings/{meeting}{path}")).status_code == 200
+        shown = (await browser.get(f"/grants/meetings/{meeting}")).text
+        assert f"/grants/meetings/{meeting}/" in shown
+        assert 'method="post" action="/grants/meetings' not in shown
+        assert "/simulation" not in shown
+        assert f"/grants/meetings/{meeting}" in (await browser.get(f"/grants/rounds/{at.id}")).text
+
+
+async def test_nobody_is_sent_where_they_may_not_go(grants: Database, at: Panelled) -> None:
+    await a_conflict(
+        grants, at.cases[0].application_id, at.members[0], tie=None, source="ticked", state="suggested"
+    )
+    for role, told in ((Role.GRANTS_OFFICER, True), (Role.STAFF, False), (Role.PAYER, False)):
+        person = replace(OFFICER, roles=frozenset({role}))
+        async with client(web.build(grants), "/grants", person) as browser:
+            shown = (await browser.get("/grants/")).text
+        assert ("Settle a conflict" in shown) is told
+        assert ("/conflicts" in shown) is told
