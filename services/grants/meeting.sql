@@ -244,7 +244,10 @@ WITH entered AS (
 INSERT INTO reasons (decision_id, words, why_changed) SELECT id, :words, :why_changed FROM entered;
 
 -- name: forget_reasons!
--- Forget what these applicants were told of a decision, and why it changed.
+-- Forget what these applicants were told of a decision, why it changed, and why it stands.
+WITH gone AS (
+    DELETE FROM upheld USING decisions WHERE decisions.id = decision_id AND application_id = ANY(:ids::uuid[])
+)
 DELETE FROM reasons USING decisions WHERE decisions.id = decision_id AND application_id = ANY(:ids::uuid[]);
 
 -- name: pot_of^
@@ -320,6 +323,8 @@ SELECT md5(concat_ws(
      FROM attendance WHERE meeting_id = meetings.id),
     (SELECT string_agg(concat_ws(':', person_id, version), ',' ORDER BY person_id)
      FROM panel_members WHERE panel_members.round_id = meetings.round_id),
+    (SELECT string_agg(concat_ws(':', decision_id, person_id, doubted.state), ',' ORDER BY decision_id, person_id)
+     FROM doubted JOIN applications ON id = application_id WHERE applications.round_id = meetings.round_id),
     (SELECT string_agg(concat_ws(':', application_id, state, mark), ',' ORDER BY application_id)
      FROM item_marks(:meeting_id) JOIN applications ON id = application_id)
 ))

@@ -133,6 +133,11 @@ class Sitting:
         """The weighted mean; nothing where nobody could judge."""
         return weighted_mean(self.scores(item), self.weights)
 
+    def is_decided(self, item: Item) -> bool:
+        """Whether it was decided in this meeting, and not only put off."""
+        row = self.decided_here(item)
+        return row is not None and row["kind"] != "defer"
+
     def decided_here(self, item: Item) -> Any:
         """The row of its last decision if that is of this meeting."""
         row = item.decision
