@@ -196,7 +196,8 @@ async def accept(tx: Transaction, token: str, how: HowToPay) -> None:
     await MONEY.accept_award(tx, application_id=award.application_id, now=tx.now)
     await _keep_payee(tx, award, how)
     await move(tx, row, State.ACCEPTED)
-    await tell(tx, AwardAccepted, award.application_id, awarded=pounds_sterling(award.amount_pence))
+    awarded, paid_to = pounds_sterling(award.amount_pence), how.payee.value
+    await tell(tx, AwardAccepted, award.application_id, awarded=awarded, paid_to=paid_to)
 
 
 async def say_payee(tx: Transaction, token: str, how: HowToPay) -> None:
