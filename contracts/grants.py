@@ -199,6 +199,15 @@ class ApplicationRefused(_Application):
     rule = fields.String(required=True, validate=_CODE)
 
 
+class ApplicationReopened(_Application):
+    """A refusal was taken back: the application goes to the panel after all."""
+
+    NAME = "application_reopened"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    meets_on = fields.Date(required=True)
+
+
 class ApplicationWithdrawn(_Application):
     """Whoever had applied has taken it back, or was forgotten."""
 
@@ -360,6 +369,7 @@ FACTS: tuple[type[Fact], ...] = (
     ApplicationSubmitted,
     ApplicationReturned,
     ApplicationRefused,
+    ApplicationReopened,
     ApplicationWithdrawn,
     PanelInvited,
     ApplicationDecided,
