@@ -268,8 +268,8 @@ FROM applications WHERE round_id = :round_id;
 
 -- name: decided_in
 -- The applications of a round that wait to be told what was decided last; or those of them that are named.
-SELECT applications.id, reference, state, link_number, applications.amount_pence AS asked_pence, label, kind, number,
-       last.amount_pence, reasons.words, sealed
+SELECT applications.id, reference, state, purpose, link_number, applications.amount_pence AS asked_pence, label, kind,
+       number, last.amount_pence, reasons.words, sealed
 FROM applications
 JOIN LATERAL (
     SELECT id, kind, number, amount_pence FROM decisions

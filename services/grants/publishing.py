@@ -141,6 +141,8 @@ def _said(
         "letter": applying.letter_to(tx, ApplicationDecided, row, plan, who, row["words"] or ""),
         "decision": row["kind"],
         "number": row["number"],
+        "replaces": row["state"] != State.UNDER_REVIEW,  # what was decided is told by moving it
+        "purpose": row["purpose"],
         "asked": pounds_sterling(row["asked_pence"]),
         "awarded": pounds_sterling(row["amount_pence"]) if award else None,
         "answer_by": answer_by if award else None,
