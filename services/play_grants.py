@@ -168,9 +168,9 @@ async def check(process: Process) -> None:
         for row in reversed(sent):  # of what was sent twice, the first counts
             unmet = (await judging.examine(tx, row)).unmet()
             if unmet:
-                await judging.refuse(tx, row["id"], by, rule=unmet[0].rule, words="")
+                await judging.refuse(tx, row["id"], by, seen=row["version"], rule=unmet[0].rule, words="")
             else:
-                await judging.accept(tx, row["id"], by)
+                await judging.accept(tx, row["id"], by, seen=row["version"])
 
 
 async def in_state(tx: Transaction, round_id: UUID, state: State) -> list[Any]:

@@ -56,7 +56,7 @@ def test_every_value_is_escaped_where_it_is_written() -> None:
 def test_the_key_of_a_form_stays_short_enough_to_be_taken() -> None:
     none_of(
         (fault for path in templates() for fault in found_in(path, r"key_field\(key, [^)]*\bid\b")),
-        "A key may have 100 characters, of which 69 are gone: tell forms apart by loop.index or a code.",
+        "A key has at most 100 characters, of which 69 are gone: tell forms apart by loop.index or a code.",
     )
 
 

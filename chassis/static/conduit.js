@@ -259,6 +259,13 @@ function restore(region, before) {
   scrollTo(...before.scroll);
 }
 
+// What is replaced while somebody presses it is not pressed.
+let pressed = false;
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const end of ["pointerup", "pointercancel"]) {
+  addEventListener(end, () => setTimeout(() => { pressed = false; }), true);
+}
+
 function follow(region) {
   const { id } = region;
   const stream = region.dataset.live;
@@ -284,6 +291,7 @@ function follow(region) {
   function show(fresh) {
     const current = document.getElementById(id);
     if (!fresh || !current) return;
+    if (pressed) { again = true; return; }
     const before = remembered(current);
     current.replaceChildren(...fresh.childNodes);
     restore(current, before);

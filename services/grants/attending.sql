@@ -7,10 +7,10 @@ SELECT :meeting_id IN (SELECT meeting_id FROM meetings_for(:viewer));
 
 -- name: items_for
 -- What a member may see of what a meeting looks at.
-SELECT application_id, seen.id AS case_id, label, profession, purpose, amount_pence, exam_on, seen.words, papers,
+SELECT application_id, seen.id AS case_id, seen.label, profession, purpose, amount_pence, exam_on, seen.words, papers,
        NULL::text AS state, opened_at
 FROM items JOIN cases_for(:viewer) AS seen USING (application_id)
-WHERE meeting_id = :meeting_id ORDER BY label;
+WHERE meeting_id = :meeting_id ORDER BY seen.label;
 
 -- name: seen_by
 -- Which items of a meeting each of these members may see; nothing for those who may see none of them.

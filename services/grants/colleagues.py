@@ -48,7 +48,12 @@ async def colleagues_with(tx: Transaction, role: str) -> list[Colleague]:
 
 async def called(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, str]:
     """What these are called, by their ids; of whoever was erased, nothing."""
-    return {id: who.name for id, who in (await colleagues(tx, ids)).items()}
+    return await names_in(tx.context, COLLEAGUES.colleagues(tx, ids=list(ids)))
+
+
+async def names_in(context: Context, rows: AsyncIterator[Mapping[str, Any]]) -> dict[UUID, str]:
+    """What those are called who stand, sealed, in rows of ``person_id`` and ``sealed``; by their ids."""
+    return {who.id: who.name async for who in _opened(context, rows)}
 
 
 async def remember_colleagues(tx: Transaction, events: Sequence[Event]) -> None:

@@ -27,18 +27,22 @@ GROUP BY round_id;
 
 -- name: desk_of
 -- The cases of somebody by their labels, so many of each round.
-SELECT id, round_id, label, profession, purpose, amount_pence, exam_on, begun, done, decided FROM (
-    SELECT seen.id, round_id, label, profession, purpose, amount_pence, exam_on, reviews.version IS NOT NULL AS begun,
-           submitted_at IS NOT NULL AS done, coalesce(kind <> 'defer', false) AS decided,
-           row_number() OVER (PARTITION BY round_id ORDER BY label) AS place
+SELECT listed.id, listed.round_id, label, profession, purpose, amount_pence, exam_on, begun, done,
+       coalesce(kind <> 'defer', false) AS decided
+FROM panel_members
+CROSS JOIN LATERAL (
+    SELECT seen.application_id, seen.id, seen.round_id, label, profession, purpose, amount_pence, exam_on,
+           reviews.version IS NOT NULL AS begun, submitted_at IS NOT NULL AS done
     FROM cases_for(:person_id) AS seen
     LEFT JOIN reviews ON reviews.application_id = seen.application_id AND reviews.person_id = :person_id
-    LEFT JOIN LATERAL (
-        SELECT kind FROM decisions WHERE decisions.application_id = seen.application_id ORDER BY number DESC LIMIT 1
-    ) AS last ON true
-    WHERE (:round_id::uuid IS NULL OR round_id = :round_id::uuid) AND (:after::text IS NULL OR label > :after::text)
+    WHERE seen.round_id = panel_members.round_id AND (:after::text IS NULL OR label > :after::text)
+    ORDER BY label LIMIT :most
 ) AS listed
-WHERE place <= :most ORDER BY round_id, label;
+LEFT JOIN LATERAL (
+    SELECT kind FROM decisions WHERE decisions.application_id = listed.application_id ORDER BY number DESC LIMIT 1
+) AS last ON true
+WHERE panel_members.person_id = :person_id AND (:round_id::uuid IS NULL OR panel_members.round_id = :round_id::uuid)
+ORDER BY listed.round_id, label;
 
 -- name: case_for^
 -- One case as somebody may see it, with what they have said of it. Nothing when there is none for them.
@@ -57,14 +61,39 @@ LEFT JOIN LATERAL (
 ) AS last ON true
 WHERE seen.id = :id;
 
+-- name: criteria_for
+-- By what a case is scored, as far as somebody may see it.
+SELECT criteria.id, number, name, weight, criteria.words
+FROM cases_for(:person_id) AS seen JOIN criteria ON criteria.round_id = seen.round_id
+WHERE seen.id = :id ORDER BY number;
+
 -- name: next_case^
--- What somebody has not done yet of a round: the first after a label, or else the first of all.
-SELECT seen.id, label FROM cases_for(:person_id) AS seen
-LEFT JOIN reviews ON reviews.application_id = seen.application_id AND reviews.person_id = :person_id
-WHERE round_id = :round_id AND label <> :label AND submitted_at IS NULL AND NOT EXISTS (
-    SELECT FROM decisions WHERE decisions.application_id = seen.application_id AND kind <> 'defer'
+-- What somebody has not done yet of the round of a case: the first after it, or else the first of all.
+WITH this AS MATERIALIZED (
+    SELECT round_id, label FROM cases_for(:person_id) AS seen WHERE seen.id = :id
 )
-ORDER BY label < :label, label LIMIT 1;
+SELECT found.id, found.label FROM this CROSS JOIN LATERAL (
+    SELECT seen.id, seen.label FROM cases_for(:person_id) AS seen
+    WHERE seen.round_id = this.round_id AND seen.label > this.label AND NOT EXISTS (
+        SELECT FROM reviews
+        WHERE reviews.application_id = seen.application_id AND person_id = :person_id AND submitted_at IS NOT NULL
+    ) AND NOT EXISTS (
+        SELECT FROM decisions WHERE decisions.application_id = seen.application_id AND kind <> 'defer'
+    )
+    ORDER BY seen.label LIMIT 1
+) AS found
+UNION ALL
+SELECT found.id, found.label FROM this CROSS JOIN LATERAL (
+    SELECT seen.id, seen.label FROM cases_for(:person_id) AS seen
+    WHERE seen.round_id = this.round_id AND seen.label < this.label AND NOT EXISTS (
+        SELECT FROM reviews
+        WHERE reviews.application_id = seen.application_id AND person_id = :person_id AND submitted_at IS NOT NULL
+    ) AND NOT EXISTS (
+        SELECT FROM decisions WHERE decisions.application_id = seen.application_id AND kind <> 'defer'
+    )
+    ORDER BY seen.label LIMIT 1
+) AS found
+LIMIT 1;
 
 -- name: scores_by
 -- What somebody has given a case, by criterion.
@@ -87,6 +116,14 @@ WHERE seen.id = :id AND own.submitted_at IS NOT NULL AND reviews.submitted_at IS
         WHERE removals.application_id = seen.application_id AND removals.person_id = reviews.person_id
     )
 ORDER BY reviews.person_id, criterion_id;
+
+-- name: members_beside
+-- Who has a seat on the panel of a case, as far as somebody may see it: their names, sealed.
+SELECT colleagues.person_id, sealed
+FROM cases_for(:person_id) AS seen
+JOIN panel_members ON panel_members.round_id = seen.round_id
+JOIN colleagues ON colleagues.person_id = panel_members.person_id
+WHERE seen.id = :id AND sealed IS NOT NULL;
 
 -- name: hold_review^
 -- What somebody has said of a case, held until the end of what they do; begun where there is nothing yet.

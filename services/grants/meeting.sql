@@ -30,15 +30,19 @@ SELECT id FROM meetings WHERE round_id = :round_id AND ended_at IS NULL;
 WITH gone AS (UPDATE attendance SET left_at = :now WHERE meeting_id = :id AND left_at IS NULL)
 UPDATE meetings SET ended_at = :now, version = version + 1 WHERE id = :id;
 
--- name: put_on_agenda!
--- Whatever of a round waits for a decision, or was put off, is on the agenda of a meeting.
-INSERT INTO items (meeting_id, application_id)
-SELECT :meeting_id, applications.id FROM applications JOIN cases ON application_id = applications.id
-LEFT JOIN LATERAL (
-    SELECT kind FROM decisions WHERE decisions.application_id = applications.id ORDER BY number DESC LIMIT 1
-) AS last ON true
-WHERE round_id = :round_id AND handed_at IS NOT NULL AND state IN ('under_review', 'deferred')
-    AND coalesce(kind, 'defer') = 'defer';
+-- name: put_on_agenda$
+-- Whatever of a round waits for a decision, or was put off, is on the agenda of a meeting. How many that are.
+WITH put AS (
+    INSERT INTO items (meeting_id, application_id)
+    SELECT :meeting_id, applications.id FROM applications JOIN cases ON application_id = applications.id
+    LEFT JOIN LATERAL (
+        SELECT kind FROM decisions WHERE decisions.application_id = applications.id ORDER BY number DESC LIMIT 1
+    ) AS last ON true
+    WHERE round_id = :round_id AND handed_at IS NOT NULL AND state IN ('under_review', 'deferred')
+        AND coalesce(kind, 'defer') = 'defer'
+    RETURNING application_id
+)
+SELECT count(*) FROM put;
 
 -- name: not_on_agenda
 -- What else of a round may be looked at in a meeting: it was decided before, or handed over since.
@@ -102,10 +106,95 @@ WHERE meetings.id = :meeting_id AND takes_part AND left_at IS NULL ORDER BY pers
 
 -- name: items_of
 -- What a meeting looks at; or one of it.
-SELECT application_id, cases.id AS case_id, label, profession, purpose, amount_pence, exam_on, cases.words, papers,
-       state, opened_at
+SELECT application_id, cases.id AS case_id, cases.label, profession, purpose, amount_pence, exam_on, cases.words,
+       papers, state, opened_at
 FROM items JOIN cases USING (application_id) JOIN applications ON applications.id = application_id
-WHERE meeting_id = :meeting_id AND (:only::uuid IS NULL OR application_id = :only) ORDER BY label;
+WHERE meeting_id = :meeting_id AND (:only::uuid IS NULL OR application_id = :only) ORDER BY cases.label;
+
+-- name: item_on
+-- The item of a meeting that is on: the one of this case, or else what was opened last.
+SELECT application_id, cases.id AS case_id, cases.label, profession, purpose, amount_pence, exam_on, cases.words,
+       papers, state, opened_at
+FROM items JOIN cases USING (application_id) JOIN applications ON applications.id = application_id
+WHERE meeting_id = :meeting_id AND application_id = coalesce((
+    SELECT application_id FROM items JOIN cases USING (application_id)
+    WHERE meeting_id = :meeting_id AND cases.id = :case_id::uuid
+), (
+    SELECT application_id FROM items WHERE meeting_id = :meeting_id AND opened_at IS NOT NULL
+    ORDER BY opened_at DESC, label DESC LIMIT 1
+));
+
+-- name: items_on_wall
+-- What the wall shows of a meeting: what was decided here, and what is on.
+SELECT application_id, cases.id AS case_id, cases.label, profession, purpose, amount_pence, exam_on, cases.words,
+       papers, state, opened_at
+FROM items JOIN cases USING (application_id) JOIN applications ON applications.id = application_id
+WHERE meeting_id = :meeting_id AND (decided OR application_id = (
+    SELECT application_id FROM items WHERE meeting_id = :meeting_id AND opened_at IS NOT NULL
+    ORDER BY opened_at DESC, label DESC LIMIT 1
+))
+ORDER BY cases.label;
+
+-- name: items_counted$
+-- How long the agenda of a meeting is.
+SELECT count(*) FROM items WHERE meeting_id = :meeting_id;
+
+-- name: agenda_of
+-- The agenda of a meeting, in three parts: 0, what can be decided now; 1, what cannot; 2, what was decided here.
+-- In each the highest mean first. From its beginning, or after a case that stood in such a part; of labels that
+-- begin with something.
+WITH able AS MATERIALIZED (
+    SELECT ARRAY(
+        SELECT code FROM unnest(rounds.professions) AS code WHERE may_decide(meetings.id, code, NULL)
+    ) AS professions
+    FROM meetings JOIN rounds ON rounds.id = round_id WHERE meetings.id = :meeting_id
+), last AS MATERIALIZED (
+    SELECT items.label, low FROM items JOIN cases USING (application_id)
+    WHERE meeting_id = :meeting_id AND cases.id = :after::uuid
+), item AS NOT MATERIALIZED (
+    -- Only where somebody steps out or in does each case count for itself.
+    SELECT application_id, label, low, decided, CASE
+        WHEN EXISTS (SELECT FROM removals WHERE removals.application_id = applications.id) OR EXISTS (
+            SELECT FROM stand_ins
+            WHERE stand_ins.meeting_id = items.meeting_id AND stand_ins.application_id = applications.id
+        ) THEN may_decide(meeting_id, profession, applications.id)
+        ELSE profession = ANY((SELECT professions FROM able)::text[])
+    END AS ready
+    FROM items JOIN applications ON applications.id = application_id
+    WHERE meeting_id = :meeting_id AND starts_with(label, :find)
+), listed AS (
+    (
+        SELECT 0 AS part, application_id, label, low FROM item
+        WHERE :part::integer = 0 AND NOT decided AND ready
+            AND (low, label) > (coalesce((SELECT low FROM last), '-infinity'), coalesce((SELECT label FROM last), ''))
+        ORDER BY low, label LIMIT :most
+    ) UNION ALL (
+        SELECT 1, application_id, label, low FROM item
+        WHERE :part::integer <= 1 AND NOT decided AND NOT ready AND (low, label) > (
+            coalesce((SELECT low FROM last WHERE :part::integer = 1), '-infinity'),
+            coalesce((SELECT label FROM last WHERE :part::integer = 1), '')
+        )
+        ORDER BY low, label LIMIT :most
+    ) UNION ALL (
+        SELECT 2, application_id, label, low FROM item
+        WHERE decided AND (low, label) > (
+            coalesce((SELECT low FROM last WHERE :part::integer = 2), '-infinity'),
+            coalesce((SELECT label FROM last WHERE :part::integer = 2), '')
+        )
+        ORDER BY low, label LIMIT :most
+    )
+    LIMIT :most
+)
+SELECT part, cases.id AS case_id, listed.label, purpose, applications.amount_pence AS asked_pence, state, kind,
+       last_decision.amount_pence
+FROM listed
+JOIN cases USING (application_id)
+JOIN applications ON applications.id = application_id
+LEFT JOIN LATERAL (
+    SELECT kind, amount_pence FROM decisions WHERE decisions.application_id = listed.application_id
+    ORDER BY number DESC LIMIT 1
+) AS last_decision ON true
+ORDER BY part, low, listed.label;
 
 -- name: ties_of
 -- From whom each of these is kept, and who is only acquainted.
@@ -155,13 +244,19 @@ WITH entered AS (
 INSERT INTO reasons (decision_id, words, why_changed) SELECT id, :words, :why_changed FROM entered;
 
 -- name: forget_reasons!
--- Forget what these applicants were told of a decision, and why it changed.
+-- Forget what these applicants were told of a decision, why it changed, and why it stands.
+WITH gone AS (
+    DELETE FROM upheld USING decisions WHERE decisions.id = decision_id AND application_id = ANY(:ids::uuid[])
+)
 DELETE FROM reasons USING decisions WHERE decisions.id = decision_id AND application_id = ANY(:ids::uuid[]);
 
--- name: awarded_in$
--- What is promised or paid for the awards of a round.
-SELECT coalesce(sum(committed_pence - released_pence), 0)::bigint
-FROM commitments JOIN applications ON id = award_id WHERE round_id = :round_id;
+-- name: pot_of^
+-- What the fund of a meeting's round has, and what of it is promised or paid for the awards of that round.
+SELECT fund_id, entries, received_pence, refunded_pence, fund_balances.committed_pence, paid_pence, returned_pence, (
+    SELECT coalesce(sum(commitments.committed_pence - released_pence), 0)::bigint
+    FROM commitments JOIN applications ON applications.id = award_id WHERE applications.round_id = rounds.id
+) AS awarded_pence
+FROM meetings JOIN rounds ON rounds.id = round_id JOIN fund_balances USING (fund_id) WHERE meetings.id = :meeting_id;
 
 -- name: undecided_in^
 -- How many applications of a round are not with the panel yet, and how many it has not decided.
@@ -173,8 +268,8 @@ FROM applications WHERE round_id = :round_id;
 
 -- name: decided_in
 -- The applications of a round that wait to be told what was decided last; or those of them that are named.
-SELECT applications.id, reference, state, link_number, applications.amount_pence AS asked_pence, label, kind, number,
-       last.amount_pence, reasons.words, sealed
+SELECT applications.id, reference, state, purpose, link_number, applications.amount_pence AS asked_pence, label, kind,
+       number, last.amount_pence, reasons.words, sealed
 FROM applications
 JOIN LATERAL (
     SELECT id, kind, number, amount_pence FROM decisions
@@ -228,6 +323,8 @@ SELECT md5(concat_ws(
      FROM attendance WHERE meeting_id = meetings.id),
     (SELECT string_agg(concat_ws(':', person_id, version), ',' ORDER BY person_id)
      FROM panel_members WHERE panel_members.round_id = meetings.round_id),
+    (SELECT string_agg(concat_ws(':', decision_id, person_id, doubted.state), ',' ORDER BY decision_id, person_id)
+     FROM doubted JOIN applications ON id = application_id WHERE applications.round_id = meetings.round_id),
     (SELECT string_agg(concat_ws(':', application_id, state, mark), ',' ORDER BY application_id)
      FROM item_marks(:meeting_id) JOIN applications ON id = application_id)
 ))

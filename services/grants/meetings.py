@@ -13,7 +13,7 @@ from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound
 from services.grants.queries import ATTENDING, MEETING, ROUNDS
 from services.grants.rounds import RoundState
-from services.grants.sitting import sitting
+from services.grants.sitting import sitting_with
 
 #: Meetings of a round that are listed; cases that may be put on the agenda besides.
 MOST = 50
@@ -37,10 +37,8 @@ async def begin(tx: Transaction, round_id: UUID, by: UUID) -> UUID:
         raise Conflict("A meeting of this round is going on.", "Go on with it, or end it first.")
     id: UUID = uuid_utils.compat.uuid7()
     await MEETING.begin_meeting(tx, id=id, round_id=round_id, by=by, now=tx.now)
-    await MEETING.put_on_agenda(tx, meeting_id=id, round_id=round_id)
-    if not (await sitting(tx, id)).items and not await rows_of(
-        MEETING.not_on_agenda(tx, meeting_id=id, round_id=round_id, most=1)
-    ):
+    besides = MEETING.not_on_agenda(tx, meeting_id=id, round_id=round_id, most=1)
+    if not await MEETING.put_on_agenda(tx, meeting_id=id, round_id=round_id) and not await rows_of(besides):
         raise Conflict("There is nothing to decide.", "Hand cases over to the panel first.")
     note(tx, "meeting_begun", "meeting", id, after={"round": round_id})
     return id
@@ -155,7 +153,7 @@ async def stand_back(tx: Transaction, meeting_id: UUID, case_id: UUID, person_id
 async def _reserve(tx: Transaction, meeting_id: UUID, case_id: UUID, person_id: UUID) -> tuple[UUID, bool]:
     """The application of a case on the agenda, and whether somebody may stand in for it."""
     await running(tx, meeting_id)
-    found = await sitting(tx, meeting_id)
+    found = await sitting_with(tx, meeting_id, case_id)
     item = found.item(case_id)
     free = [seat for seat in found.seats if seat.reserve and seat.person_id not in item.removed]
     return item.application_id, any(seat.person_id == person_id for seat in free)

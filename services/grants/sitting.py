@@ -133,15 +133,10 @@ class Sitting:
         """The weighted mean; nothing where nobody could judge."""
         return weighted_mean(self.scores(item), self.weights)
 
-    def suggested_order(self) -> list[Item]:
-        """First what can be decided now, the highest mean first; then what is decided already."""
-
-        def rank(item: Item) -> tuple[bool, bool, Fraction, str]:
-            mean = self.mean(item)
-            low = Fraction(1) if mean is None else -mean
-            return self.decided_here(item) is not None, not self.quorum(item).holds, low, item.label
-
-        return sorted(self.items, key=rank)
+    def is_decided(self, item: Item) -> bool:
+        """Whether it was decided in this meeting, and not only put off."""
+        row = self.decided_here(item)
+        return row is not None and row["kind"] != "defer"
 
     def decided_here(self, item: Item) -> Any:
         """The row of its last decision if that is of this meeting."""
@@ -157,6 +152,26 @@ async def sitting(tx: Transaction, meeting_id: UUID, *, only: UUID | None = None
     """
     items = MEETING.items_of(tx, meeting_id=meeting_id, only=only)
     return await _read(tx, meeting_id, items, named=only is None)
+
+
+async def sitting_with(tx: Transaction, meeting_id: UUID, case_id: UUID | None) -> Sitting:
+    """A meeting with this one of its cases, or else with the one that is on; with one at the most.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    return await _read(
+        tx, meeting_id, MEETING.item_on(tx, meeting_id=meeting_id, case_id=case_id), named=True
+    )
+
+
+async def sitting_on_wall(tx: Transaction, meeting_id: UUID) -> Sitting:
+    """A meeting with what it has decided and with what is on.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    return await _read(tx, meeting_id, MEETING.items_on_wall(tx, meeting_id=meeting_id), named=True)
 
 
 async def sitting_for(tx: Transaction, meeting_id: UUID, viewer: UUID) -> Sitting:

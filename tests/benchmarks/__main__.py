@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import events, idle, imports, letters, meeting, register, sessions
+from tests.benchmarks import events, idle, imports, letters, meeting, panel, register, sessions
 from tests.benchmarks.load import USERS
 from tests.journeys.running import ROOT
 
@@ -23,6 +23,7 @@ PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "letters": letters.measure,
     "import": imports.measure,
     "register": register.measure,
+    "panel": panel.measure,
     "sessions": sessions.measure,
     "meeting": meeting.measure,
     "idle": idle.measure,
@@ -77,6 +78,35 @@ WORDS = {
         "django_list_statements": "the same by Django",
         "conduit_organisation_statements": "statements for one organisation, by organisations",
         "django_organisation_statements": "the same by Django",
+    },
+    "panel": {
+        "conduit_desk_per_s": f"a panel member's desk with 10,000 cases, {USERS} parallel users: pages/s",
+        "conduit_desk_p99_ms": "the same, 99th percentile: ms",
+        "conduit_desk_cpu_ms": "the same, time of a processor for a page, without PostgreSQL's: ms",
+        "django_desk_per_s": "the same by Django: pages/s",
+        "django_desk_p99_ms": "the same, 99th percentile: ms",
+        "django_desk_cpu_ms": "the same, time of a processor: ms",
+        "ratio_desk": "Conduit to Django; 3 is the aim",
+        "conduit_case_per_s": "one case with what 20 members say of it: pages/s",
+        "conduit_case_p99_ms": "the same, 99th percentile: ms",
+        "conduit_case_cpu_ms": "the same, time of a processor for a page, without PostgreSQL's: ms",
+        "django_case_per_s": "the same by Django: pages/s",
+        "django_case_p99_ms": "the same, 99th percentile: ms",
+        "django_case_cpu_ms": "the same, time of a processor: ms",
+        "ratio_case": "Conduit to Django; 3 is the aim",
+        "conduit_agenda_per_s": "a meeting whose agenda of 10,000 cases is ranked by 600,000 scores: pages/s",
+        "conduit_agenda_p99_ms": "the same, 99th percentile: ms",
+        "conduit_agenda_cpu_ms": "the same, time of a processor for a page, without PostgreSQL's: ms",
+        "django_agenda_per_s": "the same by Django: pages/s",
+        "django_agenda_p99_ms": "the same, 99th percentile: ms",
+        "django_agenda_cpu_ms": "the same, time of a processor: ms",
+        "ratio_agenda": "Conduit to Django; 3 is the aim",
+        "conduit_desk_statements": "statements for a desk, by cases; the same is the aim",
+        "django_desk_statements": "the same by Django",
+        "conduit_case_statements": "statements for a case, by cases; the same is the aim",
+        "django_case_statements": "the same by Django",
+        "conduit_agenda_statements": "statements for a meeting, by cases; the same is the aim",
+        "django_agenda_statements": "the same by Django",
     },
     "sessions": {
         "page_us": "a page of the register, from request to answer, in the process: µs",

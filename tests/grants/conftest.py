@@ -13,8 +13,9 @@ async def grants(make_database: MakeDatabase) -> Database:
 
 @pytest.fixture
 async def statements(grants: Database) -> list[str]:
-    """Every statement that the one connection of a quiet database is given from now on."""
+    """Every statement that the two connections of a quiet database are given from now on."""
     said: list[str] = []
-    async with grants.connection() as connection:
-        connection.add_query_logger(lambda record: said.append(record.query))
+    for glancing in (False, True):
+        async with grants.connection(glancing=glancing) as connection:
+            connection.add_query_logger(lambda record: said.append(record.query))
     return said

@@ -267,6 +267,17 @@ async def test_publishing_tells_everybody_in_one_step(grants: Database) -> None:
         await publishes(grants, at)
 
 
+async def test_who_was_told_nothing_before_is_not_told_that_anything_is_replaced(grants: Database) -> None:
+    at = await a_panel(grants, 1)
+    for said in (DEFER, Decision(kind=Kind.AWARD, amount_pence=9_000, **LATER)):
+        meeting = await a_meeting(grants, at)
+        await decide(grants, meeting, at.cases[0], said)
+        await ends(grants, meeting)
+    await publishes(grants, at)
+    [told] = [event.data for event in await announced(grants) if event.fact is ApplicationDecided]
+    assert (told["decision"], told["number"], told["replaces"]) == ("award", 2, False)
+
+
 async def test_nothing_is_published_while_a_case_waits(grants: Database) -> None:
     at = await a_panel(grants, 2)
     meeting = await a_meeting(grants, at)
@@ -313,7 +324,7 @@ async def test_after_publication_another_decision_is_told_at_once(
     await decide(grants, meeting, at.cases[0], then)
     assert await state_of(grants, at.cases[0].application_id) == state
     told = [event.data for event in await announced(grants) if event.fact is ApplicationDecided]
-    assert [data["number"] for data in told] == [1, 2]
+    assert [(data["number"], data["replaces"]) for data in told] == [(1, False), (2, True)]
     assert await free(grants, at) == 500_000 - pence
     async with grants.reading() as tx:
         offered = [row["amount_pence"] for row in await tx.fetch("SELECT amount_pence FROM awards")]

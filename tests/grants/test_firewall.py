@@ -56,6 +56,8 @@ from tests.grants.worlds import (
     Leaves,
     Opens,
     Reseated,
+    Says,
+    Settled,
     StandsIn,
     Ticked,
     Withdrawn,
@@ -320,6 +322,39 @@ async def test_a_member_cannot_tell_that_there_is_what_is_kept_from_them(
         assert asyncio.run_coroutine_threadsafe(run(plan), loop).result(240) == []
 
     await asyncio.to_thread(property_holds)
+
+
+@pytest.fixture
+def tried(postgres: PrivatePostgres, templates: dict[str, str], settings: Settings, house: House) -> Run:
+    async def tried(before: Sequence[Act], viewer: int, name: int) -> list[str]:
+        async with databases(postgres, templates.__getitem__, settings, house) as make:
+            world = await begin(make, MOST_CASES)
+            return await told_by_a_name(world, before, viewer, name)
+
+    return tried
+
+
+async def told_by_a_name(world: World, before: Sequence[Act], viewer: int, name: int) -> list[str]:
+    """What is not the same for a member once they have added the name of one who applies."""
+    for number, act in enumerate(before):
+        await happen(world, number, act)
+    member, ids = world.member(viewer), [str(case.id) for case in world.at.cases]
+    ids += [str(world.at.id), *map(str, world.meetings)]
+    async with AsyncExitStack() as streams:
+        followed = Following(world, member, streams)
+        await followed.sent(world.meetings)
+        was = await everything(world, member, ids, [])
+        await happen(world, len(before), Says(viewer, name))
+        sent = await followed.sent(world.meetings)
+        found = differences(was, await everything(world, member, ids, []))
+    own = "/grants/desk/interests"
+    return [each for each in found if not each.startswith(own)] + ([f"sent: {sent}"] if any(sent) else [])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("before", [(), (*OPENING, Opens(0, 0), Settled(0, 0, True))])
+async def test_a_name_that_is_tried_tells_nothing(tried: Run, before: Sequence[Act]) -> None:
+    assert await tried(before, 0, 0) == []
 
 
 # A test of the test: each breach is found.

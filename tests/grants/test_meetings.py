@@ -187,16 +187,6 @@ async def test_only_a_reserve_who_is_not_too_close_stands_in(grants: Database, a
         await meetings.stand_back(tx, meeting, at.cases[1].id, reserve.id)
 
 
-async def test_the_order_begins_with_what_can_be_decided(grants: Database, at: Panelled) -> None:
-    meeting = await a_meeting(grants, at)
-    for case, score in zip(at.cases, (3, 5, 4), strict=True):
-        await scores(grants, case, at.members[0], dict.fromkeys(at.criteria, score))
-    await a_conflict(grants, at.cases[1].application_id, at.members[2])
-    async with grants.reading() as tx:
-        order = [item.label for item in (await sitting(tx, meeting)).suggested_order()]
-    assert order == [at.cases[number].label for number in (2, 0, 1)]
-
-
 # The officer's pages
 
 
@@ -358,7 +348,8 @@ async def test_statements_of_a_page_do_not_grow(
     grants: Database, at: Panelled, officer: httpx.AsyncClient, statements: list[str]
 ) -> None:
     meeting = await a_meeting(grants, at)
-    await officer.get(f"/grants/meetings/{meeting}")  # which also finds out who asks
+    for path in (f"/grants/meetings/{meeting}", f"/grants/meetings/{meeting}/simulation"):
+        await officer.get(path)  # which also finds out who asks
     counts = []
     for case in at.cases:
         for member in at.members:
@@ -519,7 +510,7 @@ async def minutes_of(grants: Database, path: str, person: Person) -> bytes:
     return answer.content
 
 
-async def test_minutes_keep_from_a_member_what_is_kept_from_them_until_it_is_published(
+async def test_minutes_keep_from_a_member_what_is_kept_from_them_also_later(
     grants: Database, at: Panelled
 ) -> None:
     meeting, me = await a_meeting(grants, at), at.members[0]
@@ -535,7 +526,7 @@ async def test_minutes_keep_from_a_member_what_is_kept_from_them_until_it_is_pub
     assert whole[:5] == b"%PDF-"
     async with grants.transaction() as tx:
         await tx.execute("UPDATE rounds SET state = 'published'")
-    assert await minutes_of(grants, own, me) == await minutes_of(grants, own, at.members[1])
+    assert await minutes_of(grants, own, me) == before
 
 
 async def ends_after(grants: Database, meeting: UUID, at: Panelled, *, decides: bool) -> None:
@@ -594,3 +585,23 @@ async def test_after_publication_the_round_says_so(grants: Database, at: Panelle
     await publishes(grants, at)
     async with signed_in(grants, OFFICER) as browser:
         assert "Published" in (await browser.get(f"/grants/rounds/{at.id}")).text
+
+
+async def test_the_wall_names_who_steps_out_only_until_it_is_decided(
+    grants: Database, at: Panelled, officer: httpx.AsyncClient
+) -> None:
+    meeting, [kept, put_off, other] = await a_meeting(grants, at), at.cases
+    await a_conflict(grants, kept.application_id, at.members[0])
+    async with acting(grants) as tx:
+        await meetings.stand_in(tx, meeting, kept.id, at.members[3].id)
+        await meetings.open_item(tx, meeting, kept.id)
+    wall = f"/grants/meetings/{meeting}/screen"
+    assert "Step out:</b> Marker Doctor One" in (await officer.get(wall)).text
+    await decide(grants, meeting, kept)
+    await decide(grants, meeting, put_off, Decision(kind=Kind.DEFER))
+    await decide(grants, meeting, other)
+    shown = (await officer.get(wall)).text
+    assert "Step out" not in shown
+    assert "Decided: 2 of 3" in shown
+    assert shown.count(kept.label) == 1, "it is on, and is not in the list"
+    assert shown.count(other.label) == 1

@@ -178,13 +178,18 @@ class Says(Act):
     """A member says what they are close to: nothing, or the name of one who applies."""
 
     number: int | None
+    #: They had not said anything before.
+    first: bool = False
 
     async def happen(self, world: World) -> None:
         said = (
             [] if self.number is None else [Interest(Close.PERSON, f"Marker Applicant {_sign(self.number)}")]
         )
+        member = world.member(self.member).id
         async with acting(world.grants) as tx:
-            await conflicts.say_interests(tx, world.member(self.member).id, said)
+            if self.first:
+                await tx.execute("DELETE FROM interests_said WHERE person_id = $1", member)
+            await conflicts.say_interests(tx, member, said)
 
 
 def _sign(number: int) -> str:
@@ -429,7 +434,7 @@ def removals(member: int, case: int) -> st.SearchStrategy[Act]:
         st.builds(Declares, member=st.just(member), case=st.just(case), tie=_CLOSE),
         st.builds(Entered, member=st.just(member), case=st.just(case), tie=_CLOSE),
         st.builds(Ticked, member=st.just(member), case=st.just(case)),
-        st.builds(Says, member=st.just(member), number=st.just(case)),
+        st.builds(Says, member=st.just(member), number=st.just(case), first=st.just(True)),
     )
 
 

@@ -82,17 +82,30 @@ class Agenda:
 
     def line(self, item: Item) -> dict[str, Any]:
         """An item in a line: what was decided on it last."""
-        row = item.decision
+        return self._line(
+            item.case_id, item.label, item.purpose, item.amount_pence, item.state, item.decision
+        )
+
+    def listed(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of a row of the agenda."""
+        decision = row if row["kind"] else None
+        return self._line(
+            row["case_id"], row["label"], row["purpose"], row["asked_pence"], row["state"], decision
+        )
+
+    def _line(
+        self, case_id: UUID, label: str, purpose: str, asked_pence: int, state: str | None, decision: Any
+    ) -> dict[str, Any]:
         present = self.found.present
         return {
-            "id": item.case_id,
-            "label": item.label,
-            "purpose": self._listed("purposes", item.purpose),
-            "amount_pence": item.amount_pence,
-            "is_present": present is not None and present.case_id == item.case_id,
-            "withdrawn": item.state == "withdrawn",
-            "decided": decision_words(row) if row else "",
-            "look": DECIDED[row["kind"]][0] if row else "open",
+            "id": case_id,
+            "label": label,
+            "purpose": self._listed("purposes", purpose),
+            "amount_pence": asked_pence,
+            "is_present": present is not None and present.case_id == case_id,
+            "withdrawn": state == "withdrawn",
+            "decided": decision_words(decision) if decision else "",
+            "look": DECIDED[decision["kind"]][0] if decision else "open",
         }
 
     def whole(self, item: Item) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
 from chassis.web import BadRequest, new_key, read_form, read_id, see, signed_in, site_of
 from services.grants import conflicts, panel
@@ -53,12 +53,15 @@ async def show(request: Request) -> Response:
     """The rounds that somebody is asked for or sits on, and what there is to read."""
     site, viewer = site_of(request), signed_in(request).id
     round_id, after = _asked(request)
-    async with site.database.reading() as tx:
-        seats = [row async for row in DESK.seats_of(tx, person_id=viewer, most=MOST_ROUNDS)]
-        has_said = await DESK.has_said_interests(tx, person_id=viewer)
-        progress = {row["round_id"]: row async for row in DESK.progress_of(tx, person_id=viewer)}
-        wanted = {"person_id": viewer, "round_id": round_id, "after": after, "most": PAGE + 1}
-        rows = [row async for row in DESK.desk_of(tx, **wanted)]
+    wanted = {"person_id": viewer, "round_id": round_id, "after": after, "most": PAGE + 1}
+    async with site.database.glance() as tx:
+        seats, has_said, counted, rows = await tx.together(
+            rows_of(DESK.seats_of(tx, person_id=viewer, most=MOST_ROUNDS)),
+            DESK.has_said_interests(tx, person_id=viewer),
+            rows_of(DESK.progress_of(tx, person_id=viewer)),
+            rows_of(DESK.desk_of(tx, **wanted)),
+        )
+    progress = {row["round_id"]: row for row in counted}
     if round_id is not None:
         seats = [row for row in seats if row["id"] == round_id]
         if not seats:

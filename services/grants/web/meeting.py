@@ -5,6 +5,7 @@ Everything is here that panel members do not see: the pot, and what is kept from
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.requests import Request
@@ -23,11 +24,14 @@ from chassis.web import (
     signed_in,
     site_of,
 )
-from services.grants import decisions, ledger, meetings
+from services.grants import decisions, meetings
 from services.grants.decisions import LONGEST_WORDS, Decision, Kind
+from services.grants.doubts import doubts_in
+from services.grants.ledger import Balance
 from services.grants.queries import MEETING
-from services.grants.sitting import Item, Sitting, sitting
+from services.grants.sitting import Item, Sitting, sitting_on_wall, sitting_with
 from services.grants.web.agenda import Agenda
+from services.grants.web.conflicts import doubts_in_words
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import meeting_href, round_href
 from services.grants.web.watching import follow_meeting
@@ -42,6 +46,9 @@ _DONE = {
 }
 
 _KINDS = {kind.value: kind for kind in Kind}
+
+#: Cases of the agenda on one page.
+PAGE = 50
 
 #: What a form that decides holds.
 _EMPTY = {"kind": "", "amount": "", "words": "", "why_changed": "", "without_missing": ""}
@@ -72,20 +79,31 @@ async def show(request: Request) -> Response:
 
 
 async def _page(
-    request: Request, values: Mapping[str, Any], faults: Faults, *, status: int = 200, case: str = ""
+    request: Request,
+    values: Mapping[str, Any],
+    faults: Faults,
+    *,
+    status: int = 200,
+    case: UUID | None = None,
 ) -> Response:
     """Args:
         case: the one that a form was about, which is then shown whatever was opened meanwhile.
     """  # fmt: skip
     site, id = site_of(request), read_id(request)
+    part, after, find = _asked(request)
+    wanted = {"meeting_id": id, "part": part, "after": after, "find": find, "most": PAGE + 1}
     async with site.database.reading() as tx:
-        found = await sitting(tx, id)
-        pot = await pot_of(tx, found)
-        besides = await rows_of(
-            MEETING.not_on_agenda(tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST)
+        found, pot, rows = await tx.together(
+            sitting_with(tx, id, case), pot_of(tx, id), rows_of(MEETING.agenda_of(tx, **wanted))
         )
+        others = "besides" in request.query_params and MEETING.not_on_agenda(
+            tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST
+        )
+        besides = await rows_of(others) if others else None
+        doubts = await doubts_in_words(tx, await doubts_in(tx, found.round_id))
     agenda = Agenda(found, site.context.house)
-    item = next((each for each in found.items if str(each.case_id) == case), found.present)
+    item = found.items[0] if found.items else None
+    href, more = meeting_href(id), len(rows) > PAGE
     return site.page(
         request,
         "meeting.html",
@@ -95,8 +113,12 @@ async def _page(
         round_href=round_href(found.round_id),
         published=found.state == "published",
         seats=agenda.seats(),
-        lines=[agenda.line(each) for each in found.suggested_order()],
+        lines=[agenda.listed(row) for row in rows[:PAGE]],
+        more_href=_from(href, rows[PAGE - 1], find) if more else None,
+        later=after is not None,
+        find=find,
         besides=besides,
+        doubts=doubts,
         item=agenda.whole(item) if item else None,
         scores=agenda.scores(item) if item and _all_in(found, item) else None,
         most_pence=min(item.amount_pence, found.plan.most_pence or item.amount_pence) if item else 0,
@@ -104,10 +126,29 @@ async def _page(
         pot=pot,
         values=values,
         faults=faults,
-        href=meeting_href(id),
+        href=href,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _asked(request: Request) -> tuple[int, UUID | None, str]:
+    """The part of the agenda and the case in it after which the list begins; with what labels begin."""
+    part, after, find = (
+        request.query_params.get(name, "")[:50].strip() for name in ("part", "after", "find")
+    )
+    try:
+        if not after:
+            return 0, None, find.upper()
+        return ("0", "1", "2").index(part), UUID(after), find.upper()
+    except ValueError:
+        raise BadRequest("There is no such page of the agenda.", "Begin at the meeting again.") from None
+
+
+def _from(href: str, last: Mapping[str, Any], find: str) -> str:
+    """Where the agenda goes on after a row."""
+    said = {"part": last["part"], "after": last["case_id"], **({"find": find} if find else {})}
+    return f"{href}?{urlencode(said)}"
 
 
 def _all_in(found: Sitting, item: Item) -> bool:
@@ -115,10 +156,16 @@ def _all_in(found: Sitting, item: Item) -> bool:
     return bool(item.comments) and (not found.awaited(item) or item.decision is not None)
 
 
-async def pot_of(tx: Transaction, found: Sitting) -> dict[str, int]:
-    """What is free in the fund, and what this round has taken of it."""
-    free = (await ledger.balance(tx, found.plan.fund_id)).free_pence
-    awarded = await MEETING.awarded_in(tx, round_id=found.round_id)
+async def pot_of(tx: Transaction, meeting_id: UUID) -> dict[str, int]:
+    """What is free in the fund, and what the round of a meeting has taken of it.
+
+    Raises:
+        NotFound: when there is no such meeting.
+    """
+    row = await MEETING.pot_of(tx, meeting_id=meeting_id)
+    if row is None:
+        raise NotFound
+    free, awarded = Balance.of(row).free_pence, row["awarded_pence"]
     return {"free_pence": free, "awarded_pence": awarded, "whole_pence": free + awarded}
 
 
@@ -131,11 +178,14 @@ async def show_screen(request: Request) -> Response:
     """The wall: what is on, who counts, the pot going down, what was decided."""
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
-        found = await sitting(tx, id)
-        pot = await pot_of(tx, found)
+        found, pot, of = await tx.together(
+            sitting_on_wall(tx, id), pot_of(tx, id), MEETING.items_counted(tx, meeting_id=id)
+        )
     agenda = Agenda(found, site.context.house)
     item = found.present
-    lines = [agenda.line(each) for each in found.items if found.decided_here(each)]
+    decided = [each for each in found.items if found.is_decided(each)]
+    # Whoever comes back into the room does not read there what they went out for.
+    lines = [agenda.line(each) for each in decided if not found.stepping_out(each)]
     return site.page(
         request,
         "meeting_screen.html",
@@ -143,7 +193,8 @@ async def show_screen(request: Request) -> Response:
         round=found.plan,
         item=agenda.whole(item) if item else None,
         decided=lines,
-        of=len(found.items),
+        done=len(decided),
+        of=of,
         pot=pot,
         href=meeting_href(id),
     )
@@ -236,7 +287,7 @@ async def decide(request: Request) -> Response:
 
     async def again(status: int) -> Response:
         values = {**_EMPTY, **fields.values}
-        return await _page(request, values, fields.faults, status=status, case=str(case_id))
+        return await _page(request, values, fields.faults, status=status, case=case_id)
 
     return await submit(request, fields, act, again)
 

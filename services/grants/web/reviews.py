@@ -7,8 +7,8 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.database import Transaction
-from chassis.errors import Refused
+from chassis.database import Transaction, rows_of
+from chassis.errors import NotFound, Refused
 from chassis.web import (
     BadRequest,
     Difference,
@@ -21,9 +21,9 @@ from chassis.web import (
     site_of,
 )
 from services.grants import conflicts, reviews
-from services.grants.colleagues import called
+from services.grants.colleagues import names_in
 from services.grants.conflicts import Tie
-from services.grants.queries import DESK, ROUNDS
+from services.grants.queries import DESK
 from services.grants.reviews import LONGEST_COMMENT, Given, Review
 from services.grants.rounds import SCORES
 from services.grants.web.desk import in_words, show_interests
@@ -63,7 +63,7 @@ async def save(request: Request) -> Response:
     submits = fields.values.get("act") == "done"
     async with site_of(request).database.reading() as tx:
         case = await reviews.case_for(tx, viewer, id)
-        criteria = [row async for row in ROUNDS.criteria_of(tx, round_id=case["round_id"])]
+        criteria = await rows_of(DESK.criteria_for(tx, person_id=viewer, id=id))
     said = _read(fields, criteria, whole=submits or case["submitted_at"] is not None)
 
     async def act(tx: Transaction) -> Response:
@@ -164,15 +164,21 @@ async def _page(
     changed: Sequence[Difference] = (),
 ) -> Response:
     site, id, viewer = site_of(request), read_id(request), signed_in(request).id
-    async with site.database.reading() as tx:
-        if not await DESK.has_said_interests(tx, person_id=viewer):
-            return await show_interests(request)  # whatever the address: that comes first
-        case = await reviews.case_for(tx, viewer, id)
-        criteria = [row async for row in ROUNDS.criteria_of(tx, round_id=case["round_id"])]
-        own = await reviews.own_scores(tx, viewer, id)
-        others = await reviews.of_case(tx, viewer, id)
-        names = await called(tx, [each.person_id for each in others])
-        following = await DESK.next_case(tx, person_id=viewer, round_id=case["round_id"], label=case["label"])
+    about = {"person_id": viewer, "id": id}
+    async with site.database.glance() as tx:
+        has_said, case, criteria, own, others, names, following = await tx.together(
+            DESK.has_said_interests(tx, person_id=viewer),
+            DESK.case_for(tx, **about),
+            rows_of(DESK.criteria_for(tx, **about)),
+            reviews.own_scores(tx, viewer, id),
+            reviews.of_case(tx, viewer, id),
+            names_in(tx.context, DESK.members_beside(tx, **about)),
+            DESK.next_case(tx, **about),
+        )
+    if not has_said:
+        return await show_interests(request)  # whatever the address: that comes first
+    if case is None:
+        raise NotFound
     there = Review(scores=own, comment=case["comment"] or "")
     typed = _as_typed(there, criteria)
     return site.page(

@@ -35,7 +35,7 @@ async def simulate(request: Request) -> Response:
         raise BadRequest("There is no such way to share out.", "Choose one from the page.")
     async with site.database.reading() as tx:
         found = await sitting(tx, id)
-        pot = await pot_of(tx, found)
+        pot = await pot_of(tx, id)
     agenda = Agenda(found, site.context.house)
     open_items = {item.case_id: item for item in found.items if _waits(item)}
     proposal = _WAYS[way](

@@ -23,7 +23,7 @@ async def say_decision(tx: Transaction, event: Event) -> None:
         return
     said = _DECISIONS[event.data["decision"]](tx, event, letter)
     changed = ""
-    if event.data["number"] > 1:
+    if event.data["replaces"]:
         changed = "\n\nThis takes the place of what we wrote to you before."
     body = f"""{greeting(letter)}
 
@@ -42,10 +42,12 @@ def _award(tx: Transaction, event: Event, letter: dict[str, Any]) -> str:
     asked, awarded = _pence(event, "asked"), _pence(event, "awarded")
     part = ""
     if awarded < asked:
-        part = f"\n\nYou asked for {pounds(asked)}. There was not enough money to give everybody all of it."
-    words = f"\n\n{letter['words']}" if letter["words"] else ""
+        part = f" You asked for {pounds(asked)}."
+    entry = tx.context.house.lists["purposes"].get(event.data["purpose"] or "")
+    exam = f" for your exam, {entry.name}" if entry else ""
+    words = f"\n\nThe panel says:\n\n{letter['words']}" if letter["words"] else ""
     return f"""{_read(letter)}. We are glad to tell you that you are
-offered {pounds(awarded)}.{part}{words}
+offered {pounds(awarded)}{exam}.{part}{words}
 
 To say yes, and to tell us how to pay, open this page by {day_words(event.data["answer_by"])}:
 
@@ -57,7 +59,7 @@ If you do not answer by that day, the money goes to somebody else."""
 def _decline(tx: Transaction, event: Event, letter: dict[str, Any]) -> str:
     ring = f"ring {letter['help_name']} on {letter['help_telephone']}"
     return f"""{_read(letter)}. We are sorry: we cannot give you
-money this time. This is why:
+money this time. The panel says:
 
 {letter["words"]}
 
@@ -67,7 +69,7 @@ You may apply again in another round. This answer does not count against you."""
 
 
 def _defer(tx: Transaction, event: Event, letter: dict[str, Any]) -> str:
-    words = f" This is why:\n\n{letter['words']}" if letter["words"] else ""
+    words = f" The panel says:\n\n{letter['words']}" if letter["words"] else ""
     return f"""{_read(letter)}. It has not decided yet: it will look
 at it again at a later meeting.{words}
 
@@ -109,13 +111,19 @@ async def confirm_acceptance(tx: Transaction, event: Event) -> None:
 thank you. You have said yes to {pounds(_pence(event, "awarded"))}. It is for your application
 {letter["reference"]}, “{letter["round"]}”.
 
-What happens next: we pay when we have seen that your exam is booked. If we need a paper from you, this page
-says which, and there you can add it:
+What happens next: {_NEXT.get(event.data["paid_to"], "we pay for your exam.")} If we need a paper from you,
+this page says which, and there you can add it:
 
 {letter["link"]}
 
 {help_with(tx, letter)}"""
     await _write(tx, event, letter, f"Thank you: application {letter['reference']}", body)
+
+
+_NEXT = {
+    "person": "we pay when we have seen that your exam is booked.",
+    "exam_body": "we pay the body that holds your exam, by its invoice.",
+}
 
 
 async def say_paid(tx: Transaction, event: Event) -> None:
