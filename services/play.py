@@ -254,7 +254,7 @@ async def _send(process: Process) -> None:
 
 async def _known(process: Process, email: str) -> UUID:
     """Somebody of the example who was admitted by an earlier step."""
-    async with process.database(PARTNERS).reading() as tx:
+    async with process.database(PARTNERS).transaction() as tx:
         person = await PEOPLE.person_by_email(tx, email_key=email)
     if person is None:
         raise LookupError("nobody has been admitted yet")

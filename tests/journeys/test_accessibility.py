@@ -147,6 +147,37 @@ def test_pages_of_the_file_that_is_taken_in(
         assert not found, "\n".join(found)
 
 
+def test_pages_on_which_a_campaign_is_composed(
+    browser: Browser, running: Running, staff: StorageState, screen: ViewportSize
+) -> None:
+    for page in opened_for_axe(browser, screen, staff):
+        page.goto(f"{running.url}/letters/campaigns/new")
+        page.get_by_label("Name").fill("An open day")
+        page.get_by_label("Purpose").fill("That every trust knows whom to ring.")
+        page.get_by_label("No. Then nobody need have been counted").check()
+        page.get_by_role("button", name="Save and go on").click()
+        found = found_at(page, running, (page.url,))
+        page.get_by_label("Kind of body").select_option("Primary Care Trust")
+        page.get_by_label("Chief executive").check()
+        page.get_by_role("button", name="Save and go on").click()
+        found += found_at(page, running, (page.url,))
+        page.get_by_label("Subject").fill("An open day")
+        page.get_by_label("Text").fill("Dear {contact_name},\n\nplease come.")
+        page.get_by_label("Who signs it").select_option(index=1)
+        page.get_by_role("button", name="Save and write the letters").click()
+        campaign = page.url.partition("/check")[0]
+        steps = ("purpose", "who", "words", "words/versions", "check", "letters", "approve", "send")
+        found += found_at(page, running, (campaign, *(f"{campaign}/{step}" for step in steps)))
+        letter = first(
+            page, running, f"{campaign.removeprefix(running.url)}/check", r"/letters/letters/[0-9a-f-]{36}"
+        )
+        found += found_at(page, running, (letter, f"{letter}/words"))
+        page.goto(f"{campaign}/check")
+        page.get_by_role("button", name="Submit for approval").click()
+        found += found_at(page, running, (page.url,))
+        assert not found, "\n".join(found)
+
+
 def test_pages_of_who_looks_after_people(browser: Browser, running: Running) -> None:
     kept = signed_in(browser, running.link("Auditor"))
     for screen in (DESK, PHONE):

@@ -86,7 +86,7 @@ async def approves(browser: httpx.AsyncClient, address: str) -> None:
 
 
 def approve_at(url: str, keys: Path, campaign: str) -> bool:
-    """The same at a process that runs, as somebody else than whoever is signed in there. Whether it was taken."""
+    """The same at a process that runs, as somebody else than its writer. Whether it was taken."""
     held, page = cookies(keys, OTHER), f"{url}/letters/campaigns/{campaign}/approve"
     shown = httpx.get(page, cookies=held, timeout=20)
     if 'name="revision"' not in shown.text:

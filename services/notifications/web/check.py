@@ -70,20 +70,20 @@ def _lines(campaign: Any, check: Any) -> list[dict[str, Any]]:
     """What somebody looks at, each with how many letters it is about and where they are."""
     figures = check.figures
 
-    def line(which: str, count: int, words: str, look: str) -> dict[str, Any]:
-        href = f"{campaign_href(campaign['id'])}/letters?which={which}" if count else None
-        return {"count": count, "words": words, "href": href, "look": look}
+    def line(which: str, count: int, look: str, one: str, several: str) -> dict[str, Any]:
+        href = f"{campaign_href(campaign['id'])}/letters?which={which}"
+        return {"count": count, "words": one if count == 1 else several, "href": href, "look": look}
 
-    blocked = [
-        line(reason, count, f"cannot go: {_lower(BLOCKED[reason])}", "blocked")
-        for reason, count in check.blocked
-    ]
+    lately = "what the same body has heard in the last 90 days"
     return [
-        line("email", figures["email"], "go by e-mail", "ready"),
-        line("post", figures["post"], "go by post", "ready"),
-        *blocked,
-        line("twice", check.twice, "say what the same body has heard in the last 90 days", "late"),
-        line("own", figures["own"], "have words of their own", "acknowledged"),
+        line("email", figures["email"], "ready", "goes by e-mail", "go by e-mail"),
+        line("post", figures["post"], "ready", "goes by post", "go by post"),
+        *(
+            line(reason, count, "blocked", *[f"cannot go: {_lower(BLOCKED[reason])}"] * 2)
+            for reason, count in check.blocked
+        ),
+        line("twice", check.twice, "stale", f"says {lately}", f"say {lately}"),
+        line("own", figures["own"], "asked", "has words of its own", "have words of their own"),
     ]
 
 

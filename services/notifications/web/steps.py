@@ -84,7 +84,7 @@ def steps_of(campaign: Mapping[str, Any] | None, here: str) -> list[dict[str, An
         {
             "words": words,
             "href": step_href(campaign["id"], step)
-            if (done[step] or step == coming) and (draft or step not in ("purpose", "who"))
+            if (done[step] or step == coming) and (draft or step not in ("purpose", "who", "words"))
             else None,
             "done": done[step],
             "here": step == here,
