@@ -7,5 +7,6 @@ put right; a contribution was pledged; a campaign was sent; once a week, how far
 done goes. Never what a person wrote, and never a person's name or address for all to read.
 
 Listens for: organisations, contacts (with the address sealed to this service) and registration counts;
-whether somebody to whom a letter was passed on is to have one; who is to be mailed how to sign in, and how far every chain goes.
+whether somebody to whom a letter was passed on is to have one; who is to be mailed how to sign in, and how
+far every chain goes.
 """
