@@ -180,8 +180,8 @@ async def a_register(opened: Opened) -> None:
         request = await rights.ask_for_everything(tx, await rights.subject_of(tx, [id], []))
         await tx.execute("UPDATE rights_requests SET state = 'released' WHERE id = $1", request)
         await tx.execute(
-            "INSERT INTO suggested_contacts SELECT $1, id, $1, 'Mai', '', 'mai@trust.example', $2 FROM organisations"
-            " LIMIT 1",
+            "INSERT INTO suggested_contacts"
+            " SELECT $1, id, $1, 'Mai', '', 'mai@trust.example', $2 FROM organisations LIMIT 1",
             uuid4(),
             tx.now,
         )
@@ -303,11 +303,10 @@ async def campaigns(opened: Opened) -> None:
     await fill(opened.database, AREAS)
     await drafted(opened.database)
     campaign = await released(opened.database)
-    who = {"name": "Sam", "position": "Head"}
     async with opened.database.transaction() as tx:
         for area, kind in zip(AREAS, (AnswerKind.PLEDGE, AnswerKind.DECLINE, AnswerKind.ASK), strict=True):
             letter = await letter_to_area(tx, campaign, area)
-            said = Answer(kind=kind, detail="Why?", pledge_pence=100_000, **who)
+            said = Answer(kind=kind, detail="Why?", pledge_pence=100_000, name="Sam", position="Head")
             await record_answer(tx, letter, said)
         await stop(tx, await lock_letter(tx, letter), StopScope.PERSON, way="page", who="the recipient")
     opened.words = {"token": [token_of(opened.database.context, letter), "0" * 26]}

@@ -9,8 +9,9 @@ offered, signed or is to be reviewed, and that an outcome was met; that a referr
 closed: for what need, never about whom. Services, tags and notes stay here.
 Names and addresses leave here sealed, for notifications alone to read.
 Says to whom how far the chains of what people have done go: to each auditor, once a week.
-Listens for letters sent, failed, acknowledged and answered and for contributions pledged, received and given
-back, which it shows on the timeline; for notices that did not arrive; for what others hold on somebody who
-asks, and whether they have forgotten them; and for how far the other services' chains go. Nothing of the
-register changes by what it hears.
+Says whether somebody to whom a letter was passed on was entered as a contact.
+Listens for letters sent, failed, acknowledged, answered and passed on and for contributions pledged,
+received and given back, which it shows on the timeline; for notices that did not arrive; for what others
+hold on somebody who asks, and whether they have forgotten them; and for how far the other services' chains
+go. Nothing of the register changes by what it hears.
 """

@@ -469,7 +469,7 @@ async def test_an_amount_that_cannot_be_used_is_shown_with_its_cure(
     assert page.status_code == 422
     assert page.headers["referrer-policy"] == "strict-origin"
     assert 'id="pledge-amount-fault"' in page.text
-    assert 'id="position-fault"' in page.text
+    assert 'id="pledge-position-fault"' in page.text
     assert 'value="Sam Okafor"' in page.text
     assert await rows(book, "SELECT FROM answers") == []
 
