@@ -24,6 +24,11 @@ _MOST_IDS = 100
 _LOOKED_AT = 200_000
 
 _BOUNDARY = re.compile(rb"boundary\s{0,4}=\s{0,4}\"?([^\";\s]{1,200})", re.IGNORECASE)
+#: The headers that a mail's writer writes.
+_WRITTEN = re.compile(
+    rb"^(?:message-id|from|to|cc|date|subject|in-reply-to|references):[^\n]*(?:\n[ \t][^\n]*)*",
+    re.MULTILINE | re.IGNORECASE,
+)
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 
 #: Where the addresses stand that a mail came to.
@@ -114,9 +119,7 @@ def digest_of(raw: bytes, key: bytes) -> bytes:
     different words are two.
     """
     head, _, body = re.sub(rb"\r\n?", b"\n", raw).partition(b"\n\n")
-    written = re.findall(
-        rb"^(?:message-id|from|date|subject):[^\n]*(?:\n[ \t][^\n]*)*", head, re.MULTILINE | re.IGNORECASE
-    )
+    written = _WRITTEN.findall(head)
     told = b"\n".join(sorted(re.sub(rb"\s+", b" ", line).strip() for line in written))
     return hashlib.blake2b(told + b"\n\n" + body.strip(b"\n"), key=key, digest_size=32).digest()
 

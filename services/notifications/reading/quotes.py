@@ -12,9 +12,8 @@ _LONGEST_HTML = 500_000
 #: A line after which a mail program quotes what was answered.
 _ATTRIBUTION = re.compile(
     r"(?:on|am|le|el|il|em|op|den|w dniu|dne|vào|в|في)\b.{4,300}"
-    r"(?:(?:schrieb|schreef|skrev)\b.{0,100}:|(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|napisał\(?a?\)?"
-    r"|napsal\(?a?\)?|đã viết"
-    r"|написал\(?а?\)?|пишет|كتب)\s*:?)\s*$",
+    r"(?:(?:schrieb|schreef|skrev)\b.{0,100}:|(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|escreveu"
+    r"|schreef|skrev|napisał\(?a?\)?|napsal\(?a?\)?|đã viết|написал\(?а?\)?|пишет|كتب)\s*:?)\s*$",
     re.IGNORECASE,
 )
 _REST = re.compile(

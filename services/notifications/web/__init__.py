@@ -7,7 +7,7 @@ from chassis.database import Database
 from chassis.web import Site, operation, page
 from contracts.access import Action
 from services.notifications.documents import CampaignDocument, DraftDocument, PlanDocument, SendingDocument
-from services.notifications.web import api, board, drafts, letter, respond
+from services.notifications.web import api, board, drafts, incoming, letter, respond
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -50,4 +50,20 @@ def build(database: Database) -> Any:
         operation("/campaigns/{id}", api.show, read, gives=CampaignDocument),
         operation("/campaigns/{id}/send", api.send, send, method="POST", gives=SendingDocument, status=202),
     ]
+    routes += _incoming()
     return Site(database, routes, TEMPLATES, public=("/r/",)).app
+
+
+def _incoming() -> list[Any]:
+    """Mail that came: what is held, what is our turn, and which letter it is about."""
+    settle, post = Action.SETTLE_ANSWERS, ("POST",)
+    return [
+        page("/incoming", incoming.show_all, settle),
+        page("/incoming/{id}", incoming.show, settle),
+        page("/incoming/{id}/html", incoming.as_html, settle),
+        page("/incoming/{id}/raw", incoming.as_it_came, settle),
+        page("/incoming/{id}/files/{number}", incoming.attachment, settle),
+        page("/incoming/{id}/match", incoming.match, settle, methods=post),
+        page("/incoming/{id}/aside", incoming.aside, settle, methods=post),
+        page("/incoming/{id}/settle", incoming.settle, settle, methods=post),
+    ]

@@ -15,8 +15,9 @@ from chassis.web import give_table, live, new_key, pounds, read_id, short_name, 
 from services.notifications.campaigns import formula_of
 from services.notifications.domain import BODY_STATUSES, AnswerKind, BodyStatus
 from services.notifications.figures import Body, Figures, figures
+from services.notifications.hrefs import INCOMING as INCOMING_HREF
 from services.notifications.hrefs import MOUNT, campaign_href, letter_href
-from services.notifications.queries import QUERIES
+from services.notifications.queries import INCOMING, QUERIES
 
 #: Campaigns on the list.
 MOST = 200
@@ -52,12 +53,15 @@ async def list_campaigns(request: Request) -> Response:
     site = site_of(request)
     async with site.database.reading() as tx:
         rows = [row async for row in QUERIES.campaigns(tx, most=MOST)]
+        waiting = await INCOMING.count_open(tx)
     campaigns = [{**row, "href": campaign_href(row["id"])} for row in rows]
     response: Response = site.page(
         request,
         "campaigns.html",
         campaigns=campaigns,
         new_href=f"{MOUNT}/campaigns/new",
+        incoming_href=INCOMING_HREF,
+        incoming_open=waiting["held"] + waiting["turn"],
         flash=_DONE.get(request.query_params.get("done", "")),
     )
     return response

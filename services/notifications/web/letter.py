@@ -26,6 +26,7 @@ from services.notifications.letters import (
 from services.notifications.queries import QUERIES
 from services.notifications.rendering import render_html, render_pdf
 from services.notifications.sending import SEND_LETTERS
+from services.notifications.web.incoming import of_letter
 
 #: A letter has styles of its own and nothing else: no script, no form, nothing fetched.
 LETTER_POLICY = (
@@ -35,6 +36,9 @@ LETTER_POLICY = (
 
 #: What stands for the secret in a letter's link.
 HIDDEN = "…"
+
+#: What is known of a letter's arrival.
+DELIVERIES = {"delivered": "Arrived", "bounced": "Came back by mail", "returned": "Came back by post"}
 
 _KINDS = {
     AnswerKind.ACKNOWLEDGE: "Acknowledged",
@@ -74,6 +78,7 @@ async def show(request: Request) -> Response:
     """The letter's page; before sending, its preview."""
     site, letter = site_of(request), await read_letter(request)
     async with site.database.reading() as tx:
+        came = await of_letter(tx, letter["id"], signed_in(request).roles)
         history = [row async for row in QUERIES.history_of(tx, letter_id=letter["id"])]
         answers = [row async for row in QUERIES.answers_of(tx, letter_id=letter["id"])]
         waiting = QUERIES.open_answers_of(tx, campaign_id=letter["campaign_id"])
@@ -87,6 +92,7 @@ async def show(request: Request) -> Response:
         campaign={"name": letter["campaign"], "href": campaign_href(letter["campaign_id"])},
         history=[{**row, "detail": ""} for row in history],
         answers=[_answer(row, is_open=row["id"] in open_ids) for row in answers],
+        **came,
         actions=[each for each in _actions(letter) if may(each["needs"], signed_in(request).roles)],
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html",
@@ -107,6 +113,8 @@ def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
     areas = and_words([_area(context, code) for code in letter["areas"]])
     counted = f"{letter['count']:,} registered {values['profession_plural']} in {areas}"
     return {
+        "delivery_words": DELIVERIES.get(letter["delivery"], ""),
+        "delivery": letter["delivery"],
         **{field: letter[field] for field in ("reference", "state", "body_name", "ask_pence", "sent_at")},
         "state_words": LETTER_STAGES[LetterState(letter["state"])].staff,
         "subject": subject_of(context, letter, token),
