@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
 from imap_tools import MailBoxUnencrypted
 
-from chassis import failpoints
 from chassis.audit import Actor, acting
 from chassis.config import Settings, SettingsError
 from chassis.database import Database
@@ -19,6 +23,8 @@ from chassis.files import file_content
 from chassis.rights import Subject
 from chassis.testing import PrivateDovecot, RecordingMailServer
 from contracts.notifications import LetterAcknowledged, LetterBounced
+from services.installation import Installation
+from services.messages import opened as database_of
 from services.notifications import held
 from services.notifications.collecting import Collector
 from services.notifications.reading.kinds import LARGEST_MAIL
@@ -528,17 +534,63 @@ class TestMailbox:
             assert await Collector(book).turn() is False
         assert "secret" not in str(logged())
 
-    async def test_stopped_before_a_mail_is_kept_it_loses_and_doubles_nothing(
-        self, book: Database, box: Box
+
+# in a process of its own
+
+
+COLLECT = """
+import asyncio
+from chassis import failpoints
+from chassis.config import Settings
+from services.installation import Installation
+from services.messages import opened
+from services.notifications.collecting import Collector
+
+async def main():
+    settings = Settings.load()
+    failpoints.arm(settings.failpoints)
+    async with opened(Installation(settings), "notifications") as database:
+        while await Collector(database).turn():
+            pass
+
+asyncio.run(main())
+"""
+
+
+def _runs(installation: Installation, *command: str, given: bytes = b"", **settings: str) -> int:
+    """Run Python on an installation. How it ended."""
+    environment = {**os.environ, **installation.settings.environment(), **settings}
+    return subprocess.run(
+        [sys.executable, *command], input=given, env=environment, capture_output=True, timeout=60, check=False
+    ).returncode
+
+
+def _kept(installation: Installation) -> list[str]:
+    async def words() -> list[str]:
+        async with database_of(installation, "notifications") as database:
+            return [each["words"] for each in await _mails(database)]
+
+    return asyncio.run(words())
+
+
+PIPE = ("-m", "services", "mail", "receive")
+
+
+class TestProcesses:
+    def test_killed_before_a_mail_is_kept_it_loses_and_doubles_nothing(
+        self, installation: Installation, box: Box
     ) -> None:
         box.put(*(mail(f"Mail {number}") for number in range(3)))
-        collector = _reading(book, box)
-        failpoints.arm("mail.taken_in=raise")
-        try:
-            with pytest.raises(failpoints.FailPoint):
-                await collector.turn()
-            assert await _mails(book) == []
-        finally:
-            failpoints.arm("")
-        await _collect(collector)
-        assert sorted(each["words"] for each in await _mails(book)) == ["Mail 0", "Mail 1", "Mail 2"]
+        collect = partial(_runs, installation, "-c", COLLECT, CONDUIT_IMAP_URL=box.url)
+        assert collect(CONDUIT_FAILPOINTS="mail.taken_in=kill") == -signal.SIGKILL
+        assert _kept(installation) == []
+        assert collect() == 0
+        assert collect() == 0
+        assert _kept(installation) == ["Mail 0", "Mail 1", "Mail 2"]
+
+    def test_a_pipe_says_that_it_has_a_mail_only_when_it_has(self, installation: Installation) -> None:
+        away = replace(installation.settings, database_url="postgresql://nobody@127.0.0.1:1/{service}")
+        assert _runs(Installation(away), *PIPE, given=mail("One")) == 75
+        assert _runs(installation, *PIPE, given=mail("One")) == 0
+        assert _runs(installation, *PIPE, given=mail("One")) == 0
+        assert _kept(installation) == ["One"]
