@@ -79,7 +79,7 @@ class Settings:
     mail_from: str = _setting("", "the sender's address; the house's when empty", "address")
     reply_to: str = _setting(
         "",
-        "where answers to letters go, an address for each letter: answers+{token}@forum.example; the house's "
+        "where answers to our mails go, an address for each: answers+{token}@forum.example; the house's "
         "when empty",
         "address with {token}",
     )

@@ -34,6 +34,7 @@ from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
+from services.notifications.receiving import receive as take_in_mail
 from services.partners import agreements, imports, people, referrals, rights, tagging, timeline, tokens, views
 from services.partners.agreements import Signer
 from services.partners.examples import agree
@@ -291,6 +292,23 @@ async def a_pdf() -> AsyncIterator[bytes]:
     yield b"%PDF-1.7"
 
 
+#: A mail that is about no letter, with a page and a file.
+WITH_A_FILE = b"""From: a@trust.example
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/html
+
+<p>Hello</p>
+--b
+Content-Type: application/pdf; name=report.pdf
+Content-Disposition: attachment; filename=report.pdf
+
+%PDF-1.7
+--b--
+"""
+
+
 async def campaigns(opened: Opened) -> None:
     """One draft, and one campaign whose letters go, with an answer of each kind."""
     await fill(opened.database, AREAS)
@@ -302,7 +320,8 @@ async def campaigns(opened: Opened) -> None:
             letter = await letter_to_area(tx, campaign, area)
             said = Answer(kind=kind, detail="Why?", pledge_pence=100_000, **who)
             await record_answer(tx, letter, said)
-    opened.words = {"token": [token_of(opened.database.context, letter), "0" * 26]}
+    await take_in_mail(opened.database, WITH_A_FILE)
+    opened.words = {"token": [token_of(opened.database.context, letter), "0" * 26], "number": ["1"]}
 
 
 FILLING: dict[str, Callable[[Opened], Any]] = {

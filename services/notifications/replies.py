@@ -5,7 +5,6 @@ and nobody can guess where another letter's answers go. Case does not matter: ma
 """
 
 import base64
-import binascii
 import hmac
 import re
 from collections.abc import Iterable, Iterator
@@ -33,11 +32,16 @@ def reply_address(context: Context, letter_id: UUID) -> str:
 
 def letters_addressed(context: Context, text: str) -> set[UUID]:
     """The letters whose addresses stand in a text. What only looks like one is none."""
-    before, found, after = context.settings.reply_to.partition(TOKEN)
-    if not found:
-        return set()
-    address = rf"{re.escape(before)}([a-z2-7]{{{_LENGTH}}}){re.escape(after)}"
-    return set(_opened(context, re.findall(address, text, re.IGNORECASE)))
+    return set(_opened(context, _tokens(text.lower(), *context.settings.reply_to.lower().partition(TOKEN))))
+
+
+def _tokens(text: str, before: str, found: str, after: str) -> Iterator[str]:
+    """What stands in the place of the token wherever the rest of such an address is, all in lower case."""
+    at = text.find(after, _LENGTH) if found else -1
+    while at >= 0:
+        if text.endswith(before, 0, at - _LENGTH):
+            yield text[at - _LENGTH : at]
+        at = text.find(after, at + 1)
 
 
 def letters_followed(message_ids: Iterable[str]) -> set[UUID]:
@@ -53,9 +57,9 @@ def _opened(context: Context, tokens: Iterable[str]) -> Iterator[UUID]:
     for token in tokens:
         try:
             told = base64.b32decode(token.upper())
-        except binascii.Error:
+            id = UUID(bytes=told[:-_CODE])
+        except ValueError:  # other letters, or fewer
             continue
-        id = UUID(bytes=told[:-_CODE])
         if hmac.compare_digest(told[-_CODE:], _code(context, id)):
             yield id
 
