@@ -60,7 +60,7 @@ class Mail:
 
     def values(self, name: str) -> list[str]:
         """Every header of this name, as people read them."""
-        return [_shown(value) for value in self._headers.get_all(name, [])]
+        return [_shown(value) for value in _raw(self._headers, name)]
 
     def parts(self, *kinds: str) -> Iterator[Message]:
         """The parts of these types, at any depth, in their order."""
@@ -88,7 +88,7 @@ class Mail:
     def address(self) -> str:
         """The address that it says it is from, in lower case; empty when that is none, or more than one."""
         # Before encoded words are read: in them stands whatever the writer likes, commas and brackets too.
-        told = [str(value)[:1000] for value in self._headers.get_all("from", [])[:2]]
+        told = [value[:1000] for value in _raw(self._headers, "from")[:2]]
         found = email.utils.getaddresses(told)
         addresses = {address.lower() for _, address in found if "@" in address}
         return addresses.pop() if len(addresses) == 1 else ""
@@ -96,7 +96,7 @@ class Mail:
     @property
     def name(self) -> str:
         """The name that it says it is from."""
-        return _shown(email.utils.parseaddr(str(self._headers.get("from", ""))[:1000])[0])
+        return _shown(email.utils.parseaddr("".join(_raw(self._headers, "from")[:1])[:1000])[0])
 
     @property
     def to(self) -> str:
@@ -147,7 +147,13 @@ def _words(value: str) -> str:
 
 def _header(message: Message, name: str) -> str:
     """A header as people read it, on one line."""
-    return _shown(message.get(name, ""))[:1000]
+    return _shown("".join(_raw(message, name)[:1]))[:1000]
+
+
+def _raw(message: Message, name: str) -> list[str]:
+    """Every header of this name, encoded words still encoded. Bytes beyond ASCII are UTF-8 (RFC 6532)."""
+    found = (value for known, value in message.raw_items() if known.lower() == name)
+    return [str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace") for value in found]
 
 
 def _shown(value: object, unseen: str = " ") -> str:
