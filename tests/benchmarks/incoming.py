@@ -1,7 +1,7 @@
-"""Mail in: taken apart, told apart, matched to its letter and kept, as the service does it with one after the other.
+"""Mail in: taken apart, told apart, matched to its letter and kept, as the service does it, one by one.
 
-A campaign to as many bodies as there are mails, every letter sent. Half of the mails answer one, a quarter are
-automatic replies, an eighth are letters that came back, and an eighth names no letter and is held.
+A campaign of 15,000 letters, all sent. Half of the mails answer one, a quarter are automatic replies, an
+eighth are letters that came back, and an eighth names no letter and is held.
 """
 
 import asyncio

@@ -45,6 +45,8 @@ STAFF = (
     "/grants/rounds",
     "/letters/",
     "/letters/campaigns/new",
+    "/letters/incoming",
+    "/letters/incoming?show=all",
     "/mail",
     "/partners/nothing-is-here",
 )
