@@ -30,6 +30,7 @@ setup-dev: .venv/dev.stamp ## Add what tests need, the Debian packages among it
 	command -v rabbitmq-server /usr/sbin/rabbitmq-server >/dev/null || missing+=(rabbitmq-server); \
 	command -v chromium >/dev/null || missing+=(chromium); \
 	command -v pdftotext >/dev/null || missing+=(poppler-utils); \
+	command -v /usr/sbin/dovecot >/dev/null || missing+=(dovecot-imapd); \
 	if [ $${#missing[@]} -eq 0 ]; then exit 0; fi; \
 	if [ "$$(id -u)" -ne 0 ]; then \
 		echo "The tests need more of Debian: sudo apt-get install $${missing[*]}" >&2; exit 1; \

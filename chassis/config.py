@@ -34,6 +34,9 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared with, not l
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _TERM = re.compile(r"[a-z][a-z -]*\s*=\s*[1-9][0-9]{0,3}")
+_REPLY_TO = re.compile(
+    r"[0-9A-Za-z._+=-]{0,20}\{token\}[0-9A-Za-z._+=-]{0,4}@[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+"
+)
 _HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9a-fA-F:]+")
 
 
@@ -74,6 +77,24 @@ class Settings:
     )
     smtp_url: str = _setting("", "the mail server; the built-in mail box when empty", "smtp://…", secret=True)
     mail_from: str = _setting("", "the sender's address; the house's when empty", "address")
+    reply_to: str = _setting(
+        "",
+        "where answers to our mails go, an address for each: answers+{token}@forum.example; the house's "
+        "when empty",
+        "address with {token}",
+    )
+    imap_url: str = _setting(
+        "",
+        "the mailbox that answers come to, with its folder; none is read when empty",
+        "imaps://user:password@host/INBOX",
+        secret=True,
+    )
+    mail_checked_by: str = _setting(
+        "",
+        "the name by which our own mail server signs its checks of senders (Authentication-Results); every "
+        "sender counts as not checked when empty",
+        "name",
+    )
     host: str = _setting("127.0.0.1", "where pages are served", "address")
     port: int = _setting(8000, "where pages are served", "port", 0, 65535)
     metrics_host: str = _setting("127.0.0.1", "where metrics and health are served", "address")
@@ -214,6 +235,8 @@ class Settings:
         _check_url("AMQP_URL", self.amqp_url, ("amqp", "amqps"))
         _check_url("AMQP_ADMIN_URL", self.amqp_admin_url, ("amqp", "amqps"))
         _check_url("SMTP_URL", self.smtp_url, ("smtp", "smtps"))
+        _check_url("IMAP_URL", self.imap_url, ("imap", "imaps"))
+        _check_reply_to(self.reply_to)
         _check_url("PUBLIC_URL", self.public_url, ("http", "https"))
         if urlsplit(self.public_url).path not in ("", "/"):
             raise SettingsError(f"{PREFIX}PUBLIC_URL must be scheme, host and port alone, without a path.")
@@ -301,6 +324,11 @@ def _is_network(text: str) -> bool:
         return ip_network(text).prefixlen > 0
     except ValueError:
         return False
+
+
+def _check_reply_to(address: str) -> None:
+    if address and not _REPLY_TO.fullmatch(address):
+        raise SettingsError(f"{PREFIX}REPLY_TO must be an address with {{token}} before the @, once.")
 
 
 def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:

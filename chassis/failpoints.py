@@ -27,6 +27,7 @@ PLACES = frozenset(
         "inbox.committed",
         "mail.claimed",
         "mail.handed_over",
+        "mail.taken_in",
         "ledger.locked",
         "ledger.entered",
         "ledger.settled",

@@ -6,18 +6,13 @@ know who writes to whom, and believes no message: what others wrote is shown in 
 """
 
 import asyncio
-import email
-import email.header
-import email.utils
 import heapq
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.message import Message
-from email.policy import compat32
+from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -33,6 +28,7 @@ from chassis.config import Settings
 from chassis.errors import NotFound
 from chassis.house import House
 from chassis.log import describe, logger
+from chassis.message import Mail
 from chassis.web import FILE_POLICY, Section, application, environment, render, saved_as
 
 _log = logger(__name__)
@@ -135,7 +131,7 @@ class MailBox:
             raw = (self.folder / f"{id}.eml").read_bytes()
         except FileNotFoundError:
             raise NotFound from None
-        return Mail(id, raw)
+        return Mail(raw, id)
 
     def routes(self) -> list[Route]:
         """The pages, relative to where they are mounted."""
@@ -150,13 +146,8 @@ class MailBox:
     def _entry(self, id: str) -> "Entry | None":
         with suppress(FileNotFoundError), (self.folder / f"{id}.eml").open("rb") as file:
             head = re.split(rb"\r?\n\r?\n", file.read(_HEAD), maxsplit=1)[0]
-            headers = email.message_from_bytes(head, policy=compat32)
-            return Entry(
-                id=id,
-                subject=_header(headers, "subject"),
-                to=_header(headers, "to") or _header(headers, "delivered-to"),
-                sent_at=_sent_at(headers),
-            )
+            mail = Mail(head, id)
+            return Entry(id=id, subject=mail.subject, to=mail.to, sent_at=mail.sent_at)
         return None
 
     def _prepare(self) -> None:
@@ -265,105 +256,6 @@ class Entry:
     subject: str
     to: str
     sent_at: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attachment:
-    """A file that came with a message."""
-
-    name: str
-    type: str
-    content: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-
-class Mail:
-    """A message taken apart. Whatever its bytes are, this does not fail: at worst it is plain text."""
-
-    def __init__(self, id: str, raw: bytes) -> None:
-        self.id = id
-        self.text = ""
-        self.html = ""
-        self.attachments: list[Attachment] = []
-        try:
-            self._headers = email.message_from_bytes(raw, policy=compat32)
-            leaves = list(_leaves(self._headers))
-        except RecursionError:  # parts in parts in parts, a thousand deep
-            self._headers, leaves = Message(), []
-            self.text = raw.decode("utf-8", "replace")
-        for part in leaves:
-            self._take(part)
-
-    @property
-    def subject(self) -> str:
-        return _header(self._headers, "subject")
-
-    @property
-    def sender(self) -> str:
-        return _header(self._headers, "from") or _header(self._headers, "return-path")
-
-    @property
-    def to(self) -> str:
-        return _header(self._headers, "to") or _header(self._headers, "delivered-to")
-
-    @property
-    def sent_at(self) -> datetime | None:
-        return _sent_at(self._headers)
-
-    def _take(self, part: Message) -> None:
-        kind, attached = part.get_content_type(), part.get_content_disposition() == "attachment"
-        content = part.get_payload(decode=True)
-        if not isinstance(content, bytes):
-            content = b""
-        if kind == "text/plain" and not attached and not self.text:
-            self.text = _decoded(part, content)
-        elif kind == "text/html" and not attached and not self.html:
-            self.html = _decoded(part, content)
-        elif content:
-            number = len(self.attachments) + 1
-            self.attachments.append(Attachment(name=_file_name(part, number), type=kind, content=content))
-
-
-def _leaves(message: Message) -> Iterator[Message]:
-    return (part for part in message.walk() if not part.is_multipart())
-
-
-def _decoded(part: Message, content: bytes) -> str:
-    try:
-        return content.decode(part.get_content_charset("utf-8"), "replace")
-    except (LookupError, ValueError):  # a character set that does not exist
-        return content.decode("utf-8", "replace")
-
-
-def _header(message: Message, name: str) -> str:
-    """A header as people read it, on one line."""
-    value = str(message.get(name, ""))
-    with suppress(LookupError, ValueError):  # left as it is when its encoding is none
-        value = str(email.header.make_header(email.header.decode_header(value)))
-    value = value.encode("utf-8", "replace").decode()
-    return "".join(character if character.isprintable() else " " for character in value).strip()[:1000]
-
-
-def _file_name(part: Message, number: int) -> str:
-    """The name of an attached file, without folders and without anything that cannot be seen."""
-    given = str(part.get_filename() or "").encode("utf-8", "replace").decode()
-    with suppress(LookupError, ValueError):
-        given = str(email.header.make_header(email.header.decode_header(given)))
-    name = re.split(r"[/\\]", given)[-1]
-    name = "".join(character for character in name if character.isprintable()).strip(" .")[-100:]
-    return name or f"attachment-{number}"
-
-
-def _sent_at(message: Message) -> datetime | None:
-    """When the message says that it was sent, by the clock of who wrote it; not when it came here."""
-    with suppress(ValueError, TypeError, IndexError, OverflowError):
-        told = email.utils.parsedate_to_datetime(_header(message, "date"))
-        sent = told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
-        return sent if 1970 <= sent.year < 9999 else None  # at the ends of time no time zone can be added
-    return None
 
 
 # the pages

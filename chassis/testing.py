@@ -10,6 +10,7 @@ import email
 import email.policy
 import json
 import os
+import pwd
 import random
 import select
 import shutil
@@ -28,6 +29,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Literal, Self, TypeVar, cast
+from urllib.parse import quote
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -284,6 +286,77 @@ class PrivatePostgres(_PrivateServer):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
         eventually(lambda: not any(map(alive, doomed)), within=10, otherwise="PostgreSQL survived SIGKILL")
+
+
+class PrivateDovecot(_PrivateServer):
+    """An IMAP server of the tests' own: own port and directory, loopback only, any user, one password."""
+
+    PASSWORD = "let-me/in"  # noqa: S105  # of a server that nobody else can reach
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+        self._pid: int | None = None
+        self._log = self.directory / "dovecot.log"
+        self._settings = self.directory / "dovecot.conf"
+
+    def url(self, user: str, folder: str = "INBOX") -> str:
+        """The address of somebody's mailbox."""
+        return f"imap://{user}:{quote(self.PASSWORD, safe='')}@{LOOPBACK}:{self.port}/{folder}"
+
+    def start(self, within: float = 20) -> None:
+        """Start the server and wait until it greets."""
+        self._settings.write_text(self._written(), "utf-8")
+        command = ["/usr/sbin/dovecot", "-F", "-c", str(self._settings)]
+        self._pid = self._guardian.spawn(command, dict(os.environ), self._log)
+        eventually(
+            lambda: _greets(self.port, b"* OK"),
+            within=within,
+            otherwise=f"Dovecot did not start: {self._log}",
+        )
+
+    def stop(self) -> None:
+        """Stop; mailboxes are kept for the next start."""
+        if self._pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
+            eventually(lambda: not alive(self._pid or 0), within=10, otherwise="Dovecot did not stop")
+            self._pid = None
+
+    def _written(self) -> str:
+        """Everything under our own directory. Root lets the users of the Debian package do the work."""
+        owner = pwd.getpwnam("mail") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        mails = self.directory / "mails"
+        mails.mkdir(mode=0o700, exist_ok=True)
+        os.chown(mails, owner.pw_uid, owner.pw_gid)
+        lines = [
+            f"base_dir = {self.directory}/run",
+            f"state_dir = {self.directory}/state",
+            f"log_path = {self.directory}/dovecot.log",
+            f"listen = {LOOPBACK}",
+            "protocols = imap",
+            "ssl = no",
+            "disable_plaintext_auth = no",
+            "first_valid_uid = 1",
+            f"mail_location = maildir:{mails}/%u",
+            f"passdb {{\n driver = static\n args = password={self.PASSWORD}\n}}",
+            f"userdb {{\n driver = static\n args = uid={owner.pw_uid} gid={owner.pw_gid} home={mails}/%u\n}}",
+            f"service imap-login {{\n chroot =\n inet_listener imap {{\n  port = {self.port}\n }}\n"
+            " inet_listener imaps {\n  port = 0\n }\n}",
+            "service anvil {\n chroot =\n}",
+        ]
+        if os.geteuid() != 0:
+            lines += [f"default_internal_user = {owner.pw_name}", f"default_login_user = {owner.pw_name}"]
+        return "\n".join(lines) + "\n"
+
+
+def _greets(port: int, greeting: bytes) -> bool:
+    """Whether whatever listens there says something that begins so."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            return connection.recv(64).startswith(greeting)
+    except OSError:
+        return False
 
 
 class PrivateRabbitMQ(_PrivateServer):

@@ -47,6 +47,17 @@ class LetterFailed(LetterFact):
     failed_at = fields.AwareDateTime(required=True)
 
 
+class LetterBounced(LetterFact):
+    """A letter that had left came back: it did not arrive."""
+
+    NAME = "letter_bounced"
+    SUBSCRIBERS = (PARTNERS,)
+
+    bounced_at = fields.AwareDateTime(required=True)
+    #: Whether the address itself is bad. A full mailbox is not.
+    permanent = fields.Boolean(required=True)
+
+
 class LetterAcknowledged(LetterFact):
     """The recipient said that the letter arrived, which commits them to nothing."""
 
@@ -183,6 +194,7 @@ class ChainHeadTold(ChainHead):
 FACTS: tuple[type[Fact], ...] = (
     LetterSent,
     LetterFailed,
+    LetterBounced,
     LetterAcknowledged,
     LetterAnswered,
     LetterAnswerCorrected,

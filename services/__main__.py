@@ -42,8 +42,10 @@ people = typer.Typer(help="Who may sign in, and what each is trusted with.", no_
 tokens = typer.Typer(help="Access for programs.", no_args_is_help=True)
 audit = typer.Typer(help="What people have done.", no_args_is_help=True)
 dossiers = typer.Typer(help="How decisions on grants came about.", no_args_is_help=True)
+mail = typer.Typer(help="Mail that comes to us.", no_args_is_help=True)
 keys = typer.Typer(help="The keys of this installation.", no_args_is_help=True)
 app.add_typer(people, name="person")
+app.add_typer(mail, name="mail")
 app.add_typer(keys, name="keys")
 app.add_typer(tokens, name="token")
 app.add_typer(audit, name="audit")
@@ -459,6 +461,22 @@ def export_audit(
         raise typer.BadParameter(f"choose from: {', '.join(SERVICES)}")
     installation = _installation(home=home, database_url=database_url)
     export(installation, service, lambda row: typer.echo(json.dumps(row)))
+
+
+@mail.command("receive")
+def receive_mail(home: Home = None, database_url: DatabaseUrl = None) -> None:
+    """Take in one mail from standard input: for a mail server's pipe, such as | conduit mail receive.
+
+    Ends with 75 when the mail could not be kept, so that the mail server tries again later.
+    """
+    from services.mail import TRY_AGAIN, take_in
+
+    try:
+        taken = take_in(_installation(home=home, database_url=database_url), sys.stdin.buffer)
+    except (SettingsError, ChassisError, EmbeddedError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(TRY_AGAIN) from None
+    typer.echo("Taken in." if taken else "Taken in before.")
 
 
 @keys.command()

@@ -34,6 +34,7 @@ from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
 from services.notifications.domain import AnswerKind, StopScope
 from services.notifications.letters import letter_to_area, lock_letter, token_of
+from services.notifications.receiving import receive as take_in_mail
 from services.notifications.stops import stop
 from services.partners import agreements, imports, people, referrals, rights, tagging, timeline, tokens, views
 from services.partners.agreements import Signer
@@ -298,6 +299,23 @@ async def a_pdf() -> AsyncIterator[bytes]:
     yield b"%PDF-1.7"
 
 
+#: A mail that is about no letter, with a page and a file.
+WITH_A_FILE = b"""From: a@trust.example
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/html
+
+<p>Hello</p>
+--b
+Content-Type: application/pdf; name=report.pdf
+Content-Disposition: attachment; filename=report.pdf
+
+%PDF-1.7
+--b--
+"""
+
+
 async def campaigns(opened: Opened) -> None:
     """One draft, and one campaign whose letters go, with an answer of each kind."""
     await fill(opened.database, AREAS)
@@ -309,7 +327,8 @@ async def campaigns(opened: Opened) -> None:
             said = Answer(kind=kind, detail="Why?", pledge_pence=100_000, name="Sam", position="Head")
             await record_answer(tx, letter, said)
         await stop(tx, await lock_letter(tx, letter), StopScope.PERSON, way="page", who="the recipient")
-    opened.words = {"token": [token_of(opened.database.context, letter), "0" * 26]}
+    await take_in_mail(opened.database, WITH_A_FILE)
+    opened.words = {"token": [token_of(opened.database.context, letter), "0" * 26], "number": ["1"]}
 
 
 FILLING: dict[str, Callable[[Opened], Any]] = {

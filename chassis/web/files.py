@@ -108,6 +108,11 @@ def _named(name: str) -> str:
 async def _kind_of(file: UploadFile, name: str, kinds: Iterable[Kind]) -> Kind | None:
     head = await file.read(16)
     await file.seek(0)
+    return kind_of(name, head, kinds)
+
+
+def kind_of(name: str, head: bytes, kinds: Iterable[Kind]) -> Kind | None:
+    """The kind that a file is by its name and by how its content begins; none where these differ."""
     ending = f".{name.rpartition('.')[2].lower()}"
     ending = _SAME_ENDING.get(ending, ending)
     fitting = (kind for kind in kinds if kind.ending == ending and head.startswith(kind.begins))
@@ -134,11 +139,16 @@ def give_made(name: str, kind: Kind, content: bytes) -> Response:
     Args:
         name: under which a browser saves it, without the ending.
     """
+    return give_bytes(name + kind.ending, kind.media_type, content, inline=kind is PDF)
+
+
+def give_bytes(name: str, media_type: str, content: bytes, *, inline: bool = False) -> Response:
+    """A small file, under a policy that lets nothing in it act; to be saved, unless it may be shown."""
     headers = {
-        "content-disposition": f"{'inline' if kind is PDF else 'attachment'}; {saved_as(name + kind.ending)}",
+        "content-disposition": f"{'inline' if inline else 'attachment'}; {saved_as(name)}",
         "content-security-policy": FILE_POLICY,
     }
-    return Response(content, media_type=kind.media_type, headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
 
 
 def saved_as(name: str) -> str:

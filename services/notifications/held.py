@@ -8,11 +8,12 @@ from uuid import UUID
 
 from chassis.context import Context
 from chassis.database import Transaction
+from chassis.files import drop_files, file_content
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from contracts.notifications import ErasureAnswered, PersonDataGathered, PersonScrubbed
 from services.notifications.letters import body_of, subject_of
-from services.notifications.queries import ANSWERING, QUERIES
+from services.notifications.queries import ANSWERING, INCOMING, QUERIES
 
 #: What stands in a letter instead of the name.
 NAME_GONE = "somebody whose name is no longer kept"
@@ -53,6 +54,14 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
         yield written("suggested.json", title, {"suggested": named})
     if stops := [_told(row) async for row in ANSWERING.stops_held(tx, ids=ids)]:
         yield written("stops.json", "That we are never to write to them again", {"stops": stops})
+    emails = [email.lower() for email in subject.emails]
+    mails = INCOMING.incoming_held(tx, letter_ids=[row["id"] for row in letters], emails=emails)
+    async for row in mails:
+        told = {name: value for name, value in row.items() if name != "file_id"}
+        yield written(f"mail/{row['id']}.json", "A mail that came to us", _told(told))
+        if row["file_id"] is not None:
+            raw = await file_content(tx, row["file_id"])
+            yield Held(path=f"mail/{row['id']}.eml", title="The same mail as it came", content=raw)
     waiting = [_told(row) async for row in QUERIES.notices_held(tx, emails=list(subject.emails))]
     if waiting:
         yield written("messages.json", "Messages that are on their way", {"messages": waiting})
@@ -94,6 +103,8 @@ async def objection(tx: Transaction, subject: Subject) -> str | None:
 async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     """Take them out of the address book and out of every letter; say nothing more to them."""
     ids = [row["id"] async for row in QUERIES.letters_of_contacts(tx, ids=list(subject.ids))]
+    emails = [email.lower() for email in subject.emails]
+    mails = [row["id"] async for row in INCOMING.mails_about(tx, letter_ids=ids, emails=emails)]
     scrubbed = await _scrub(tx, ids)
     names = [name.lower() for name in subject.names]
     elsewhere = await ANSWERING.forget_answers_by_name(
@@ -108,6 +119,7 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
             "letters": scrubbed["letters"],
             "answers": scrubbed["answers"] + elsewhere,
             "suggestions": suggested,
+            "mails that came": await _scrub_mails(tx, mails),
             "messages": await QUERIES.forget_notices(tx, emails=list(subject.emails), now=tx.now),
         },
         kept=tuple(await _kept(tx, subject, scrubbed["letters"])),
@@ -127,8 +139,29 @@ async def _scrub(tx: Transaction, ids: list[UUID]) -> Mapping[str, int]:
     return scrubbed
 
 
+async def _scrub_mails(tx: Transaction, ids: list[UUID]) -> int:
+    """Keep no longer who wrote these and what, nor the mails as they came."""
+    await _drop_raw(tx, ids)
+    return int(await INCOMING.scrub_incoming(tx, ids=ids, now=tx.now))
+
+
+async def _drop_raw(tx: Transaction, ids: list[UUID]) -> None:
+    await drop_files(tx, [row["file_id"] async for row in INCOMING.drop_raw(tx, ids=ids)])
+
+
+async def _old_mails(tx: Transaction, before: datetime, most: int) -> int:
+    """Beside a letter its words stay for as long as the letter does; what is about none goes altogether."""
+    raw = [row["id"] async for row in INCOMING.raw_until(tx, before=before, most=most)]
+    await _drop_raw(tx, raw)
+    unmatched = [row["id"] async for row in INCOMING.unmatched_until(tx, before=before, most=most)]
+    await _scrub_mails(tx, unmatched)
+    return len({*raw, *unmatched})
+
+
 async def _old_letters(tx: Transaction, before: datetime, most: int) -> int:
     ids = [row["id"] async for row in QUERIES.letters_until(tx, before=before, most=most)]
+    mails = [row["id"] async for row in INCOMING.mails_about(tx, letter_ids=ids, emails=[])]
+    await _scrub_mails(tx, mails)
     return (await _scrub(tx, ids))["letters"]
 
 
@@ -138,6 +171,7 @@ async def _old_notices(tx: Transaction, before: datetime, most: int) -> int:
 
 TERMS = (
     Term(what="letters", months=72, since="after anything last happened to a letter", scrub=_old_letters),
+    Term(what="incoming mail", months=12, since="after it came", scrub=_old_mails),
     Term(what="messages", months=3, since="after a message was sent", scrub=_old_notices),
 )
 

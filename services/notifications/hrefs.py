@@ -44,3 +44,10 @@ def settle_href(answer_id: UUID) -> str:
 
 def confirm_href(pledge_id: UUID) -> str:
     return f"{MOUNT}/pledges/{pledge_id}/confirm"
+
+
+INCOMING = f"{MOUNT}/incoming"
+
+
+def incoming_href(mail_id: UUID) -> str:
+    return f"{INCOMING}/{mail_id}"

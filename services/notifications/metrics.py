@@ -23,6 +23,16 @@ OLDEST_WAITING = Gauge(
     registry=REGISTRY,
 )
 
+INCOMING = Counter(
+    "conduit_incoming_mails_total",
+    "Mails that came, by kind; again when taken in before",
+    ["kind"],
+    registry=REGISTRY,
+)
+MAILBOX = Counter(
+    "conduit_mailbox_looks_total", "Looks into the mailbox, by result", ["result"], registry=REGISTRY
+)
+
 RESULTS = ("sent", "later", "refused", "unknown", "not_made", "server_away")
 
 for _state in LetterState:

@@ -30,6 +30,7 @@ from services.notifications.letters import announce_failed, announce_sent, conte
 from services.notifications.queries import QUERIES
 from services.notifications.readdressing import follow_bodies
 from services.notifications.rendering import build_message, render_pdf
+from services.notifications.replies import reply_address
 from services.notifications.stages import release_scheduled, set_aside_stopped
 from services.notifications.stops import set_aside_if_stopped
 
@@ -160,7 +161,9 @@ class Sender:
             metrics.TRIES.labels("not_made").inc()
             await self._persist(partial(self._failed, letter, f"The letter could not be made. {words}"))
             return
-        outcome = await connection.hand_over(self._sender, letter["email"], message)
+        # What cannot be delivered comes back to the envelope's sender: to the letter's own address.
+        sender = reply_address(self._context, letter["id"]) if self._settings.reply_to else self._sender
+        outcome = await connection.hand_over(sender, letter["email"], message)
         if outcome.fate is Fate.SENT:
             reach("mail.handed_over")
         metrics.TRIES.labels(outcome.fate.value).inc()
@@ -262,7 +265,7 @@ def compose(context: Context, letter: Any, sent_at: datetime) -> bytes:
     message = build_message(
         content,
         sender_of(context),
-        context.house.email,
+        reply_address(context, letter["id"]),
         letter["email"],
         letter["message_id"],
         render_pdf(content),

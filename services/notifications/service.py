@@ -11,6 +11,8 @@ from chassis.transports import Delivery
 from contracts.notifications import ChainHeadTold
 from contracts.topology import NOTIFICATIONS
 from services.notifications import metrics, web
+from services.notifications.collecting import LOOK as LOOK_FOR_MAIL
+from services.notifications.collecting import Collector
 from services.notifications.handlers import SUBSCRIPTIONS
 from services.notifications.held import TERMS
 from services.notifications.hrefs import MOUNT
@@ -49,6 +51,11 @@ class Notifications:
     async def send_notices(self) -> bool:
         """Send what is to be said to one person; true when there is more."""
         return await Courier(self.store).turn()  # nameko puts the database here
+
+    @every(seconds=LOOK_FOR_MAIL, name="collect mail", longest=600)
+    async def collect_mail(self) -> bool:
+        """Take in what came to the mailbox; true when there is more."""
+        return await Collector(self.store).turn()  # nameko puts the database here
 
     @every(seconds=60, name="tidy notices")
     async def tidy_notices(self) -> None:

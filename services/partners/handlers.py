@@ -19,6 +19,7 @@ from contracts.notifications import (
     LetterAcknowledged,
     LetterAnswerCorrected,
     LetterAnswered,
+    LetterBounced,
     LetterFailed,
     LetterSent,
     NoticeFailed,
@@ -49,6 +50,14 @@ async def note_letter_failed(tx: Transaction, event: Event) -> None:
     what = f"{_letter(tx, event)} did not arrive: “{event.data['campaign']}”"
     detail = "Their mail server refused it, so nobody there has seen it."
     await _note(tx, event, what, detail, happened_at=event.data["failed_at"])
+
+
+async def note_letter_bounced(tx: Transaction, event: Event) -> None:
+    """Note that a letter came back."""
+    what = f"{_letter(tx, event)} came back: “{event.data['campaign']}”"
+    bad = "The address does not work any more: it has to be put right."
+    detail = bad if event.data["permanent"] else "It was not delivered, so nobody there has seen it."
+    await _note(tx, event, what, detail, happened_at=event.data["bounced_at"])
 
 
 async def note_letter_acknowledged(tx: Transaction, event: Event) -> None:
@@ -146,6 +155,7 @@ async def _note(tx: Transaction, event: Event, what: str, detail: str = "", *, h
 SUBSCRIPTIONS = (
     reaction(LetterSent, note_letter_sent),
     reaction(LetterFailed, note_letter_failed),
+    reaction(LetterBounced, note_letter_bounced),
     reaction(LetterAcknowledged, note_letter_acknowledged),
     reaction(LetterAnswered, note_letter_answered),
     reaction(LetterAnswerCorrected, note_answer_corrected),

@@ -14,13 +14,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import events, idle, imports, letters, meeting, panel, register, sessions
+from tests.benchmarks import events, idle, imports, incoming, letters, meeting, panel, register, sessions
 from tests.benchmarks.load import USERS
 from tests.journeys.running import ROOT
 
 PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "events": events.measure,
     "letters": letters.measure,
+    "incoming": incoming.measure,
     "import": imports.measure,
     "register": register.measure,
     "panel": panel.measure,
@@ -52,6 +53,11 @@ WORDS = {
         "sent_per_s": "claimed, set, accepted by a local mail server, settled: letters/s",
         "peak_mb": "the sender's memory at its peak, by number of letters; flat is the aim: MB",
         "ms_per_letter": "time to send one, by number of letters; the same is the aim: ms",
+    },
+    "incoming": {
+        "read_per_s": "taken apart and told apart, nothing kept: mails/s",
+        "matched_per_s": f"read, matched to their letters and kept, {incoming.MAILS:,} one by one: mails/s",
+        "mails": "how many of each kind",
     },
     "import": {
         "conduit_per_s": "organisations read, checked, compared, written and announced: lines/s",

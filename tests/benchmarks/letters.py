@@ -72,16 +72,16 @@ def measure() -> dict[str, Any]:
 
 async def _prepare(folder: Path, postgres: DurablePostgres) -> list[LetterContent]:
     """A draft of each size, and what the letters of one of them say."""
-    async with _services(folder, postgres) as databases:
-        await _tell_of_everything(databases, folder)
+    async with services(folder, postgres) as databases:
+        await tell_of_everything(databases, folder)
         database = databases[NOTIFICATIONS]
         for size in SIZES:
-            await _draft(database, size)
+            await draft(database, size)
         return await _contents(database)
 
 
 @asynccontextmanager
-async def _services(folder: Path, postgres: DurablePostgres) -> AsyncIterator[Databases]:
+async def services(folder: Path, postgres: DurablePostgres) -> AsyncIterator[Databases]:
     create_keys(folder / "keys", SERVICES)
     settings = Settings(home=folder)
     databases = {}
@@ -100,7 +100,7 @@ async def _services(folder: Path, postgres: DurablePostgres) -> AsyncIterator[Da
             await database.close()
 
 
-async def _tell_of_everything(databases: Databases, folder: Path) -> None:
+async def tell_of_everything(databases: Databases, folder: Path) -> None:
     """Import bodies and registrations, and let notifications hear of them."""
     await import_partners(databases[PARTNERS], _bodies(folder), dry_run=False)
     await import_registrations(databases[GRANTS], EXAMPLES / "registrations.csv", dry_run=False)
@@ -145,7 +145,7 @@ def _body(size: int, number: int, area: str) -> Sequence[str]:
     return [*body, *contact, "its web page", "2011-11-01", ""]
 
 
-async def _draft(database: Database, size: int) -> None:
+async def draft(database: Database, size: int) -> None:
     plan = tomllib.loads((EXAMPLES / "campaign.toml").read_text("utf-8"))
     recipients = {"kind": _KINDS[size], "roles": ["dental_care"]}
     async with database.transaction() as tx:

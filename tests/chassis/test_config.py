@@ -103,6 +103,8 @@ def other(f: "dataclasses.Field[object]") -> object:
         "amqp_url": "amqps://u:p@rabbit.example:5671/%2f",
         "amqp_admin_url": "amqp://u:p@rabbit.example",
         "smtp_url": "smtps://u:p@smtp.example:465",
+        "reply_to": "answers+{token}@forum.example",
+        "imap_url": "imaps://u:p@imap.example/Answers",
         "public_url": "https://forum.example",
         "log_level": "debug",
         "host": "localhost",
@@ -135,7 +137,7 @@ def test_an_option_back_to_the_default_beats_the_parents_variable_in_the_child()
 
 def test_passwords_stay_out_of_the_representation() -> None:
     urls = {f.name: f"x://u:{SECRET}@h" for f in dataclasses.fields(Settings) if f.name.endswith("_url")}
-    assert len(urls) == 5
+    assert len(urls) == 6
     shown = repr(Settings(**(urls | {"public_url": ""})))  # type: ignore[arg-type]
     assert SECRET not in shown
     assert "port=8000" in shown

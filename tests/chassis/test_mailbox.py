@@ -18,7 +18,8 @@ from chassis import mailbox as module
 from chassis.config import Settings
 from chassis.errors import NotFound
 from chassis.house import House
-from chassis.mailbox import Mail, MailBox, pages
+from chassis.mailbox import MailBox, pages
+from chassis.message import Mail
 from chassis.web import FILE_POLICY, Section
 from contracts.access import Action
 from tests.conftest import client
@@ -345,7 +346,7 @@ def test_an_id_never_leaves_the_folder(tmp_path: Path) -> None:
     ],
 )
 def test_no_message_is_too_broken_to_show(raw: bytes) -> None:
-    mail = Mail(ID, raw)
+    mail = Mail(raw, ID)
     assert mail.sent_at is None
     for words in (mail.subject, mail.sender, mail.to):
         assert words.isprintable()

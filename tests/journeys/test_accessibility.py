@@ -42,6 +42,8 @@ STAFF = (
     "/grants/figures",
     "/letters/",
     "/letters/campaigns/new",
+    "/letters/incoming",
+    "/letters/incoming?show=all",
     "/mail",
     "/partners/nothing-is-here",
 )

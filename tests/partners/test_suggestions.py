@@ -15,9 +15,10 @@ from contracts.access import Role
 from contracts.partners import ContactListed, ContactSuggestionSettled
 from contracts.topology import NOTIFICATIONS, PARTNERS
 from services.notifications.answers import Answer, record_answer
-from services.notifications.campaigns import create_campaign, prepare_letters, send_campaign
+from services.notifications.campaigns import create_campaign, prepare_letters
 from services.notifications.domain import AnswerKind
 from services.notifications.passing_on import Colleague
+from services.notifications.stages import send_campaign
 from services.partners import suggestions
 from services.partners.held import address_digest, forget, gather
 from services.partners.imports import import_partners
@@ -26,6 +27,7 @@ from services.partners.web import build
 from services.play import plan
 from tests.access import EVERYTHING, form_key
 from tests.conftest import MakeDatabase, announced, client
+from tests.notifications.conftest import WRITER, approve
 from tests.partners.browsing import MOUNT, rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, hear, line, partners_csv
 from tests.partners.suggesting import MAI, passed_on
@@ -184,8 +186,9 @@ async def test_from_the_answer_to_the_colleagues_own_letter(make_database: MakeD
         await tx.execute(
             "INSERT INTO registration_counts VALUES ('E09000020', 'dentist', 52, '2011-12-31', 1, 1)"
         )
-        campaign = await create_campaign(tx, replace(plan(), roles=("dental_care",)))
+        campaign = await create_campaign(tx, replace(plan(), roles=("dental_care",)), WRITER)
         await prepare_letters(tx, campaign)
+        await approve(tx, campaign)
         await send_campaign(tx, campaign)
         letter = await tx.fetchval("SELECT id FROM letters")
         colleague = Colleague(**MAI)

@@ -20,6 +20,7 @@ from services.notifications.web import (
     board,
     check,
     compose,
+    incoming,
     letter,
     own_words,
     respond,
@@ -34,7 +35,10 @@ POST = ("POST",)
 
 def build(database: Database) -> Any:
     """The ASGI application, to be mounted under ``/letters``."""
-    groups = (*(_composing(), _campaigns(), _sending(), _letters(), _answering(), _outside(), _programs()),)
+    groups = (
+        *(_composing(), _campaigns(), _sending(), _letters(), _answering(), _incoming()),
+        *(_outside(), _programs()),
+    )
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=("/r/",)).app
 
 
@@ -151,4 +155,19 @@ def _answering() -> list[Route]:
         page("/letters/{id}/answers/new", telling.enter, settle, methods=POST),
         page("/stops", stops.show, Action.READ_LETTERS),
         page("/stops/{id}/lift", stops.lift_one, Action.WRITE_LETTERS, methods=POST),
+    ]
+
+
+def _incoming() -> list[Route]:
+    """Mail that came: what is held, what is our turn, and which letter it is about."""
+    settle = Action.SETTLE_ANSWERS
+    return [
+        page("/incoming", incoming.show_all, settle),
+        page("/incoming/{id}", incoming.show, settle),
+        page("/incoming/{id}/html", incoming.as_html, settle),
+        page("/incoming/{id}/raw", incoming.as_it_came, settle),
+        page("/incoming/{id}/files/{number}", incoming.attachment, settle),
+        page("/incoming/{id}/match", incoming.match, settle, methods=POST),
+        page("/incoming/{id}/aside", incoming.aside, settle, methods=POST),
+        page("/incoming/{id}/settle", incoming.settle, settle, methods=POST),
     ]

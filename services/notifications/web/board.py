@@ -21,8 +21,9 @@ from services.notifications.domain import (
     CampaignState,
 )
 from services.notifications.figures import Body, Figures, figures
+from services.notifications.hrefs import INCOMING as INCOMING_HREF
 from services.notifications.hrefs import MOUNT, campaign_href, letter_href, step_href, stops_href
-from services.notifications.queries import QUERIES
+from services.notifications.queries import INCOMING, QUERIES
 from services.notifications.web.steps import flash_of, framed, next_step
 
 #: Campaigns on the list.
@@ -56,6 +57,7 @@ async def list_campaigns(request: Request) -> Response:
     site = site_of(request)
     async with site.database.reading() as tx:
         rows = [row async for row in QUERIES.campaigns(tx, most=MOST)]
+        waiting = await INCOMING.count_open(tx)
     campaigns = [
         {**row, "href": campaign_href(row["id"]), "state_words": CAMPAIGN_STAGES[row["state"]].staff}
         for row in rows
@@ -66,6 +68,8 @@ async def list_campaigns(request: Request) -> Response:
         campaigns=campaigns,
         new_href=f"{MOUNT}/campaigns/new",
         stops_href=stops_href(),
+        incoming_href=INCOMING_HREF,
+        incoming_open=waiting["held"] + waiting["turn"],
         flash=flash_of(request),
     )
     return response

@@ -34,6 +34,7 @@ from services.notifications.letters import (
 from services.notifications.queries import ANSWERING, QUERIES
 from services.notifications.rendering import render_html, render_pdf
 from services.notifications.sending import SEND_LETTERS
+from services.notifications.web.incoming import of_letter
 
 #: A letter has styles of its own and nothing else: no script, no form, nothing fetched.
 LETTER_POLICY = (
@@ -43,6 +44,9 @@ LETTER_POLICY = (
 
 #: What stands for the secret in a letter's link.
 HIDDEN = "…"
+
+#: What is known of a letter's arrival.
+DELIVERIES = {"delivered": "Arrived", "bounced": "Came back by mail", "returned": "Came back by post"}
 
 #: What staff call each kind of answer.
 KINDS = {
@@ -103,6 +107,7 @@ async def show(request: Request) -> Response:
     """The letter's page; before sending, its preview."""
     site, letter = site_of(request), await read_letter(request)
     async with site.database.reading() as tx:
+        came = await of_letter(tx, letter["id"], signed_in(request).roles)
         history, answers, waiting, passed_on, stops, passed_from = await tx.together(
             rows_of(QUERIES.history_of(tx, letter_id=letter["id"])),
             rows_of(QUERIES.answers_of(tx, letter_id=letter["id"])),
@@ -128,6 +133,7 @@ async def show(request: Request) -> Response:
         stopped=[row["scope"] for row in stops if row["lifted_at"] is None],
         stops_href=stops_href(),
         enter_href=enter_href(letter["id"]) if LetterState(letter["state"]) not in _NOT_SENT else None,
+        **came,
         actions=[each for each in _actions(letter) if may(each["needs"], signed_in(request).roles)],
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html",
@@ -168,6 +174,8 @@ def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
     areas = and_words([_area(context, code) for code in letter["areas"]])
     known = letter["count"] is not None
     return {
+        "delivery_words": DELIVERIES.get(letter["delivery"], ""),
+        "delivery": letter["delivery"],
         **{field: letter[field] for field in ("reference", "state", "body_name", "ask_pence", "sent_at")},
         "state_words": LETTER_STAGES[LetterState(letter["state"])].staff,
         "subject": subject_of(context, letter, token),

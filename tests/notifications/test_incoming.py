@@ -1,0 +1,596 @@
+"""Mail that comes: taken in once, matched to one letter or held, from a real mailbox and from a pipe."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from imap_tools import MailBoxUnencrypted
+
+from chassis.audit import Actor, acting
+from chassis.config import Settings, SettingsError
+from chassis.database import Database
+from chassis.errors import Conflict
+from chassis.files import file_content
+from chassis.rights import Subject
+from chassis.testing import PrivateDovecot, RecordingMailServer
+from contracts.notifications import LetterAcknowledged, LetterBounced
+from services.installation import Installation
+from services.messages import opened as database_of
+from services.notifications import held
+from services.notifications.collecting import Collector
+from services.notifications.reading.kinds import LARGEST_MAIL
+from services.notifications.receiving import match_by_hand, receive, set_aside, settle_mail
+from services.notifications.replies import letters_addressed, letters_followed, reply_address
+from tests.conftest import announced
+from tests.notifications.conftest import SendAll, letters, released, rows
+from tests.notifications.test_reading_mail import delivery_report, mail
+
+WHO = Actor(person=None, source="test", action="test")
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, reply_to="answers+{token}@forum.example")
+
+
+@pytest.fixture
+async def sent(book: Database, send_due: SendAll) -> list[dict[str, Any]]:
+    """Nine letters that were sent."""
+    await released(book)
+    await send_due()
+    return await letters(book)
+
+
+async def _letter(database: Database, id: UUID) -> dict[str, Any]:
+    [letter] = await rows(database, "SELECT * FROM letters WHERE id = $1", id)
+    return letter
+
+
+async def _mails(database: Database) -> list[dict[str, Any]]:
+    return await rows(database, "SELECT * FROM incoming ORDER BY id")
+
+
+async def _only(database: Database) -> dict[str, Any]:
+    [mail] = await _mails(database)
+    return mail
+
+
+async def _history(database: Database, id: UUID) -> list[str]:
+    found = await rows(database, "SELECT what FROM letter_history WHERE letter_id = $1 ORDER BY id", id)
+    return [row["what"] for row in found]
+
+
+async def _facts(database: Database, fact: type) -> list[Any]:
+    return [event for event in await announced(database) if event.fact is fact]
+
+
+class TestAddresses:
+    async def test_each_letter_has_an_address_of_its_own_that_answers_and_bounces_go_to(
+        self, book: Database, sent: list[dict[str, Any]], mail: RecordingMailServer
+    ) -> None:
+        addresses = {reply_address(book.context, letter["id"]) for letter in sent}
+        assert len(addresses) == 9
+        assert {received.parsed["Reply-To"].addresses[0].addr_spec for received in mail.messages} == addresses
+        assert {received.sender for received in mail.messages} == addresses
+
+    async def test_it_is_known_again_whatever_became_of_its_case(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        [one, two] = [letter["id"] for letter in sent[:2]]
+        text = f"<{reply_address(book.context, one).upper()}>, x@y.example"
+        assert letters_addressed(book.context, text) == {one}
+        assert letters_addressed(book.context, text + reply_address(book.context, two)) == {one, two}
+
+    async def test_one_that_somebody_made_up_is_none(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        address = reply_address(book.context, sent[0]["id"])
+        changed = address.replace(address[20], "a" if address[20] != "a" else "b", 1)
+        assert letters_addressed(book.context, changed) == set()
+        assert letters_addressed(book.context, "answers+aaaa@forum.example") == set()
+
+    async def test_a_message_id_says_which_letter_or_which_of_its_chasers(
+        self, sent: list[dict[str, Any]]
+    ) -> None:
+        told = [sent[0]["message_id"], sent[0]["message_id"].replace("-1@", "-2@"), "<other@x.example>"]
+        assert letters_followed(told) == {sent[0]["id"]}
+
+    @pytest.mark.parametrize(
+        "address", ["answers@forum.example", "{token}{token}@forum.example", "a@{token}", "a\n@b"]
+    )
+    def test_a_setting_that_names_no_such_address_is_refused(self, address: str) -> None:
+        with pytest.raises(SettingsError, match="REPLY_TO"):
+            Settings.load({"CONDUIT_REPLY_TO": address})
+
+
+class TestMatching:
+    async def test_an_answer_to_the_letters_address_stops_its_clock_and_is_our_turn(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        letter = sent[0]
+        raw = mail("We shall think about it.", to=reply_address(book.context, letter["id"]))
+        id = await receive(book, raw)
+        kept = await _only(book)
+        assert (kept["id"], kept["kind"], kept["state"], kept["letter_id"]) == (
+            id,
+            "answer",
+            "matched",
+            letter["id"],
+        )
+        assert (kept["words"], kept["settled_at"], kept["verified"]) == (
+            "We shall think about it.",
+            None,
+            False,
+        )
+        assert (await _letter(book, letter["id"]))["answer"] == "acknowledged"
+        assert len(await _facts(book, LetterAcknowledged)) == 1
+        assert "Answered by e-mail: our turn" in await _history(book, letter["id"])
+        async with book.reading() as tx:
+            assert await file_content(tx, kept["file_id"]) == raw
+
+    async def test_by_what_it_answers(self, book: Database, sent: list[dict[str, Any]]) -> None:
+        await receive(book, mail(in_reply_to=sent[3]["message_id"]))
+        assert (await _only(book))["letter_id"] == sent[3]["id"]
+
+    async def test_one_that_names_two_letters_is_matched_to_neither(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        both = f"{sent[0]['message_id']} {sent[1]['message_id']}"
+        await receive(book, mail(references=both))
+        await receive(
+            book, mail(to=reply_address(book.context, sent[0]["id"]), in_reply_to=sent[1]["message_id"])
+        )
+        assert {(each["state"], each["reason"]) for each in await _mails(book)} == {
+            ("held", "It names more than one letter.")
+        }
+        assert {letter["answer"] for letter in await letters(book)} == {"silent"}
+
+    async def test_one_that_names_none_or_a_draft_is_held(self, book: Database) -> None:
+        await released(book)
+        [draft, *_] = await letters(book)
+        async with book.transaction() as tx:
+            await tx.execute("UPDATE letters SET state = 'draft' WHERE id = $1", draft["id"])
+        await receive(book, mail())
+        await receive(book, mail(in_reply_to=draft["message_id"]))
+        assert [each["reason"] for each in await _mails(book)] == [
+            "It names no letter of ours.",
+            "It names a letter that has not been sent.",
+        ]
+
+    async def test_an_answer_after_an_answer_lowers_nothing(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        await receive(book, mail("One", in_reply_to=sent[0]["message_id"]))
+        await receive(book, mail("Two", in_reply_to=sent[0]["message_id"]))
+        assert len(await _facts(book, LetterAcknowledged)) == 1
+        assert len(await _mails(book)) == 2
+
+    async def test_what_comes_again_is_taken_in_once(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        raw = mail(message_id="<1@trust.example>", in_reply_to=sent[0]["message_id"])
+        assert await receive(book, raw) is not None
+        assert await receive(book, b"Received: again\r\n" + raw) is None
+        assert (await asyncio.gather(*(receive(book, raw) for _ in range(5)))) == [None] * 5
+        await _only(book)
+
+    async def test_of_many_at_once_one_is_taken_in(self, book: Database, sent: list[dict[str, Any]]) -> None:
+        raw = mail(in_reply_to=sent[0]["message_id"])
+        taken = await asyncio.gather(*(receive(book, raw) for _ in range(5)))
+        assert len([id for id in taken if id]) == 1
+        await _only(book)
+
+
+class TestAutomaticReplies:
+    async def test_one_is_never_an_answer(self, book: Database, sent: list[dict[str, Any]]) -> None:
+        text = "I am away until 14 December 2099."
+        raw = mail(text, subject="Automatic reply: Training", in_reply_to=sent[0]["message_id"])
+        await receive(book, raw)
+        assert (await _letter(book, sent[0]["id"]))["answer"] == "auto_replied"
+        assert await _facts(book, LetterAcknowledged) == []
+        assert (await _only(book))["settled_at"] is not None
+
+    async def test_a_hundred_of_them_change_nothing_more_and_are_never_answered(
+        self, book: Database, sent: list[dict[str, Any]], mail: RecordingMailServer, send_due: SendAll
+    ) -> None:
+        before = len(mail.messages)
+        for number in range(100):
+            await receive(book, _auto(sent[0], f"Ticket {number}"))
+        await send_due()
+        assert len(await _mails(book)) == 100
+        assert len(mail.messages) == before
+        assert len([what for what in await _history(book, sent[0]["id"]) if "Automatic" in what]) == 1
+
+    async def test_after_an_answer_it_changes_nothing(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        await receive(book, mail(in_reply_to=sent[0]["message_id"]))
+        await receive(book, _auto(sent[0], "Away"))
+        assert (await _letter(book, sent[0]["id"]))["answer"] == "acknowledged"
+
+    async def test_who_has_left_is_for_a_person_to_see(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        await receive(book, _auto(sent[0], "Ann no longer works here. Write to ben@trust.example."))
+        kept = await _only(book)
+        assert (kept["moved_to"], kept["settled_at"]) == (["ben@trust.example"], None)
+
+
+def _auto(letter: dict[str, Any], words: str) -> bytes:
+    return mail(words, auto_submitted="auto-replied", in_reply_to=letter["message_id"])
+
+
+class TestBounces:
+    async def test_the_letter_that_came_back_is_bounced_and_no_other(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        await receive(book, delivery_report(returned=sent[4]["message_id"]))
+        assert {letter["id"] for letter in await letters(book) if letter["delivery"] == "bounced"} == {
+            sent[4]["id"]
+        }
+        [fact] = await _facts(book, LetterBounced)
+        assert (fact.data["letter_id"], fact.data["permanent"]) == (sent[4]["id"], True)
+        assert "Came back: There is no such mailbox." in await _history(book, sent[4]["id"])
+
+    async def test_a_second_report_announces_nothing_more(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        for status in ("5.1.1", "5.2.1"):
+            await receive(book, delivery_report(returned=sent[4]["message_id"], status=status))
+        assert len(await _facts(book, LetterBounced)) == 1
+
+    @pytest.mark.parametrize("action", ["delayed", "delivered"])
+    async def test_one_that_is_late_or_arrived_changes_nothing(
+        self, book: Database, sent: list[dict[str, Any]], action: str
+    ) -> None:
+        await receive(book, delivery_report(action=action, returned=sent[4]["message_id"]))
+        letter = await _letter(book, sent[4]["id"])
+        assert (letter["delivery"], letter["answer"]) == ("", "silent")
+
+    async def test_a_report_on_somebody_elses_mail_changes_nothing(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        await receive(book, delivery_report(returned="<other@x.example>"))
+        await receive(
+            book, b"To: " + reply_address(book.context, sent[0]["id"]).encode() + b"\r\n" + delivery_report()
+        )
+        assert {each["state"] for each in await _mails(book)} == {"held"}
+        assert {letter["delivery"] for letter in await letters(book)} == {""}
+
+    async def test_one_for_one_letter_that_brings_back_another_is_held(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        to = f"Delivered-To: {reply_address(book.context, sent[0]['id'])}\r\n".encode()
+        await receive(book, to + delivery_report(returned=sent[1]["message_id"]))
+        assert (await _only(book))["reason"] == "It names more than one letter."
+
+    async def test_nothing_comes_back_but_the_address_is_the_letters_own(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        [contact] = await rows(book, "SELECT email FROM contacts WHERE id = $1", sent[0]["contact_id"])
+        to = f"Delivered-To: {reply_address(book.context, sent[0]['id'])}\r\n".encode()
+        raw = delivery_report(returned="").replace(b"Head@Trust.example", contact["email"].encode())
+        await receive(book, to + raw)
+        assert (await _letter(book, sent[0]["id"]))["delivery"] == "bounced"
+
+    async def test_who_has_answered_has_the_letter(self, book: Database, sent: list[dict[str, Any]]) -> None:
+        await receive(book, mail(in_reply_to=sent[0]["message_id"]))
+        await receive(book, delivery_report(returned=sent[0]["message_id"]))
+        assert (await _letter(book, sent[0]["id"]))["delivery"] == ""
+
+    async def test_a_letter_of_which_nobody_knew_had_left(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        async with book.transaction() as tx:
+            await tx.execute(
+                "UPDATE letters SET state = 'unknown', sent_at = NULL, claimed_at = now() WHERE id = $1",
+                sent[0]["id"],
+            )
+        await receive(book, delivery_report(returned=sent[0]["message_id"]))
+        letter = await _letter(book, sent[0]["id"])
+        assert (letter["state"], letter["delivery"]) == ("sent", "bounced")
+
+
+class TestByHand:
+    async def test_a_person_says_which_letter(self, book: Database, sent: list[dict[str, Any]]) -> None:
+        id = await receive(book, mail("We cannot help."))
+        assert id is not None
+        async with acting(book, WHO) as tx:
+            await match_by_hand(tx, id, sent[2]["id"])
+        kept = await _only(book)
+        assert (kept["state"], kept["letter_id"], kept["reason"]) == ("matched", sent[2]["id"], "By hand.")
+        assert (await _letter(book, sent[2]["id"]))["answer"] == "acknowledged"
+        [noted] = await rows(book, "SELECT * FROM audit WHERE action = 'mail_matched'")
+        assert noted["object"] == str(id)
+        assert "trust.example" not in str(noted)
+
+    async def test_two_people_at_once_and_one_of_them_has_it(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        id = await receive(book, mail())
+        assert id is not None
+
+        async def act(letter: UUID) -> str:
+            try:
+                async with acting(book, WHO) as tx:
+                    await match_by_hand(tx, id, letter)
+            except Conflict:
+                return "too late"
+            return "matched"
+
+        outcomes = await asyncio.gather(act(sent[0]["id"]), act(sent[1]["id"]))
+        assert sorted(outcomes) == ["matched", "too late"]
+
+    async def test_or_that_it_is_about_none(self, book: Database) -> None:
+        id = await receive(book, mail())
+        assert id is not None
+        async with acting(book, WHO) as tx:
+            await set_aside(tx, id)
+        assert (await _only(book))["state"] == "aside"
+
+    async def test_or_that_it_was_seen_to(self, book: Database, sent: list[dict[str, Any]]) -> None:
+        id = await receive(book, mail(in_reply_to=sent[0]["message_id"]))
+        assert id is not None
+        async with acting(book, WHO) as tx:
+            await settle_mail(tx, id)
+        assert (await _only(book))["settled_at"] is not None
+        with pytest.raises(Conflict):
+            async with acting(book, WHO) as tx:
+                await settle_mail(tx, id)
+
+
+class TestHarm:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            mail("x" * (LARGEST_MAIL + 10)),
+            b"\x00\xff\xfe broken",
+            b"",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 1_000,
+        ],
+    )
+    async def test_nothing_is_thrown_away(self, book: Database, raw: bytes) -> None:
+        assert await receive(book, raw) is not None
+        kept = await _only(book)
+        assert (kept["state"], kept["reason"] != "", kept["file_id"] is not None) == ("held", True, True)
+
+    async def test_text_that_would_break_a_database_is_kept_as_text(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        words = "Rob'); DROP TABLE letters;-- \u202eمرحبا Xin chào <script>{{ 7*7 }}</script> \x00 end"
+        head = {"content_type": "text/plain; charset=utf-8", "in_reply_to": sent[0]["message_id"]}
+        await receive(book, mail(words, **head))
+        kept = await _only(book)
+        assert kept["words"] == words.replace("\x00", "�")
+        assert kept["state"] == "matched"
+
+    async def test_one_that_cannot_be_matched_because_we_are_at_fault_is_held(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        async with book.transaction() as tx:  # a letter of a kind that this code does not know
+            await tx.execute("ALTER TABLE letters DROP CONSTRAINT letters_answer_check")
+            await tx.execute("UPDATE letters SET answer = 'odd' WHERE id = $1", sent[0]["id"])
+        await receive(book, mail(in_reply_to=sent[0]["message_id"]))
+        assert (await _only(book))["reason"] == "It could not be matched by itself."
+
+    async def test_no_word_of_a_mail_is_logged_or_announced(
+        self, book: Database, sent: list[dict[str, Any]], logged: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        secret = "Xyzzy Person"
+        for raw in (
+            mail(secret, subject=secret, in_reply_to=sent[0]["message_id"]),
+            mail(secret, **{"from": f"{secret} <xyzzy.person@trust.example>"}),
+            b"\x00" + secret.encode(),
+        ):
+            await receive(book, raw)
+        told = str(logged()) + str([event.data for event in await announced(book)])
+        assert "yzzy" not in told
+
+
+class TestRights:
+    async def test_what_is_held_is_told_and_forgotten(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        await receive(book, mail("To the letter", in_reply_to=sent[0]["message_id"]))
+        await receive(book, mail("From the address", **{"from": "Zoë <Zoe@Trust.example>"}))
+        await receive(book, mail("From another", **{"from": "other@trust.example"}))
+        subject = Subject(ids=[sent[0]["contact_id"]], emails=["zoe@trust.example"], names=[])
+        async with book.reading() as tx:
+            found = [each async for each in held.gather(tx, subject)]
+        told = b" ".join(each.content for each in found)
+        assert b"To the letter" in told
+        assert b"From the address" in told
+        assert b"From another" not in told
+        async with book.transaction() as tx:
+            done = await held.forget(tx, subject)
+        assert done.counts["mails that came"] == 2
+        kept = await _mails(book)
+        assert sorted(each["words"] for each in kept) == ["", "", "From another"]
+        assert len(await rows(book, "SELECT FROM files")) == 1
+        again = mail("From the address", **{"from": "Zoë <Zoe@Trust.example>"})
+        assert await receive(book, again) is None  # the mailbox still has it; here it stays forgotten
+
+    async def test_after_a_year_the_raw_mail_goes_and_what_stands_beside_a_letter_stays(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        await receive(book, mail("Beside the letter", in_reply_to=sent[0]["message_id"]))
+        await receive(book, mail("About nothing"))
+        [term] = [each for each in held.TERMS if each.what == "incoming mail"]
+        assert term.months == 12
+        async with book.transaction() as tx:
+            later = tx.now.replace(year=tx.now.year + 1)
+            assert await term.scrub(tx, later, 500) == 2
+        assert await rows(book, "SELECT FROM files") == []
+        assert sorted(each["words"] for each in await _mails(book)) == ["", "Beside the letter"]
+
+
+# a real mailbox
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[PrivateDovecot]:
+    with PrivateDovecot() as server:
+        yield server
+
+
+class Box:
+    """A mailbox that a test puts mails into."""
+
+    def __init__(self, server: PrivateDovecot, user: str) -> None:
+        self.url = server.url(user)
+        self._server, self._user = server, user
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[MailBoxUnencrypted]:
+        box = MailBoxUnencrypted("127.0.0.1", self._server.port)
+        with box.login(self._user, self._server.PASSWORD):
+            yield box
+
+    def put(self, *raws: bytes) -> None:
+        with self.opened() as box:
+            for raw in raws:
+                box.append(raw, "INBOX")
+
+    def count(self) -> int:
+        with self.opened() as box:
+            return len(box.uids())
+
+
+@pytest.fixture
+def box(dovecot: PrivateDovecot, tmp_path: Any) -> Box:
+    return Box(dovecot, f"u{abs(hash(tmp_path))}")
+
+
+def _reading(database: Database, box: Box) -> Collector:
+    context = replace(database.context, settings=replace(database.context.settings, imap_url=box.url))
+    database.context = context
+    return Collector(database)
+
+
+async def _collect(collector: Collector) -> None:
+    while await collector.turn():
+        pass
+
+
+class TestMailbox:
+    async def test_what_came_is_taken_in_once_and_stays_where_it_was(
+        self, book: Database, sent: list[dict[str, Any]], box: Box
+    ) -> None:
+        box.put(mail("One", in_reply_to=sent[0]["message_id"]), mail("Two"))
+        collector = _reading(book, box)
+        await _collect(collector)
+        await _collect(collector)
+        assert [each["words"] for each in await _mails(book)] == ["One", "Two"]
+        box.put(mail("Three"))
+        await _collect(collector)
+        assert len(await _mails(book)) == 3
+        assert box.count() == 3
+        with box.opened() as opened:
+            assert not any("\\Seen" in each.flags for each in opened.fetch(mark_seen=False))
+
+    async def test_more_than_one_look_takes(self, book: Database, box: Box) -> None:
+        box.put(*(mail(f"Mail {number}") for number in range(120)))
+        await _collect(_reading(book, box))
+        assert len(await _mails(book)) == 120
+
+    async def test_numbers_that_mean_something_else_now(self, book: Database, box: Box) -> None:
+        raws = [mail(f"Mail {number}") for number in range(3)]
+        box.url = box.url.replace("INBOX", "Answers")
+        for _ in range(2):
+            with box.opened() as opened:
+                opened.folder.create("Answers")
+                for raw in raws:
+                    opened.append(raw, "Answers")
+            await _collect(_reading(book, box))
+            with box.opened() as opened:
+                opened.folder.delete("Answers")
+        assert len(await _mails(book)) == 3
+
+    async def test_the_largest_the_oddest_and_one_that_is_deleted(self, book: Database, box: Box) -> None:
+        box.put(mail("x\r\n" * (LARGEST_MAIL // 3 + 10)), b"broken \xff\xfe", mail("Gone"), mail("Last"))
+        with box.opened() as opened:
+            opened.delete(opened.uids()[2])
+        await _collect(_reading(book, box))
+        kept = await _mails(book)
+        assert [each["state"] for each in kept] == ["held"] * 3
+        assert kept[0]["reason"].startswith("Only its beginning was kept")
+        assert kept[-1]["words"] == "Last"
+
+    async def test_a_server_that_is_away_or_refuses_us_is_no_error(
+        self, book: Database, box: Box, logged: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        for url in ("imap://u:secret@127.0.0.1:1/INBOX", box.url.replace("let", "wrong")):
+            context = replace(book.context, settings=replace(book.context.settings, imap_url=url))
+            book.context = context
+            assert await Collector(book).turn() is False
+        assert "secret" not in str(logged())
+
+
+# in a process of its own
+
+
+COLLECT = """
+import asyncio
+from chassis import failpoints
+from chassis.config import Settings
+from services.installation import Installation
+from services.messages import opened
+from services.notifications.collecting import Collector
+
+async def main():
+    settings = Settings.load()
+    failpoints.arm(settings.failpoints)
+    async with opened(Installation(settings), "notifications") as database:
+        while await Collector(database).turn():
+            pass
+
+asyncio.run(main())
+"""
+
+
+def _runs(installation: Installation, *command: str, given: bytes = b"", **settings: str) -> int:
+    """Run Python on an installation. How it ended."""
+    environment = {**os.environ, **installation.settings.environment(), **settings}
+    return subprocess.run(
+        [sys.executable, *command], input=given, env=environment, capture_output=True, timeout=60, check=False
+    ).returncode
+
+
+def _kept(installation: Installation) -> list[str]:
+    async def words() -> list[str]:
+        async with database_of(installation, "notifications") as database:
+            return [each["words"] for each in await _mails(database)]
+
+    return asyncio.run(words())
+
+
+PIPE = ("-m", "services", "mail", "receive")
+
+
+class TestProcesses:
+    def test_killed_before_a_mail_is_kept_it_loses_and_doubles_nothing(
+        self, installation: Installation, box: Box
+    ) -> None:
+        box.put(*(mail(f"Mail {number}") for number in range(3)))
+        collect = partial(_runs, installation, "-c", COLLECT, CONDUIT_IMAP_URL=box.url)
+        assert collect(CONDUIT_FAILPOINTS="mail.taken_in=kill") == -signal.SIGKILL
+        assert _kept(installation) == []
+        assert collect() == 0
+        assert collect() == 0
+        assert _kept(installation) == ["Mail 0", "Mail 1", "Mail 2"]
+
+    def test_a_pipe_says_that_it_has_a_mail_only_when_it_has(self, installation: Installation) -> None:
+        away = replace(installation.settings, database_url="postgresql://nobody@127.0.0.1:1/{service}")
+        assert _runs(Installation(away), *PIPE, given=mail("One")) == 75
+        assert _runs(installation, *PIPE, given=mail("One")) == 0
+        assert _runs(installation, *PIPE, given=mail("One")) == 0
+        assert _kept(installation) == ["One"]
