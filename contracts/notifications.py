@@ -66,6 +66,19 @@ class LetterAnswered(LetterFact):
     answer = fields.String(required=True, validate=validate.OneOf(["pledged", "declined", "asked"]))
 
 
+class LetterOverdue(LetterFact):
+    """A letter has waited for an answer for longer than courtesy allows: late, then very late."""
+
+    NAME = "letter_overdue"
+    SUBSCRIBERS = (PARTNERS,)
+
+    #: Since when an answer is waited for: the letter was sent, or somebody said that it is there.
+    waiting_since = fields.AwareDateTime(required=True)
+    overdue_on = fields.Date(required=True)
+    #: ``late`` after 20 working days, ``very_late`` after 40.
+    lateness = fields.String(required=True, validate=validate.OneOf(["late", "very_late"]))
+
+
 class ContributionPledged(Fact):
     """A body's pledge was confirmed by a member of staff, for the fund that the letter named."""
 
@@ -94,6 +107,20 @@ class CampaignSent(Fact):
     campaign = fields.String(required=True, validate=_NAME)
     bodies = WholeNumber(required=True, validate=validate.Range(min=0))
     letters = WholeNumber(required=True, validate=validate.Range(min=0))
+
+
+class CampaignFinished(Fact):
+    """Every body of a campaign has answered, or was given up: chased as often as the campaign chases."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "campaign_finished"
+    SUBSCRIBERS = ()
+
+    campaign_id = fields.UUID(required=True)
+    campaign = fields.String(required=True, validate=_NAME)
+    bodies = WholeNumber(required=True, validate=validate.Range(min=0))
+    #: Bodies that pledged, declined or asked something.
+    answered = WholeNumber(required=True, validate=validate.Range(min=0))
 
 
 class NoticeFailed(Fact):
@@ -146,8 +173,10 @@ FACTS: tuple[type[Fact], ...] = (
     LetterFailed,
     LetterAcknowledged,
     LetterAnswered,
+    LetterOverdue,
     ContributionPledged,
     CampaignSent,
+    CampaignFinished,
     NoticeFailed,
     PersonDataGathered,
     ErasureAnswered,

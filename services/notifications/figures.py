@@ -149,9 +149,9 @@ def _body(tx: Transaction, row: Any) -> Body:
         Standing(
             state=LetterState(state),
             answer=AnswerState(answer),
-            sent_on=sent_at.astimezone(LOCAL).date() if sent_at else None,
+            sent_on=since.astimezone(LOCAL).date() if since else None,
         )
-        for state, answer, sent_at in zip(row["states"], row["answers"], row["sent_at"], strict=True)
+        for state, answer, since in zip(row["states"], row["answers"], row["waits_since"], strict=True)
     ]
     return Body(
         organisation_id=row["organisation_id"],

@@ -23,7 +23,7 @@ OLDEST_WAITING = Gauge(
     registry=REGISTRY,
 )
 
-RESULTS = ("sent", "later", "refused", "unknown", "not_made", "server_away")
+RESULTS = ("sent", "later", "refused", "unknown", "not_made", "held_back", "server_away")
 
 for _state in LetterState:
     LETTERS.labels(_state.value).set(0)

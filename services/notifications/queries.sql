@@ -216,8 +216,8 @@ RETURNING l.*, c.email, m.subject, m.body, m.name AS campaign;
 -- name: settle_letter^
 -- What became of a claimed letter. Nothing when somebody else has settled it meanwhile.
 UPDATE letters l SET
-    state = :state, sent_at = :sent_at, next_try = :next_try, failure = :failure, cure = :cure,
-    claimed_at = CASE WHEN :state = 'unknown' THEN l.claimed_at END,
+    state = :state, sent_at = :sent_at, waits_since = :sent_at, lateness = '', next_try = :next_try,
+    failure = :failure, cure = :cure, claimed_at = CASE WHEN :state = 'unknown' THEN l.claimed_at END,
     attempts = l.attempts + 1, changed_at = :now, version = l.version + 1
 FROM campaigns m
 WHERE l.id = :id AND l.claimed_at = :claimed_at AND l.state IN ('sending', 'unknown') AND m.id = l.campaign_id
@@ -265,8 +265,8 @@ WHERE id = :id;
 -- name: mark_letter_sent^
 -- Somebody knows that it arrived.
 UPDATE letters l SET
-    state = 'sent', sent_at = coalesce(l.claimed_at, :now), claimed_at = NULL, failure = NULL, cure = NULL,
-    changed_at = :now, version = l.version + 1
+    state = 'sent', sent_at = coalesce(l.claimed_at, :now), waits_since = coalesce(l.claimed_at, :now), lateness = '',
+    claimed_at = NULL, failure = NULL, cure = NULL, changed_at = :now, version = l.version + 1
 FROM campaigns m WHERE l.id = :id AND m.id = l.campaign_id
 RETURNING l.*, m.name AS campaign;
 
@@ -326,8 +326,11 @@ INSERT INTO answers (id, letter_id, kind, detail, name, position, pledge_pence, 
 VALUES (:id, :letter_id, :kind, :detail, :name, :position, :pledge_pence, :now);
 
 -- name: set_answer$
--- Where a letter's answer stands after it; the letter's version.
-UPDATE letters SET answer = :answer, changed_at = :now, version = version + 1 WHERE id = :id RETURNING version;
+-- Where a letter's answer stands after it; the letter's version. Whoever says that it is there has as long again.
+UPDATE letters SET
+    answer = :answer, waits_since = CASE WHEN :answer = 'acknowledged' THEN :now ELSE waits_since END,
+    lateness = CASE WHEN :answer = 'acknowledged' THEN '' ELSE lateness END, changed_at = :now, version = version + 1
+WHERE id = :id RETURNING version;
 
 -- name: pledge^
 -- A pledge with the letter it came for, and whether a newer answer has taken its place.
@@ -357,7 +360,7 @@ SELECT l.organisation_id, min(l.number) AS number,
        array_agg(l.id ORDER BY l.number) AS ids,
        array_agg(l.state ORDER BY l.number) AS states,
        array_agg(l.answer ORDER BY l.number) AS answers,
-       array_agg(l.sent_at ORDER BY l.number) AS sent_at,
+       array_agg(coalesce(l.waits_since, l.sent_at) ORDER BY l.number) AS waits_since,
        max(l.changed_at) AS changed_at
 FROM letters l WHERE l.campaign_id = :campaign_id
 GROUP BY l.organisation_id ORDER BY min(l.number);

@@ -18,6 +18,7 @@ from contracts.notifications import (
     LetterAcknowledged,
     LetterAnswered,
     LetterFailed,
+    LetterOverdue,
     LetterSent,
     NoticeFailed,
 )
@@ -60,6 +61,18 @@ async def note_letter_answered(tx: Transaction, event: Event) -> None:
     answer, detail = _ANSWERS[event.data["answer"]]
     what = f"{_letter(tx, event)} answered {answer}: “{event.data['campaign']}”"
     await _note(tx, event, what, detail, happened_at=event.data["answered_at"])
+
+
+#: How late an answer is, and how long that is.
+_LATE = {"late": ("late", "20"), "very_late": ("very late", "40")}
+
+
+async def note_letter_overdue(tx: Transaction, event: Event) -> None:
+    """Note that an answer is late."""
+    late, days = _LATE[event.data["lateness"]]
+    what = f"{_letter(tx, event)}, answer {late}: “{event.data['campaign']}”"
+    detail = f"Over {days} working days without an answer. It is courtesy, not law."
+    await _note(tx, event, what, detail, happened_at=event.time)
 
 
 async def note_contribution_pledged(tx: Transaction, event: Event) -> None:
@@ -118,6 +131,7 @@ SUBSCRIPTIONS = (
     reaction(LetterFailed, note_letter_failed),
     reaction(LetterAcknowledged, note_letter_acknowledged),
     reaction(LetterAnswered, note_letter_answered),
+    reaction(LetterOverdue, note_letter_overdue),
     reaction(ContributionPledged, note_contribution_pledged),
     reaction(NoticeFailed, people.note_unreached),
     reaction(grants.ContributionReceived, note_contribution_received),

@@ -16,6 +16,7 @@ from contracts.notifications import (
     LetterAcknowledged,
     LetterAnswered,
     LetterFailed,
+    LetterOverdue,
     LetterSent,
 )
 from services.partners.handlers import SUBSCRIPTIONS, addressee
@@ -26,6 +27,7 @@ NOTED = {
     LetterFailed: "Letter to {whom} did not arrive: “Training for refugee dentists 2012”",
     LetterAcknowledged: "Letter to {whom} acknowledged: “Training for refugee dentists 2012”",
     LetterAnswered: "Letter to {whom} answered with a refusal: “Training for refugee dentists 2012”",
+    LetterOverdue: "Letter to {whom}, answer late: “Training for refugee dentists 2012”",
     ContributionPledged: "£3,700 pledged for “training scheme”: “Training for refugee dentists 2012”",
     ContributionReceived: "£3,700 received for “training scheme”",
     ContributionRefunded: "£700 given back, from “training scheme”",

@@ -23,6 +23,7 @@ _STATES = {
     "letter_failed": ("failed", "Did not arrive."),
     "letter_acknowledged": ("acknowledged", "Not answered yet."),
     "letter_answered": ("answered", ""),
+    "letter_overdue": ("silent", "Has not answered."),
 }
 
 #: What each figure counts.
