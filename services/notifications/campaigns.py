@@ -196,6 +196,13 @@ async def prepare_letters(tx: Transaction, campaign_id: UUID) -> int:
     return len(letters)
 
 
+async def prepare_letter(tx: Transaction, campaign: Any, number: int, row: Any) -> dict[str, Any]:
+    """One letter more of a campaign, to the recipient `row`, as what enters letters takes it."""
+    profession = campaign["profession"]
+    counts = {counted["area"]: counted async for counted in QUERIES.counts_of(tx, profession=profession)}
+    return _Maker(tx, campaign, counts).letter(number, row)
+
+
 async def _numbered(rows: Any) -> Any:
     number = 0
     async for row in rows:

@@ -126,7 +126,7 @@ async def chase_bodies(tx: Transaction, bodies: Sequence[tuple[UUID, UUID]]) -> 
     Raises:
         Conflict: when none of them is.
     """
-    ids = [row["id"] for each in bodies async for row in _letters_due_of(tx, *each)]
+    ids = [row["id"] for each in bodies async for row in letters_due_of(tx, *each)]
     order = await order_chasers(tx, ids)
     if not order.chasers:
         why = next(iter(order.refused.values()), None)
@@ -135,7 +135,14 @@ async def chase_bodies(tx: Transaction, bodies: Sequence[tuple[UUID, UUID]]) -> 
     return order
 
 
-def _letters_due_of(tx: Transaction, campaign_id: UUID, organisation_id: UUID) -> Any:
+async def order_by_post(tx: Transaction, letter_id: UUID, batch_id: UUID) -> None:
+    """Let a person post what a chaser says, however often it was mailed."""
+    row, letter = (await _waiting(tx, [letter_id]))[letter_id]
+    await _enter(tx, batch_id, [_chaser(tx, row, "post", because(letter, tx.today))], STAFF, tx.now)
+
+
+def letters_due_of(tx: Transaction, campaign_id: UUID, organisation_id: UUID) -> Any:
+    """The ids of the letters that went to a body in a campaign."""
     return CHASING.letters_due_of(tx, campaign_id=campaign_id, organisation_id=organisation_id)
 
 
@@ -162,6 +169,7 @@ async def due(
     tx: Transaction,
     *,
     campaign_id: UUID | None = None,
+    organisation_id: UUID | None = None,
     by_itself: bool = False,
     enough: bool = False,
     most: int = MOST,
@@ -173,6 +181,7 @@ async def due(
         late_before=waiting_before(tx.today, LATE_AFTER),
         chased_before=chased_before(tx.today),
         campaign_id=campaign_id,
+        organisation_id=organisation_id,
         by_itself=by_itself,
         enough=enough,
         most=most,

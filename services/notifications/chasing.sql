@@ -41,7 +41,7 @@ JOIN LATERAL (
 ) k ON true
 WHERE l.id = ANY (:ids::uuid[]) ORDER BY l.id;
 
--- name: lock_letters
+-- name: lock_letters!
 -- Nobody answers these letters, or chases anybody about them, until this transaction ends.
 SELECT id FROM letters WHERE id = ANY (:ids::uuid[]) ORDER BY id FOR UPDATE;
 
@@ -67,6 +67,7 @@ JOIN LATERAL (
 WHERE l.state = 'sent' AND l.answer IN ('silent', 'auto_replied', 'acknowledged') AND l.waits_since < :late_before
   AND m.state <> 'stopped' AND m.finished_at IS NULL
   AND (:campaign_id::uuid IS NULL OR l.campaign_id = :campaign_id)
+  AND (:organisation_id::uuid IS NULL OR l.organisation_id = :organisation_id)
   AND (NOT :by_itself OR m.chase_by_itself)
   AND (o.closed_on IS NULL OR o.closed_on > :today)
   AND (:enough OR c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
@@ -74,6 +75,12 @@ WHERE l.state = 'sent' AND l.answer IN ('silent', 'auto_replied', 'acknowledged'
   AND NOT EXISTS (
       SELECT FROM letters b WHERE b.campaign_id = l.campaign_id AND b.organisation_id = l.organisation_id
           AND (b.answer IN ('asked', 'declined', 'pledged') OR b.answer = 'acknowledged' AND l.answer <> 'acknowledged'))
+  AND NOT (:enough AND EXISTS (
+      SELECT FROM letters b LEFT JOIN chasers k ON k.letter_id = b.id
+      WHERE b.campaign_id = l.campaign_id AND b.organisation_id = l.organisation_id AND (
+          b.state IN ('ready', 'sending') OR b.state = 'sent' AND b.waits_since >= :late_before
+          OR k.state IN ('ready', 'sending')
+          OR k.sent_at >= (:chased_before::timestamptz[])[m.chase_every])))
 GROUP BY l.campaign_id, m.name, m.chase_most, l.organisation_id
 ORDER BY min(l.waits_since), l.campaign_id, l.organisation_id LIMIT :most;
 
@@ -226,6 +233,13 @@ UPDATE chasers SET
     cure = NULL, changed_at = :now
 WHERE id = :id;
 
+-- name: chaser^
+-- One chaser with its words and its letter.
+SELECT w.body AS chaser_body, k.number AS chaser_number, l.*, m.subject, m.body, m.name AS campaign
+FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
+JOIN chaser_words w ON w.campaign_id = l.campaign_id AND w.version = k.words
+WHERE k.id = :id;
+
 -- name: chasers_of
 -- The chasers of a letter, the newest first.
 SELECT * FROM chasers WHERE letter_id = :letter_id ORDER BY number DESC;
@@ -262,7 +276,9 @@ FROM contacts c
 JOIN organisations k ON k.id = c.organisation_id
 JOIN organisations o ON o.id = coalesce(k.merged_into, k.id)
 WHERE c.id = :contact_id AND c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
-  AND NOT EXISTS (SELECT FROM letters x WHERE x.campaign_id = :campaign_id AND x.contact_id = c.id);
+  AND NOT EXISTS (
+      SELECT FROM letters x WHERE x.campaign_id = :campaign_id AND (
+          x.contact_id = c.id OR x.organisation_id = o.id AND x.answer IN ('asked', 'declined', 'pledged')));
 
 -- name: release_letter!
 -- One letter is due from now on.

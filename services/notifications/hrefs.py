@@ -24,3 +24,12 @@ def settle_href(answer_id: UUID) -> str:
 
 def confirm_href(pledge_id: UUID) -> str:
     return f"{MOUNT}/pledges/{pledge_id}/confirm"
+
+
+def chasing_href(campaign_id: UUID | None = None) -> str:
+    """Whom to chase today, in one campaign or in all."""
+    return f"{MOUNT}/chasing?campaign={campaign_id}" if campaign_id else f"{MOUNT}/chasing"
+
+
+def chaser_href(chaser_id: UUID) -> str:
+    return f"{MOUNT}/chasers/{chaser_id}"

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from starlette.routing import Route
+
 from chassis.database import Database
 from chassis.web import Site, operation, page
 from contracts.access import Action
 from services.notifications.documents import CampaignDocument, DraftDocument, PlanDocument, SendingDocument
-from services.notifications.web import api, board, drafts, letter, respond
+from services.notifications.web import api, board, chasing, drafts, letter, respond
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -34,6 +36,7 @@ def build(database: Database) -> Any:
         page("/letters/{id}/again", letter.again, send, methods=post),
         page("/pledges/{id}/confirm", letter.confirm, confirm, methods=post),
         page("/answers/{id}/settle", letter.settle, settle, methods=post),
+        *_chasing(),
         page("/r/{token}", respond.show, public),
         page("/r/{token}", respond.answer, public, methods=post),
         page("/r/{token}/done", respond.done, public),
@@ -51,3 +54,22 @@ def build(database: Database) -> Any:
         operation("/campaigns/{id}/send", api.send, send, method="POST", gives=SendingDocument, status=202),
     ]
     return Site(database, routes, TEMPLATES, public=("/r/",)).app
+
+
+def _chasing() -> list[Route]:
+    """Whom to chase, and how."""
+    read, send, settle = Action.READ_LETTERS, Action.SEND_LETTERS, Action.SETTLE_ANSWERS
+    post = ("POST",)
+    return [
+        page("/chasing", chasing.show, read),
+        page("/chasing", chasing.chase, send, methods=post),
+        page("/chasing/other", chasing.other, send, methods=post),
+        page("/chasing/post", chasing.post, send, methods=post),
+        page("/chasing/{id}/back", chasing.back, send, methods=post),
+        page("/chasers/{id}/pdf", chasing.as_pdf, send),
+        page("/chasers/{id}/posted", chasing.posted, send, methods=post),
+        page("/chasers/{id}/arrived", chasing.arrived, settle, methods=post),
+        page("/chasers/{id}/again", chasing.again, send, methods=post),
+        page("/campaigns/{id}/chasing", chasing.show_settings, read),
+        page("/campaigns/{id}/chasing", chasing.keep_settings, send, methods=post),
+    ]

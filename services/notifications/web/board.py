@@ -1,6 +1,6 @@
 """The list of campaigns, and the board of one: who is silent, who answered what, what needs a person."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,18 @@ from chassis.errors import NotFound
 from chassis.house import Entry
 from chassis.web import give_table, live, new_key, pounds, read_id, short_name, site_of, when
 from services.notifications.campaigns import formula_of
+from services.notifications.chasing import due
 from services.notifications.domain import BODY_STATUSES, AnswerKind, BodyStatus
 from services.notifications.figures import Body, Figures, figures
-from services.notifications.hrefs import MOUNT, campaign_href, letter_href
+from services.notifications.hrefs import MOUNT, campaign_href, chasing_href, letter_href
+from services.notifications.patience import times
 from services.notifications.queries import QUERIES
 
 #: Campaigns on the list.
 MOST = 200
+
+#: More bodies than a campaign has.
+_ALL = 1_000_000
 
 #: What stands in addresses and gives a badge its shape; the words are those of the domain.
 SHOWN = {
@@ -52,12 +57,15 @@ async def list_campaigns(request: Request) -> Response:
     site = site_of(request)
     async with site.database.reading() as tx:
         rows = [row async for row in QUERIES.campaigns(tx, most=MOST)]
+        waiting = await due(tx, most=1)
     campaigns = [{**row, "href": campaign_href(row["id"])} for row in rows]
     response: Response = site.page(
         request,
         "campaigns.html",
         campaigns=campaigns,
         new_href=f"{MOUNT}/campaigns/new",
+        to_chase=waiting[0]["in_all"] if waiting else 0,
+        chasing_href=chasing_href(),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
     return response
@@ -106,7 +114,7 @@ async def download(request: Request) -> Response:
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
         board = await _read(tx, id)
-    head = ("Body", "Areas", "State", "Asked (£)", "Letters", "Arrived", "Last event", "Note")
+    head = ("Body", "Areas", "State", "Asked (£)", "Letters", "Arrived", "Chased", "Last event", "Note")
 
     async def rows() -> AsyncIterator[list[Sequence[object]]]:
         yield [_cells(row) for row in board.rows()]
@@ -117,7 +125,7 @@ async def download(request: Request) -> Response:
 def _cells(row: Mapping[str, Any]) -> Sequence[object]:
     asked = f"{row['ask_pence'] / 100:.2f}" if row["ask_pence"] else ""
     said = (row["body_name"], "; ".join(row["areas"]), row["status_words"], asked, row["letters"])
-    return (*said, row["arrived"], when(row["last_at"]), row["note"])
+    return (*said, row["arrived"], row["chased"], when(row["last_at"]), row["note"])
 
 
 def _fits(row: dict[str, Any], status: str, query: str) -> bool:
@@ -133,6 +141,7 @@ async def _read(tx: Transaction, id: Any) -> "_Board":
     board.open_answers = [row async for row in QUERIES.open_answers_of(tx, campaign_id=id)]
     board.problems = [row async for row in QUERIES.problems_of(tx, campaign_id=id)]
     board.evidence = await QUERIES.evidence_of(tx, campaign_id=id)
+    board.to_chase = {row["organisation_id"] for row in await due(tx, campaign_id=id, most=_ALL)}
     board.first_letter = await QUERIES.first_letter(tx, campaign_id=id)
     return board
 
@@ -146,6 +155,8 @@ class _Board:
     problems: Sequence[Any]
     evidence: Any
     first_letter: Any
+    #: Bodies that are chased today.
+    to_chase: Set[UUID]
 
     def __init__(self, tx: Transaction, campaign: Any, found: Figures) -> None:
         self._areas = tx.context.house.lists["areas"]
@@ -178,6 +189,8 @@ class _Board:
             "discard_href": f"{href}/discard" if self.draft else None,
             "preview_href": letter_href(self.first_letter) if self.first_letter else None,
             "csv_href": f"{href}.csv",
+            "chase": {"count": len(self.to_chase), "href": chasing_href(self.campaign["id"])},
+            "chasing_href": None if self.draft else f"{href}/chasing",
         }
 
     def _campaign(self) -> dict[str, Any]:
@@ -260,12 +273,12 @@ class _Board:
         return {"status": SHOWN[body.status], "status_words": BODY_STATUSES[body.status].staff}
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row for each body: what needs a person first, then by name."""
+        """One row for each body: what needs a person first, then whom to chase, then by name."""
         waiting = {row["organisation_id"] for row in self.open_answers}
 
-        def order(body: Body) -> tuple[bool, str]:
+        def order(body: Body) -> tuple[bool, bool, str]:
             needs_us = body.organisation_id in waiting or body.status is BodyStatus.PROBLEM
-            return not needs_us, body.name.casefold()
+            return not needs_us, body.organisation_id not in self.to_chase, body.name.casefold()
 
         return [self._row(body) for body in sorted(self.figures.bodies, key=order)]
 
@@ -283,6 +296,8 @@ class _Board:
             **self._status(body),
             "letters": body.letters,
             "arrived": body.arrived,
+            "chased": body.chased,
+            "chased_words": times(body.chased),
             "last_at": None if self.draft else body.changed_at,
             "note": self._note(body),
         }

@@ -1,6 +1,5 @@
 """One letter as staff see it: what it says, what became of it, what came back and what to do."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import FILE_POLICY, new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
 from services.notifications.answers import confirm_pledge, settle_answer
 from services.notifications.domain import LETTER_STAGES, AnswerKind, LetterState, and_words
@@ -24,8 +23,10 @@ from services.notifications.letters import (
     token_of,
 )
 from services.notifications.queries import QUERIES
-from services.notifications.rendering import render_html, render_pdf
+from services.notifications.rendering import render_html
 from services.notifications.sending import SEND_LETTERS
+from services.notifications.web import chasing
+from services.notifications.web.printing import give_pdf
 
 #: A letter has styles of its own and nothing else: no script, no form, nothing fetched.
 LETTER_POLICY = (
@@ -47,6 +48,8 @@ _DONE = {
     "again": "The letter will be sent again within a few seconds.",
     "confirmed": "The pledge is confirmed and was announced.",
     "settled": "Noted. It is no longer listed under “Needs you”.",
+    "chaser_arrived": "Noted: the chaser arrived.",
+    "chaser_again": "The chaser will be sent again within a few seconds.",
 }
 
 
@@ -78,6 +81,7 @@ async def show(request: Request) -> Response:
         answers = [row async for row in QUERIES.answers_of(tx, letter_id=letter["id"])]
         waiting = QUERIES.open_answers_of(tx, campaign_id=letter["campaign_id"])
         open_ids = {row["id"] async for row in waiting}
+        chased = await chasing.of_letter(tx, letter["id"])
     href, token = letter_href(letter["id"]), _token(request, letter)
     previous, following = letter["previous_id"], letter["next_id"]
     response: Response = site.page(
@@ -88,6 +92,7 @@ async def show(request: Request) -> Response:
         history=[{**row, "detail": ""} for row in history],
         answers=[_answer(row, is_open=row["id"] in open_ids) for row in answers],
         actions=[each for each in _actions(letter) if may(each["needs"], signed_in(request).roles)],
+        **chased,
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html",
         response_href=response_href(token) if token != HIDDEN else None,
@@ -181,10 +186,9 @@ async def as_pdf(request: Request) -> Response:
 
 async def pdf_of(request: Request, letter: Any, token: str = "") -> Response:
     """A letter as a PDF, made outside the loop."""
-    pdf = await asyncio.to_thread(render_pdf, content_of(site_of(request).context, letter, token))
-    name = f"letter-{letter['reference']}.pdf"
-    headers = {"content-disposition": f'inline; filename="{name}"', "content-security-policy": FILE_POLICY}
-    return Response(pdf, media_type="application/pdf", headers=headers)
+    return await give_pdf(
+        content_of(site_of(request).context, letter, token), f"letter-{letter['reference']}.pdf"
+    )
 
 
 async def as_html(request: Request) -> Response:
