@@ -277,6 +277,11 @@ async def give_up_lost(tx: Transaction, before: datetime) -> int:
     return len([row async for row in lost])
 
 
+async def chasers_on_their_way(tx: Transaction) -> int:
+    """How many chasers were ordered and are not settled yet."""
+    return int(await CHASING.chasers_on_their_way(tx))
+
+
 def chaser_content(context: Context, letter: Any, words: str) -> LetterContent:
     """What a chaser says: a reply to the letter, with the same link."""
     first = content_of(context, letter)

@@ -162,6 +162,10 @@ SELECT count(*) FROM (
     SELECT FROM chasers WHERE state = 'ready' AND channel = 'email' AND next_try <= :now LIMIT :most
 ) AS due;
 
+-- name: chasers_on_their_way$
+-- How many chasers were ordered and are not settled yet.
+SELECT count(*) FROM chasers WHERE state IN ('ready', 'sending') AND channel = 'email';
+
 -- name: lock_due_chaser^
 -- The chaser that is due longest, with its letter: whoever answers that letter at this moment goes first.
 SELECT k.id, k.letter_id FROM chasers k JOIN letters l ON l.id = k.letter_id
