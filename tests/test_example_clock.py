@@ -41,9 +41,12 @@ async def test_a_process_that_starts_again_is_where_it_was(example: Installation
 
 
 def test_no_other_clock_is_moved(example: Installation) -> None:
-    for other in ({"database_url": "postgresql://host.example/"}, {"amqp_url": "amqp://host.example"}):
+    for other in (
+        replace(example.settings, database_url="postgresql://host.example/"),
+        replace(example.settings, amqp_url="amqp://host.example"),
+    ):
         with pytest.raises(NotMovable):
-            advance(Installation(replace(example.settings, **other)), 1)
+            advance(Installation(other), 1)
     (example.settings.home / "example").unlink()
     with pytest.raises(NotMovable):
         advance(example, 1)

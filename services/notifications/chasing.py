@@ -223,7 +223,7 @@ def _read(row: Any) -> Waiting:
         every=row["chase_every"],
         listed=row["listed"] is True,
         has_address=row["has_address"] is True,
-        **{name: row[name] for name in ("chased", "under_way", "closed_on", "stopped")},
+        **{name: row[name] for name in ("came_back", "chased", "under_way", "closed_on", "stopped")},
     )
 
 

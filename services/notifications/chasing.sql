@@ -3,11 +3,11 @@
 -- campaign: with a line in the history of each.
 WITH late AS (
     SELECT l.id FROM letters l
-    WHERE l.state = 'sent' AND l.answer IN ('silent', 'auto_replied', 'acknowledged')
-      AND l.waits_since < :before AND l.lateness = ANY (:lateness_before::text[])
+    WHERE l.state = 'sent' AND l.delivery NOT IN ('bounced', 'returned')
+      AND l.answer IN ('silent', 'auto_replied', 'acknowledged') AND l.waits_since < :before AND l.lateness = ANY (:lateness_before::text[])
       AND NOT EXISTS (
           SELECT FROM letters b WHERE b.campaign_id = l.campaign_id AND b.organisation_id = l.organisation_id
-              AND b.answer IN ('asked', 'declined', 'pledged'))
+              AND b.answer NOT IN ('silent', 'auto_replied', 'acknowledged'))
     ORDER BY l.id LIMIT :most FOR UPDATE OF l SKIP LOCKED
 ), noted AS (
     UPDATE letters l SET lateness = :lateness, changed_at = :now, version = l.version + 1
@@ -20,7 +20,8 @@ SELECT * FROM noted ORDER BY id;
 
 -- name: waiting_letters
 -- What decides whether somebody is chased about each of these letters; :but_chaser is left out of what was sent before.
-SELECT l.id, l.campaign_id, l.contact_id, l.state, l.answer, l.waits_since, b.answers AS body_answers,
+SELECT l.id, l.campaign_id, l.contact_id, l.state, l.answer, l.waits_since,
+       l.delivery IN ('bounced', 'returned') AS came_back, b.answers AS body_answers,
        m.chase_most, m.chase_every, m.state = 'stopped' AS stopped, o.closed_on,
        c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today) AS listed,
        coalesce(c.email, '') <> '' AS has_address, k.chased, k.last_at, k.under_way, k.numbers
@@ -65,6 +66,7 @@ JOIN LATERAL (
 ) k ON NOT k.under_way AND (k.chased >= m.chase_most) = :enough
    AND (k.last_at IS NULL OR k.last_at < (:chased_before::timestamptz[])[m.chase_every])
 WHERE l.state = 'sent' AND l.answer IN ('silent', 'auto_replied', 'acknowledged') AND l.waits_since < :late_before
+  AND l.delivery NOT IN ('bounced', 'returned')
   AND m.state <> 'stopped' AND m.finished_at IS NULL
   AND (:campaign_id::uuid IS NULL OR l.campaign_id = :campaign_id)
   AND (:organisation_id::uuid IS NULL OR l.organisation_id = :organisation_id)
@@ -74,7 +76,8 @@ WHERE l.state = 'sent' AND l.answer IN ('silent', 'auto_replied', 'acknowledged'
        AND coalesce(c.email, '') <> '')
   AND NOT EXISTS (
       SELECT FROM letters b WHERE b.campaign_id = l.campaign_id AND b.organisation_id = l.organisation_id
-          AND (b.answer IN ('asked', 'declined', 'pledged') OR b.answer = 'acknowledged' AND l.answer <> 'acknowledged'))
+          AND (b.answer NOT IN ('silent', 'auto_replied', 'acknowledged')
+               OR b.answer = 'acknowledged' AND l.answer <> 'acknowledged'))
   AND NOT (:enough AND EXISTS (
       SELECT FROM letters b LEFT JOIN chasers k ON k.letter_id = b.id
       WHERE b.campaign_id = l.campaign_id AND b.organisation_id = l.organisation_id AND (
@@ -282,7 +285,7 @@ JOIN organisations o ON o.id = coalesce(k.merged_into, k.id)
 WHERE c.id = :contact_id AND c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
   AND NOT EXISTS (
       SELECT FROM letters x WHERE x.campaign_id = :campaign_id AND (
-          x.contact_id = c.id OR x.organisation_id = o.id AND x.answer IN ('asked', 'declined', 'pledged')));
+          x.contact_id = c.id OR x.organisation_id = o.id AND x.answer NOT IN ('silent', 'auto_replied', 'acknowledged')));
 
 -- name: release_letter!
 -- One letter is due from now on.
@@ -295,15 +298,15 @@ WHERE id = :id AND state = 'draft';
 UPDATE campaigns SET state = 'sending', version = version + 1 WHERE id = :id AND state = 'sent';
 
 -- name: finish_campaigns_waited
--- Campaigns in which nothing is to be waited for any more. A body is over when it pledged or declined, or when it was
+-- Campaigns in which nothing is to be waited for any more. A body is over when it has answered, or when it was
 -- given up: chased as often as the campaign does, with 20 working days more than its pause gone by since; where no letter
 -- arrived, 40 working days after the campaign was sent; and at the latest 80 working days after we began to wait, though
 -- nobody could be chased. A question that we owe an answer keeps it open.
 UPDATE campaigns m SET finished_at = :now, version = m.version + 1
 WHERE m.state = 'sent' AND m.finished_at IS NULL AND NOT EXISTS (
     SELECT FROM (
-        SELECT bool_or(l.answer IN ('declined', 'pledged')) AS answered,
-               bool_or(l.state = 'sent') AS arrived,
+        SELECT bool_or(l.answer NOT IN ('silent', 'auto_replied', 'acknowledged')) AS answered,
+               bool_or(l.state = 'sent' AND l.delivery NOT IN ('bounced', 'returned')) AS arrived,
                max(CASE WHEN l.state = 'sent' THEN l.waits_since ELSE m.sent_at END) AS since,
                max(k.chased) AS chased, max(k.last_at) AS last_at, bool_or(k.under_way) AS under_way,
                bool_or(EXISTS (SELECT FROM answers a
@@ -326,4 +329,4 @@ WHERE m.state = 'sent' AND m.finished_at IS NULL AND NOT EXISTS (
 RETURNING m.id, m.name, m.version,
     (SELECT count(DISTINCT l.organisation_id) FROM letters l WHERE l.campaign_id = m.id) AS bodies,
     (SELECT count(DISTINCT l.organisation_id) FROM letters l
-     WHERE l.campaign_id = m.id AND l.answer IN ('asked', 'declined', 'pledged')) AS answered;
+     WHERE l.campaign_id = m.id AND l.answer NOT IN ('silent', 'auto_replied', 'acknowledged')) AS answered;

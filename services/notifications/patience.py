@@ -33,6 +33,7 @@ class WhyNot(StrEnum):
     """Why nobody is chased about a letter, for counting."""
 
     NOT_SENT = "not_sent"
+    CAME_BACK = "came_back"
     ANSWERED = "answered"
     OTHER_HAS_IT = "other_has_it"
     IN_TIME = "in_time"
@@ -60,6 +61,8 @@ class Waiting:
     """What decides whether somebody is chased about a letter."""
 
     state: LetterState
+    #: The mail system, or the post, has given it back.
+    came_back: bool
     answer: AnswerState
     #: The best answer of any letter to the same body in this campaign.
     body_answer: AnswerState
@@ -89,6 +92,8 @@ def why_not(letter: Waiting, on: date) -> Refusal | None:
 def _finished_with(letter: Waiting, on: date) -> Refusal | None:
     if letter.state is not LetterState.SENT or letter.since is None:
         return Refusal(WhyNot.NOT_SENT, "The letter has not arrived as far as we know.")
+    if letter.came_back:
+        return Refusal(WhyNot.CAME_BACK, "Our letter came back: nobody there has seen it.")
     if letter.body_answer.is_answer:
         who = "They have" if letter.answer.is_answer else "Somebody else there has"
         return Refusal(WhyNot.ANSWERED, f"{who} answered.")

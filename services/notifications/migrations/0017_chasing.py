@@ -8,6 +8,9 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS = """
+ALTER TABLE letters ADD COLUMN IF NOT EXISTS delivery text NOT NULL DEFAULT '' CHECK (
+    delivery IN ('', 'delivered', 'bounced', 'returned')
+);
 ALTER TABLE letters
     -- Since when we wait: the moment it was sent, or at which somebody there said that they have it.
     ADD COLUMN waits_since timestamptz,
