@@ -79,6 +79,34 @@ class LetterOverdue(LetterFact):
     lateness = fields.String(required=True, validate=validate.OneOf(["late", "very_late"]))
 
 
+class ContactFact(Fact):
+    """What every fact about the address of a contact says: whose."""
+
+    OWNER = NOTIFICATIONS
+
+    contact_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    contact_role = fields.String(required=True, validate=validate.Length(min=1, max=60))
+
+
+class ContactSuspected(ContactFact):
+    """The mail box of a contact has swallowed everything for 25 working days: the address may be dead."""
+
+    NAME = "contact_suspected"
+    SUBSCRIBERS = (PARTNERS,)
+
+    suspected_at = fields.AwareDateTime(required=True)
+
+
+class ContactCleared(ContactFact):
+    """Something came from an address that was suspected, or somebody of ours says that it works."""
+
+    NAME = "contact_cleared"
+    SUBSCRIBERS = (PARTNERS,)
+
+    cleared_at = fields.AwareDateTime(required=True)
+
+
 class ContributionPledged(Fact):
     """A body's pledge was confirmed by a member of staff, for the fund that the letter named."""
 
@@ -174,6 +202,8 @@ FACTS: tuple[type[Fact], ...] = (
     LetterAcknowledged,
     LetterAnswered,
     LetterOverdue,
+    ContactSuspected,
+    ContactCleared,
     ContributionPledged,
     CampaignSent,
     CampaignFinished,

@@ -457,8 +457,10 @@ SELECT count(*) FROM gone;
 
 -- name: addresses_held
 -- What the address book says of these contacts.
-SELECT id, role, channel, name, email, postal_address, postcode, source, listed_on, withdrawn_on FROM contacts
-WHERE id = ANY(:ids::uuid[]) AND name IS NOT NULL ORDER BY id;
+SELECT c.id, c.role, c.channel, c.name, c.email, c.postal_address, c.postcode, c.source, c.listed_on, c.withdrawn_on,
+       s.suspected_at AS thought_dead_since
+FROM contacts c LEFT JOIN suspects s ON s.contact_id = c.id AND s.lifted_at IS NULL
+WHERE c.id = ANY(:ids::uuid[]) AND c.name IS NOT NULL ORDER BY c.id;
 
 -- name: letters_held
 -- All letters to these contacts, with all that is needed to show them.
@@ -486,7 +488,9 @@ SELECT kind, email, subject, body, made_at FROM notices WHERE lower(email) = ANY
 
 -- name: forget_addresses$
 -- Take these contacts out of the address book; what remains is that there was one. How many.
-WITH forgotten AS (
+WITH unsuspected AS (
+    DELETE FROM suspects WHERE contact_id = ANY(:ids::uuid[])
+), forgotten AS (
     UPDATE contacts SET name = NULL, email = NULL, postal_address = NULL, postcode = NULL, source = NULL
     WHERE id = ANY(:ids::uuid[]) AND name IS NOT NULL RETURNING 1
 )
@@ -511,6 +515,9 @@ WITH letters_scrubbed AS (
         failure = CASE WHEN failure IS NOT NULL THEN 'Why is no longer kept.' END, cure = NULL,
         scrubbed_at = :now, version = version + 1
     WHERE id = ANY(:ids::uuid[]) AND scrubbed_at IS NULL RETURNING 1
+), chasers_scrubbed AS (
+    UPDATE chasers SET failure = 'Why is no longer kept.', cure = NULL
+    WHERE letter_id = ANY(:ids::uuid[]) AND failure IS NOT NULL AND state <> 'withheld'
 ), answers_scrubbed AS (
     UPDATE answers SET detail = '', name = '', position = ''
     WHERE letter_id = ANY(:ids::uuid[]) AND (detail, name, position) <> ('', '', '') RETURNING 1

@@ -17,6 +17,8 @@ from services.notifications.hrefs import MOUNT
 from services.notifications.notices.courier import Courier
 from services.notifications.notices.writing import SEND_NOTICES
 from services.notifications.sending import SEND_LETTERS, Sender
+from services.notifications.suspecting import MOST as MOST_SUSPECTS
+from services.notifications.suspecting import suspect_silent
 from services.notifications.waiting import MOST, chase_where_wanted, finish_campaigns, note_lateness
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -52,9 +54,10 @@ class Notifications:
         async with self.store.transaction() as tx:  # nameko puts the database here
             noted = await note_lateness(tx)
             await finish_campaigns(tx)
+            marked = await suspect_silent(tx)
         async with self.store.transaction() as tx:
             chased = await chase_where_wanted(tx)
-        return noted >= MOST or chased > 0
+        return noted >= MOST or chased > 0 or marked >= MOST_SUSPECTS
 
     @every(seconds=2, name=SEND_NOTICES)
     async def send_notices(self) -> bool:

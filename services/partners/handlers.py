@@ -14,6 +14,8 @@ from chassis.web import day, pounds
 from contracts import grants, notifications
 from contracts.envelope import Event
 from contracts.notifications import (
+    ContactCleared,
+    ContactSuspected,
     ContributionPledged,
     LetterAcknowledged,
     LetterAnswered,
@@ -75,6 +77,19 @@ async def note_letter_overdue(tx: Transaction, event: Event) -> None:
     await _note(tx, event, what, detail, happened_at=event.time)
 
 
+async def note_contact_suspected(tx: Transaction, event: Event) -> None:
+    """Note that nothing ever comes from an address."""
+    what = f"The address of {_addressee(tx, event)} may be dead"
+    detail = "It has swallowed all that we sent for 25 working days. Telephone, and put it right."
+    await _note(tx, event, what, detail, happened_at=event.data["suspected_at"])
+
+
+async def note_contact_cleared(tx: Transaction, event: Event) -> None:
+    """Note that an address works after all."""
+    what = f"The address of {_addressee(tx, event)} works after all"
+    await _note(tx, event, what, happened_at=event.data["cleared_at"])
+
+
 async def note_contribution_pledged(tx: Transaction, event: Event) -> None:
     """Note what was pledged, and for which fund."""
     what = f"{_money(event)} pledged for “{event.data['fund']}”: “{event.data['campaign']}”"
@@ -102,9 +117,13 @@ def _money(event: Event) -> str:
 
 def _letter(tx: Transaction, event: Event) -> str:
     """Which letter, in words: ``Letter to the chief executive``."""
+    return f"Letter to {_addressee(tx, event)}"
+
+
+def _addressee(tx: Transaction, event: Event) -> str:
     code = event.data["contact_role"]
     role = tx.context.house.lists["contact_roles"].get(code)
-    return f"Letter to {addressee(role) if role else code}"
+    return addressee(role) if role else str(code)
 
 
 def addressee(role: Entry) -> str:
@@ -132,6 +151,8 @@ SUBSCRIPTIONS = (
     reaction(LetterAcknowledged, note_letter_acknowledged),
     reaction(LetterAnswered, note_letter_answered),
     reaction(LetterOverdue, note_letter_overdue),
+    reaction(ContactSuspected, note_contact_suspected),
+    reaction(ContactCleared, note_contact_cleared),
     reaction(ContributionPledged, note_contribution_pledged),
     reaction(NoticeFailed, people.note_unreached),
     reaction(grants.ContributionReceived, note_contribution_received),

@@ -77,6 +77,21 @@ CREATE TABLE chasers (
 CREATE UNIQUE INDEX chasers_under_way ON chasers (letter_id) WHERE state IN ('ready', 'sending');
 CREATE INDEX chasers_due ON chasers (next_try) WHERE state = 'ready';
 CREATE INDEX chasers_claimed ON chasers (claimed_at) WHERE state = 'sending';
+
+-- Addresses from which nothing ever comes, by the contact that has each.
+CREATE TABLE suspects (
+    contact_id      uuid PRIMARY KEY,
+    -- Keyed, of the address.
+    digest          bytea NOT NULL,
+    organisation_id uuid NOT NULL,
+    role            text NOT NULL,
+    suspected_at    timestamptz NOT NULL,
+    -- How often it was suspected by now.
+    times           integer NOT NULL CHECK (times > 0),
+    lifted_at       timestamptz,
+    lifted_because  text,
+    CHECK ((lifted_at IS NULL) = (lifted_because IS NULL))
+);
 """
 
 

@@ -9,7 +9,7 @@ from chassis.database import Database
 from chassis.web import Site, operation, page
 from contracts.access import Action
 from services.notifications.documents import CampaignDocument, DraftDocument, PlanDocument, SendingDocument
-from services.notifications.web import api, board, chasing, drafts, letter, respond
+from services.notifications.web import api, board, chasing, drafts, letter, respond, suspects
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -70,6 +70,8 @@ def _chasing() -> list[Route]:
         page("/chasers/{id}/posted", chasing.posted, send, methods=post),
         page("/chasers/{id}/arrived", chasing.arrived, settle, methods=post),
         page("/chasers/{id}/again", chasing.again, send, methods=post),
+        page("/suspects", suspects.show, read),
+        page("/suspects/{id}/works", suspects.works, settle, methods=post),
         page("/campaigns/{id}/chasing", chasing.show_settings, read),
         page("/campaigns/{id}/chasing", chasing.keep_settings, send, methods=post),
     ]
