@@ -61,7 +61,7 @@ You can say there that the letter has reached you, which commits you to nothing.
 
 Yours sincerely,"""
 
-CALLED_BACK = "called back before it was sent."
+CALLED_BACK = "It was called back before it was sent."
 _LOST = "We were interrupted while this chaser was being sent, so it may or may not have arrived."
 _ASK = "Ask the recipient, then mark it as sent or send it again."
 
