@@ -23,3 +23,16 @@ def working_days_after(start: date, n: int) -> date:
         day += timedelta(days=1)
         n -= is_working_day(day)
     return day
+
+
+def working_days_before(day: date, n: int) -> date:
+    """Return the latest date after which, this day included, there were n working days."""
+    while n > 0:
+        n -= is_working_day(day)
+        day -= timedelta(days=1)
+    return day
+
+
+def working_days_between(start: date, end: date) -> int:
+    """Count the working days after the first of these dates, up to and including the second."""
+    return sum(is_working_day(start + timedelta(days=n)) for n in range(1, (end - start).days + 1))

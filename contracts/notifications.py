@@ -116,6 +116,47 @@ class ContactSuggested(LetterFact):
     colleague = Sealed(to=PARTNERS, part=SuggestedContact)
 
 
+class LetterOverdue(LetterFact):
+    """A letter has waited for an answer for longer than courtesy allows: late, then very late."""
+
+    NAME = "letter_overdue"
+    SUBSCRIBERS = (PARTNERS,)
+
+    #: Since when an answer is waited for: the letter was sent, or somebody said that it is there.
+    waiting_since = fields.AwareDateTime(required=True)
+    overdue_on = fields.Date(required=True)
+    #: ``late`` after 20 working days, ``very_late`` after 40.
+    lateness = fields.String(required=True, validate=validate.OneOf(["late", "very_late"]))
+
+
+class ContactFact(Fact):
+    """What every fact about the address of a contact says: whose."""
+
+    OWNER = NOTIFICATIONS
+
+    contact_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    contact_role = fields.String(required=True, validate=validate.Length(min=1, max=60))
+
+
+class ContactSuspected(ContactFact):
+    """The mail box of a contact has swallowed everything for 25 working days: the address may be dead."""
+
+    NAME = "contact_suspected"
+    SUBSCRIBERS = (PARTNERS,)
+
+    suspected_at = fields.AwareDateTime(required=True)
+
+
+class ContactCleared(ContactFact):
+    """Something came from an address that was suspected, or somebody of ours says that it works."""
+
+    NAME = "contact_cleared"
+    SUBSCRIBERS = (PARTNERS,)
+
+    cleared_at = fields.AwareDateTime(required=True)
+
+
 class ContributionPledged(Fact):
     """A body's pledge was confirmed by a member of staff, for the fund that the letter named."""
 
@@ -144,6 +185,20 @@ class CampaignSent(Fact):
     campaign = fields.String(required=True, validate=_NAME)
     bodies = WholeNumber(required=True, validate=validate.Range(min=0))
     letters = WholeNumber(required=True, validate=validate.Range(min=0))
+
+
+class CampaignFinished(Fact):
+    """Every body of a campaign has answered, or was given up: chased as often as the campaign chases."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "campaign_finished"
+    SUBSCRIBERS = ()
+
+    campaign_id = fields.UUID(required=True)
+    campaign = fields.String(required=True, validate=_NAME)
+    bodies = WholeNumber(required=True, validate=validate.Range(min=0))
+    #: Bodies that pledged, declined or asked something.
+    answered = WholeNumber(required=True, validate=validate.Range(min=0))
 
 
 class NoticeFailed(Fact):
@@ -199,8 +254,12 @@ FACTS: tuple[type[Fact], ...] = (
     LetterAnswered,
     LetterAnswerCorrected,
     ContactSuggested,
+    LetterOverdue,
+    ContactSuspected,
+    ContactCleared,
     ContributionPledged,
     CampaignSent,
+    CampaignFinished,
     NoticeFailed,
     PersonDataGathered,
     ErasureAnswered,

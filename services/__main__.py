@@ -44,9 +44,11 @@ audit = typer.Typer(help="What people have done.", no_args_is_help=True)
 dossiers = typer.Typer(help="How decisions on grants came about.", no_args_is_help=True)
 mail = typer.Typer(help="Mail that comes to us.", no_args_is_help=True)
 keys = typer.Typer(help="The keys of this installation.", no_args_is_help=True)
+clock = typer.Typer(help="The clock of the example.", no_args_is_help=True)
 app.add_typer(people, name="person")
 app.add_typer(mail, name="mail")
 app.add_typer(keys, name="keys")
+app.add_typer(clock, name="clock")
 app.add_typer(tokens, name="token")
 app.add_typer(audit, name="audit")
 app.add_typer(dossiers, name="dossier")
@@ -341,6 +343,18 @@ def retention(
         kept = "1 month" if each.months == 1 else f"{each.months} months"
         typer.echo(f"{each.service}: {each.count:,} {each.what}, kept {kept} {each.since}")
     typer.echo("A dry run: nothing was changed." if dry_run else "Done.")
+
+
+@clock.command("advance")
+def advance_clock(
+    working_days: Annotated[int, typer.Option(min=1, max=250, help="So many working days ahead.")],
+    home: Home = None,
+) -> None:
+    """Move the clock of the example, to see who is late by then. Refused anywhere else."""
+    from services.example_clock import advance
+
+    day = advance(_installation(home=home), working_days)
+    typer.echo(f"In the example it is {day.day} {day:%B %Y} now. If it runs, it follows within a second.")
 
 
 @people.command("list")

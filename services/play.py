@@ -43,11 +43,13 @@ from services.notifications.campaigns import (
     prepare_letters,
     read_plan,
 )
+from services.notifications.chasing import SECOND_THOUGHTS, chase_bodies, chasers_on_their_way, due
 from services.notifications.domain import AnswerKind
 from services.notifications.figures import figures as letters_of
 from services.notifications.letters import letter_to_area
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.stages import approve_campaign, send_campaign, submit_campaign
+from services.notifications.waiting import note_lateness
 from services.partners import people
 from services.partners.examples import agree
 from services.partners.figures import figures as partners_of
@@ -109,9 +111,11 @@ async def _tell(process: Process) -> dict[str, Any]:
     process.clock.advance(timedelta(days=-120))
     await _play(process, console)
     process.clock.advance(timedelta(days=35))
+    await _chase(process, console)
     await _review(process, console)
     process.clock.advance(timedelta(days=13))
     await _meet(process, console)
+    await _chase(process, console)
     process.clock.advance(timedelta(days=43))
     await _report(process, console)
     return await outcome_of(process)
@@ -131,6 +135,14 @@ async def _play(process: Process, console: Console) -> None:
         await step("Writing to the 33 trusts", _send(process))
         process.clock.advance(timedelta(days=8))
         await step("Two trusts answer", _answer(process))
+        await step("Letting the services hear of it", quiet(process))
+
+
+async def _chase(process: Process, console: Console) -> None:
+    """Whoever has not answered is chased. Nobody answers."""
+    with _steps(console) as step:
+        await step("Noting who is late", _note_late(process))
+        await step("Chasing the trusts that are silent", _chase_silent(process))
         await step("Letting the services hear of it", quiet(process))
 
 
@@ -270,6 +282,27 @@ async def _answer(process: Process) -> None:
             await record_answer(tx, letter, Answer(kind=AnswerKind.DECLINE, detail=reason))
 
 
+async def _note_late(process: Process) -> None:
+    async with process.database(NOTIFICATIONS).transaction() as tx:
+        await note_lateness(tx)
+
+
+async def _chase_silent(process: Process) -> None:
+    """Chase all on the list, and let the time pass in which that could be called back."""
+    database = process.database(NOTIFICATIONS)
+    async with database.transaction() as tx:
+        rows = await due(tx, campaign_id=await _campaign(tx))
+        await chase_bodies(tx, [(row["campaign_id"], row["organisation_id"]) for row in rows])
+    process.clock.advance(SECOND_THOUGHTS)
+    process.wake(NOTIFICATIONS, SEND_LETTERS)
+
+    async def sent() -> bool:
+        async with database.reading() as tx:
+            return not await chasers_on_their_way(tx)
+
+    await _until(sent)
+
+
 async def _finished(process: Process) -> bool:
     async with process.database(NOTIFICATIONS).reading() as tx:
         campaign = await campaign_called(tx, plan().name)
@@ -401,7 +434,7 @@ def _table(outcome: dict[str, Any]) -> Table:
         ("Each for", f"{pounds(asks['min'])} to {pounds(asks['max'])}, {pounds(asks['total'])} in all"),
         ("Declined", f"{letters['declined']}"),
         ("Never acknowledged", f"{letters['never_acknowledged']}"),
-        ("Chased", f"{letters['chased']}"),
+        ("Chased", f"{letters['chased']} times, over all of them"),
         ("Events announced, handled", f"{events['announced']:,}, {events['handled']:,}"),
         ("Events parked, still pending", f"{events['parked']}, {events['outbox_pending']}"),
     ):

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from chassis import log
+from chassis.background import Background
 from chassis.config import Settings, SettingsError
 from chassis.errors import ChassisError, DatabaseAway
 from chassis.mailbox import MailBox
@@ -24,6 +25,7 @@ from chassis.supervisor import GIVE_UP
 from chassis.web import PortTaken, WebServer
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services import play
+from services.example_clock import Follower, may_move
 from services.grants.service import Grants
 from services.installation import Installation
 from services.notifications.service import Notifications
@@ -73,6 +75,11 @@ def _serve(settings: Settings, names: Sequence[str], playing: str) -> int:
         carrier=partial(_carrier, settings) if settings.amqp_url else None,
         sections=SECTIONS,
     )
+    clock = Follower(settings, process.clock) if may_move(settings) else None
+    following = clock and Background("process", "example clock", clock.look, pause=0.5, longest=5)
+    if clock and following:
+        loop.wait(clock.look())
+        loop.wait(following.start())
     if mailbox:
         loop.wait(web.mount("/mail", mail_pages(mailbox, settings, house, SECTIONS)))
     try:
@@ -82,6 +89,8 @@ def _serve(settings: Settings, names: Sequence[str], playing: str) -> int:
             ready=partial(_ready, process, names, playing, mailbox),
         )
     finally:
+        if following:
+            loop.wait(following.stop(0))
         if mailbox:
             loop.wait(mailbox.stop())
 

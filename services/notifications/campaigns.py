@@ -309,6 +309,14 @@ def is_whole(campaign: Any) -> bool:
     return bool(campaign["roles"] and campaign["words_version"])
 
 
+async def prepare_letter(tx: Transaction, campaign: Any, number: int, row: Any) -> dict[str, Any]:
+    """One letter more of a campaign, to the recipient `row`, as what enters letters takes it."""
+    profession = campaign["profession"]
+    counts = {counted["area"]: counted async for counted in QUERIES.counts_of(tx, profession=profession)}
+    stops = await stopped(tx, [row["contact_id"]])
+    return _Maker(tx, campaign, counts, {}, stops).letter(number, row)
+
+
 async def lock_campaign(tx: Transaction, campaign_id: UUID) -> Any:
     """The campaign, which nobody else changes until this transaction ends.
 

@@ -504,7 +504,7 @@ class Standing:
 
     state: LetterState
     answer: AnswerState = AnswerState.SILENT
-    #: The day in London on which it was sent; None until it was.
+    #: The day in London from which we wait for an answer; None until it was sent.
     sent_on: date | None = None
 
 

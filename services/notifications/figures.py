@@ -23,7 +23,7 @@ from services.notifications.domain import (
     Standing,
     body_status,
 )
-from services.notifications.queries import QUERIES
+from services.notifications.queries import CHASING, QUERIES
 
 #: Answers that say more than "it is here".
 _ANSWERED = (
@@ -49,6 +49,8 @@ class Body:
     letters: int
     #: Letters that its mail server took.
     arrived: int
+    #: How often it was chased; several letters chased at once are one time.
+    chased: int
     #: Every letter to it is set aside for a reason.
     blocked: bool
     #: The letter that says most about it.
@@ -101,6 +103,11 @@ class Figures:
         return self.count(body.status is BodyStatus.ANSWERED_DECLINED for body in self.bodies)
 
     @property
+    def chased(self) -> int:
+        """How often bodies were chased, over all of them."""
+        return sum(body.chased for body in self.bodies)
+
+    @property
     def never_acknowledged(self) -> int:
         """Bodies that were asked and have not said a word; none whose letters were all lost."""
         return self.count(body.asked and not body.acknowledged for body in self.bodies)
@@ -122,7 +129,7 @@ class Figures:
             "declined": self.declined,
             "never_acknowledged": self.never_acknowledged,
             "problems": self.count(body.status is BodyStatus.PROBLEM for body in self.bodies),
-            "chased": 0,
+            "chased": self.chased,
             "asks_pence": {"min": min(asks, default=0), "max": max(asks, default=0), "total": sum(asks)},
             "pledged": {"bodies": self.pledged_bodies, "pence": self.pledged_pence},
             "letters": self.letters,
@@ -140,10 +147,13 @@ async def figures(tx: Transaction, campaign_id: UUID) -> Figures:
         raise NotFound
     rows = [row async for row in QUERIES.bodies_of(tx, campaign_id=campaign_id)]
     pledged = await QUERIES.pledged_in(tx, campaign_id=campaign_id)
+    chased = {
+        row["organisation_id"]: row["chased"] async for row in CHASING.chased_in(tx, campaign_id=campaign_id)
+    }
     states = Counter(state for row in rows for state in row["states"])
     return Figures(
         state=campaign["state"],
-        bodies=[_body(tx, row) for row in rows],
+        bodies=[_body(tx, row, chased.get(row["organisation_id"], 0)) for row in rows],
         letters={state.value: states.get(state.value, 0) for state in LetterState},
         pledged_pence=pledged["pence"],
         pledged_bodies=pledged["bodies"],
@@ -151,14 +161,14 @@ async def figures(tx: Transaction, campaign_id: UUID) -> Figures:
     )
 
 
-def _body(tx: Transaction, row: Any) -> Body:
+def _body(tx: Transaction, row: Any, chased: int) -> Body:
     standings = [
         Standing(
             state=LetterState(state),
             answer=AnswerState(answer),
-            sent_on=sent_at.astimezone(LOCAL).date() if sent_at else None,
+            sent_on=since.astimezone(LOCAL).date() if since else None,
         )
-        for state, answer, sent_at in zip(row["states"], row["answers"], row["sent_at"], strict=True)
+        for state, answer, since in zip(row["states"], row["answers"], row["waits_since"], strict=True)
     ]
     return Body(
         organisation_id=row["organisation_id"],
@@ -169,6 +179,7 @@ def _body(tx: Transaction, row: Any) -> Body:
         status=body_status(standings, tx.context.clock.today()),
         letters=len(standings),
         arrived=sum(standing.state is LetterState.SENT for standing in standings),
+        chased=chased,
         blocked=all(standing.state is LetterState.BLOCKED for standing in standings),
         letter_id=row["ids"][_most_telling(standings)],
         changed_at=row["changed_at"],

@@ -51,3 +51,12 @@ INCOMING = f"{MOUNT}/incoming"
 
 def incoming_href(mail_id: UUID) -> str:
     return f"{INCOMING}/{mail_id}"
+
+
+def chasing_href(campaign_id: UUID | None = None) -> str:
+    """Whom to chase today, in one campaign or in all."""
+    return f"{MOUNT}/chasing?campaign={campaign_id}" if campaign_id else f"{MOUNT}/chasing"
+
+
+def chaser_href(chaser_id: UUID) -> str:
+    return f"{MOUNT}/chasers/{chaser_id}"

@@ -33,7 +33,7 @@ MAILBOX = Counter(
     "conduit_mailbox_looks_total", "Looks into the mailbox, by result", ["result"], registry=REGISTRY
 )
 
-RESULTS = ("sent", "later", "refused", "unknown", "not_made", "server_away")
+RESULTS = ("sent", "later", "refused", "unknown", "not_made", "held_back", "server_away")
 
 for _state in LetterState:
     LETTERS.labels(_state.value).set(0)

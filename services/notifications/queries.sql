@@ -216,8 +216,8 @@ RETURNING l.*, c.email, coalesce(l.own_subject, m.subject) AS subject, coalesce(
 -- name: settle_letter^
 -- What became of a claimed letter. Nothing when somebody else has settled it meanwhile.
 UPDATE letters l SET
-    state = :state, sent_at = :sent_at, next_try = :next_try, failure = :failure, cure = :cure,
-    claimed_at = CASE WHEN :state = 'unknown' THEN l.claimed_at END,
+    state = :state, sent_at = :sent_at, waits_since = :sent_at, lateness = '', next_try = :next_try,
+    failure = :failure, cure = :cure, claimed_at = CASE WHEN :state = 'unknown' THEN l.claimed_at END,
     attempts = l.attempts + 1, changed_at = :now, version = l.version + 1
 FROM campaigns m
 WHERE l.id = :id AND l.claimed_at = :claimed_at AND l.state IN ('sending', 'unknown') AND m.id = l.campaign_id
@@ -271,8 +271,8 @@ WHERE id = :id;
 -- name: mark_letter_sent^
 -- Somebody knows that it arrived.
 UPDATE letters l SET
-    state = 'sent', sent_at = coalesce(l.claimed_at, :now), claimed_at = NULL, failure = NULL, cure = NULL,
-    changed_at = :now, version = l.version + 1
+    state = 'sent', sent_at = coalesce(l.claimed_at, :now), waits_since = coalesce(l.claimed_at, :now), lateness = '',
+    claimed_at = NULL, failure = NULL, cure = NULL, changed_at = :now, version = l.version + 1
 FROM campaigns m WHERE l.id = :id AND m.id = l.campaign_id
 RETURNING l.*, m.name AS campaign;
 
@@ -333,8 +333,11 @@ INSERT INTO answers (id, letter_id, kind, detail, name, position, pledge_pence, 
 VALUES (:id, :letter_id, :kind, :detail, :name, :position, :pledge_pence, :now, :way, :entered_by, :told_on);
 
 -- name: set_answer$
--- Where a letter's answer stands after it; the letter's version.
-UPDATE letters SET answer = :answer, changed_at = :now, version = version + 1 WHERE id = :id RETURNING version;
+-- Where a letter's answer stands after it; the letter's version. Whoever says that it is there has as long again.
+UPDATE letters SET
+    answer = :answer, waits_since = CASE WHEN :answer = 'acknowledged' THEN :now ELSE waits_since END,
+    lateness = CASE WHEN :answer = 'acknowledged' THEN '' ELSE lateness END, changed_at = :now, version = version + 1
+WHERE id = :id RETURNING version;
 
 -- name: pledge^
 -- A pledge with the letter it came for, and whether a newer answer has taken its place.
@@ -364,7 +367,7 @@ SELECT l.organisation_id, min(l.number) AS number,
        array_agg(l.id ORDER BY l.number) AS ids,
        array_agg(l.state ORDER BY l.number) AS states,
        array_agg(l.answer ORDER BY l.number) AS answers,
-       array_agg(l.sent_at ORDER BY l.number) AS sent_at,
+       array_agg(coalesce(l.waits_since, l.sent_at) ORDER BY l.number) AS waits_since,
        max(l.changed_at) AS changed_at
 FROM letters l WHERE l.campaign_id = :campaign_id
 GROUP BY l.organisation_id ORDER BY min(l.number);
@@ -463,8 +466,10 @@ SELECT count(*) FROM gone;
 
 -- name: addresses_held
 -- What the address book says of these contacts.
-SELECT id, role, channel, name, email, postal_address, postcode, source, listed_on, withdrawn_on FROM contacts
-WHERE id = ANY(:ids::uuid[]) AND name IS NOT NULL ORDER BY id;
+SELECT c.id, c.role, c.channel, c.name, c.email, c.postal_address, c.postcode, c.source, c.listed_on, c.withdrawn_on,
+       s.suspected_at AS thought_dead_since
+FROM contacts c LEFT JOIN suspects s ON s.contact_id = c.id AND s.lifted_at IS NULL
+WHERE c.id = ANY(:ids::uuid[]) AND c.name IS NOT NULL ORDER BY c.id;
 
 -- name: letters_held
 -- All letters to these contacts, with all that is needed to show them.
@@ -493,7 +498,9 @@ SELECT kind, email, subject, body, made_at FROM notices WHERE lower(email) = ANY
 
 -- name: forget_addresses$
 -- Take these contacts out of the address book; what remains is that there was one. How many.
-WITH forgotten AS (
+WITH unsuspected AS (
+    DELETE FROM suspects WHERE contact_id = ANY(:ids::uuid[])
+), forgotten AS (
     UPDATE contacts SET name = NULL, email = NULL, postal_address = NULL, postcode = NULL, source = NULL
     WHERE id = ANY(:ids::uuid[]) AND name IS NOT NULL RETURNING 1
 )
@@ -519,6 +526,9 @@ WITH letters_scrubbed AS (
         own_subject = NULL, own_body = NULL,
         scrubbed_at = :now, version = version + 1
     WHERE id = ANY(:ids::uuid[]) AND scrubbed_at IS NULL RETURNING 1
+), chasers_scrubbed AS (
+    UPDATE chasers SET failure = 'Why is no longer kept.', cure = NULL
+    WHERE letter_id = ANY(:ids::uuid[]) AND failure IS NOT NULL AND state <> 'withheld'
 ), answers_scrubbed AS (
     UPDATE answers SET detail = '', name = '', position = ''
     WHERE letter_id = ANY(:ids::uuid[]) AND (detail, name, position) <> ('', '', '') RETURNING 1

@@ -19,6 +19,9 @@ from services.notifications.hrefs import MOUNT
 from services.notifications.notices.courier import Courier
 from services.notifications.notices.writing import SEND_NOTICES
 from services.notifications.sending import SEND_LETTERS, Sender
+from services.notifications.suspecting import MOST as MOST_SUSPECTS
+from services.notifications.suspecting import suspect_silent
+from services.notifications.waiting import MOST, chase_where_wanted, finish_campaigns, note_lateness
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -46,6 +49,17 @@ class Notifications:
     async def send(self) -> bool:
         """Send what is due; true when there is more."""
         return await Sender(self.store).turn()  # nameko puts the database here
+
+    @every(seconds=60, name="count time")
+    async def count_time(self) -> bool:
+        """Note what is late and what is over; chase where a campaign wants it so. True when there is more."""
+        async with self.store.transaction() as tx:  # nameko puts the database here
+            noted = await note_lateness(tx)
+            await finish_campaigns(tx)
+            marked = await suspect_silent(tx)
+        async with self.store.transaction() as tx:
+            chased = await chase_where_wanted(tx)
+        return noted >= MOST or chased > 0 or marked >= MOST_SUSPECTS
 
     @every(seconds=2, name=SEND_NOTICES)
     async def send_notices(self) -> bool:

@@ -14,13 +14,16 @@ from chassis.web import day, pounds
 from contracts import grants, notifications
 from contracts.envelope import Event
 from contracts.notifications import (
+    ContactCleared,
     ContactSuggested,
+    ContactSuspected,
     ContributionPledged,
     LetterAcknowledged,
     LetterAnswerCorrected,
     LetterAnswered,
     LetterBounced,
     LetterFailed,
+    LetterOverdue,
     LetterSent,
     NoticeFailed,
 )
@@ -101,6 +104,31 @@ async def note_contact_suggested(tx: Transaction, event: Event) -> None:
     await taking_up.remember(tx, event)
 
 
+#: How late an answer is, and how long that is.
+_LATE = {"late": ("late", "20"), "very_late": ("very late", "40")}
+
+
+async def note_letter_overdue(tx: Transaction, event: Event) -> None:
+    """Note that an answer is late."""
+    late, days = _LATE[event.data["lateness"]]
+    what = f"{_letter(tx, event)}, answer {late}: “{event.data['campaign']}”"
+    detail = f"Over {days} working days without an answer. It is courtesy, not law."
+    await _note(tx, event, what, detail, happened_at=event.time)
+
+
+async def note_contact_suspected(tx: Transaction, event: Event) -> None:
+    """Note that nothing ever comes from an address."""
+    what = f"The address of {_addressee(tx, event)} may be dead"
+    detail = "It has swallowed all that we sent for 25 working days. Telephone, and put it right."
+    await _note(tx, event, what, detail, happened_at=event.data["suspected_at"])
+
+
+async def note_contact_cleared(tx: Transaction, event: Event) -> None:
+    """Note that an address works after all."""
+    what = f"The address of {_addressee(tx, event)} works after all"
+    await _note(tx, event, what, happened_at=event.data["cleared_at"])
+
+
 async def note_contribution_pledged(tx: Transaction, event: Event) -> None:
     """Note what was pledged, and for which fund."""
     what = f"{_money(event)} pledged for “{event.data['fund']}”: “{event.data['campaign']}”"
@@ -128,9 +156,13 @@ def _money(event: Event) -> str:
 
 def _letter(tx: Transaction, event: Event) -> str:
     """Which letter, in words: ``Letter to the chief executive``."""
+    return f"Letter to {_addressee(tx, event)}"
+
+
+def _addressee(tx: Transaction, event: Event) -> str:
     code = event.data["contact_role"]
     role = tx.context.house.lists["contact_roles"].get(code)
-    return f"Letter to {addressee(role) if role else code}"
+    return addressee(role) if role else str(code)
 
 
 def addressee(role: Entry) -> str:
@@ -160,6 +192,9 @@ SUBSCRIPTIONS = (
     reaction(LetterAnswered, note_letter_answered),
     reaction(LetterAnswerCorrected, note_answer_corrected),
     reaction(ContactSuggested, note_contact_suggested),
+    reaction(LetterOverdue, note_letter_overdue),
+    reaction(ContactSuspected, note_contact_suspected),
+    reaction(ContactCleared, note_contact_cleared),
     reaction(ContributionPledged, note_contribution_pledged),
     reaction(NoticeFailed, people.note_unreached),
     reaction(grants.ContributionReceived, note_contribution_received),

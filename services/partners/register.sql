@@ -144,8 +144,11 @@ SELECT contact_id,
        max(happened_at) FILTER (WHERE kind = 'letter_sent') AS sent_at,
        max(happened_at) FILTER (WHERE kind = 'letter_failed') AS failed_at,
        max(happened_at) FILTER (WHERE kind = 'letter_acknowledged') AS acknowledged_at,
-       max(happened_at) FILTER (WHERE kind = 'letter_answered') AS answered_at
-FROM timeline WHERE organisation_id = :organisation_id AND kind LIKE 'letter\_%' GROUP BY contact_id;
+       max(happened_at) FILTER (WHERE kind = 'letter_answered') AS answered_at,
+       max(happened_at) FILTER (WHERE kind = 'contact_suspected') AS suspected_at,
+       max(happened_at) FILTER (WHERE kind = 'contact_cleared') AS cleared_at
+FROM timeline WHERE organisation_id = :organisation_id AND kind = ANY (:kinds::text[]) GROUP BY contact_id
+HAVING count(*) FILTER (WHERE kind NOT IN ('contact_suspected', 'contact_cleared')) > 0;
 
 -- name: letters_lately_of
 -- The newest letters to an organisation, each with the last that happened to it.

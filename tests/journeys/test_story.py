@@ -19,11 +19,14 @@ def check(story: dict[str, Any]) -> None:
         "national_insurance_pence": 1_680_000_000,
     }
     letters = story["letters"]
-    assert {name: letters[name] for name in ("asked", "answered", "declined", "never_acknowledged")} == {
+    assert {
+        name: letters[name] for name in ("asked", "answered", "declined", "never_acknowledged", "chased")
+    } == {
         "asked": 33,
         "answered": 2,
         "declined": 2,
         "never_acknowledged": 31,
+        "chased": 62,
     }
     asks = letters["asks_pence"]
     assert 300_000 <= asks["min"] <= asks["max"] <= 500_000

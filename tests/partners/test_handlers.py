@@ -12,11 +12,14 @@ from chassis.inbox import Inbox
 from contracts.catalogue import facts_for, sample
 from contracts.grants import ContributionReceived, ContributionRefunded
 from contracts.notifications import (
+    ContactCleared,
+    ContactSuspected,
     ContributionPledged,
     LetterAcknowledged,
     LetterAnswerCorrected,
     LetterAnswered,
     LetterFailed,
+    LetterOverdue,
     LetterSent,
 )
 from services.partners.handlers import SUBSCRIPTIONS, addressee
@@ -28,6 +31,9 @@ NOTED = {
     LetterAcknowledged: "Letter to {whom} acknowledged: “Training for refugee dentists 2012”",
     LetterAnswered: "Letter to {whom} answered with a refusal: “Training for refugee dentists 2012”",
     LetterAnswerCorrected: "Answer put right: acknowledged, “Training for refugee dentists 2012”",
+    LetterOverdue: "Letter to {whom}, answer late: “Training for refugee dentists 2012”",
+    ContactSuspected: "The address of {whom} may be dead",
+    ContactCleared: "The address of {whom} works after all",
     ContributionPledged: "£3,700 pledged for “training scheme”: “Training for refugee dentists 2012”",
     ContributionReceived: "£3,700 received for “training scheme”",
     ContributionRefunded: "£700 given back, from “training scheme”",

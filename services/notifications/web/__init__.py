@@ -18,6 +18,7 @@ from services.notifications.documents import (
 from services.notifications.web import (
     api,
     board,
+    chasing,
     check,
     compose,
     incoming,
@@ -25,6 +26,7 @@ from services.notifications.web import (
     own_words,
     respond,
     stops,
+    suspects,
     telling,
     words,
 )
@@ -36,7 +38,7 @@ POST = ("POST",)
 def build(database: Database) -> Any:
     """The ASGI application, to be mounted under ``/letters``."""
     groups = (
-        *(_composing(), _campaigns(), _sending(), _letters(), _answering(), _incoming()),
+        *(_composing(), _campaigns(), _sending(), _letters(), _answering(), _incoming(), _chasing()),
         *(_outside(), _programs()),
     )
     return Site(database, [route for group in groups for route in group], TEMPLATES, public=("/r/",)).app
@@ -170,4 +172,24 @@ def _incoming() -> list[Route]:
         page("/incoming/{id}/match", incoming.match, settle, methods=POST),
         page("/incoming/{id}/aside", incoming.aside, settle, methods=POST),
         page("/incoming/{id}/settle", incoming.settle, settle, methods=POST),
+    ]
+
+
+def _chasing() -> list[Route]:
+    """Whom to chase, and how."""
+    read, send, settle = Action.READ_LETTERS, Action.SEND_LETTERS, Action.SETTLE_ANSWERS
+    return [
+        page("/chasing", chasing.show, read),
+        page("/chasing", chasing.chase, send, methods=POST),
+        page("/chasing/other", chasing.other, send, methods=POST),
+        page("/chasing/post", chasing.post, send, methods=POST),
+        page("/chasing/{id}/back", chasing.back, send, methods=POST),
+        page("/chasers/{id}/pdf", chasing.as_pdf, send),
+        page("/chasers/{id}/posted", chasing.posted, send, methods=POST),
+        page("/chasers/{id}/arrived", chasing.arrived, settle, methods=POST),
+        page("/chasers/{id}/again", chasing.again, send, methods=POST),
+        page("/suspects", suspects.show, read),
+        page("/suspects/{id}/works", suspects.works, settle, methods=POST),
+        page("/campaigns/{id}/chasing", chasing.show_settings, read),
+        page("/campaigns/{id}/chasing", chasing.keep_settings, send, methods=POST),
     ]

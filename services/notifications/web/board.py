@@ -1,6 +1,6 @@
 """The list of campaigns, and the board of one: who is silent, who answered what, what needs a person."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from chassis.errors import NotFound
 from chassis.house import Entry
 from chassis.web import give_table, live, new_key, pounds, read_id, short_name, site_of, when
 from services.notifications.campaigns import formula_of
+from services.notifications.chasing import due
 from services.notifications.domain import (
     BODY_STATUSES,
     CAMPAIGN_STAGES,
@@ -22,12 +23,23 @@ from services.notifications.domain import (
 )
 from services.notifications.figures import Body, Figures, figures
 from services.notifications.hrefs import INCOMING as INCOMING_HREF
-from services.notifications.hrefs import MOUNT, campaign_href, letter_href, step_href, stops_href
+from services.notifications.hrefs import (
+    MOUNT,
+    campaign_href,
+    chasing_href,
+    letter_href,
+    step_href,
+    stops_href,
+)
+from services.notifications.patience import times
 from services.notifications.queries import INCOMING, QUERIES
 from services.notifications.web.steps import flash_of, framed, next_step
 
 #: Campaigns on the list.
 MOST = 200
+
+#: More bodies than a campaign has.
+_ALL = 1_000_000
 
 #: What stands in addresses and gives a badge its shape; the words are those of the domain.
 SHOWN = {
@@ -58,6 +70,7 @@ async def list_campaigns(request: Request) -> Response:
     async with site.database.reading() as tx:
         rows = [row async for row in QUERIES.campaigns(tx, most=MOST)]
         waiting = await INCOMING.count_open(tx)
+        to_chase = await due(tx, most=1)
     campaigns = [
         {**row, "href": campaign_href(row["id"]), "state_words": CAMPAIGN_STAGES[row["state"]].staff}
         for row in rows
@@ -70,6 +83,8 @@ async def list_campaigns(request: Request) -> Response:
         stops_href=stops_href(),
         incoming_href=INCOMING_HREF,
         incoming_open=waiting["held"] + waiting["turn"],
+        to_chase=to_chase[0]["in_all"] if to_chase else 0,
+        chasing_href=chasing_href(),
         flash=flash_of(request),
     )
     return response
@@ -118,7 +133,7 @@ async def download(request: Request) -> Response:
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
         board = await _read(tx, id)
-    head = ("Body", "Areas", "State", "Asked (£)", "Letters", "Arrived", "Last event", "Note")
+    head = ("Body", "Areas", "State", "Asked (£)", "Letters", "Arrived", "Chased", "Last event", "Note")
 
     async def rows() -> AsyncIterator[list[Sequence[object]]]:
         yield [_cells(row) for row in board.rows()]
@@ -129,7 +144,7 @@ async def download(request: Request) -> Response:
 def _cells(row: Mapping[str, Any]) -> Sequence[object]:
     asked = f"{row['ask_pence'] / 100:.2f}" if row["ask_pence"] else ""
     said = (row["body_name"], "; ".join(row["areas"]), row["status_words"], asked, row["letters"])
-    return (*said, row["arrived"], when(row["last_at"]), row["note"])
+    return (*said, row["arrived"], row["chased"], when(row["last_at"]), row["note"])
 
 
 def _fits(row: dict[str, Any], status: str, query: str) -> bool:
@@ -145,6 +160,7 @@ async def _read(tx: Transaction, id: Any) -> "_Board":
     board.open_answers = [row async for row in QUERIES.open_answers_of(tx, campaign_id=id)]
     board.problems = [row async for row in QUERIES.problems_of(tx, campaign_id=id)]
     board.evidence = await QUERIES.evidence_of(tx, campaign_id=id)
+    board.to_chase = {row["organisation_id"] for row in await due(tx, campaign_id=id, most=_ALL)}
     board.first_letter = await QUERIES.first_letter(tx, campaign_id=id)
     return board
 
@@ -158,6 +174,8 @@ class _Board:
     problems: Sequence[Any]
     evidence: Any
     first_letter: Any
+    #: Bodies that are chased today.
+    to_chase: Set[UUID]
 
     def __init__(self, tx: Transaction, campaign: Any, found: Figures) -> None:
         self._areas = tx.context.house.lists["areas"]
@@ -191,6 +209,8 @@ class _Board:
             "discard_href": f"{href}/discard" if self.campaign["state"] == CampaignState.DRAFT else None,
             "preview_href": letter_href(self.first_letter) if self.first_letter else None,
             "csv_href": f"{href}.csv",
+            "chase": {"count": len(self.to_chase), "href": chasing_href(self.campaign["id"])},
+            "chasing_href": None if self.before else f"{href}/chasing",
         }
 
     def _campaign(self) -> dict[str, Any]:
@@ -276,12 +296,12 @@ class _Board:
         return {"status": SHOWN[body.status], "status_words": BODY_STATUSES[body.status].staff}
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row for each body: what needs a person first, then by name."""
+        """One row for each body: what needs a person first, then whom to chase, then by name."""
         waiting = {row["organisation_id"] for row in self.open_answers}
 
-        def order(body: Body) -> tuple[bool, str]:
+        def order(body: Body) -> tuple[bool, bool, str]:
             needs_us = body.organisation_id in waiting or body.status is BodyStatus.PROBLEM
-            return not needs_us, body.name.casefold()
+            return not needs_us, body.organisation_id not in self.to_chase, body.name.casefold()
 
         return [self._row(body) for body in sorted(self.figures.bodies, key=order)]
 
@@ -299,6 +319,8 @@ class _Board:
             **self._status(body),
             "letters": body.letters,
             "arrived": body.arrived,
+            "chased": body.chased,
+            "chased_words": times(body.chased),
             "last_at": None if self.before else body.changed_at,
             "note": self._note(body),
         }

@@ -1,6 +1,5 @@
 """One letter as staff see it: what it says, what became of it, what came back and what to do."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound
-from chassis.web import FILE_POLICY, new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
 from services.notifications.answers import WAYS, Way, confirm_pledge, settle_answer
 from services.notifications.domain import LETTER_STAGES, AnswerKind, CampaignState, LetterState, and_words
@@ -32,9 +31,11 @@ from services.notifications.letters import (
     token_of,
 )
 from services.notifications.queries import ANSWERING, QUERIES
-from services.notifications.rendering import render_html, render_pdf
+from services.notifications.rendering import render_html
 from services.notifications.sending import SEND_LETTERS
+from services.notifications.web import chasing
 from services.notifications.web.incoming import of_letter
+from services.notifications.web.printing import give_pdf
 
 #: A letter has styles of its own and nothing else: no script, no form, nothing fetched.
 LETTER_POLICY = (
@@ -80,6 +81,8 @@ _DONE = {
     "corrected": "Put right. The wrong entry stays in the history and counts no more.",
     "stopped": "Noted: nobody writes to them again.",
     "stopped_before": "That was known already: nobody writes to them.",
+    "chaser_arrived": "Noted: the chaser arrived.",
+    "chaser_again": "The chaser will be sent again within a few seconds.",
 }
 
 
@@ -108,6 +111,7 @@ async def show(request: Request) -> Response:
     site, letter = site_of(request), await read_letter(request)
     async with site.database.reading() as tx:
         came = await of_letter(tx, letter["id"], signed_in(request).roles)
+        chased = await chasing.of_letter(tx, letter["id"])
         history, answers, waiting, passed_on, stops, passed_from = await tx.together(
             rows_of(QUERIES.history_of(tx, letter_id=letter["id"])),
             rows_of(QUERIES.answers_of(tx, letter_id=letter["id"])),
@@ -135,6 +139,7 @@ async def show(request: Request) -> Response:
         enter_href=enter_href(letter["id"]) if LetterState(letter["state"]) not in _NOT_SENT else None,
         **came,
         actions=[each for each in _actions(letter) if may(each["needs"], signed_in(request).roles)],
+        **chased,
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html",
         response_href=response_href(token) if token != HIDDEN else None,
@@ -274,10 +279,9 @@ async def as_pdf(request: Request) -> Response:
 
 async def pdf_of(request: Request, letter: Any, token: str = "") -> Response:
     """A letter as a PDF, made outside the loop."""
-    pdf = await asyncio.to_thread(render_pdf, content_of(site_of(request).context, letter, token))
-    name = f"letter-{letter['reference']}.pdf"
-    headers = {"content-disposition": f'inline; filename="{name}"', "content-security-policy": FILE_POLICY}
-    return Response(pdf, media_type="application/pdf", headers=headers)
+    return await give_pdf(
+        content_of(site_of(request).context, letter, token), f"letter-{letter['reference']}.pdf"
+    )
 
 
 async def as_html(request: Request) -> Response:

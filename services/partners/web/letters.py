@@ -23,7 +23,12 @@ _STATES = {
     "letter_failed": ("failed", "Did not arrive."),
     "letter_acknowledged": ("acknowledged", "Not answered yet."),
     "letter_answered": ("answered", ""),
+    "letter_overdue": ("silent", "Has not answered."),
 }
+
+#: What may be said of a contact.
+_OF_CONTACTS = ["letter_sent", "letter_failed", "letter_acknowledged", "letter_answered"]
+_OF_CONTACTS += ["contact_suspected", "contact_cleared"]
 
 #: What each figure counts.
 _COUNTED = ("sent", "acknowledged", "answered")
@@ -33,7 +38,7 @@ async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) 
     """The figures of all letters, what came of those to each contact, and the newest letters and pledges."""
     of_one = {"organisation_id": organisation_id}
     by_contact, lately, pledges = await tx.together(
-        rows_of(REGISTER.letters_by_contact(tx, **of_one)),
+        rows_of(REGISTER.letters_by_contact(tx, **of_one, kinds=_OF_CONTACTS)),
         rows_of(REGISTER.letters_lately_of(tx, **of_one, most=FEW)),
         rows_of(REGISTER.pledges_of(tx, **of_one, most=FEW)),
     )
@@ -47,6 +52,11 @@ async def of_organisation(tx: Transaction, house: House, organisation_id: UUID) 
 
 def _came_of(row: Mapping[str, Any], now: datetime) -> dict[str, str]:
     """What came of the letters to somebody, in words: ``Never answered our letter of 8 October 2026``."""
+    if row["suspected_at"] and not (row["cleared_at"] and row["cleared_at"] > row["suspected_at"]):
+        words = (
+            f"This address may be dead: nothing has come back from it, noticed on {day(row['suspected_at'])}"
+        )
+        return {"look": "failed", "words": words}
     moments = {kind: row[f"{kind}_at"] for kind in ("sent", "failed", "acknowledged", "answered")}
     last = max((at, kind) for kind, at in moments.items() if at)[1]
     if last == "answered":

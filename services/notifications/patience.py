@@ -1,0 +1,178 @@
+"""How long we wait for an answer, and whether somebody is chased: why, or why not.
+
+Pure decisions on plain values, used by the list of whom to chase, by the sender at the moment of sending and
+by the page of a letter: so that the three never disagree. It is courtesy, not law.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+
+from chassis.clock import LOCAL
+from chassis.working_days import working_days_after, working_days_before, working_days_between
+from services.notifications.domain import (
+    LATE_AFTER,
+    VERY_LATE_AFTER,
+    AnswerState,
+    LetterState,
+    day_words,
+    late_on,
+)
+
+#: The most working days between two chasers that a campaign may set.
+LONGEST_PAUSE = 60
+#: The most chasers to one letter.
+MOST_CHASERS = 9
+
+#: How late an answer is: the code, and after how many working days. The milder first.
+LATENESS: Mapping[str, int] = {"late": LATE_AFTER, "very_late": VERY_LATE_AFTER}
+
+
+class WhyNot(StrEnum):
+    """Why nobody is chased about a letter, for counting."""
+
+    NOT_SENT = "not_sent"
+    CAME_BACK = "came_back"
+    ANSWERED = "answered"
+    OTHER_HAS_IT = "other_has_it"
+    IN_TIME = "in_time"
+    ENOUGH = "enough"
+    LATELY = "lately"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+    NO_ADDRESS = "no_address"
+    STOPPED = "stopped"
+    UNDER_WAY = "under_way"
+    #: A person called it back before it was sent.
+    CALLED_BACK = "called_back"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nobody is chased: for counting, and as a sentence for staff."""
+
+    code: WhyNot
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What decides whether somebody is chased about a letter."""
+
+    state: LetterState
+    #: The mail system, or the post, has given it back.
+    came_back: bool
+    answer: AnswerState
+    #: The best answer of any letter to the same body in this campaign.
+    body_answer: AnswerState
+    #: The day from which we count; None where the letter has not been sent.
+    since: date | None
+    #: Chasers that went, or may have.
+    chased: int
+    last_chased_on: date | None
+    #: One waits to be sent or is being sent.
+    under_way: bool
+    #: What the campaign allows: so many chasers, so many working days apart.
+    most: int
+    every: int
+    closed_on: date | None
+    #: The contact is in the address book and may be written to.
+    listed: bool
+    has_address: bool
+    #: The campaign was stopped, or whoever it is for wants no letters.
+    stopped: bool
+
+
+def why_not(letter: Waiting, on: date) -> Refusal | None:
+    """Why nobody is chased about this letter on this day, or None when somebody is."""
+    return _finished_with(letter, on) or _cannot_go(letter, on) or _too_soon(letter, on)
+
+
+def _finished_with(letter: Waiting, on: date) -> Refusal | None:
+    if letter.state is not LetterState.SENT or letter.since is None:
+        return Refusal(WhyNot.NOT_SENT, "The letter has not arrived as far as we know.")
+    if letter.came_back:
+        return Refusal(WhyNot.CAME_BACK, "Our letter came back: nobody there has seen it.")
+    if letter.body_answer.is_answer:
+        who = "They have" if letter.answer.is_answer else "Somebody else there has"
+        return Refusal(WhyNot.ANSWERED, f"{who} answered.")
+    if letter.body_answer is AnswerState.ACKNOWLEDGED and letter.answer is not AnswerState.ACKNOWLEDGED:
+        words = "Somebody else there has said that our letter is there. We wait for them."
+        return Refusal(WhyNot.OTHER_HAS_IT, words)
+    return None
+
+
+def _cannot_go(letter: Waiting, on: date) -> Refusal | None:
+    if letter.stopped:
+        return Refusal(WhyNot.STOPPED, "The campaign was stopped, or they want no letters from us.")
+    if letter.closed_on is not None and letter.closed_on <= on:
+        return Refusal(WhyNot.CLOSED, f"This body closed on {day_words(letter.closed_on)}.")
+    if not letter.listed:
+        return Refusal(WhyNot.WITHDRAWN, "This contact was withdrawn.")
+    if not letter.has_address:
+        return Refusal(WhyNot.NO_ADDRESS, "We have no e-mail address for this contact any more.")
+    return None
+
+
+def _too_soon(letter: Waiting, on: date) -> Refusal | None:
+    if letter.under_way:
+        return Refusal(WhyNot.UNDER_WAY, "A chaser is on its way.")
+    if letter.since is not None and on < late_on(letter.since):
+        return Refusal(WhyNot.IN_TIME, f"They have until {day_words(last_day(letter.since))}.")
+    if letter.chased >= letter.most:
+        return Refusal(WhyNot.ENOUGH, f"Chased {times(letter.chased)}, which is as often as we do.")
+    if letter.last_chased_on is not None and on < next_on(letter.last_chased_on, letter.every):
+        next_day = day_words(next_on(letter.last_chased_on, letter.every))
+        return Refusal(
+            WhyNot.LATELY, f"Chased on {day_words(letter.last_chased_on)}: not again before {next_day}."
+        )
+    return None
+
+
+def because(letter: Waiting, on: date) -> str:
+    """Why somebody is chased, as a sentence that begins with "because"."""
+    if letter.since is None:
+        raise ValueError("A letter that was not sent is not chased.")
+    days = working_days_between(letter.since, on)
+    if letter.answer is AnswerState.ACKNOWLEDGED:
+        start = f"they have our letter since {day_words(letter.since)} and have not answered"
+    elif letter.answer is AnswerState.AUTO_REPLIED:
+        start = f"only an automatic reply has come since {day_words(letter.since)}"
+    else:
+        start = f"nobody has answered since {day_words(letter.since)}"
+    before = f"; chased {times(letter.chased)} before" if letter.chased else ""
+    return f"because {start}: {days} working days{before}"
+
+
+def times(count: int) -> str:
+    """How often, in words."""
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def last_day(since: date) -> date:
+    """The last day on which an answer is in time."""
+    return working_days_after(since, LATE_AFTER)
+
+
+def next_on(chased_on: date, every: int) -> date:
+    """The first day on which somebody may be chased again."""
+    return working_days_after(chased_on, every)
+
+
+def waiting_before(on: date, days: int) -> datetime:
+    """Whatever has waited since before this moment has waited more than so many whole working days."""
+    return _end_of(working_days_before(on, days + 1))
+
+
+def chased_before(on: date) -> list[datetime]:
+    """The moments before which the last chaser must have gone for the next one to go.
+
+    The n-th is for a pause of n working days.
+    """
+    longest = LONGEST_PAUSE + LATE_AFTER
+    return [_end_of(working_days_before(on, days)) for days in range(1, longest + 1)]
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), LOCAL)

@@ -1,0 +1,187 @@
+"""The pages of chasing: the list, the order, thinking again, what a campaign sets, and a letter’s page."""
+
+import html
+import re
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import httpx
+import pytest
+
+from chassis.database import Database
+from chassis.testing import CUT_AFTER_DOT, RecordingMailServer
+from services.notifications import web
+from services.notifications.chasing import Chasing, set_chasing
+from tests.conftest import client
+from tests.notifications.conftest import SendAll, address_of, contact, contact_of, hear, released, trust_of
+from tests.notifications.test_chasing import (
+    BARNET,
+    BRENT,
+    answer,
+    chasers,
+    go,
+    history,
+    letter_to,
+    order,
+    pass_working_days,
+    states,
+)
+
+CHASING = "/letters/chasing"
+
+
+@pytest.fixture
+async def browser(book: Database) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(web.build(book), "/letters") as visitor:
+        yield visitor
+
+
+@pytest.fixture
+async def late(book: Database, send_due: SendAll, mail: RecordingMailServer) -> UUID:
+    """A campaign that was sent 21 working days ago."""
+    pass_working_days(book, 1)
+    id = await released(book)
+    await send_due()
+    mail.forget()
+    pass_working_days(book, 21)
+    return id
+
+
+def key_on(page: httpx.Response) -> str:
+    found = re.search(r'name="key" value="([^"]+)"', page.text)
+    assert found
+    return re.sub(r"-(back|posted|other|post|arrived|again)[-\d]*$", "", found[1])
+
+
+def pair(campaign: UUID, area: str) -> str:
+    return f"{campaign}:{trust_of(area)}"
+
+
+async def test_one_is_chased_and_called_back(browser: httpx.AsyncClient, book: Database, late: UUID) -> None:
+    page = await browser.get(CHASING)
+    assert "3 bodies to chase" in page.text
+    assert "3 bodies to chase" in (await browser.get("/letters/")).text
+    done = await browser.post(CHASING, data={"key": key_on(page), "only": pair(late, BARNET)})
+    assert done.status_code == 303
+    page = await browser.get(done.headers["location"])
+    assert "Ordered." in page.text
+    assert "2 bodies to chase" in page.text
+    back = re.search(r'action="([^"]+/back)"', page.text)
+    assert back
+    gone = await browser.post(back[1], data={"key": key_on(page) + "-back"})
+    assert "Called back." in (await browser.get(gone.headers["location"])).text
+    assert await states(book) == {"withheld": 3}
+
+
+async def test_those_that_are_ticked_are_chased(
+    browser: httpx.AsyncClient, book: Database, late: UUID, send_due: SendAll, mail: RecordingMailServer
+) -> None:
+    page = await browser.get(f"{CHASING}?campaign={late}")
+    chosen = [pair(late, BARNET), pair(late, BRENT)]
+    data = {"key": key_on(page), "body": chosen}
+    first, second = await browser.post(CHASING, data=data), await browser.post(CHASING, data=data)
+    assert first.status_code == second.status_code == 303
+    await go(book, send_due)
+    assert len(mail.messages) == 6
+    board = await browser.get(f"/letters/campaigns/{late}")
+    assert "1 body to chase today" in board.text
+    assert "chased once" in board.text
+    table = (await browser.get(f"/letters/campaigns/{late}.csv")).text
+    assert "Chased" in table.splitlines()[0]
+    letter = await browser.get(f"/letters/letters/{(await letter_to(book, BARNET))['id']}")
+    assert "Not chased now: chased on" in letter.text
+    assert "Chaser 1" in letter.text
+    assert "because nobody has answered since" in letter.text
+
+
+async def test_nobody_ticked_is_said_so(browser: httpx.AsyncClient, late: UUID) -> None:
+    page = await browser.get(CHASING)
+    none = await browser.post(CHASING, data={"key": key_on(page)})
+    assert (none.status_code, "You have ticked nobody." in none.text) == (422, True)
+    odd = await browser.post(CHASING, data={"key": key_on(page), "only": "x' OR 1=1"})
+    assert odd.status_code == 422
+    assert (await browser.get(f"{CHASING}?campaign={trust_of('x')}")).status_code == 404
+    assert (await browser.get(f"{CHASING}?campaign=x")).status_code == 404
+
+
+async def test_somebody_answers_while_the_list_is_open(
+    browser: httpx.AsyncClient, book: Database, late: UUID
+) -> None:
+    page = await browser.get(CHASING)
+    await answer(book, (await letter_to(book, BARNET))["id"])
+    told = await browser.post(CHASING, data={"key": key_on(page), "only": pair(late, BARNET)})
+    assert told.status_code == 409
+    assert "have answered" in html.unescape(told.text) or "has answered" in told.text
+    assert await chasers(book) == []
+
+
+async def test_a_chaser_of_which_nobody_knows_is_settled_on_the_letter(
+    browser: httpx.AsyncClient, book: Database, late: UUID, send_due: SendAll, mail: RecordingMailServer
+) -> None:
+    mail.treat(CUT_AFTER_DOT, address_of(BARNET, "chief_executive"), times=1)
+    await order(book, late, BARNET)
+    await go(book, send_due)
+    letter = await letter_to(book, BARNET)
+    page = await browser.get(f"/letters/letters/{letter['id']}")
+    assert "Perhaps sent: please check" in page.text
+    arrived = re.search(r'action="([^"]+/arrived)"', page.text)
+    assert arrived
+    done = await browser.post(arrived[1], data={"key": key_on(page) + "-arrived"})
+    assert "Noted: the chaser arrived." in (await browser.get(done.headers["location"])).text
+    assert (await history(book, letter["id"]))[-1] == "Chaser 1: it arrived"
+
+
+async def test_where_chasing_has_not_helped(
+    browser: httpx.AsyncClient, book: Database, late: UUID, send_due: SendAll, mail: RecordingMailServer
+) -> None:
+    name = "Đặng O’Brien <b>" + "ä" * 120
+    await hear(book, contact(book, contact_of(BARNET, "chair"), trust_of(BARNET), role="chair", name=name))
+    async with book.transaction() as tx:
+        await set_chasing(tx, late, Chasing(most=1, every=5, by_itself=False, words="Dear {contact_name}"))
+    await order(book, late, BARNET, BRENT)
+    await go(book, send_due)
+    pass_working_days(book, 5)
+    mail.forget()
+    page = await browser.get(CHASING)
+    assert "Chased as often as we do: 2 bodies" in page.text
+    assert html.escape(name, quote=False) in page.text
+    whom = {"campaign_id": str(late), "contact_id": str(contact_of(BARNET, "chair"))}
+    done = await browser.post(f"{CHASING}/other", data={"key": key_on(page) + "-other-1-1", **whom})
+    assert done.status_code == 303
+    await send_due()
+    assert len(mail.messages) == 1
+    page = await browser.get(CHASING)
+    where = {"campaign_id": str(late), "organisation_id": str(trust_of(BRENT))}
+    done = await browser.post(f"{CHASING}/post", data={"key": key_on(page) + "-post-1", **where})
+    page = await browser.get(done.headers["location"])
+    assert "To be posted by you" in page.text
+    pdf = re.search(r'href="([^"]+/chasers/[^"]+/pdf)"', page.text)
+    assert pdf
+    assert (await browser.get(pdf[1])).content[:5] == b"%PDF-"
+    posted = await browser.post(pdf[1].replace("/pdf", "/posted"), data={"key": key_on(page) + "-posted"})
+    assert "Noted as posted." in (await browser.get(posted.headers["location"])).text
+
+
+async def test_what_a_campaign_sets_comes_back_with_every_fault(
+    browser: httpx.AsyncClient, book: Database, late: UUID
+) -> None:
+    address = f"/letters/campaigns/{late}/chasing"
+    page = await browser.get(address)
+    assert "Some weeks ago we wrote to you" in page.text
+    wrong = {"key": key_on(page), "most": "77", "every": "-1", "words": "You are overdue, {contact_nam}"}
+    again = await browser.post(address, data=wrong)
+    assert again.status_code == 422
+    for words in ("We chase nobody that often", "no pause", "Did you mean {contact_name}", "You are overdue"):
+        assert words in again.text
+    right = {
+        "key": key_on(again),
+        "most": "3",
+        "every": "7",
+        "by_itself": "yes",
+        "words": "Hello {contact_name}",
+    }
+    done = await browser.post(address, data=right)
+    page = await browser.get(done.headers["location"])
+    assert "Saved." in page.text
+    assert "(version 2)" in page.text
+    assert re.search(r'name="by_itself" value="yes" checked', page.text)

@@ -1,0 +1,84 @@
+"""Mail boxes that swallow everything: when one is suspected, what lifts it, and what staff see."""
+
+from uuid import UUID
+
+import pytest
+
+from chassis.database import Database
+from chassis.errors import Conflict
+from contracts.notifications import ContactCleared, ContactSuspected
+from services.notifications import web
+from services.notifications.suspecting import say_it_works, suspect_silent, suspected
+from tests.conftest import client
+from tests.notifications.conftest import ROLES, SendAll, contact_of, released
+from tests.notifications.test_chasing import (
+    ACKNOWLEDGE,
+    BARNET,
+    BRENT,
+    answer,
+    facts,
+    go,
+    letter_to,
+    order,
+    pass_working_days,
+)
+from tests.notifications.test_chasing_pages import key_on
+
+
+async def look(database: Database) -> int:
+    async with database.transaction() as tx:
+        return await suspect_silent(tx)
+
+
+@pytest.fixture
+async def chased(book: Database, send_due: SendAll) -> UUID:
+    """Everybody has had a letter for 26 working days; at one body they were chased."""
+    pass_working_days(book, 1)
+    id = await released(book)
+    await send_due()
+    pass_working_days(book, 21)
+    await order(book, id, BARNET)
+    await go(book, send_due)
+    pass_working_days(book, 4)
+    assert await look(book) == 0
+    pass_working_days(book, 1)
+    return id
+
+
+async def test_two_mails_and_not_a_word_for_over_25_working_days(book: Database, chased: UUID) -> None:
+    assert [await look(book), await look(book)] == [3, 0]
+    said = await facts(book, ContactSuspected)
+    assert {event.data["contact_id"] for event in said} == {contact_of(BARNET, role) for role in ROLES}
+    async with book.reading() as tx:
+        everybody = [contact_of(BARNET, ROLES[0]), contact_of(BRENT, ROLES[0])]
+        assert await suspected(tx, everybody) == {contact_of(BARNET, ROLES[0])}
+
+
+async def test_an_answer_lifts_it_at_once_and_keeps_it_away(book: Database, chased: UUID) -> None:
+    await look(book)
+    await answer(book, (await letter_to(book, BARNET))["id"], ACKNOWLEDGE)
+    assert await look(book) == 0
+    [cleared] = await facts(book, ContactCleared)
+    assert cleared.data["contact_id"] == contact_of(BARNET, ROLES[0])
+    pass_working_days(book, 30)
+    assert await look(book) == 0
+
+
+async def test_somebody_who_answered_before_is_not_suspected(book: Database, chased: UUID) -> None:
+    await answer(book, (await letter_to(book, BARNET))["id"])
+    assert await look(book) == 2
+
+
+async def test_staff_say_that_it_works(book: Database, chased: UUID) -> None:
+    await look(book)
+    async with client(web.build(book), "/letters") as browser:
+        page = await browser.get("/letters/suspects")
+        assert page.text.count("It works") == 3
+        who = contact_of(BARNET, ROLES[0])
+        done = await browser.post(f"/letters/suspects/{who}/works", data={"key": key_on(page)})
+        assert "Noted." in (await browser.get(done.headers["location"])).text
+    with pytest.raises(Conflict):
+        async with book.transaction() as tx:
+            await say_it_works(tx, who)
+    assert await look(book) == 0
+    assert len(await facts(book, ContactCleared)) == 1
