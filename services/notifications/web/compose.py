@@ -221,8 +221,8 @@ async def _show(request: Request, step: _Step) -> Response:
 
 
 async def _check(tx: Transaction, step: _Step, campaign: Any, values: Values) -> Any:
-    """What the page says of words that are written; the other pages say nothing of them."""
-    if step.code != "words" or not campaign["words_version"]:
+    """What the page says of words that are written; other pages say nothing of them."""
+    if step.code != "words" or not (values["subject"] or values["body"]):
         return None
     return await checked(tx, campaign, values["subject"], values["body"])
 
@@ -233,9 +233,10 @@ async def _save(request: Request, step: _Step) -> Response:
     values, faults = _typed(form, step.labels), Faults()
     async with site_of(request).database.reading() as tx:
         campaign = await read_campaign(tx, id)
+        check = await _check(tx, step, campaign, values)
     said = _read(request, step, values, faults, campaign)
     if faults:
-        return _page(request, step, campaign, values, faults, 422, revision=revision, base=base)
+        return _page(request, step, campaign, values, faults, 422, revision=revision, base=base, check=check)
     look = unless_changed(revision, base, values, step.labels, step.values_of)
 
     async def act(tx: Transaction) -> Response:
@@ -247,7 +248,9 @@ async def _save(request: Request, step: _Step) -> Response:
     except ChangedMeanwhile as changed:
         house = site_of(request).context.house
         shown = [_in_words(each, house) for each in changed.differences]
-        return _page(request, step, changed.row, values, {}, 409, base=changed.theirs, changed=shown)
+        return _page(
+            request, step, changed.row, values, {}, 409, base=changed.theirs, changed=shown, check=check
+        )
 
 
 def _in_words(each: Difference, house: House) -> Difference:
