@@ -15,6 +15,7 @@ from contracts.notifications import (
     ContributionPledged,
     LetterAcknowledged,
     LetterAnswered,
+    LetterBounced,
     LetterFailed,
     LetterSent,
 )
@@ -24,6 +25,7 @@ from tests.partners.conftest import SUCCESSOR, TRUST, Bring, hear, line, told
 NOTED = {
     LetterSent: "Letter to {whom} sent: “Training for refugee dentists 2012”, asking £3,700",
     LetterFailed: "Letter to {whom} did not arrive: “Training for refugee dentists 2012”",
+    LetterBounced: "Letter to {whom} came back: “Training for refugee dentists 2012”",
     LetterAcknowledged: "Letter to {whom} acknowledged: “Training for refugee dentists 2012”",
     LetterAnswered: "Letter to {whom} answered with a refusal: “Training for refugee dentists 2012”",
     ContributionPledged: "£3,700 pledged for “training scheme”: “Training for refugee dentists 2012”",
