@@ -18,6 +18,7 @@ from contracts.notifications import (
     LetterAcknowledged,
     LetterAnswerCorrected,
     LetterAnswered,
+    LetterBounced,
     LetterFailed,
     LetterOverdue,
     LetterSent,
@@ -28,6 +29,7 @@ from tests.partners.conftest import SUCCESSOR, TRUST, Bring, hear, line, told
 NOTED = {
     LetterSent: "Letter to {whom} sent: “Training for refugee dentists 2012”, asking £3,700",
     LetterFailed: "Letter to {whom} did not arrive: “Training for refugee dentists 2012”",
+    LetterBounced: "Letter to {whom} came back: “Training for refugee dentists 2012”",
     LetterAcknowledged: "Letter to {whom} acknowledged: “Training for refugee dentists 2012”",
     LetterAnswered: "Letter to {whom} answered with a refusal: “Training for refugee dentists 2012”",
     LetterAnswerCorrected: "Answer put right: acknowledged, “Training for refugee dentists 2012”",
