@@ -3,7 +3,7 @@
 from chassis.migrations import run
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
