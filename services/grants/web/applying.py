@@ -64,6 +64,7 @@ _DONE = {
     "added": "The paper is added.",
     "removed": "The paper is deleted.",
     "sent": "Thank you. We have your application, and we have sent you a mail that says so.",
+    "known": "Thank you. It is kept whom you know on the panel.",
     "withdrawn": "You have taken your application back.",
 }
 
@@ -108,6 +109,9 @@ class _Case:
 
     def may_write(self, context: Context) -> bool:
         return applying.may_write(self.state, self.round_row, context.clock.today())
+
+    def may_say_known(self, context: Context) -> bool:
+        return applying.may_say_known(self.state, self.round_row, context.clock.today())
 
     @property
     def lacking(self) -> list[applying.Lacking]:
@@ -170,6 +174,8 @@ def _overview(
                 {"words": it.words, "href": f"{step_href(token, it.step)}#{it.field}"} for it in case.lacking
             ],
             early=applying.before_meeting(case.asked, case.plan),
+            members=_members(case) if case.may_say_known(site.context) else [],
+            knows=[str(id) for id in case.knows],
             papers=len(case.evidence),
             award=(award := offered(case.award, token)),
             may_withdraw=award is None and stage.moves.get(State.WITHDRAWN) is Mover.APPLICANT,
@@ -227,6 +233,10 @@ def _answers(case: _Case, house: House, token: str) -> list[dict[str, Any]]:
     ]
 
 
+def _members(case: _Case) -> list[dict[str, str]]:
+    return [{"code": str(id), "name": name} for id, name in case.members.items()]
+
+
 def _known(case: _Case) -> str:
     return ", ".join(name for id, name in case.members.items() if id in case.knows) or "Nobody"
 
@@ -242,15 +252,23 @@ def _name(house: House, list: str, code: str | None) -> str:
 
 
 async def act(request: Request) -> Response:
-    """Send the application, or take it back."""
+    """Send the application, take it back, or say whom of the panel one knows."""
     token, form = request.path_params["token"], await read_form(request)
     wanted, href, case = form.get("act"), step_href(token), await _find(request)
     if case is None:
         return _unknown(request)
-    if wanted not in ("send", "withdraw"):
+    if wanted not in ("send", "withdraw", "knows"):
         raise Refused("It is not said what to do.", "Go back and press one of the buttons.")
 
+    fields = Fields(form, several=_SEVERAL)
+    knows = _read_known(fields, case) if wanted == "knows" else None
+    if fields.faults:
+        return _overview(request, case, status=422, faults=fields.faults)
+
     async def act(tx: Transaction) -> Response:
+        if wanted == "knows":
+            await applying.say_known(tx, token, knows or [])
+            return see(f"{href}?done=known")
         if form.get("confirm") != "yes":
             raise Refused(
                 "The box is not ticked.", "Tick it, then press the button again.", field=str(wanted)
@@ -368,7 +386,7 @@ def _step(
             professions=list(lists["professions"].values()),
             purposes=[lists["purposes"][code] for code in case.plan.purposes if code in lists["purposes"]],
             areas=list(lists["areas"].values()),
-            members=[{"code": str(id), "name": name} for id, name in case.members.items()],
+            members=_members(case),
             yes_no=[{"code": "yes", "name": "Yes"}, {"code": "no", "name": "No"}],
             returned=case.state is State.RETURNED,
             message=case.told,
