@@ -655,6 +655,17 @@ async def test_whoever_applies_says_where_they_work_and_whom_they_know(
     assert await known() == {hana.id}
 
 
+async def test_only_the_professions_of_the_round_are_offered(
+    grants: Database, browser: httpx.AsyncClient, round: UUID
+) -> None:
+    path = await begins(browser, round)
+    page = (await browser.get(f"{path}/work")).text
+    assert 'value="doctor"' in page
+    assert 'value="dentist"' not in page
+    answer = await fills_in(browser, f"{path}/work", FORM["work"] | {"profession": "dentist"})
+    assert answer.status_code == 422
+
+
 async def test_whoever_has_sent_is_asked_about_members_who_came_later(
     grants: Database, browser: httpx.AsyncClient, round: UUID
 ) -> None:

@@ -66,6 +66,7 @@ _DONE = {
     "sent": "Thank you. We have your application, and we have sent you a mail that says so.",
     "known": "Thank you. It is kept whom you know on the panel.",
     "withdrawn": "You have taken your application back.",
+    "declined": "You have said no to the money. Somebody else can have it now.",
 }
 
 #: Fields of which several may be ticked.
@@ -153,6 +154,8 @@ def _overview(
 ) -> Response:
     site, token = site_of(request), request.path_params["token"]
     stage, writes = STAGES[case.state], case.may_write(site.context)
+    if case.state is State.WITHDRAWN and case.award is not None:
+        stage = replace(stage, public="No money is paid for it", next="You need to do nothing more.")
     return private(
         site.page(
             request,
@@ -383,7 +386,7 @@ def _step(
             values=values,
             faults=faults,
             rules=case.plan.eligibility,
-            professions=list(lists["professions"].values()),
+            professions=_professions(case, site.context.house),
             purposes=[lists["purposes"][code] for code in case.plan.purposes if code in lists["purposes"]],
             areas=list(lists["areas"].values()),
             members=_members(case),
@@ -450,9 +453,16 @@ def _read_work(fields: Fields, case: _Case, house: House, required: bool) -> _Re
         "registration": fields.line("registration", most=60, required=False),
         "workplace": fields.line("workplace", most=200, required=False),
     }
-    profession = _chosen(fields, "profession", house.lists["professions"], required)
+    offered = {entry.code: entry for entry in _professions(case, house)}
+    profession = _chosen(fields, "profession", offered, required)
     abroad = _if_asked(case, "qualified_abroad", lambda: _answered(fields, "qualified_abroad", required))
     return who, {"profession": profession, **abroad}
+
+
+def _professions(case: _Case, house: House) -> list[Entry]:
+    """Those that the round is for, and what was chosen before."""
+    wanted = {*case.plan.professions, case.asked.profession}
+    return [entry for code, entry in house.lists["professions"].items() if code in wanted]
 
 
 def _read_known(fields: Fields, case: _Case) -> list[UUID] | None:
