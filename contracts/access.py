@@ -7,6 +7,7 @@ the answer of an object that does not exist.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from contracts.topology import PARTNERS
@@ -113,8 +114,8 @@ class Rule:
     #: Everybody may who has signed in, whatever their roles; or everybody at all.
     signed_in: bool = False
     public: bool = False
-    #: Whoever does it shows their second factor again, unless they have just done so.
-    proof: bool = False
+    #: Whoever does it shows their second factor again, unless they have done so within this time.
+    proof: timedelta | None = None
     #: It is about money, or decides something: nobody does it while it is not known who may still act.
     weighs: bool = False
 
@@ -140,14 +141,23 @@ PROVE = "/partners/prove"
 
 _COLUMNS = tuple(Role)
 
+#: How long a second factor that was shown is good: for one act and what belongs to it; for leading a meeting.
+JUST_NOW, ONE_MEETING = timedelta(minutes=10), timedelta(hours=3)
+
+_PROOFS = {"2": JUST_NOW, "m": ONE_MEETING}
+
 
 def _row(marks: str, of_object: str = "") -> Rule:
-    """``x`` may; ``£`` may while whoever signs is heard; ``2`` the same, with the second factor."""
+    """``x`` may; ``£`` may while whoever signs is heard; ``2`` with a second factor that was shown just now;
+    ``m`` with one that was shown within a meeting.
+    """
     columns = marks.split()
     if len(columns) != len(_COLUMNS):
         raise ValueError(f"a row has {len(_COLUMNS)} columns")
-    roles = frozenset(role for role, mark in zip(_COLUMNS, columns, strict=True) if mark in "x£2")
-    return Rule(roles, of_object, proof="2" in columns, weighs=not {"£", "2"}.isdisjoint(columns))
+    roles = frozenset(role for role, mark in zip(_COLUMNS, columns, strict=True) if mark in "x£2m")
+    proofs = [_PROOFS[mark] for mark in columns if mark in _PROOFS]
+    weighs = bool(proofs) or "£" in columns
+    return Rule(roles, of_object, proof=min(proofs, default=None), weighs=weighs)
 
 
 # fmt: off
@@ -170,7 +180,7 @@ RULES: Mapping[Action, Rule] = {
     Action.JUDGE_APPLICATIONS: _row(".       .            £          .          .           .      .     ."),
     Action.KEEP_PANEL:        _row(".        .            £          .          .           .      .     ."),
     Action.REVIEW_CASES:      _row(".        .            .          .          x           .      .     ."),
-    Action.RECORD_DECISIONS:  _row(".        .            2          .          .           .      .     ."),
+    Action.RECORD_DECISIONS:  _row(".        .            m          .          .           .      .     ."),
     Action.READ_PAYMENTS:     _row(".        .            x          x          .           .      .     x"),
     Action.PREPARE_PAYMENTS:  _row(".        .            £          .          .           .      .     ."),
     Action.MAKE_PAYMENTS:     _row(".        .            .          2          .           .      .     ."),

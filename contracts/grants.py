@@ -199,6 +199,15 @@ class ApplicationRefused(_Application):
     rule = fields.String(required=True, validate=_CODE)
 
 
+class ApplicationReopened(_Application):
+    """A refusal was taken back: the application goes to the panel after all."""
+
+    NAME = "application_reopened"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    meets_on = fields.Date(required=True)
+
+
 class ApplicationWithdrawn(_Application):
     """Whoever had applied has taken it back, or was forgotten."""
 
@@ -247,6 +256,10 @@ class ApplicationDecided(_Application):
     decision = fields.String(required=True, validate=validate.OneOf(["award", "decline", "defer"]))
     #: Goes up where another decision follows.
     number = WholeNumber(required=True, validate=validate.Range(min=1))
+    #: The applicant was told an earlier decision, which this one takes the place of.
+    replaces = fields.Boolean(load_default=False)
+    #: The exam: a code of the house's list.
+    purpose = fields.String(validate=_CODE, load_default=None, allow_none=True)
     #: What was asked for, and what is awarded; nothing where nothing is.
     asked = fields.Nested(Money, required=True)
     awarded = fields.Nested(Money, required=True, allow_none=True)
@@ -258,7 +271,7 @@ class AwardReminded(_Application):
     """Somebody has not answered what they were awarded, and the last day is near."""
 
     NAME = "award_reminded"
-    SUBSCRIBERS = ()
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
     awarded = fields.Nested(Money, required=True)
     #: The last day on which it can be accepted.
@@ -272,6 +285,10 @@ class AwardAccepted(_Application):
     SUBSCRIBERS = (NOTIFICATIONS,)
 
     awarded = fields.Nested(Money, required=True)
+    #: To whom it is to be paid.
+    paid_to = fields.String(
+        validate=validate.OneOf(["person", "exam_body"]), load_default=None, allow_none=True
+    )
 
 
 class AwardPaid(_Application):
@@ -352,6 +369,7 @@ FACTS: tuple[type[Fact], ...] = (
     ApplicationSubmitted,
     ApplicationReturned,
     ApplicationRefused,
+    ApplicationReopened,
     ApplicationWithdrawn,
     PanelInvited,
     ApplicationDecided,

@@ -28,7 +28,7 @@ from chassis.web import pounds
 from contracts.access import ROLES, Role
 from contracts.catalogue import facts_for, facts_of
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
-from services import play_grants
+from services import play_awards, play_grants
 from services.admission import NOBODY_YET
 from services.grants import applying, ledger
 from services.grants.counting import figures as evidence_of
@@ -64,9 +64,6 @@ DECLINED = {
 
 #: The longest that any one step may take, in seconds.
 _PATIENCE = 120
-
-#: What the grants panel will fill in once there is one.
-_NOTHING_YET = ("awards", "awarded_pence", "paid_pence", "conflicts")
 
 
 async def example(process: Process) -> None:
@@ -109,8 +106,10 @@ async def _tell(process: Process) -> dict[str, Any]:
     await _play(process, console)
     process.clock.advance(timedelta(days=35))
     await _review(process, console)
-    process.clock.advance(timedelta(days=25))
-    await quiet(process)
+    process.clock.advance(timedelta(days=13))
+    await _meet(process, console)
+    process.clock.advance(timedelta(days=43))
+    await _report(process, console)
     return await outcome_of(process)
 
 
@@ -137,6 +136,29 @@ async def _review(process: Process, console: Console) -> None:
         await step("Checking the applications", play_grants.check(process))
         await step("Handing them over to the panel", play_grants.hand_over(process))
         await step("The panel scores", play_grants.review(process))
+        await step("Letting the services hear of it", quiet(process))
+
+
+async def _meet(process: Process, console: Console) -> None:
+    """The panel meets twice, because at first too few are left for one case; then the money goes out."""
+    with _steps(console) as step:
+        await step("The last member scores", play_awards.answer_late(process))
+        await step("The panel meets", play_awards.meet(process, absent=True))
+        process.clock.advance(timedelta(days=7))
+        await step("It decides on what was put off", play_awards.meet(process, absent=False))
+        await step("The decisions are published", play_awards.publish(process))
+        process.clock.advance(timedelta(days=4))
+        await step("The awards are accepted", play_awards.accept(process))
+        process.clock.advance(timedelta(days=5))
+        await step("The payments are made", play_awards.pay(process))
+        await step("Letting the services hear of it", quiet(process))
+
+
+async def _report(process: Process, console: Console) -> None:
+    """One payment comes back; exams are sat."""
+    with _steps(console) as step:
+        await step("One payment comes back", play_awards.come_back(process))
+        await step("Doctors tell how their exam went", play_awards.report(process))
         await step("Letting the services hear of it", quiet(process))
 
 
@@ -293,6 +315,7 @@ async def outcome_of(process: Process) -> dict[str, Any]:
         evidence = await evidence_of(tx)
         received_pence = (await ledger.balance_of_all(tx)).received_pence
         applied = await applying.figures(tx)
+        shared = await play_awards.figures(tx)
     async with process.database(NOTIFICATIONS).reading() as tx:
         letters = (await letters_of(tx, await _campaign(tx))).document()
     names = ("asked", "answered", "declined", "never_acknowledged", "chased", "asks_pence")
@@ -304,7 +327,7 @@ async def outcome_of(process: Process) -> dict[str, Any]:
             "fund_pence": received_pence,
             "applications": applied["count"],
             "asked_pence": applied["asked_pence"],
-            **dict.fromkeys(_NOTHING_YET, 0),
+            **shared,
         },
         "events": events,
     }
@@ -351,6 +374,11 @@ def _table(outcome: dict[str, Any]) -> Table:
         ("National Insurance lost each year", pounds(evidence["national_insurance_pence"])),
         ("Received for exams", pounds(outcome["grants"]["fund_pence"])),
         ("Asked for by doctors", f"{pounds(grants['asked_pence'])} in {grants['applications']} applications"),
+        ("Kept from members who are too close", f"{grants['conflicts']} times"),
+        ("Awarded", pounds(grants["awarded_pence"])),
+        ("In awards", f"{grants['awards']}, {grants['awarded_in_part']} of them in part"),
+        ("Paid, less what came back", pounds(grants["paid_pence"])),
+        ("Passed the exam so far", f"{grants['passed']}"),
         ("Trusts asked", f"{letters['asked']}"),
         ("Each for", f"{pounds(asks['min'])} to {pounds(asks['max'])}, {pounds(asks['total'])} in all"),
         ("Declined", f"{letters['declined']}"),

@@ -79,7 +79,7 @@ async def _open_round(tx: Transaction, fund_id: UUID, plan: dict[str, Any]) -> N
     await rounds.open_round(tx, id)
 
 
-async def _round(tx: Transaction, *states: RoundState) -> UUID | None:
+async def example_round(tx: Transaction, *states: RoundState) -> UUID | None:
     """The round of the example, if it is in one of these states."""
     [name] = [plan["name"] for each in _read("funds")["funds"] for plan in each.get("rounds", [])]
     for row in [each async for each in ROUNDS.rounds_listed(tx, most=200)]:
@@ -92,14 +92,20 @@ async def _round(tx: Transaction, *states: RoundState) -> UUID | None:
 # The panel
 
 
+def members() -> list[dict[str, Any]]:
+    """The panel, as its file describes it."""
+    found: list[dict[str, Any]] = _read("panel")["members"]
+    return found
+
+
 async def seat_panel(process: Process) -> None:
     """Ask the panel before anybody applies, so that applicants can say whom they know; all but one answer."""
     async with process.database(GRANTS).transaction() as tx:
-        round_id = await _round(tx, RoundState.OPEN)
+        round_id = await example_round(tx, RoundState.OPEN)
         if round_id is None or await panel.members_of(tx, round_id):
             return
-        ids = await _people(tx)
-        for member in _read("panel")["members"]:
+        ids = await people(tx)
+        for member in members():
             place = Place(
                 seat=Seat(member.get("seat", "member")),
                 professions=tuple(member.get("professions", ())),
@@ -117,12 +123,13 @@ async def take_part(tx: Transaction, round_id: UUID, person: UUID, member: Mappi
     await conflicts.say_interests(tx, person, said)
 
 
-async def _people(tx: Transaction) -> dict[str, UUID]:
+async def people(tx: Transaction) -> dict[str, UUID]:
     """Those who may sit on a panel, by e-mail address."""
     return {each.email: each.id for each in await colleagues_with(tx, Role.PANEL_MEMBER)}
 
 
-async def _officer(tx: Transaction) -> UUID:
+async def officer(tx: Transaction) -> UUID:
+    """Who keeps the round."""
     return (await colleagues_with(tx, Role.GRANTS_OFFICER))[0].id
 
 
@@ -132,13 +139,13 @@ async def _officer(tx: Transaction) -> UUID:
 async def applications(process: Process) -> None:
     """Doctors ask for more than there is, unless they have, or the round does not take it today."""
     async with process.database(GRANTS).transaction() as tx:
-        round_id = await _round(tx, RoundState.OPEN)
+        round_id = await example_round(tx, RoundState.OPEN)
         if round_id is None or await _count(tx, round_id):
             return
         row = await ROUNDS.round_by_id(tx, id=round_id)
         today = tx.context.clock.today()
         if takes_applications(row["state"], row["opens_on"], row["closes_on"], today):
-            ids = await _people(tx)
+            ids = await people(tx)
             for each in _read("applications")["applications"]:
                 knows = [ids[email] for email in each.get("knows", ())]
                 await apply(tx, round_id, each, knows=knows)
@@ -152,21 +159,22 @@ async def _count(tx: Transaction, round_id: UUID) -> int:
 async def check(process: Process) -> None:
     """The round closes, and the officer says of each application whether it may go to the panel."""
     async with process.database(GRANTS).transaction() as tx:
-        round_id = await _round(tx, RoundState.OPEN)
+        round_id = await example_round(tx, RoundState.OPEN)
         if round_id is None:
             return
         await rounds.close_round(tx, round_id)
-        by = await _officer(tx)
-        sent = await _in_state(tx, round_id, State.SUBMITTED)
+        by = await officer(tx)
+        sent = await in_state(tx, round_id, State.SUBMITTED)
         for row in reversed(sent):  # of what was sent twice, the first counts
             unmet = (await judging.examine(tx, row)).unmet()
             if unmet:
-                await judging.refuse(tx, row["id"], by, rule=unmet[0].rule, words="")
+                await judging.refuse(tx, row["id"], by, seen=row["version"], rule=unmet[0].rule, words="")
             else:
-                await judging.accept(tx, row["id"], by)
+                await judging.accept(tx, row["id"], by, seen=row["version"])
 
 
-async def _in_state(tx: Transaction, round_id: UUID, state: State) -> list[Any]:
+async def in_state(tx: Transaction, round_id: UUID, state: State) -> list[Any]:
+    """The applications of a round that stand there."""
     rows = APPLICATIONS.applications_listed(tx, round_id=round_id, states=[state], after=None, most=200)
     return [await APPLICATIONS.application_by_id(tx, id=row["id"]) for row in [each async for each in rows]]
 
@@ -174,11 +182,11 @@ async def _in_state(tx: Transaction, round_id: UUID, state: State) -> list[Any]:
 async def hand_over(process: Process) -> None:
     """The officer writes what the panel reads, settles who is too close to whom, and hands over."""
     async with process.database(GRANTS).transaction() as tx:
-        round_id = await _round(tx, RoundState.CLOSED)
+        round_id = await example_round(tx, RoundState.CLOSED)
         if round_id is None:
             return
-        by = await _officer(tx)
-        for row in await _in_state(tx, round_id, State.ELIGIBLE):
+        by = await officer(tx)
+        for row in await in_state(tx, round_id, State.ELIGIBLE):
             at = await cases.to_prepare(tx, row["id"])
             words = await cases.first_words(tx, row)
             await cases.prepare(tx, at, words=words, papers=await _papers(tx, row))
@@ -204,11 +212,11 @@ async def _papers(tx: Transaction, row: Mapping[str, Any]) -> str:
 async def review(process: Process) -> None:
     """Those who have answered say whom they know, and score what they have."""
     async with process.database(GRANTS).transaction() as tx:
-        round_id = await _round(tx, RoundState.CLOSED)
+        round_id = await example_round(tx, RoundState.CLOSED)
         if round_id is None:
             return
-        ids = await _people(tx)
-        for member in _read("panel")["members"]:
+        ids = await people(tx)
+        for member in members():
             if member.get("answers", True):
                 await score(tx, round_id, ids[member["email"]], member)
 
@@ -216,10 +224,10 @@ async def review(process: Process) -> None:
 async def reviewed(process: Process) -> bool:
     """Whether the panel has begun to score, or has done more than that since."""
     async with process.database(GRANTS).reading() as tx:
-        round_id = await _round(tx, RoundState.CLOSED)
+        round_id = await example_round(tx, RoundState.CLOSED)
         if round_id is None:
-            return await _round(tx, RoundState.DECIDED, RoundState.PUBLISHED) is not None
-        ids = (await _people(tx)).values()
+            return await example_round(tx, RoundState.DECIDED, RoundState.PUBLISHED) is not None
+        ids = (await people(tx)).values()
         desks = [await _desk(tx, round_id, person) for person in ids]
         return any(row["done"] for desk in desks for row in desk)
 

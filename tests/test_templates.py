@@ -53,6 +53,13 @@ def test_every_value_is_escaped_where_it_is_written() -> None:
         assert [ast.unparse(each.value) for each in call.keywords if each.arg == "autoescape"] == ["True"]
 
 
+def test_the_key_of_a_form_stays_short_enough_to_be_taken() -> None:
+    none_of(
+        (fault for path in templates() for fault in found_in(path, r"key_field\(key, [^)]*\bid\b")),
+        "A key has at most 100 characters, of which 69 are gone: tell forms apart by loop.index or a code.",
+    )
+
+
 def _is_made(node: ast.AST) -> TypeGuard[ast.Call]:
     """Whether this makes an environment of templates."""
     return isinstance(node, ast.Call) and ast.unparse(node.func) in ("Environment", "_Environment")

@@ -230,6 +230,13 @@ function restore(region, before) {
   scrollTo(...before.scroll);
 }
 
+// What is replaced while somebody presses it is not pressed.
+let pressed = false;
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const end of ["pointerup", "pointercancel"]) {
+  addEventListener(end, () => setTimeout(() => { pressed = false; }), true);
+}
+
 function follow(region) {
   const { id } = region;
   const stream = region.dataset.live;
@@ -246,6 +253,8 @@ function follow(region) {
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
       if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id));
+      // It is not there any more, or not for this viewer: so nothing of it may stay on the screen.
+      else if (answer.status === 404) location.reload();
     } catch { /* The next event, or the reconnection, tries again. */ }
     setTimeout(() => { fetching = false; if (again && !finished) renew(); }, QUIET_MS);
   }
@@ -253,6 +262,7 @@ function follow(region) {
   function show(fresh) {
     const current = document.getElementById(id);
     if (!fresh || !current) return;
+    if (pressed) { again = true; return; }
     const before = remembered(current);
     current.replaceChildren(...fresh.childNodes);
     restore(current, before);

@@ -25,12 +25,9 @@ from chassis.database import Transaction
 from chassis.errors import Conflict, Refused
 from chassis.keys import Keyring
 from chassis.web.words import lately
-from contracts.access import OPEN_DATA, PROVE, RENEW, RULES, SIGNED_BY, Action, may
+from contracts.access import JUST_NOW, OPEN_DATA, PROVE, RENEW, RULES, SIGNED_BY, Action, may
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-#: How long a second factor that was shown is good for what asks for it again.
-PROOF_GOOD = timedelta(minutes=10)
 
 #: Under this name whoever has signed in travels with a request.
 _PERSON = "conduit.person"
@@ -136,7 +133,7 @@ async def _admit(request: Request, action: Action) -> None:
     if silence is not None and changes:
         _refuse_in_silence(silence, weighs=rule.weighs, ended=ended)
     if rule.proof or (person.owes_proof and action is not Action.PROVE):
-        require_proof(request)
+        require_proof(request, rule.proof or JUST_NOW)
 
 
 def _refuse_in_silence(silence: Silence, *, weighs: bool, ended: bool) -> None:
@@ -171,20 +168,20 @@ def told_of_silence(request: Request) -> str:
     return f"{_SIGNER} {_not_heard(silence)}: you can read; what concerns money or decisions waits."
 
 
-def require_proof(request: Request) -> None:
-    """Go on only if whoever asks has shown their second factor in the last few minutes.
+def require_proof(request: Request, within: timedelta = JUST_NOW) -> None:
+    """Go on only if whoever asks has shown their second factor within this time.
 
     Raises:
         ProofNeeded: if not.
     """
-    if not has_proved(request):
+    if not has_proved(request, within):
         raise ProofNeeded
 
 
-def has_proved(request: Request) -> bool:
-    """Whether whoever asks has shown their second factor in the last few minutes."""
+def has_proved(request: Request, within: timedelta = JUST_NOW) -> bool:
+    """Whether whoever asks has shown their second factor within this time."""
     person = signed_in(request)
-    return not person.owes_proof and person.proved_since(_now(request) - PROOF_GOOD)
+    return not person.owes_proof and person.proved_since(_now(request) - within)
 
 
 def _now(request: Request) -> datetime:

@@ -154,9 +154,10 @@ WHERE round_id = :round_id AND state = ANY(:states) AND submitted_at IS NOT NULL
 ORDER BY submitted_at, id LIMIT :most;
 
 -- name: applications_counted
--- How many applications of a round are in each state, and what they ask for.
+-- How many applications of a round are in each state, and what they ask for. Drafts that nobody sent before the round
+-- closed are in none.
 SELECT state, count(*) AS count, coalesce(sum(amount_pence), 0)::bigint AS asked_pence
-FROM applications WHERE round_id = :round_id GROUP BY state;
+FROM applications WHERE round_id = :round_id AND (submitted_at IS NOT NULL OR state = 'draft') GROUP BY state;
 
 -- name: applications_alike
 -- Other applications that were sent by the same person, or perhaps by them, the latest first.

@@ -27,7 +27,7 @@ from contracts.grants import (
     ApplicationSubmitted,
     ApplicationWithdrawn,
 )
-from services.grants import conflicts, ledger
+from services.grants import conflicts, ledger, served
 from services.grants.applicants import Applicant, applicant_of, keep_applicant
 from services.grants.domain import person_digest, signs
 from services.grants.queries import APPLICATIONS, MEETING, PANEL, ROUNDS
@@ -529,4 +529,5 @@ async def forget(tx: Transaction, ids: Sequence[UUID]) -> None:
     await APPLICATIONS.scrub_applications(tx, ids=given, now=tx.now)
     await PANEL.scrub_cases(tx, application_ids=given, now=tx.now)
     await conflicts.forget_applications(tx, given)
+    await served.forget_applications(tx, given)
     await APPLICATIONS.drop_applications(tx, ids=given)

@@ -196,7 +196,8 @@ async def accept(tx: Transaction, token: str, how: HowToPay) -> None:
     await MONEY.accept_award(tx, application_id=award.application_id, now=tx.now)
     await _keep_payee(tx, award, how)
     await move(tx, row, State.ACCEPTED)
-    await tell(tx, AwardAccepted, award.application_id, awarded=pounds_sterling(award.amount_pence))
+    awarded, paid_to = pounds_sterling(award.amount_pence), how.payee.value
+    await tell(tx, AwardAccepted, award.application_id, awarded=awarded, paid_to=paid_to)
 
 
 async def say_payee(tx: Transaction, token: str, how: HowToPay) -> None:
@@ -339,17 +340,24 @@ async def papers_of(tx: Transaction, application_id: UUID) -> list[Any]:
 
 
 async def confirm_booking(
-    tx: Transaction, application_id: UUID, by: UUID, *, elsewhere: bool, exam_on: date | None
+    tx: Transaction,
+    application_id: UUID,
+    by: UUID,
+    *,
+    elsewhere: bool,
+    exam_on: date | None,
+    over: bool = False,
 ) -> None:
     """Say that the exam is booked: from then on it can be paid back.
 
     Args:
         elsewhere: it was seen, and is none of the papers here.
         exam_on: the day that it says, where it says one.
+        over: the exam was already on that day.
 
     Raises:
         NotFound, Conflict: when nothing is awarded, or it has moved on.
-        Refused: when there is no paper.
+        Refused: when there is no paper, or the day is over unexpectedly.
     """
     _, award = await lock_award(tx, application_id)
     if award.state is not State.ACCEPTED or award.booking_seen_at is not None:
@@ -358,6 +366,9 @@ async def confirm_booking(
     if not booked and not elsewhere:
         cure = "Ask them for it. If you have seen it on paper, tick the box that says so."
         raise Refused("There is no booking confirmation here.", cure, field="elsewhere")
+    if exam_on is not None and exam_on < today_of(tx) and not over:
+        cure = "Check the year. If the exam was on this day already, tick the box that says so."
+        raise Refused("This day is over.", cure, field="booked_on")
     await MONEY.see_booking(tx, application_id=application_id, exam_on=exam_on, now=tx.now)
     await enter_step(tx, award, "booking_seen", by, day=exam_on)
 

@@ -3,6 +3,9 @@
 A close tie keeps an application from a member, and so does what is only suggested, until somebody of ours has
 looked at it. An acquaintance is noted, and stays. Nobody lifts one for themselves.
 
+What a member adds to their interests once a case was handed over takes nothing from them before somebody of
+ours has confirmed it: else they could try names, and see by what goes whether its bearer applies.
+
 Whoever hands an application over holds the seats of its round, and whoever says something new of themselves
 locks their own: of two at once, the second sees what the first has done, and nothing slips through between.
 """
@@ -117,8 +120,8 @@ async def interests_of(tx: Transaction, person_id: UUID) -> list[Interest] | Non
 async def say_interests(tx: Transaction, person_id: UUID, interests: Sequence[Interest]) -> None:
     """Somebody says what they are close to, all of it; nothing, when there is nothing.
 
-    What follows is suggested at once. What was suggested before stays, also where they do not say it any
-    more: somebody of ours settles it.
+    What follows is suggested at once; said again, it keeps from them only what was not handed over yet. What
+    was suggested before stays, also where they do not say it any more: somebody of ours settles it.
 
     Raises:
         Refused: when it is too much.
@@ -126,6 +129,7 @@ async def say_interests(tx: Transaction, person_id: UUID, interests: Sequence[In
     if len(interests) > MOST_INTERESTS:
         raise Refused(f"Write at most {MOST_INTERESTS} lines.", "Leave out what matters least.")
     await lock_seats(tx, person_id)
+    again = await CONFLICTS.interests_said_at(tx, person_id=person_id) is not None
     rows = [row async for row in CONFLICTS.interests_of(tx, person_ids=[person_id])]
     known = {Interest.of(tx.context, row): row["id"] for row in rows if row["ended_at"] is None}
     gone = [id for interest, id in known.items() if interest not in interests]
@@ -138,7 +142,7 @@ async def say_interests(tx: Transaction, person_id: UUID, interests: Sequence[In
         await CONFLICTS.add_interest(tx, id=id, person_id=person_id, kind=kind, sealed=sealed, now=tx.now)
     await CONFLICTS.note_interests_said(tx, person_id=person_id, now=tx.now)
     note(tx, "interests_said", "person", person_id, after={"new": len(new), "taken_back": len(gone)})
-    await derive_for(tx, person_id)
+    await derive_for(tx, person_id, keeps_handed=not again)
 
 
 # What follows from them
@@ -164,15 +168,18 @@ class _Known:
     signs: Sequence[_Sign]
 
 
-async def derive_for(tx: Transaction, person_id: UUID) -> None:
+async def derive_for(tx: Transaction, person_id: UUID, *, keeps_handed: bool = True) -> None:
     """Compare somebody with every application that is prepared for a panel on which they sit.
 
     The caller has locked their seats.
+
+    Args:
+        keeps_handed: what is found keeps from them also what was handed over to the panel before.
     """
     members = await _known(tx, [person_id])
     found: list[dict[str, Any]] = []
     async for row in CONFLICTS.compared_for(tx, person_id=person_id):
-        found += _found(tx, row, members)
+        found += _found(tx, row, members, keeps=keeps_handed or not row["handed"])
     await _suggest(tx, found)
 
 
@@ -226,7 +233,9 @@ def _profile(context: Context, sealed: bytes, words: str) -> Profile:
     return Profile.of(who.name, who.workplace, words)
 
 
-def _found(tx: Transaction, row: Mapping[str, Any], members: Sequence[_Known]) -> list[dict[str, Any]]:
+def _found(
+    tx: Transaction, row: Mapping[str, Any], members: Sequence[_Known], *, keeps: bool = True
+) -> list[dict[str, Any]]:
     """Who of these may be close to an applicant, by what, and since when that is known."""
     who = _profile(tx.context, row["sealed"], row["words"])
     found = []
@@ -241,6 +250,7 @@ def _found(tx: Transaction, row: Mapping[str, Any], members: Sequence[_Known]) -
                 "id": str(uuid_utils.compat.uuid7()),
                 "application_id": str(row["id"]),
                 "person_id": str(member.id),
+                "keeps": keeps,
                 "interest_id": next((str(sign.interest_id) for sign in signs if sign.interest_id), None),
                 "since": since.isoformat(),
             }

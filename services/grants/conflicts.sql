@@ -36,7 +36,8 @@ SELECT round_id FROM panel_members WHERE person_id = :person_id AND left_at IS N
 
 -- name: compared_for
 -- The applications that are prepared for a panel on which somebody sits, with what they are compared by.
-SELECT applications.id, applications.words, applicants.sealed, applicants.email_digest, applications.submitted_at
+SELECT applications.id, applications.words, applicants.sealed, applicants.email_digest, applications.submitted_at,
+       handed_at IS NOT NULL AS handed
 FROM panel_members
 JOIN rounds ON rounds.id = panel_members.round_id
 JOIN applications ON applications.round_id = rounds.id
@@ -53,14 +54,14 @@ WHERE applications.id = :application_id;
 
 -- name: suggest!
 -- What somebody may be too close to. What was dismissed comes up again where something newer speaks for it.
-INSERT INTO conflicts AS known (id, application_id, person_id, source, state, interest_id, noticed_at)
-SELECT id, application_id, person_id, 'derived', 'suggested', interest_id, :now
+INSERT INTO conflicts AS known (id, application_id, person_id, source, state, keeps, interest_id, noticed_at)
+SELECT id, application_id, person_id, 'derived', 'suggested', keeps, interest_id, :now
 FROM jsonb_to_recordset(:found) AS new (
-    id uuid, application_id uuid, person_id uuid, interest_id uuid, since timestamptz
+    id uuid, application_id uuid, person_id uuid, keeps boolean, interest_id uuid, since timestamptz
 )
 ON CONFLICT (application_id, person_id, source) DO UPDATE SET
-    state = 'suggested', tie = NULL, interest_id = excluded.interest_id, words = '', noticed_at = excluded.noticed_at,
-    settled_at = NULL, settled_by = NULL
+    state = 'suggested', tie = NULL, keeps = excluded.keeps, interest_id = excluded.interest_id, words = '',
+    noticed_at = excluded.noticed_at, settled_at = NULL, settled_by = NULL
 WHERE known.state = 'dismissed' AND known.settled_at < (
     SELECT since FROM jsonb_to_recordset(:found) AS new (application_id uuid, person_id uuid, since timestamptz)
     WHERE new.application_id = known.application_id AND new.person_id = known.person_id
@@ -120,7 +121,7 @@ FROM conflicts WHERE id = :id FOR UPDATE;
 
 -- name: conflict_by_id^
 -- A conflict, the round that it is in, and what it was derived from.
-SELECT conflicts.id, conflicts.application_id, person_id, source, tie, conflicts.state, interest_id, conflicts.words,
+SELECT conflicts.id, conflicts.application_id, person_id, source, tie, conflicts.state, keeps, interest_id, conflicts.words,
        noticed_at, settled_at, settled_by, round_id, reference, applications.words AS application_words, sealed,
        email_digest
 FROM conflicts
@@ -134,7 +135,7 @@ UPDATE conflicts SET state = :state, tie = :tie, words = :words, settled_at = :n
 
 -- name: conflicts_of_application
 -- Who may be too close to an applicant, the latest first.
-SELECT conflicts.id, conflicts.application_id, person_id, source, tie, conflicts.state, interest_id, conflicts.words,
+SELECT conflicts.id, conflicts.application_id, person_id, source, tie, conflicts.state, keeps, interest_id, conflicts.words,
        noticed_at, settled_at, settled_by, applications.words AS application_words, sealed, email_digest
 FROM conflicts
 JOIN applications ON applications.id = conflicts.application_id
@@ -143,7 +144,7 @@ WHERE conflicts.application_id = :application_id ORDER BY noticed_at DESC, confl
 
 -- name: conflicts_of_round
 -- What is noticed in a round: first what nobody has looked at, the oldest of it first; then the latest.
-SELECT conflicts.id, conflicts.application_id, conflicts.person_id, source, tie, conflicts.state, interest_id,
+SELECT conflicts.id, conflicts.application_id, conflicts.person_id, source, tie, conflicts.state, keeps, interest_id,
        conflicts.words, noticed_at, settled_at, settled_by, reference, applications.words AS application_words, label,
        sealed, email_digest, applications.state AS application_state,
        panel_members.left_at IS NULL AND takes_part IS NOT false AS sits
@@ -169,12 +170,12 @@ WHERE application_id = ANY(:application_ids::uuid[]) AND conflicts.state = 'sugg
 
 -- name: suggestions_waiting
 -- In which rounds suggestions wait for somebody of ours, how many, and since when.
-SELECT rounds.id AS round_id, rounds.name, count(*) AS count, min(noticed_at) AS since
+SELECT rounds.id AS round_id, rounds.name, count(*) AS count, min(noticed_at) AS since, bool_and(keeps) AS kept
 FROM conflicts
 JOIN applications ON applications.id = application_id
 JOIN rounds ON rounds.id = round_id
 JOIN panel_members ON panel_members.round_id = rounds.id AND panel_members.person_id = conflicts.person_id
-WHERE conflicts.state = 'suggested' AND rounds.state IN ('open', 'closed') AND left_at IS NULL
+WHERE conflicts.state = 'suggested' AND rounds.state IN ('open', 'closed', 'decided') AND left_at IS NULL
     AND takes_part IS NOT false AND submitted_at IS NOT NULL
     AND applications.state IN ('submitted', 'returned', 'eligible', 'under_review', 'deferred')
 GROUP BY rounds.id, rounds.name ORDER BY since LIMIT :most;
@@ -193,9 +194,12 @@ WHERE application_id = ANY(:application_ids::uuid[]) AND state = 'confirmed' AND
     );
 
 -- name: conflicts_held
--- What is kept of some people's being close to applicants.
-SELECT source, tie, state, noticed_at, settled_at FROM conflicts
-WHERE person_id = ANY(:person_ids::uuid[]) ORDER BY noticed_at, id;
+-- What is kept of some people's being close to applicants: what they have said themselves, and what others have once
+-- the decisions are published. Before, it would tell them of a case that is kept from them.
+SELECT source, tie, conflicts.state, noticed_at, settled_at
+FROM conflicts JOIN applications ON applications.id = application_id JOIN rounds ON rounds.id = round_id
+WHERE person_id = ANY(:person_ids::uuid[]) AND (source = 'declared' OR rounds.state = 'published')
+ORDER BY noticed_at, conflicts.id;
 
 -- name: forget_applications!
 -- Nobody was close to these applicants.

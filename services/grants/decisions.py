@@ -13,13 +13,15 @@ from uuid import UUID
 import uuid_utils.compat
 
 from chassis.audit import digest_of, note
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.failpoints import reach
 from chassis.web import pounds
 from services.grants import ledger, publishing
+from services.grants.applicants import Applicant, applicant_of
 from services.grants.meetings import check_running
 from services.grants.queries import APPLICATIONS, MEETING
+from services.grants.redaction import names_whom
 from services.grants.rounds import RoundState
 from services.grants.sitting import Item, Sitting, sitting
 from services.grants.states import Mover, State, check_move
@@ -79,6 +81,7 @@ async def record(tx: Transaction, meeting_id: UUID, case_id: UUID, said: Decisio
     row = await APPLICATIONS.lock_application(tx, id=application_id) if application_id else None
     if row is None:
         raise NotFound
+    await rows_of(MEETING.lock_reviews(tx, application_id=application_id))
     found = await sitting(tx, meeting_id, only=application_id)
     item = found.item(case_id)
     before = _recorded(found, item, said)
@@ -86,6 +89,7 @@ async def record(tx: Transaction, meeting_id: UUID, case_id: UUID, said: Decisio
         return before
     check_move(State(row["state"]), MOVES_TO[said.kind], Mover.PANEL)
     _check(found, item, said)
+    _check_names(said, await applicant_of(tx, item.application_id))
     reach("decision.checked")
     id = await _enter(tx, found, item, said, by)
     reach("decision.entered")
@@ -143,6 +147,14 @@ def _check(found: Sitting, item: Item, said: Decision) -> None:
                 "Wait for them, or tick that the panel does not wait.",
                 field="without_missing",
             )
+
+
+def _check_names(said: Decision, who: Applicant | None) -> None:
+    """Members read these words in their minutes, and do not know who applies."""
+    for field, words in (("words", said.words), ("why_changed", said.why_changed)):
+        if who is not None and (named := names_whom(words, who)):
+            cure = "Write it without: members of the panel read this too."
+            raise Refused(f"This says who applies. {' '.join(named)}", cure, field=field)
 
 
 def _check_quorum(found: Sitting, item: Item) -> None:

@@ -10,6 +10,7 @@ SELECT rounds.id, rounds.name, meets_on, help_name, help_telephone, rounds.state
 FROM panel_members
 JOIN rounds ON rounds.id = panel_members.round_id
 LEFT JOIN meetings ON meetings.round_id = rounds.id AND ended_at IS NULL
+    AND meetings.id IN (SELECT meeting_id FROM meetings_for(:person_id))
 WHERE person_id = :person_id AND left_at IS NULL
 ORDER BY rounds.state = 'published', meets_on, rounds.name, rounds.id LIMIT :most;
 

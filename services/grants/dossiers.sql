@@ -30,9 +30,9 @@ LEFT JOIN criteria ON criteria.id = scores.criterion_id
 WHERE reviews.application_id = :application_id ORDER BY reviews.person_id, criteria.number;
 
 -- name: decisions_told
--- What was decided, in order, each with what the applicant was told.
+-- What was decided, in order, each with what the applicant was told and why it is another one than before.
 SELECT decisions.id, number, meeting_id, kind, amount_pence, present, stepped_out, acquainted, basis, decided_by,
-       decided_at, reasons.words AS reason
+       decided_at, reasons.words AS reason, reasons.why_changed
 FROM decisions LEFT JOIN reasons ON reasons.decision_id = decisions.id
 WHERE application_id = :application_id ORDER BY number;
 

@@ -13,7 +13,7 @@ from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from chassis.scrub import scrub_about
 from contracts.grants import ErasureAnswered, PersonDataGathered, PersonScrubbed
-from services.grants import applying, awards, colleagues, conflicts, registrations
+from services.grants import applying, awards, colleagues, conflicts, registrations, served
 from services.grants.applicants import Applicant, applications_by
 from services.grants.counting import recount
 from services.grants.domain import person_digest
@@ -35,7 +35,7 @@ KEPT_PAID = (
 
 async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
     """Their name as a colleague, every registration under one of their references or addresses, what they
-    have not confirmed, and every application, with its papers.
+    have not confirmed, every application, with its papers, and what they did on panels.
     """
     for number, who in enumerate((await colleagues.colleagues(tx, subject.ids)).values(), 1):
         said = {"name": who.name, "email": who.email}
@@ -50,7 +50,8 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
     for row in await applications_by(tx, subject.emails, subject.references):
         async for held in _application(tx, row):
             yield held
-    for what, things in (await conflicts.held_on(tx, subject.ids)).items():
+    on_panels = await conflicts.held_on(tx, subject.ids) | await served.held_on(tx, subject.ids)
+    for what, things in on_panels.items():
         if things:
             yield written(f"panel-{what}.json", f"On a panel: {what}", {what: things})
 
@@ -106,8 +107,8 @@ async def objection(tx: Transaction, subject: Subject) -> str | None:
 
 
 async def forget(tx: Transaction, subject: Subject) -> Forgotten:
-    """Delete their name, what they were close to, and what they have registered, confirmed or not, and count
-    anew; take back and scrub what they have applied for.
+    """Delete their name, what they were close to, their comments on cases, and what they have registered,
+    confirmed or not, and count anew; take back and scrub what they have applied for.
     """
     count, unconfirmed = await registrations.forget(tx, _persons(tx, subject))
     rows = await applications_by(tx, subject.emails, subject.references)
@@ -115,6 +116,7 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     paid = {row["application_id"] async for row in MONEY.have_payments(tx, ids=ids)}
     await awards.forget(tx, ids, receipts=False)
     await applying.forget(tx, ids)
+    comments, has_served = await served.forget_people(tx, subject.ids)
     interests = await conflicts.forget_people(tx, subject.ids)
     await scrub_about(tx, [*ids, *subject.ids])
     for row in rows:
@@ -123,11 +125,13 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     counts = {
         "names of colleagues": await colleagues.forget(tx, subject.ids),
         "interests of panel members": interests,
+        "comments of panel members": comments,
         "registrations": count,
         "unconfirmed registrations": unconfirmed,
         "applications": len(rows),
     }
-    return Forgotten(counts=counts, kept=((KEPT,) if sent else ()) + ((KEPT_PAID,) if paid else ()))
+    stays = ((KEPT, sent), (KEPT_PAID, paid), (served.KEPT, has_served))
+    return Forgotten(counts=counts, kept=tuple(words for words, does in stays if does))
 
 
 async def _withdraw(tx: Transaction, row: Any) -> None:

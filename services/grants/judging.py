@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
-from contracts.grants import ApplicationRefused, ApplicationReturned
+from contracts.grants import ApplicationRefused, ApplicationReopened, ApplicationReturned
 from services.grants.applying import Asked, move, tell, today_of
 from services.grants.eligibility import EVERY_RULE, REFUSING, RULES, Finding, Known, Outcome, check
 from services.grants.queries import APPLICATIONS, ROUNDS
@@ -34,7 +34,7 @@ class Examined:
     findings: Sequence[Finding]
     #: Others of the same person, or perhaps of them.
     alike: Sequence[Any]
-    #: Rules by which it may be refused.
+    #: Rules by which it may be refused: those that are not met, or that only somebody who looks can tell.
     refusing: Sequence[str]
 
     def unmet(self) -> list[Finding]:
@@ -54,8 +54,10 @@ async def examine(tx: Transaction, row: Mapping[str, Any]) -> Examined:
     registered = await APPLICATIONS.is_registered(tx, id=row["id"])
     known = _known(tx, row, plan, means, alike, registered)
     with_status = [name for name in plan.eligibility if means.terms_on_status or not RULES[name].of_status]
-    refusing = [name for name in EVERY_RULE if name in REFUSING or name in with_status]
-    return Examined(plan=plan, findings=check(plan.eligibility, known), alike=alike, refusing=refusing)
+    findings = check(plan.eligibility, known)
+    doubted = {each.rule for each in findings if each.outcome is not Outcome.MET}
+    refusing = [name for name in EVERY_RULE if name in doubted and (name in REFUSING or name in with_status)]
+    return Examined(plan=plan, findings=findings, alike=alike, refusing=refusing)
 
 
 def _known(
@@ -105,29 +107,38 @@ def may_accept(state: State) -> bool:
     return state is not State.UNDER_REVIEW and may_move(state, State.ELIGIBLE, Mover.OFFICER)
 
 
-async def accept(tx: Transaction, id: UUID, by: UUID) -> None:
-    """Let it go to the panel.
+async def accept(tx: Transaction, id: UUID, by: UUID, *, seen: int) -> None:
+    """Let it go to the panel; whoever was refused before is told.
+
+    Args:
+        seen: the version that was looked at.
 
     Raises:
-        NotFound, Conflict: when there is none, it has moved on, or a rule is not met.
+        NotFound, Conflict: when there is none, it has changed, or a rule is not met.
     """
-    row = await _locked(tx, id, State.ELIGIBLE)
+    row = await _locked(tx, id, State.ELIGIBLE, seen)
     if not may_accept(State(row["state"])):
         raise Conflict("The panel has it already.", "Take it back from the panel first.")
-    if unmet := (await examine(tx, row)).unmet():
+    examined = await examine(tx, row)
+    if unmet := examined.unmet():
         cure = f"Refuse it, or return it so that it can be put right. Not met: {unmet[0].asks}"
         raise Conflict("A rule is not met.", cure)
     await move(tx, row, State.ELIGIBLE, by=by)
+    if row["state"] == State.INELIGIBLE:
+        await tell(tx, ApplicationReopened, id, meets_on=examined.plan.meets_on)
 
 
-async def refuse(tx: Transaction, id: UUID, by: UUID, *, rule: str, words: str) -> None:
+async def refuse(tx: Transaction, id: UUID, by: UUID, *, seen: int, rule: str, words: str) -> None:
     """Refuse it by a rule; the applicant is told which, and what more there is to say.
 
+    Args:
+        seen: the version that was looked at.
+
     Raises:
-        NotFound, Conflict: when there is none, or it has moved on.
-        Refused: when the rule is none of its round.
+        NotFound, Conflict: when there is none, or it has changed.
+        Refused: when the rule is none of its round, or is met.
     """
-    row = await _locked(tx, id, State.INELIGIBLE)
+    row = await _locked(tx, id, State.INELIGIBLE, seen)
     if rule not in (await examine(tx, row)).refusing:
         raise Refused("It is not said by which rule.", "Choose one of the list.", field="rule")
     told = "\n\n".join(filter(None, (EVERY_RULE[rule].refusal, words)))
@@ -135,13 +146,16 @@ async def refuse(tx: Transaction, id: UUID, by: UUID, *, rule: str, words: str) 
     await tell(tx, ApplicationRefused, id, words=told, rule=rule)
 
 
-async def give_back(tx: Transaction, id: UUID, by: UUID, *, words: str) -> None:
+async def give_back(tx: Transaction, id: UUID, by: UUID, *, seen: int, words: str) -> None:
     """Ask the applicant for what is missing.
 
+    Args:
+        seen: the version that was looked at.
+
     Raises:
-        NotFound, Conflict: when there is none, it has moved on, or the panel meets.
+        NotFound, Conflict: when there is none, it has changed, or the panel meets.
     """
-    row = await _locked(tx, id, State.RETURNED)
+    row = await _locked(tx, id, State.RETURNED, seen)
     plan = Round.of(await ROUNDS.round_by_id(tx, id=row["round_id"]))
     if plan.meets_on is None or plan.meets_on <= today_of(tx):
         raise Conflict("The panel meets today or has met.", "There is no time left to ask for more.")
@@ -149,9 +163,12 @@ async def give_back(tx: Transaction, id: UUID, by: UUID, *, words: str) -> None:
     await tell(tx, ApplicationReturned, id, words=words, meets_on=plan.meets_on)
 
 
-async def _locked(tx: Transaction, id: UUID, to: State) -> Any:
+async def _locked(tx: Transaction, id: UUID, to: State, seen: int) -> Any:
     row = await APPLICATIONS.lock_application(tx, id=id)
     if row is None or row["submitted_at"] is None:
         raise NotFound
     check_move(State(row["state"]), to, Mover.OFFICER)
+    if row["version"] != seen:
+        cure = "Look at it as it is now. What you wrote still stands below."
+        raise Conflict("This application has changed since you looked at it.", cure, field="judge")
     return row

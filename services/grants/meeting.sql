@@ -21,13 +21,6 @@ SELECT id, begun_at, ended_at,
        (SELECT count(*) FROM decisions WHERE meeting_id = meetings.id) AS decisions
 FROM meetings WHERE round_id = :round_id ORDER BY begun_at DESC, id LIMIT :most;
 
--- name: meetings_with
--- The meetings of the rounds in which somebody takes part, the newest first.
-SELECT meetings.id, rounds.name AS round, begun_at, ended_at
-FROM panel_members JOIN meetings USING (round_id) JOIN rounds ON rounds.id = round_id
-WHERE person_id = :person_id AND takes_part AND left_at IS NULL
-ORDER BY ended_at IS NULL DESC, begun_at DESC, meetings.id LIMIT :most;
-
 -- name: running_meeting$
 -- The meeting of a round that has not ended.
 SELECT id FROM meetings WHERE round_id = :round_id AND ended_at IS NULL;
@@ -146,13 +139,6 @@ ORDER BY cases.label;
 -- How long the agenda of a meeting is.
 SELECT count(*) FROM items WHERE meeting_id = :meeting_id;
 
--- name: items_for
--- What a member may see of what a meeting looks at.
-SELECT application_id, seen.id AS case_id, seen.label, profession, purpose, amount_pence, exam_on, seen.words, papers,
-       NULL::text AS state, opened_at
-FROM items JOIN cases_for(:viewer) AS seen USING (application_id)
-WHERE meeting_id = :meeting_id ORDER BY seen.label;
-
 -- name: agenda_of
 -- The agenda of a meeting, in three parts: 0, what can be decided now; 1, what cannot; 2, what was decided here.
 -- In each the highest mean first. From its beginning, or after a case that stood in such a part; of labels that
@@ -227,6 +213,11 @@ WHERE meeting_id = :meeting_id AND application_id = ANY(:ids::uuid[]);
 SELECT application_id, person_id, comment FROM reviews
 WHERE application_id = ANY(:ids::uuid[]) AND submitted_at IS NOT NULL;
 
+-- name: lock_reviews
+-- What is said of an application, which nobody changes until this transaction has ended. What is not begun yet
+-- waits for the application itself.
+SELECT person_id FROM reviews WHERE application_id = :application_id ORDER BY person_id FOR UPDATE;
+
 -- name: scores_of
 -- The scores of those who have said what they think of these.
 SELECT application_id, person_id, criterion_id, score FROM scores JOIN reviews USING (application_id, person_id)
@@ -253,7 +244,10 @@ WITH entered AS (
 INSERT INTO reasons (decision_id, words, why_changed) SELECT id, :words, :why_changed FROM entered;
 
 -- name: forget_reasons!
--- Forget what these applicants were told of a decision, and why it changed.
+-- Forget what these applicants were told of a decision, why it changed, and why it stands.
+WITH gone AS (
+    DELETE FROM upheld USING decisions WHERE decisions.id = decision_id AND application_id = ANY(:ids::uuid[])
+)
 DELETE FROM reasons USING decisions WHERE decisions.id = decision_id AND application_id = ANY(:ids::uuid[]);
 
 -- name: pot_of^
@@ -274,8 +268,8 @@ FROM applications WHERE round_id = :round_id;
 
 -- name: decided_in
 -- The applications of a round that wait to be told what was decided last; or those of them that are named.
-SELECT applications.id, reference, state, link_number, applications.amount_pence AS asked_pence, label, kind, number,
-       last.amount_pence, reasons.words, sealed
+SELECT applications.id, reference, state, purpose, link_number, applications.amount_pence AS asked_pence, label, kind,
+       number, last.amount_pence, reasons.words, sealed
 FROM applications
 JOIN LATERAL (
     SELECT id, kind, number, amount_pence FROM decisions
@@ -321,27 +315,6 @@ ON CONFLICT (application_id) DO UPDATE SET amount_pence = excluded.amount_pence,
 -- Offer these no award any more.
 DELETE FROM awards WHERE application_id = ANY(:ids::uuid[]);
 
--- name: marks_for
--- What stands for all that each of these members sees of a meeting. It changes when that does, and never by
--- anything that is kept from them.
-WITH item AS MATERIALIZED (SELECT application_id, mark FROM item_marks(:meeting_id))
-SELECT viewer, md5(concat_ws('/', ended_at, rounds.state = 'published', here.marks, own.marks)) AS mark
-FROM meetings
-JOIN rounds ON rounds.id = round_id
-CROSS JOIN LATERAL (
-    SELECT string_agg(concat_ws(':', person_id, seat, (
-        SELECT max(arrived_at) FROM attendance
-        WHERE meeting_id = meetings.id AND attendance.person_id = panel_members.person_id AND attendance.left_at IS NULL
-    )), ',' ORDER BY person_id) AS marks
-    FROM panel_members WHERE panel_members.round_id = meetings.round_id AND takes_part AND left_at IS NULL
-) AS here
-CROSS JOIN unnest(:viewers::uuid[]) AS viewer
-LEFT JOIN LATERAL (
-    SELECT string_agg(concat_ws(':', seen.id, item.mark), ',' ORDER BY seen.id) AS marks
-    FROM cases_for(viewer) AS seen JOIN item USING (application_id)
-) AS own ON true
-WHERE meetings.id = :meeting_id;
-
 -- name: mark_of$
 -- What stands for all there is to see of a meeting.
 SELECT md5(concat_ws(
@@ -350,6 +323,8 @@ SELECT md5(concat_ws(
      FROM attendance WHERE meeting_id = meetings.id),
     (SELECT string_agg(concat_ws(':', person_id, version), ',' ORDER BY person_id)
      FROM panel_members WHERE panel_members.round_id = meetings.round_id),
+    (SELECT string_agg(concat_ws(':', decision_id, person_id, doubted.state), ',' ORDER BY decision_id, person_id)
+     FROM doubted JOIN applications ON id = application_id WHERE applications.round_id = meetings.round_id),
     (SELECT string_agg(concat_ws(':', application_id, state, mark), ',' ORDER BY application_id)
      FROM item_marks(:meeting_id) JOIN applications ON id = application_id)
 ))
@@ -365,12 +340,3 @@ WHERE cases.id = :case_id AND round_id = :round_id AND handed_at IS NOT NULL
 -- name: item_of$
 -- The application of a case on the agenda of a meeting.
 SELECT application_id FROM items JOIN cases USING (application_id) WHERE meeting_id = :meeting_id AND cases.id = :case_id;
-
--- name: seen_by
--- Which items of a meeting each of these members may see; of those who take part in its round.
-SELECT viewer, ARRAY(
-    SELECT application_id FROM items JOIN cases_for(viewer) AS seen USING (application_id)
-    WHERE meeting_id = meetings.id ORDER BY application_id
-) AS ids
-FROM meetings JOIN panel_members USING (round_id) JOIN unnest(:viewers::uuid[]) AS viewer ON viewer = person_id
-WHERE meetings.id = :meeting_id AND takes_part AND left_at IS NULL;

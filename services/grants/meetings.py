@@ -11,11 +11,11 @@ import uuid_utils.compat
 from chassis.audit import note
 from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound
-from services.grants.queries import MEETING, ROUNDS
+from services.grants.queries import ATTENDING, MEETING, ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.sitting import sitting_with
 
-#: Meetings of a round, or of a member, that are listed; cases that may be put on the agenda besides.
+#: Meetings of a round that are listed; cases that may be put on the agenda besides.
 MOST = 50
 
 #: States of a round in which its panel may meet.
@@ -65,6 +65,16 @@ def check_running(row: Any) -> None:
     """
     if row["ended_at"] is not None:
         raise Conflict("This meeting is over.", "Begin another one on the page of the round.")
+
+
+async def check_seen(tx: Transaction, meeting_id: UUID, viewer: UUID) -> None:
+    """Let a member do nothing at a meeting that is not there for them.
+
+    Raises:
+        NotFound: when there is none that looks at something they may see.
+    """
+    if not await ATTENDING.is_seen(tx, meeting_id=meeting_id, viewer=viewer):
+        raise NotFound
 
 
 async def arrive(tx: Transaction, meeting_id: UUID, person_id: UUID) -> None:
@@ -171,11 +181,6 @@ async def waiting(tx: Transaction, round_id: UUID) -> tuple[int, int]:
     """How many applications of a round are not with the panel yet, and how many it has not decided."""
     row = await MEETING.undecided_in(tx, round_id=round_id)
     return row["to_hand_over"], row["undecided"]
-
-
-async def meetings_with(tx: Transaction, person_id: UUID) -> list[Any]:
-    """The meetings of a member's rounds, the one that goes on first: id, round, begun_at, ended_at."""
-    return await rows_of(MEETING.meetings_with(tx, person_id=person_id, most=MOST))
 
 
 async def meetings_of(tx: Transaction, round_id: UUID) -> list[Any]:

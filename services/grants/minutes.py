@@ -15,7 +15,7 @@ from chassis.house import House
 from chassis.press import Press, all_printable
 from chassis.web import day, pounds
 from services.grants.colleagues import called
-from services.grants.queries import MEETING
+from services.grants.queries import DOUBTS, MEETING
 from services.grants.sitting import Item, Sitting
 
 _press = Press(Path(__file__).parent / "minutes.typ", "minutes.json")
@@ -24,26 +24,43 @@ _WHAT = {"award": "Awarded", "decline": "Declined", "defer": "Put off to a later
 _NOBODY = "Somebody who is no longer kept"
 
 
-async def values_of(tx: Transaction, found: Sitting, *, with_money: bool) -> dict[str, Any]:
+async def values_of(tx: Transaction, found: Sitting, *, whole: bool) -> dict[str, Any]:
     """What the minutes say of a meeting.
 
     Args:
-        with_money: also what was awarded in all.
+        whole: also what was awarded in all, and why decisions stand although somebody was too close.
     """
+    upheld = await rows_of(DOUBTS.upheld_at(tx, meeting_id=found.id)) if whole else []
     attended = await rows_of(MEETING.attendance_of(tx, meeting_id=found.id))
     people = {row["person_id"] for row in attended}
     for item in found.items:
         for row in item.decisions:
             people.update(row["present"], row["stepped_out"], row["acquainted"], [row["decided_by"]])
-    return _values(found, attended, await called(tx, people), tx.context.house, with_money=with_money)
+    people |= {row["person_id"] for row in upheld}
+    names = await called(tx, people)
+    values = _values(found, attended, names, tx.context.house, whole=whole)
+    for item, shown in zip(found.items, values["items"], strict=True):
+        decisions = [row for row in item.decisions if row["meeting_id"] == found.id]
+        for row, decision in zip(decisions, shown["decisions"], strict=True):
+            decision["lines"] += [_stands(each, names) for each in upheld if each["decision_id"] == row["id"]]
+    return values
+
+
+def _stands(row: Any, names: Mapping[UUID, str]) -> str:
+    who = names.get(row["person_id"], _NOBODY)
+    return f"Came out afterwards to be too close: {who}. The decision stands, because: {row['words']}"
 
 
 def _values(
-    found: Sitting, attended: Sequence[Any], names: Mapping[UUID, str], house: House, *, with_money: bool
+    found: Sitting, attended: Sequence[Any], names: Mapping[UUID, str], house: House, *, whole: bool
 ) -> dict[str, Any]:
     begun = found.begun_at.astimezone(LOCAL)
-    awarded = sum(row["amount_pence"] or 0 for item in found.items if (row := found.decided_here(item)))
-    money = f"Awarded in this meeting: {pounds(awarded)}." if with_money else ""
+    awarded = sum(
+        row["amount_pence"] or 0
+        for item in found.items
+        if item.state != "withdrawn" and (row := found.decided_here(item))
+    )
+    money = f"Awarded in this meeting: {pounds(awarded)}." if whole else ""
     return {
         "title": f"Minutes of the panel: {found.plan.name}",
         "house": house.name,
@@ -82,8 +99,9 @@ def _attendance(rows: Sequence[Any], names: Mapping[UUID, str]) -> list[dict[str
 def _item(found: Sitting, item: Item, names: Mapping[UUID, str], house: House) -> dict[str, Any]:
     purposes = house.lists["purposes"]
     purpose = purposes[item.purpose].name if item.purpose in purposes else item.purpose
+    taken_back = ", taken back since" if item.state == "withdrawn" else ""
     return {
-        "title": f"{item.label}: {purpose}, {pounds(item.amount_pence)} asked for",
+        "title": f"{item.label}: {purpose}, {pounds(item.amount_pence)} asked for{taken_back}",
         "decisions": [_decision(row, names) for row in item.decisions if row["meeting_id"] == found.id],
     }
 
@@ -108,7 +126,8 @@ def _rests_on(row: Any, names: Mapping[UUID, str]) -> list[tuple[str, str]]:
         ("Who stepped out", _named(row["stepped_out"], names)),
         ("Who is acquainted with the applicant, and stayed", _named(row["acquainted"], names)),
         ("What was missing to decide", ", ".join(quorum.get("lacking", ()))),
-        ("Weighted mean of the scores, of 5", _mean(mean)),
+        # What was put off is still scored, by some who have not seen what others gave.
+        ("Weighted mean of the scores, of 5", _mean(mean) if row["kind"] != "defer" else ""),
         ("Scores not waited for", str(len(basis.get("not_waited_for", ())) or "")),
     ]
 

@@ -159,7 +159,7 @@ async def invite(tx: Transaction, round_id: UUID, person_id: UUID, place: Place)
         NotFound, Conflict: when there is no such round, or its panel has done its work.
         Refused: when they cannot, or already do.
     """
-    plan = await _before_decisions(tx, round_id)
+    plan = await _before_publication(tx, round_id)
     members = await members_of(tx, round_id)
     who = {each.id: each for each in await colleagues_with(tx, Role.PANEL_MEMBER)}.get(person_id)
     if who is None:
@@ -185,7 +185,7 @@ async def invite_again(tx: Transaction, round_id: UUID, person_id: UUID) -> None
     Raises:
         NotFound, Conflict: when there is no such seat, they have said yes, or were asked a moment ago.
     """
-    plan = await _before_decisions(tx, round_id)
+    plan = await _before_publication(tx, round_id)
     member = await _seated(tx, round_id, person_id)
     if member.takes_part:
         raise Conflict("They have said yes meanwhile.", "You need not ask them again.")
@@ -205,7 +205,7 @@ async def change(tx: Transaction, round_id: UUID, person_id: UUID, place: Place)
     Raises:
         NotFound, Conflict: when there is no such seat, or the panel has done its work.
     """
-    await _before_decisions(tx, round_id)
+    await _before_publication(tx, round_id)
     member = await _seated(tx, round_id, person_id)
     said = _columns(place)
     await PANEL.change_seat(tx, round_id=round_id, person_id=person_id, **said)
@@ -219,7 +219,7 @@ async def leave(tx: Transaction, round_id: UUID, person_id: UUID) -> None:
     Raises:
         NotFound, Conflict: when there is no such seat, or the panel has done its work.
     """
-    await _before_decisions(tx, round_id)
+    await _before_publication(tx, round_id)
     await _seated(tx, round_id, person_id)
     await PANEL.leave(tx, round_id=round_id, person_id=person_id, now=tx.now)
     note(tx, "panel_left", "round", round_id, after={"person": person_id})
@@ -250,12 +250,16 @@ async def answer(tx: Transaction, round_id: UUID, person_id: UUID, takes_part: b
     note(tx, "panel_answered", "round", round_id, after={"person": person_id, "takes_part": takes_part})
 
 
-async def _before_decisions(tx: Transaction, round_id: UUID) -> Round:
-    """The plan of a round whose panel still has its work to do."""
+async def _before_publication(tx: Transaction, round_id: UUID) -> Round:
+    """The plan of a round whose panel still has its work to do.
+
+    Not only until all is decided: what may still change would tell its members whether a case waits that is
+    kept from them.
+    """
     row = await APPLICATIONS.hold_round(tx, id=round_id)
     if row is None:
         raise NotFound
-    if row["state"] not in (RoundState.OPEN, RoundState.CLOSED):
+    if row["state"] in (RoundState.DRAFT, RoundState.PUBLISHED):
         draft = row["state"] == RoundState.DRAFT
         what = "This round is still a draft." if draft else "The panel of this round has done its work."
         raise Conflict(what, "Open the round first." if draft else "Its members stay as they are.")

@@ -19,6 +19,7 @@ from contracts.envelope import pounds_sterling
 from contracts.grants import ApplicationDecided
 from services.grants import applying
 from services.grants.applicants import Applicant
+from services.grants.doubts import doubts_in
 from services.grants.meetings import waiting
 from services.grants.queries import MEETING, ROUNDS
 from services.grants.rounds import Round, RoundState
@@ -38,6 +39,8 @@ class Ahead:
     decided: Sequence[Any]
     #: Sentences.
     against: Sequence[str]
+    #: Rows: who had a part in a decision, and is or may be too close after all.
+    doubts: Sequence[Any]
 
     @property
     def awarded_pence(self) -> int:
@@ -62,10 +65,12 @@ async def ahead(tx: Transaction, round_row: Any) -> Ahead:
         against.append(f"Applications that are not with the panel yet: {to_hand_over}.")
     if undecided:
         against.append(f"Cases without a decision: {undecided}.")
+    doubts = await doubts_in(tx, id)
+    if doubts:
+        labels = ", ".join(dict.fromkeys(row["label"] for row in doubts))
+        against.append(f"A member who may be too close had a part in the decision on: {labels}.")
     decided = await rows_of(MEETING.decided_in(tx, round_id=id, only=None))
-    if not decided:
-        against.append("Nothing was decided.")
-    return Ahead(decided=decided, against=against)
+    return Ahead(decided=decided, against=against, doubts=doubts)
 
 
 async def publish(tx: Transaction, round_id: UUID, by: UUID) -> None:
@@ -136,6 +141,8 @@ def _said(
         "letter": applying.letter_to(tx, ApplicationDecided, row, plan, who, row["words"] or ""),
         "decision": row["kind"],
         "number": row["number"],
+        "replaces": row["state"] != State.UNDER_REVIEW,  # what was decided is told by moving it
+        "purpose": row["purpose"],
         "asked": pounds_sterling(row["asked_pence"]),
         "awarded": pounds_sterling(row["amount_pence"]) if award else None,
         "answer_by": answer_by if award else None,

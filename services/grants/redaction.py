@@ -26,6 +26,8 @@ _SHAPES = (
 #: Letters of a part of a name from which on it is one wherever it stands. A shorter one is often a word: it
 #: counts where it begins with a capital letter, or beside another.
 _LEAST = 3
+#: Letters up to which a part of a name in small letters is taken for a word.
+_WORD_LIKE = 4
 #: What may stand between two parts of a name.
 _BETWEEN = re.compile(r"[\s'’·–-]{1,2}")
 
@@ -69,6 +71,19 @@ def _phrases(who: Applicant) -> Iterator[tuple[tuple[str, ...], str]]:
         if len(address := plain_words(line)) > 1:
             yield address, "[address]"
     yield plain_words(who.registration), "[number]"
+
+
+def names_whom(words: str, who: Applicant) -> list[str]:
+    """Where words that a panel reads name who applies, each in a sentence.
+
+    A short word in small letters is rather a word than a name: “we will”, though somebody is called Will.
+    """
+    parts = sorted({words[start:end] for start, end in _names(words, who)})
+    found = [part for part in parts if not part.islower() or len(part) > _WORD_LIKE]
+    said = [f"“{part}” is in the applicant’s name." for part in found]
+    if any(places(plain_words(who.workplace), words_of(words))):
+        said.append("The applicant’s place of work is named.")
+    return said
 
 
 def still_says(words: str, who: Applicant) -> list[str]:

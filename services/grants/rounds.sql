@@ -54,9 +54,17 @@ FROM rounds WHERE fund_id = :fund_id ORDER BY closes_on DESC NULLS FIRST, id DES
 SELECT count(*) FROM rounds WHERE fund_id = :fund_id AND state IN ('open', 'closed');
 
 -- name: rounds_waiting
--- The rounds that are drafts, or open, or closed and not decided: what is next first.
-SELECT rounds.id, rounds.name, state, opens_on, closes_on, meets_on FROM rounds
-WHERE state IN ('draft', 'open', 'closed') ORDER BY coalesce(closes_on, 'infinity'), id LIMIT :most;
+-- The rounds that are not published, each with the meeting that is going on, if one is: what is next first.
+SELECT rounds.id, rounds.name, state, opens_on, closes_on, meets_on, meetings.id AS meeting_id,
+       EXISTS (SELECT FROM meetings WHERE round_id = rounds.id) AND NOT EXISTS (
+           SELECT FROM applications WHERE round_id = rounds.id AND (
+               state IN ('submitted', 'returned', 'eligible')
+               OR state IN ('under_review', 'deferred')
+                   AND NOT EXISTS (SELECT FROM decisions WHERE application_id = applications.id)
+           )
+       ) AS all_decided
+FROM rounds LEFT JOIN meetings ON meetings.round_id = rounds.id AND ended_at IS NULL
+WHERE state IN ('draft', 'open', 'closed', 'decided') ORDER BY coalesce(closes_on, 'infinity'), rounds.id LIMIT :most;
 
 -- name: criteria_of
 -- By what the applications of a round are scored.

@@ -116,6 +116,7 @@ SELECT (SELECT coalesce(sum(amount_pence - written_back_pence), 0)::bigint FROM 
        count(*) FILTER (WHERE applications.state NOT IN ('draft', 'withdrawn', 'lapsed') OR awards.application_id IS NOT NULL)
            AS applied,
        count(awards.application_id) AS awarded,
+       count(*) FILTER (WHERE awards.amount_pence < applications.amount_pence) AS awarded_in_part,
        coalesce(sum(awards.amount_pence), 0)::bigint AS awarded_pence,
        count(*) FILTER (WHERE awards.application_id IS NOT NULL AND paid_pence > returned_pence) AS paid,
        coalesce(sum(paid_pence - returned_pence) FILTER (WHERE awards.application_id IS NOT NULL), 0)::bigint AS paid_pence,

@@ -14,7 +14,7 @@ from uuid import UUID
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound
 from services.grants.colleagues import called
-from services.grants.queries import MEETING
+from services.grants.queries import ATTENDING, MEETING
 from services.grants.quorum import Needs, Quorum, Seat, quorum
 from services.grants.rounds import Round
 from services.grants.scoring import Scored, means, weighted_mean
@@ -133,6 +133,11 @@ class Sitting:
         """The weighted mean; nothing where nobody could judge."""
         return weighted_mean(self.scores(item), self.weights)
 
+    def is_decided(self, item: Item) -> bool:
+        """Whether it was decided in this meeting, and not only put off."""
+        row = self.decided_here(item)
+        return row is not None and row["kind"] != "defer"
+
     def decided_here(self, item: Item) -> Any:
         """The row of its last decision if that is of this meeting."""
         row = item.decision
@@ -173,7 +178,7 @@ async def sitting_for(tx: Transaction, meeting_id: UUID, viewer: UUID) -> Sittin
     """A meeting as a member sees it.
 
     Raises:
-        NotFound: when there is none, or they do not take part in its round.
+        NotFound: when there is none for them: it looks at nothing that they may see.
     """
     found = await sittings_for(tx, meeting_id, [viewer])
     if viewer not in found:
@@ -182,16 +187,16 @@ async def sitting_for(tx: Transaction, meeting_id: UUID, viewer: UUID) -> Sittin
 
 
 async def sittings_for(tx: Transaction, meeting_id: UUID, viewers: Sequence[UUID]) -> dict[UUID, Sitting]:
-    """A meeting as each of these members sees it; nothing for those who do not take part in its round.
+    """A meeting as each of these members sees it; nothing for those who may see nothing of it.
 
     For those who may see the very same it is read once.
     """
     alike: dict[tuple[UUID, ...], list[UUID]] = defaultdict(list)
-    async for row in MEETING.seen_by(tx, meeting_id=meeting_id, viewers=list(viewers)):
+    async for row in ATTENDING.seen_by(tx, meeting_id=meeting_id, viewers=list(viewers)):
         alike[tuple(row["ids"])].append(row["viewer"])
     found: dict[UUID, Sitting] = {}
     for some in alike.values():
-        items = MEETING.items_for(tx, meeting_id=meeting_id, viewer=some[0])
+        items = ATTENDING.items_for(tx, meeting_id=meeting_id, viewer=some[0])
         found |= dict.fromkeys(some, await _read(tx, meeting_id, items, named=True))
     return found
 

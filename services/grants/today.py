@@ -8,8 +8,9 @@ from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.web import day, pounds
+from contracts.access import Action
 from services.grants.panel import OVERDUE, Member, lacking
-from services.grants.queries import APPLICATIONS, CONFLICTS, FUNDS, MONEY, PANEL, ROUNDS
+from services.grants.queries import APPLICATIONS, CONFLICTS, DOUBTS, FUNDS, MONEY, PANEL, ROUNDS
 from services.grants.rounds import Round, RoundState
 
 
@@ -23,6 +24,8 @@ class Needed:
     why: str
     #: Where it is done.
     href: str
+    #: What one does there: it is shown only to whoever may.
+    action: Action
 
 
 async def needed(tx: Transaction, today: date, most: int) -> list[Needed]:
@@ -48,18 +51,38 @@ async def _of_panels(tx: Transaction, most: int) -> list[Needed]:
     async for row in PANEL.members_of_rounds(tx, round_ids=list(members)):
         members[row["round_id"]].append(Member.of(row))
     professions = {code: entry.name for code, entry in tx.context.house.lists["professions"].items()}
-    lines = [*map(_of_conflicts, conflicts), *map(_of_cases, cases)]
+    doubts = [row async for row in DOUBTS.doubts_waiting(tx, most=most)]
+    lines = [*map(_of_doubts, doubts), *map(_of_conflicts, conflicts), *map(_of_cases, cases)]
     for row in rounds:
         lines += _of_panel(row, members[row["id"]], professions, tx.now)
     return lines
+
+
+#: By whether all of them keep the case from the member while they wait.
+_UNTIL_THEN = {
+    True: "Until then the case is kept from the member.",
+    False: "Until then a member reads a case that they may be too close to.",
+}
 
 
 def _of_conflicts(row: Mapping[str, Any]) -> Needed:
     many = f"{row['count']} conflicts of interest" if row["count"] != 1 else "a conflict of interest"
     return Needed(
         what=f"Settle {many} in “{row['name']}”",
-        why=f"Until then the case is kept from the member. The first is of {day(row['since'])}.",
+        why=f"{_UNTIL_THEN[row['kept']]} The first is of {day(row['since'])}.",
         href=f"/grants/rounds/{row['round_id']}/conflicts",
+        action=Action.READ_APPLICATIONS,
+    )
+
+
+def _of_doubts(row: Mapping[str, Any]) -> Needed:
+    many = f"{row['count']} decisions" if row["count"] != 1 else "a decision"
+    then = "" if row["published"] else " Nothing is published before."
+    return Needed(
+        what=f"Look again at {many} in “{row['name']}”",
+        why=f"A member had a part in it who may be too close.{then}",
+        href=f"/grants/rounds/{row['round_id']}/publish",
+        action=Action.READ_APPLICATIONS,
     )
 
 
@@ -69,6 +92,7 @@ def _of_cases(row: Mapping[str, Any]) -> Needed:
         what=f"Prepare {many} of “{row['name']}”, and hand over",
         why=f"The panel meets on {day(row['meets_on'])}.",
         href=f"/grants/rounds/{row['round_id']}/cases",
+        action=Action.READ_APPLICATIONS,
     )
 
 
@@ -85,9 +109,15 @@ def _of_panel(
             what=f"Ask {many} of the panel of “{row['name']}” again",
             why=f"There is no answer. The first was asked on {since}.",
             href=href,
+            action=Action.READ_APPLICATIONS,
         )
     if row["state"] == RoundState.CLOSED and (missing := lacking(Round.of(row), members, professions)):
-        yield Needed(what=f"Complete the panel of “{row['name']}”", why=missing[0], href=href)
+        yield Needed(
+            what=f"Complete the panel of “{row['name']}”",
+            why=missing[0],
+            href=href,
+            action=Action.READ_APPLICATIONS,
+        )
 
 
 async def to_make(tx: Transaction, person: UUID) -> Needed | None:
@@ -99,6 +129,7 @@ async def to_make(tx: Transaction, person: UUID) -> Needed | None:
         what=f"Make {_many(row['count'], 'payment')}",
         why=f"{pounds(row['pence'])} together. Somebody else has prepared each.",
         href="/grants/payments?state=make",
+        action=Action.MAKE_PAYMENTS,
     )
 
 
@@ -107,6 +138,7 @@ def _of_sent_back(row: Mapping[str, Any]) -> Needed:
         what=f"Look again at a payment of {pounds(row['amount_pence'])}",
         why=f"It was sent back on {day(row['settled_at'])}.",
         href=f"/grants/payments/{row['id']}",
+        action=Action.READ_PAYMENTS,
     )
 
 
@@ -122,7 +154,9 @@ def _of_awards(row: Mapping[str, Any]) -> Iterator[Needed]:
     for count, what, one, why in lines:
         if count:
             where = "/grants/payments?state=report" if "not sat" in one else href
-            yield Needed(what=what.format(_many(count, one)), why=why, href=where)
+            yield Needed(
+                what=what.format(_many(count, one)), why=why, href=where, action=Action.READ_PAYMENTS
+            )
 
 
 def _many(count: int, one: str) -> str:
@@ -137,6 +171,7 @@ def _of_pledge(row: Mapping[str, Any]) -> Needed:
         what=f"Say which fund “{row['fund']}” means",
         why=f"{pounds(row['amount_pence'])} from {body} is pledged for it, and no fund has that name.",
         href=f"/grants/pledges/{row['id']}",
+        action=Action.READ_FUNDS,
     )
 
 
@@ -146,6 +181,7 @@ def _of_applications(row: Mapping[str, Any]) -> Needed:
         what=f"Check {many} for “{row['name']}”",
         why=f"The first was sent on {day(row['since'])}.",
         href=f"/grants/rounds/{row['round_id']}/applications?state=check",
+        action=Action.READ_APPLICATIONS,
     )
 
 
@@ -153,11 +189,38 @@ def _of_round(row: Mapping[str, Any], today: date) -> Needed | None:
     name, href = row["name"], f"/grants/rounds/{row['id']}"
     closes_on, meets_on = row["closes_on"], row["meets_on"]
     if row["state"] == RoundState.DRAFT:
-        return Needed(what=f"Finish “{name}”, then open it", why="It is a draft.", href=href)
+        return Needed(
+            what=f"Finish “{name}”, then open it", why="It is a draft.", href=href, action=Action.READ_FUNDS
+        )
     if row["state"] == RoundState.OPEN and closes_on < today:
         why = f"Its last day was {day(closes_on)}."
-        return Needed(what=f"Close “{name}”", why=why, href=href)
-    if row["state"] == RoundState.CLOSED and meets_on >= today:
+        return Needed(what=f"Close “{name}”", why=why, href=href, action=Action.READ_FUNDS)
+    if row["meeting_id"]:
+        why = "The panel meets now."
+        return Needed(
+            what=f"Go on with the meeting of “{name}”",
+            why=why,
+            href=f"/grants/meetings/{row['meeting_id']}",
+            action=Action.READ_APPLICATIONS,
+        )
+    # Also where the last that waited was taken back after the meeting.
+    if row["state"] == RoundState.DECIDED or (row["state"] == RoundState.CLOSED and row["all_decided"]):
+        why = "Nothing waits for the panel any more. Nobody outside knows yet."
+        return Needed(
+            what=f"Publish what was decided in “{name}”",
+            why=why,
+            href=f"{href}/publish",
+            action=Action.READ_APPLICATIONS,
+        )
+    if row["state"] == RoundState.CLOSED and meets_on > today:
         why = f"The panel meets on {day(meets_on)}."
-        return Needed(what=f"Prepare the meeting of “{name}”", why=why, href=href)
+        return Needed(what=f"Prepare the meeting of “{name}”", why=why, href=href, action=Action.READ_FUNDS)
+    if row["state"] == RoundState.CLOSED:
+        why = f"The panel was to meet on {day(meets_on)}." if meets_on < today else "The panel meets today."
+        return Needed(
+            what=f"Begin the meeting of “{name}”",
+            why=why,
+            href=f"{href}#meetings-title",
+            action=Action.READ_APPLICATIONS,
+        )
     return None

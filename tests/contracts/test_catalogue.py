@@ -101,6 +101,7 @@ def test_who_says_and_who_hears() -> None:
         "grants.application_withdrawn.v1",
         "grants.panel_invited.v1",
         "grants.application_decided.v1",
+        "grants.award_reminded.v1",
         "grants.award_accepted.v1",
         "grants.award_paid.v1",
         "grants.award_returned.v1",

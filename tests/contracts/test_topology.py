@@ -1,5 +1,7 @@
 """The names on the broker, and who hears whose sign of life."""
 
+from datetime import timedelta
+
 from contracts.access import RULES, SIGNED_BY, Action
 from contracts.topology import CANARIES, EXCHANGES, HEARD_BY, SERVICES, canary_key, signs_heard_by
 
@@ -28,3 +30,5 @@ def test_what_concerns_money_or_decisions_weighs() -> None:
         Action.ANSWER_RIGHTS,
     }
     assert all(rule.weighs for rule in RULES.values() if rule.proof)
+    assert RULES[Action.MAKE_PAYMENTS].proof == timedelta(minutes=10)
+    assert RULES[Action.RECORD_DECISIONS].proof == timedelta(hours=3), "as long as a panel sits together"

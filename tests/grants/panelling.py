@@ -298,6 +298,7 @@ async def a_decision(
     kind: str = "award",
     pence: int | None = None,
     words: str = "The panel has read it with care.",
+    why_changed: str = "",
 ) -> UUID:
     """What was decided on a case, with the money committed for it."""
     id = uuid4()
@@ -322,7 +323,12 @@ async def a_decision(
             OFFICER.id,
             tx.now,
         )
-        await tx.execute("INSERT INTO reasons (decision_id, words) VALUES ($1, $2)", id, words)
+        await tx.execute(
+            "INSERT INTO reasons (decision_id, words, why_changed) VALUES ($1, $2, $3)",
+            id,
+            words,
+            why_changed,
+        )
         if pence:
             await ledger.commit(tx, at.fund, pence, award=case.application_id, cause=id)
     return id

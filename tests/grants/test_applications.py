@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -22,6 +23,7 @@ from contracts.access import Role
 from contracts.grants import (
     ApplicationRefused,
     ApplicationReminded,
+    ApplicationReopened,
     ApplicationReturned,
     ApplicationSubmitted,
     ApplicationWithdrawn,
@@ -82,7 +84,9 @@ async def judge(browser: httpx.AsyncClient, id: UUID, what: str, **fields: str) 
     """Say something of an application, as its page does."""
     page = await browser.get(f"/grants/applications/{id}")
     key = key_in(page).rpartition("-")[0] + f"-{what}"
-    return await browser.post(f"/grants/applications/{id}/{what}", data={"key": key, **fields})
+    found = re.search(r'name="revision" value="(\d+)"', page.text)
+    said = {"key": key, "revision": found[1] if found else "1", **fields}
+    return await browser.post(f"/grants/applications/{id}/{what}", data=said)
 
 
 async def accepts(browser: httpx.AsyncClient, id: UUID) -> httpx.Response:
@@ -318,7 +322,7 @@ async def test_drafts_and_what_does_not_exist_are_the_same_to_the_officer(
     for path in (f"applications/{draft}", f"applications/{uuid4()}", "applications/x", f"evidence/{file}"):
         assert (await officer.get(f"/grants/{path}")).status_code == 404, path
     for what in ("accept", "refuse", "return"):
-        fields = {"looked": "yes", "rule": "profession", "more": "x"}
+        fields = {"looked": "yes", "rule": "profession", "more": "x", "revision": "1"}
         assert (await post(officer, f"/grants/applications/{draft}/{what}", fields)).status_code in (404, 409)
     assert await state_of(grants, draft) == "draft"
 
@@ -427,8 +431,9 @@ async def test_accepted_only_by_whoever_has_looked_and_only_once(
     assert await state_of(grants, id) == "eligible"
     page = (await officer.get(f"/grants/applications/{id}?done=accepted")).text
     assert "It may go to the panel." in page
-    assert "By one of us" in page
-    assert (await post(officer, f"/grants/applications/{id}/accept", {"looked": "yes"})).status_code == 409
+    assert "By you" in page
+    again = {"looked": "yes", "revision": "1"}
+    assert (await post(officer, f"/grants/applications/{id}/accept", again)).status_code == 409
 
 
 async def test_a_refusal_names_its_rule_in_the_letter_and_on_the_page(
@@ -437,7 +442,7 @@ async def test_a_refusal_names_its_rule_in_the_letter_and_on_the_page(
     id = await an_application(grants, round, asked=replace(ASKED, profession="nurse"))
     page = (await officer.get(f"/grants/applications/{id}")).text
     assert "Not while a rule is not met." in page
-    for rule in ("", "exam_date", "area", "status", "nonsense"):
+    for rule in ("", "exam_date", "area", "status", "nonsense", "amount", "exam_ahead"):
         answer = await judge(officer, id, "refuse", rule=rule, words="kept as typed")
         assert answer.status_code == 422, rule
         assert "It is not said by which rule." in answer.text
@@ -458,11 +463,46 @@ async def test_a_refusal_can_be_put_right_by_a_new_decision(
     grants: Database, round: UUID, officer: httpx.AsyncClient
 ) -> None:
     id = await an_application(grants, round)
-    await judge(officer, id, "refuse", rule="profession", words="")
+    double = await an_application(grants, round, who=replace(WHO, email="other@mail.example"))
+    refused = await judge(officer, id, "refuse", rule="once_in_a_round", words="")
+    assert refused.status_code == 303
+    async with grants.transaction() as tx:
+        await tx.execute("UPDATE applications SET state = 'withdrawn' WHERE id = $1", double)
     assert (await accepts(officer, id)).status_code == 303
     async with grants.reading() as tx:
-        steps = await tx.fetch("SELECT state FROM application_steps ORDER BY number")
+        steps = await tx.fetch(
+            "SELECT state FROM application_steps WHERE application_id = $1 ORDER BY number", id
+        )
     assert [row["state"] for row in steps] == ["submitted", "ineligible", "eligible"]
+    assert len(await letters(grants, ApplicationReopened)) == 1, "the refusal is not the last they hear"
+
+
+async def test_of_two_officers_the_second_sees_what_the_first_has_said(
+    grants: Database, round: UUID, officer: httpx.AsyncClient
+) -> None:
+    id = await an_application(grants, round)
+    async with client(web.build(grants), "/grants", replace(OFFICER, id=uuid4())) as colleague:
+        page = await colleague.get(f"/grants/applications/{id}")
+        assert (await accepts(officer, id)).status_code == 303
+        said = {"revision": re.search(r'name="revision" value="(\d+)"', page.text)[1]}  # type: ignore[index]
+        stale = await colleague.post(
+            f"/grants/applications/{id}/return",
+            data={"key": key_in(page, "-return"), "more": "Typed <before>", **said},
+        )
+    assert stale.status_code == 409
+    assert "has changed since you looked at it" in stale.text
+    assert "Typed &lt;before&gt;" in stale.text
+    assert "By a colleague" in stale.text
+    assert await state_of(grants, id) == "eligible"
+
+
+async def test_what_meets_every_rule_cannot_be_refused(
+    grants: Database, round: UUID, officer: httpx.AsyncClient
+) -> None:
+    id = await an_application(grants, round)
+    assert "It cannot be refused" in (await officer.get(f"/grants/applications/{id}")).text
+    assert (await judge(officer, id, "refuse", rule="profession", words="")).status_code == 422
+    assert await letters(grants, ApplicationRefused) == []
 
 
 async def test_returned_for_more_then_put_right_and_sent_again(
@@ -503,18 +543,20 @@ async def test_accepted_refused_and_withdrawn_in_the_same_moment_is_one_of_them(
 ) -> None:
     id = await an_application(grants, round)
     [letter] = await letters(grants, ApplicationSubmitted)
+    await an_application(grants, round, who=replace(WHO, name="Brother", telephone="020 7946 0888"))
     withdraw = {"act": "withdraw", "confirm": "yes"}
     key = key_in(await applicant.get(path_of(letter)), "-withdraw")
     answers = await asyncio.gather(
         *(accepts(officer, id) for _ in range(3)),
-        *(judge(officer, id, "refuse", rule="profession", words="") for _ in range(3)),
+        *(judge(officer, id, "refuse", rule="once_in_a_round", words="") for _ in range(3)),
         *(applicant.post(path_of(letter), data={"key": key, **withdraw}) for _ in range(3)),
     )
     assert {answer.status_code for answer in answers} <= {303, 404, 409}
     async with grants.reading() as tx:
-        steps = [
-            row["state"] for row in await tx.fetch("SELECT state FROM application_steps ORDER BY number")
-        ]
+        found = await tx.fetch(
+            "SELECT state FROM application_steps WHERE application_id = $1 ORDER BY number", id
+        )
+    steps = [row["state"] for row in found]
     assert steps[0] == "submitted"
     assert len(steps) == len(set(steps)), "nothing is decided twice"
     for before, after in pairwise(steps):
@@ -646,8 +688,9 @@ async def test_drafts_go_after_a_month_and_the_refused_after_two_years(
     def who(name: str) -> Applicant:
         return Applicant(email=f"{name}@mail.example", name=name, telephone="020 7946 0123")
 
+    nurse = replace(ASKED, profession="nurse")
     draft = await an_application(grants, round, who=who("draft"), sent=False, papers=1)
-    refused = await an_application(grants, round, who=who("refused"), papers=1)
+    refused = await an_application(grants, round, who=who("refused"), asked=nurse, papers=1)
     stands = await an_application(grants, round, who=who("stands"), papers=1)
     await judge(officer, refused, "refuse", rule="profession", words="Refused, Zyta")
     async with grants.transaction() as tx:

@@ -279,14 +279,14 @@ async def test_the_booking_is_added_and_confirmed(grants: Database, applicant: h
         assert (paper.content, "sandbox" in paper.headers["content-security-policy"]) == (PDF, True)
         done = await officer.post(
             f"/grants/awards/{id}/booking",
-            data={"key": key_in(page, "-booking"), "booked_on": "2012-06-01"},
+            data={"key": key_in(page, "-booking"), "booked_on": "2099-06-01"},
         )
         assert done.status_code == 303
     async with as_(grants, PAYER) as payer:
         assert (await payer.get(str(paper.url.path))).status_code == 403
         assert "award-papers" not in (await payer.get(f"/grants/awards/{id}")).text
     found = await award(grants, id)
-    assert (found.booking_seen_at is not None, found.exam_on) == (True, date(2012, 6, 1))
+    assert (found.booking_seen_at is not None, found.exam_on) == (True, date(2099, 6, 1))
     with pytest.raises(Conflict):
         await adds_paper(grants, id, Paper.BOOKING)
 
@@ -299,6 +299,23 @@ async def test_a_booking_that_is_nowhere_is_not_confirmed_by_mistake(grants: Dat
             key = fresh(page)
             answer = await officer.post(f"/grants/awards/{id}/booking", data={"key": key, **fields})
             assert answer.status_code == status
+
+
+async def test_a_day_that_is_over_is_only_confirmed_by_whoever_says_so(
+    grants: Database, applicant: httpx.AsyncClient
+) -> None:
+    id = await an_accepted(grants, booked=False)
+    async with as_(grants, OFFICER) as officer:
+        for fields, status in (({}, 422), ({"over": "yes"}, 303)):
+            page = await officer.get(f"/grants/awards/{id}")
+            said = {"key": fresh(page), "elsewhere": "yes", "booked_on": "2011-01-01", **fields}
+            answer = await officer.post(f"/grants/awards/{id}/booking", data=said)
+            assert answer.status_code == status
+            assert ("This day is over." in answer.text) is (status == 422)
+    assert (await award(grants, id)).exam_on == date(2011, 1, 1)
+    await pays(grants, await prepares(grants, id, 14_500))
+    theirs = (await applicant.get(page_of(grants, id))).text
+    assert "for PLAB 1. Your exam was on 1 January 2011." in " ".join(re.sub("<[^>]+>", "", theirs).split())
 
 
 async def test_how_to_be_paid_is_changed_until_a_payment_waits(

@@ -340,7 +340,7 @@ async def test_accepting_is_not_offered_once_the_panel_has_it(grants: Database, 
     assert "Accept as eligible" not in page.text
     answer = await officer.post(
         f"/grants/applications/{id}/accept",
-        data={"key": key_in(page) if 'name="key"' in page.text else "", "looked": "yes"},
+        data={"key": key_in(page) if 'name="key"' in page.text else "", "looked": "yes", "revision": "1"},
     )
     assert answer.status_code in (400, 409, 422)
     assert await state_of(grants, id) == "under_review"

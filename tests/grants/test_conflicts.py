@@ -12,11 +12,13 @@ from chassis.audit import BY_COMMAND, acting
 from chassis.database import Database
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.rights import Subject
-from services.grants import applying, cases, conflicts, held, panel
+from services.grants import applying, cases, conflicts, held, panel, web
 from services.grants.applicants import Applicant
 from services.grants.comparing import Kind, Pattern, Profile, whole_systems
 from services.grants.conflicts import MOST_INTERESTS, Interest, Standing, Tie
 from services.grants.phrases import plain_words
+from services.grants.today import needed
+from tests.conftest import client
 from tests.grants.applying import ASKED
 from tests.grants.filling import a_round
 from tests.grants.panelling import (
@@ -205,6 +207,38 @@ async def test_what_was_dismissed_comes_up_again_only_for_something_newer(
     await says(grants, member, WARD)
     assert await sees(grants, member, case)
     await says(grants, member, WARD, Interest(Kind.PERSON, who.name))
+    assert await standing(grants, case.application_id) == {(member.id, "derived", "suggested", None)}
+
+
+async def test_what_is_added_once_the_panel_has_the_case_waits_for_the_officer(
+    grants: Database, at: Panelled
+) -> None:
+    """A name that takes a case away at once would tell a member that its bearer applies."""
+    who = an_applicant(1)
+    case = await a_case(grants, at.id, 1, who=who)
+    later = await a_case(grants, at.id, 2, who=replace(an_applicant(2), name=who.name), handed=False)
+    member, name = at.members[0], Interest(Kind.PERSON, who.name)
+    await says(grants, member)
+    await says(grants, member, name)
+    assert await sees(grants, member, case)
+    async with acting(grants, BY_COMMAND) as tx:
+        for takes_part in (False, True):
+            await panel.answer(tx, at.id, member.id, takes_part)
+    assert await sees(grants, member, case), "nor by coming back"
+    async with grants.reading() as tx:
+        [waits] = await needed(tx, tx.today, 5)
+    assert "2 conflicts" in waits.what
+    assert "a member reads a case" in waits.why
+    async with client(web.build(grants), "/grants", OFFICER) as officer:
+        shown = await officer.get(f"/grants/rounds/{at.id}/conflicts")
+    assert "They still see it" in shown.text
+    assert "Kept from them for now" in shown.text
+    await closes(grants, at.id)
+    async with acting(grants) as tx:
+        with pytest.raises(cases.SuggestionWaits):
+            await cases.hand_over(tx, later.application_id, OFFICER.id)
+        id = await the_conflict(grants, case.application_id)
+        await conflicts.settle(tx, id, OFFICER.id, tie=Tie.FAMILY)
     assert not await sees(grants, member, case)
 
 
@@ -394,9 +428,18 @@ async def test_whoever_is_forgotten_leaves_no_interest_and_no_conflict(
     member = at.members[0]
     await says(grants, member, WARD)
     subject = Subject(ids=(member.id,))
-    async with grants.reading() as tx:
-        told = [each.path async for each in held.gather(tx, subject)]
-    assert {"panel-interests.json", "panel-conflicts.json"} <= set(told)
+
+    async def told() -> set[str]:
+        async with grants.reading() as tx:
+            return {each.path async for each in held.gather(tx, subject)}
+
+    assert "panel-interests.json" in await told()
+    assert "panel-conflicts.json" not in await told(), "it would tell them of a case that is kept from them"
+    async with grants.transaction() as tx:
+        await tx.execute("UPDATE rounds SET state = 'published'")
+    assert "panel-conflicts.json" in await told()
+    async with grants.transaction() as tx:
+        await tx.execute("UPDATE rounds SET state = 'open'")
     async with acting(grants) as tx:
         await held.forget(tx, subject)
     async with grants.reading() as tx:

@@ -18,9 +18,10 @@ from chassis.errors import Conflict, NotFound, Refused
 from chassis.rights import Subject
 from contracts.envelope import pounds_sterling
 from contracts.grants import ApplicationDecided, ApplicationWithdrawn
-from services.grants import applying, held, ledger, meetings, publishing
+from services.grants import applying, held, ledger, meetings, publishing, reviews
 from services.grants.applying import token_of
 from services.grants.decisions import Decision, Kind, record
+from services.grants.reviews import Review
 from services.grants.states import State
 from tests.conftest import EXAMPLES, MakeDatabase, announced
 from tests.grants.applying import letters, state_of
@@ -266,6 +267,17 @@ async def test_publishing_tells_everybody_in_one_step(grants: Database) -> None:
         await publishes(grants, at)
 
 
+async def test_who_was_told_nothing_before_is_not_told_that_anything_is_replaced(grants: Database) -> None:
+    at = await a_panel(grants, 1)
+    for said in (DEFER, Decision(kind=Kind.AWARD, amount_pence=9_000, **LATER)):
+        meeting = await a_meeting(grants, at)
+        await decide(grants, meeting, at.cases[0], said)
+        await ends(grants, meeting)
+    await publishes(grants, at)
+    [told] = [event.data for event in await announced(grants) if event.fact is ApplicationDecided]
+    assert (told["decision"], told["number"], told["replaces"]) == ("award", 2, False)
+
+
 async def test_nothing_is_published_while_a_case_waits(grants: Database) -> None:
     at = await a_panel(grants, 2)
     meeting = await a_meeting(grants, at)
@@ -312,7 +324,7 @@ async def test_after_publication_another_decision_is_told_at_once(
     await decide(grants, meeting, at.cases[0], then)
     assert await state_of(grants, at.cases[0].application_id) == state
     told = [event.data for event in await announced(grants) if event.fact is ApplicationDecided]
-    assert [data["number"] for data in told] == [1, 2]
+    assert [(data["number"], data["replaces"]) for data in told] == [(1, False), (2, True)]
     assert await free(grants, at) == 500_000 - pence
     async with grants.reading() as tx:
         offered = [row["amount_pence"] for row in await tx.fetch("SELECT amount_pence FROM awards")]
@@ -424,6 +436,7 @@ from chassis.house import read_house
 from chassis.keys import read_keys
 from services.grants import meetings, publishing
 from services.grants.decisions import Decision, Kind, record
+from services.grants.reviews import Review
 
 url, home, house, round, meeting, case = sys.argv[1:]
 
@@ -480,3 +493,65 @@ async def test_killed_between_any_two_steps_it_is_done_once(grants: Database, tm
         assert (await state_of(grants, case.application_id) == "awarded") is (not place)
     told = [event for event in await announced(grants) if event.fact is ApplicationDecided]
     assert len(told) == 1
+
+
+# What somebody gives while it is decided
+
+
+async def gives(tx: Any, at: Panelled, member: UUID, score: int) -> None:
+    case = await reviews.hold(tx, member, at.cases[0].id)
+    said = Review(scores=dict.fromkeys(at.criteria, score))
+    await reviews.save(tx, member, case, said, submit=True)
+
+
+async def until_it_waits(database: Database, task: asyncio.Task[Any]) -> None:
+    """Until a session waits for another one."""
+    while not task.done():
+        async with database.transaction() as tx:
+            if await tx.fetchval(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND datname = current_database())"
+            ):
+                return
+    raise AssertionError("it did not wait")
+
+
+@pytest.mark.parametrize("anew", [True, False])
+async def test_a_decision_waits_for_a_score_that_is_being_saved_and_counts_it(
+    grants: Database, *, anew: bool
+) -> None:
+    at = await a_panel(grants, 1)
+    case, meeting, me = at.cases[0], await a_meeting(grants, at), at.members[0]
+    if anew:
+        await scores(grants, case, me, dict.fromkeys(at.criteria, 1))
+    async with acting(grants) as tx:
+        await gives(tx, at, me.id, 5)
+        deciding = asyncio.create_task(decide(grants, meeting, case))
+        await until_it_waits(grants, deciding)
+    await deciding
+    [row] = await rows(grants, case)
+    assert [each["score"] for each in row["basis"]["scores"]] == [5] * len(at.criteria)
+
+
+@pytest.mark.parametrize("anew", [True, False])
+async def test_a_score_that_comes_while_it_is_decided_is_refused(grants: Database, *, anew: bool) -> None:
+    at = await a_panel(grants, 1)
+    case, meeting, me = at.cases[0], await a_meeting(grants, at), at.members[0]
+    if anew:
+        await scores(grants, case, me, dict.fromkeys(at.criteria, 1))
+
+    async def saves() -> None:
+        async with acting(grants) as tx:
+            await gives(tx, at, me.id, 5)
+
+    actor = Actor(person=OFFICER.id, source="test", action="test")
+    async with acting(grants, actor) as tx:
+        await record(tx, meeting, case.id, AWARD, OFFICER.id)
+        saving = asyncio.create_task(saves())
+        await until_it_waits(grants, saving)
+    with pytest.raises(Conflict, match="decided on this case"):
+        await saving
+    [row] = await rows(grants, case)
+    assert [each["score"] for each in row["basis"]["scores"]] == [1] * len(at.criteria) * anew
+    async with grants.reading() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM scores WHERE score = 5") == 0

@@ -13,14 +13,15 @@ from chassis.access import Person
 from chassis.audit import acting
 from chassis.database import Database
 from contracts.access import Role
-from services.grants import conflicts, web
+from services.grants import conflicts, meetings, web
 from services.grants.applicants import Applicant
 from services.grants.conflicts import Tie
+from services.grants.queries import ATTENDING
 from services.grants.queries import DESK as STATEMENTS
 from services.grants.web.desk import PAGE
 from services.grants.web.hrefs import DESK, desk_case_href
 from services.grants.web.reviews import TIES
-from tests.access import EVERYTHING
+from tests.access import EVERYTHING, form_key
 from tests.conftest import client
 from tests.grants.applying import ASKED, key_in
 from tests.grants.filling import a_fund, a_round
@@ -525,11 +526,50 @@ def _remembers(received: list[str]) -> Callable[[httpx.Response], Any]:
     return remember
 
 
+#: The tables from which a case is made.
+_BEHIND = re.compile(
+    r"\b(FROM|JOIN|INTO|UPDATE|USING)\s+(ONLY\s+)?(applications|applicants|evidence|cases)\b", re.IGNORECASE
+)
+#: What is made of cases: read by what cases_for gives alone, or by the meetings that there are for somebody.
+_OF_CASES = re.compile(r"\b(FROM|JOIN)\s+(items|stand_ins|item_marks)\b", re.IGNORECASE)
+
+
+def statements_of(queries: Any) -> dict[str, str]:
+    names = [name for name in queries.available_queries if not name.endswith("_cursor")]
+    return {name: getattr(queries, name).sql for name in names}
+
+
 def test_members_read_applications_through_the_firewall_alone() -> None:
     """No statement for members speaks of the tables from which a case is made."""
-    names = [name for name in STATEMENTS.available_queries if not name.endswith("_cursor")]
-    assert len(names) > 8
-    tables = "applications|applicants|evidence|cases"
-    direct = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING)\s+(ONLY\s+)?({tables})\b", re.IGNORECASE)
-    for name in names:
-        assert not direct.search(getattr(STATEMENTS, name).sql), f"{name}: read cases_for(viewer)"
+    desk, meeting = statements_of(STATEMENTS), statements_of(ATTENDING)
+    assert len(desk) > 8
+    assert {"items_for", "marks_for", "seen_by", "is_seen"} == set(meeting)
+    for name, sql in (desk | meeting).items():
+        assert not _BEHIND.search(sql), f"{name}: read cases_for(viewer)"
+    for name, sql in meeting.items():
+        assert re.search(r"\b(cases|meetings)_for\(", sql), f"{name}: read cases_for(viewer)"
+
+
+async def test_whatever_a_member_opens_at_a_meeting_is_read_through_the_firewall(
+    grants: Database, panel: Panelled, statements: list[str]
+) -> None:
+    """What is really asked: also by statements that are not for members alone."""
+    member, case = panel.members[0], panel.cases[0]
+    meeting = await a_meeting(grants, panel)
+    await scores(grants, case, member, dict.fromkeys(panel.criteria, 3), comment="é")
+    await a_decision(grants, panel, case, meeting)
+    async with acting(grants) as tx:
+        await meetings.open_item(tx, meeting, case.id)
+    statements.clear()
+    async with client(web.build(grants), "/grants", member) as browser:
+        for path in ("/grants/desk", f"/grants/attend/{meeting}", f"/grants/attend/{meeting}/minutes.pdf"):
+            assert (await browser.get(path)).status_code == 200
+        said = {"key": form_key(member), "here": "yes"}
+        assert (await browser.post(f"/grants/attend/{meeting}/here", data=said)).status_code == 303
+    asked = [sql for sql in statements if " " in sql]
+    assert len(asked) > 15
+    assert [sql for sql in asked if _BEHIND.search(sql)] == []
+    of_cases = [
+        sql for sql in asked if _OF_CASES.search(sql) and not re.search(r"(cases|meetings)_for\(", sql)
+    ]
+    assert [sql for sql in of_cases if "application_id = ANY(" not in sql] == []

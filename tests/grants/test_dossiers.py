@@ -66,7 +66,7 @@ async def a_decided(grants: Database) -> Decided:
     await a_conflict(grants, case.application_id, at.members[0], tie="acquaintance", source="declared")
     meeting = await a_meeting(grants, at)
     await a_decision(grants, at, case, meeting, kind="defer", words="More is needed.")
-    await a_decision(grants, at, case, meeting, pence=14_500, words=HOSTILE)
+    await a_decision(grants, at, case, meeting, pence=14_500, words=HOSTILE, why_changed="More has come.")
     return Decided(at, case)
 
 
@@ -85,6 +85,7 @@ async def test_it_tells_all_and_not_who_applied(grants: Database, officer: httpx
     assert [each["tie"] for each in dossier["conflicts"]] == ["family", "acquaintance"]
     assert [each["kind"] for each in dossier["decisions"]] == ["defer", "award"]
     assert dossier["decisions"][1]["reason"] == HOSTILE
+    assert [each["why_changed"] for each in dossier["decisions"]] == ["", "More has come."]
     assert [each["kind"] for each in dossier["ledger"]] == ["committed"]
     by_member = {each["person_id"]: each for each in dossier["scores"]}
     assert len(by_member) == 3
@@ -108,6 +109,7 @@ async def test_it_tells_all_and_not_who_applied(grants: Database, officer: httpx
     for said in (
         "Marker Doctor One",
         "Marker Funder",
+        "More has come.",
         "Family, partner or close friend",
         "Deferred",
         "Awarded £145",

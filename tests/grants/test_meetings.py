@@ -409,6 +409,43 @@ async def test_others_scores_are_seen_when_all_are_in_and_ones_own(grants: Datab
             assert ("4.00" in page) is sees, "a reserve who has not scored is not led either"
 
 
+async def test_what_was_put_off_is_still_scored_by_who_has_not_seen_what_others_gave(
+    grants: Database, at: Panelled
+) -> None:
+    meeting, case = await a_meeting(grants, at), at.cases[0]
+    await scores(grants, case, at.members[1], dict.fromkeys(at.criteria, 4), comment="Zzyzx")
+    async with acting(grants) as tx:
+        await meetings.open_item(tx, meeting, case.id)
+    for said, sees in (
+        (Decision(kind=Kind.DEFER), False),
+        (replace(AWARD, follows=1, why_changed="x"), True),
+    ):
+        await decide(grants, meeting, case, said)
+        async with signed_in(grants, at.members[0]) as browser:
+            page = (await browser.get(f"/grants/attend/{meeting}")).text
+            assert ("Zzyzx" in page, "4.00" in page) == (sees, sees)
+
+
+async def test_a_later_meeting_for_what_is_kept_from_somebody_is_not_there_for_them(
+    grants: Database, at: Panelled
+) -> None:
+    first, me = await a_meeting(grants, at), at.members[0]
+    for case in at.cases:
+        await decide(grants, first, case, Decision(kind=Kind.DEFER) if case == at.cases[0] else AWARD)
+    await ends(grants, first)
+    await a_conflict(grants, at.cases[0].application_id, me)
+    second = await begins(grants, at)
+    for person, there in ((me, False), (at.members[1], True)):
+        async with signed_in(grants, person) as browser:
+            for path in ("", "/changes", "/minutes.pdf") if not there else ("", "/minutes.pdf"):
+                answer = await browser.get(f"/grants/attend/{second}{path}")
+                assert answer.status_code == (200 if there else 404)
+            said = await sends(browser, f"/grants/attend/{second}/here", person, here="yes")
+            assert said.status_code == (303 if there else 404)
+            assert (str(second) in (await browser.get("/grants/desk")).text) is there
+            assert (await browser.get(f"/grants/attend/{first}")).status_code == 200
+
+
 async def test_the_page_has_no_money_of_the_round(grants: Database, at: Panelled) -> None:
     meeting = await a_meeting(grants, at)
     await decide(grants, meeting, at.cases[0])
@@ -473,7 +510,7 @@ async def minutes_of(grants: Database, path: str, person: Person) -> bytes:
     return answer.content
 
 
-async def test_minutes_keep_from_a_member_what_is_kept_from_them_until_it_is_published(
+async def test_minutes_keep_from_a_member_what_is_kept_from_them_also_later(
     grants: Database, at: Panelled
 ) -> None:
     meeting, me = await a_meeting(grants, at), at.members[0]
@@ -489,7 +526,7 @@ async def test_minutes_keep_from_a_member_what_is_kept_from_them_until_it_is_pub
     assert whole[:5] == b"%PDF-"
     async with grants.transaction() as tx:
         await tx.execute("UPDATE rounds SET state = 'published'")
-    assert await minutes_of(grants, own, me) == await minutes_of(grants, own, at.members[1])
+    assert await minutes_of(grants, own, me) == before
 
 
 async def ends_after(grants: Database, meeting: UUID, at: Panelled, *, decides: bool) -> None:
@@ -548,3 +585,23 @@ async def test_after_publication_the_round_says_so(grants: Database, at: Panelle
     await publishes(grants, at)
     async with signed_in(grants, OFFICER) as browser:
         assert "Published" in (await browser.get(f"/grants/rounds/{at.id}")).text
+
+
+async def test_the_wall_names_who_steps_out_only_until_it_is_decided(
+    grants: Database, at: Panelled, officer: httpx.AsyncClient
+) -> None:
+    meeting, [kept, put_off, other] = await a_meeting(grants, at), at.cases
+    await a_conflict(grants, kept.application_id, at.members[0])
+    async with acting(grants) as tx:
+        await meetings.stand_in(tx, meeting, kept.id, at.members[3].id)
+        await meetings.open_item(tx, meeting, kept.id)
+    wall = f"/grants/meetings/{meeting}/screen"
+    assert "Step out:</b> Marker Doctor One" in (await officer.get(wall)).text
+    await decide(grants, meeting, kept)
+    await decide(grants, meeting, put_off, Decision(kind=Kind.DEFER))
+    await decide(grants, meeting, other)
+    shown = (await officer.get(wall)).text
+    assert "Step out" not in shown
+    assert "Decided: 2 of 3" in shown
+    assert shown.count(kept.label) == 1, "it is on, and is not in the list"
+    assert shown.count(other.label) == 1

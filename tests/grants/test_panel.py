@@ -180,7 +180,7 @@ async def test_who_cannot_be_asked(grants: Database, round: UUID) -> None:
         await invites(grants, uuid4(), person.id)
     at = await a_round(grants, await a_fund(grants, "A third"), opened=True)
     async with grants.transaction() as tx:
-        await tx.execute("UPDATE rounds SET state = 'decided' WHERE id = $1", at)
+        await tx.execute("UPDATE rounds SET state = 'published' WHERE id = $1", at)
     with pytest.raises(Conflict, match="done its work"):
         await invites(grants, at, person.id)
 

@@ -359,7 +359,10 @@ async def test_what_waits_is_said(grants: Database) -> None:
     assert await said(today + timedelta(days=29)) == ["Close “Doctors’ exams, spring”"]
     async with grants.transaction() as tx:
         await rounds.close_round(tx, id)
-    assert await said(today) == ["Prepare the meeting of “Doctors’ exams, spring”"]
+    assert await said(today) == [
+        "Complete the panel of “Doctors’ exams, spring”",
+        "Prepare the meeting of “Doctors’ exams, spring”",
+    ]
 
 
 async def test_unknown_rounds_and_criteria_are_answered_alike(browser: httpx.AsyncClient) -> None:

@@ -6,9 +6,9 @@ belongs here: a part of grants that adds something adds an act to ``ACTS``.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 from uuid import UUID
@@ -22,8 +22,11 @@ from chassis.audit import acting
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Refused
-from services.grants import conflicts, panel, reviews, rounds, web
-from services.grants.conflicts import Interest, Kind, Tie
+from services.grants import applying, conflicts, decisions, meetings, panel, reviews, rounds, web
+from services.grants.conflicts import Interest, Tie
+from services.grants.conflicts import Kind as Close
+from services.grants.decisions import Decision, Kind
+from services.grants.panel import Place, Seat
 from services.grants.reviews import Review
 from tests.conftest import MakeDatabase
 from tests.grants.filling import CRITERION, a_fund, a_plan, money_comes
@@ -32,11 +35,8 @@ from tests.grants.panelling import (
     Case,
     Panelled,
     a_case,
-    a_decision,
-    a_meeting,
     a_member,
     closes,
-    to_state,
 )
 
 BEGINNING = datetime(2026, 11, 26, 9, tzinfo=UTC)
@@ -44,6 +44,7 @@ BEGINNING = datetime(2026, 11, 26, 9, tzinfo=UTC)
 #: Where each member sits: seat, whether a doctor, whether for the funder.
 SEATS = (("member", True, False), ("member", True, False), ("member", False, True), ("reserve", True, False))
 MOST_CASES = 4
+RESERVE = 3
 
 
 class Still(Clock):
@@ -79,7 +80,8 @@ class World:
     at: Panelled
     #: By number.
     cases: dict[int, Case]
-    meeting: UUID | None = None
+    #: The last one is the present one.
+    meetings: list[UUID] = field(default_factory=list)
 
     def member(self, number: int) -> Person:
         return self.at.members[number % len(self.at.members)]
@@ -91,6 +93,17 @@ class World:
             KeyError: where it is not.
         """
         return self.cases[number]
+
+    @property
+    def meeting(self) -> UUID:
+        """The present one.
+
+        Raises:
+            KeyError: where there was none.
+        """
+        if not self.meetings:
+            raise KeyError("meeting")
+        return self.meetings[-1]
 
     async def keeps(self, viewer: Person, case: int) -> bool:
         """Whether a case is kept from somebody."""
@@ -165,13 +178,18 @@ class Says(Act):
     """A member says what they are close to: nothing, or the name of one who applies."""
 
     number: int | None
+    #: They had not said anything before.
+    first: bool = False
 
     async def happen(self, world: World) -> None:
         said = (
-            [] if self.number is None else [Interest(Kind.PERSON, f"Marker Applicant {_sign(self.number)}")]
+            [] if self.number is None else [Interest(Close.PERSON, f"Marker Applicant {_sign(self.number)}")]
         )
+        member = world.member(self.member).id
         async with acting(world.grants) as tx:
-            await conflicts.say_interests(tx, world.member(self.member).id, said)
+            if self.first:
+                await tx.execute("DELETE FROM interests_said WHERE person_id = $1", member)
+            await conflicts.say_interests(tx, member, said)
 
 
 def _sign(number: int) -> str:
@@ -241,24 +259,22 @@ class Entered(OnCase):
 
 @dataclass(frozen=True)
 class Settled(OnCase):
-    """The officer settles a suggestion."""
+    """The officer settles what is suggested."""
 
     dismissed: bool
 
     async def happen(self, world: World) -> None:
         case, person = world.case(self.case), world.member(self.member)
-        state, tie = ("dismissed", None) if self.dismissed else ("confirmed", "team")
-        async with world.grants.transaction() as tx:
-            await tx.execute(
-                "UPDATE conflicts SET state = $1, tie = $2, settled_at = $3, settled_by = $4"
-                " WHERE application_id = $5 AND person_id = $6 AND state = 'suggested'",
-                state,
-                tie,
-                tx.now,
-                OFFICER.id,
+        tie, words = (None, "Somebody else.") if self.dismissed else (Tie.TEAM, "")
+        async with acting(world.grants) as tx:
+            rows = await tx.fetch(
+                "SELECT id FROM conflicts WHERE application_id = $1 AND person_id = $2"
+                " AND state = 'suggested' ORDER BY source",
                 case.application_id,
                 person.id,
             )
+            for row in rows:
+                await conflicts.settle(tx, row["id"], OFFICER.id, tie=tie, words=words)
 
 
 @dataclass(frozen=True)
@@ -266,44 +282,117 @@ class Withdrawn(OnCase):
     """Whoever applies takes it back."""
 
     async def happen(self, world: World) -> None:
-        await to_state(world.grants, world.case(self.case).application_id, "withdrawn")
+        id = world.case(self.case).application_id
+        async with acting(world.grants) as tx:
+            number = await tx.fetchval("SELECT link_number FROM applications WHERE id = $1", id)
+            await applying.withdraw(tx, applying.token_of(tx.context, id, number))
 
 
 @dataclass(frozen=True)
-class Meets(Act):
-    """The meeting begins; all are there but one."""
+class Reseated(Act):
+    """The officer writes anew how somebody sits."""
+
+    seat: Seat
 
     async def happen(self, world: World) -> None:
-        if world.meeting is None:
-            absent = world.member(self.member)
-            present = [person for person in world.at.members if person != absent]
-            world.meeting = await a_meeting(world.grants, world.at, present=present)
+        place = Place(seat=self.seat, professions=("doctor",), for_funder=True)
+        async with acting(world.grants) as tx:
+            await panel.change(tx, world.at.id, world.member(self.member).id, place)
+
+
+@dataclass(frozen=True)
+class AskedAnew(Act):
+    """Somebody is taken off the panel, and asked again. They get a letter."""
+
+    async def happen(self, world: World) -> None:
+        id, place = world.member(self.member).id, Place(seat=Seat.MEMBER, professions=(), for_funder=False)
+        async with acting(world.grants) as tx:
+            await panel.leave(tx, world.at.id, id)
+            await panel.invite(tx, world.at.id, id, place)
+
+
+# What happens at meetings. The officer does it, and begins one where there is something to decide.
+
+
+@dataclass(frozen=True)
+class Begins(Act):
+    """A meeting begins, the first or a later one; nobody is there yet."""
+
+    async def happen(self, world: World) -> None:
+        async with acting(world.grants) as tx:
+            id = await meetings.begin(tx, world.at.id, OFFICER.id)
+        world.meetings.append(id)
+
+
+@dataclass(frozen=True)
+class Arrives(Act):
+    """Somebody comes."""
+
+    async def happen(self, world: World) -> None:
+        async with acting(world.grants) as tx:
+            await meetings.arrive(tx, world.meeting, world.member(self.member).id)
+
+
+@dataclass(frozen=True)
+class Leaves(Act):
+    """Somebody goes."""
+
+    async def happen(self, world: World) -> None:
+        async with acting(world.grants) as tx:
+            await meetings.leave(tx, world.meeting, world.member(self.member).id)
+
+
+@dataclass(frozen=True)
+class Opens(OnCase):
+    """The meeting turns to a case."""
+
+    async def happen(self, world: World) -> None:
+        async with acting(world.grants) as tx:
+            await meetings.open_item(tx, world.meeting, world.case(self.case).id)
+
+
+@dataclass(frozen=True)
+class StandsIn(OnCase):
+    """A reserve counts for a case, or no more."""
+
+    stands_in: bool
+
+    async def happen(self, world: World) -> None:
+        change = meetings.stand_in if self.stands_in else meetings.stand_back
+        async with acting(world.grants) as tx:
+            await change(tx, world.meeting, world.case(self.case).id, world.member(self.member).id)
 
 
 @dataclass(frozen=True)
 class Decided(OnCase):
-    """The panel decides on a case."""
+    """The panel decides on a case, for the first time or anew."""
 
-    kind: str
+    kind: Kind
 
     async def happen(self, world: World) -> None:
-        if world.meeting is not None:
-            case = world.case(self.case)
-            await a_decision(world.grants, world.at, case, world.meeting, kind=self.kind)
+        case = world.case(self.case)
+        async with acting(world.grants) as tx:
+            number = await tx.fetchval(
+                "SELECT count(*) FROM decisions WHERE application_id = $1", case.application_id
+            )
+            said = Decision(
+                kind=self.kind,
+                amount_pence=14_500 if self.kind is Kind.AWARD else None,
+                words="The panel has read it with care.",
+                follows=number,
+                why_changed="The panel has thought again." if number else "",
+                without_missing=True,
+            )
+            await decisions.record(tx, world.meeting, case.id, said, OFFICER.id)
 
 
 @dataclass(frozen=True)
 class Ended(Act):
-    """The meeting is over, and with it the work when nothing waits any more."""
+    """The meeting is over, and the round decided when nothing waits any more."""
 
     async def happen(self, world: World) -> None:
-        async with world.grants.transaction() as tx:
-            await tx.execute("UPDATE meetings SET ended_at = $1 WHERE ended_at IS NULL", tx.now)
-            await tx.execute(
-                "UPDATE rounds SET state = 'decided' WHERE state = 'closed' AND NOT EXISTS ("
-                " SELECT FROM applications WHERE round_id = rounds.id AND state = 'under_review'"
-                " AND NOT EXISTS (SELECT FROM decisions WHERE application_id = applications.id))"
-            )
+        async with acting(world.grants) as tx:
+            await meetings.end(tx, world.meeting)
 
 
 _MEMBER, _CASE = st.integers(0, len(SEATS) - 1), st.integers(0, MOST_CASES - 1)
@@ -327,8 +416,14 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
     st.builds(Entered, member=_MEMBER, case=_CASE, tie=st.sampled_from(Tie)),
     st.builds(Settled, member=_MEMBER, case=_CASE, dismissed=st.booleans()),
     st.builds(Withdrawn, member=_MEMBER, case=_CASE),
-    st.builds(Meets, member=_MEMBER),
-    st.builds(Decided, member=_MEMBER, case=_CASE, kind=st.sampled_from(["award", "decline", "defer"])),
+    st.builds(Reseated, member=_MEMBER, seat=st.sampled_from(Seat)),
+    st.builds(AskedAnew, member=_MEMBER),
+    st.builds(Begins, member=_MEMBER),
+    st.builds(Arrives, member=_MEMBER),
+    st.builds(Leaves, member=_MEMBER),
+    st.builds(Opens, member=_MEMBER, case=_CASE),
+    st.builds(StandsIn, member=st.just(RESERVE), case=_CASE, stands_in=st.booleans()),
+    st.builds(Decided, member=_MEMBER, case=_CASE, kind=st.sampled_from(Kind)),
     st.builds(Ended, member=_MEMBER),
 )
 
@@ -339,8 +434,12 @@ def removals(member: int, case: int) -> st.SearchStrategy[Act]:
         st.builds(Declares, member=st.just(member), case=st.just(case), tie=_CLOSE),
         st.builds(Entered, member=st.just(member), case=st.just(case), tie=_CLOSE),
         st.builds(Ticked, member=st.just(member), case=st.just(case)),
-        st.builds(Says, member=st.just(member), number=st.just(case)),
+        st.builds(Says, member=st.just(member), number=st.just(case), first=st.just(True)),
     )
+
+
+#: A meeting to which everybody has come: without it a draw rarely brings a decision.
+OPENING: Sequence[Act] = (Begins(0), *(Arrives(member) for member in range(len(SEATS))))
 
 
 async def happen(world: World, number: int, act: Act) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import pyotp
 from playwright.sync_api import Browser, Page, StorageState, ViewportSize, expect
 
 from tests.journeys.running import Running
@@ -64,3 +65,17 @@ def eventually_mailed(page: Page, running: Running, subject: str, to: str = "") 
             return page.locator("main").inner_text()
         page.wait_for_timeout(200)
     raise AssertionError(f"no message says “{subject}”")
+
+
+def set_up_second_factor(page: Page) -> None:
+    """As an app does that is given the key on the page, after a wrong code."""
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Set up your second factor")
+    assert page.get_by_role("img", name="A picture for the app").is_visible()
+    page.get_by_label("The code").fill("000000")
+    page.get_by_role("button", name="Use it from now on").click()
+    expect(page.locator("main")).to_contain_text("not the code of the moment")
+    key = page.locator(".code").inner_text().replace(" ", "")
+    page.get_by_label("The code").fill(pyotp.TOTP(key).now())
+    page.get_by_role("button", name="Use it from now on").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Your recovery codes")
+    page.get_by_role("link", name="I have them").click()

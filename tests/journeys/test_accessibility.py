@@ -1,23 +1,17 @@
 """What axe finds on the pages, at a desk and on a phone: nothing.
 
-axe is put into the page from outside, so these pages are opened without the site's policy on scripts;
-that the policy blocks nothing of ours is checked by every other journey.
+The pages of grants that need a meeting are looked at where the journey through a round has made them.
 """
 
 import re
-from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, ViewportSize
+from playwright.sync_api import Browser, StorageState, ViewportSize
 
+from tests.journeys.axe import DESK, first, found_at, opened_for_axe
 from tests.journeys.browsing import PHONE, eventually_mailed, signed_in
 from tests.journeys.running import Running
-
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-
-DESK: ViewportSize = {"width": 1280, "height": 900}
 
 #: Pages whose address is known.
 STAFF = (
@@ -43,6 +37,9 @@ STAFF = (
     "/grants/",
     "/grants/funds",
     "/grants/rounds",
+    "/grants/registrations",
+    "/grants/price",
+    "/grants/figures",
     "/letters/",
     "/letters/campaigns/new",
     "/mail",
@@ -67,6 +64,15 @@ OF_ORGANISATION = (
 #: Pages of an agreement.
 OF_AGREEMENT = ("", "/history")
 
+#: Pages of a round whose panel has not met, and what they lead to.
+OF_ROUND = ("", "/edit", "/applications", "/panel", "/conflicts", "/cases", "/publish")
+FROM_ROUND = {
+    "/applications": r"/grants/applications/[0-9a-f-]{36}",
+    "/cases": r"/grants/applications/[0-9a-f-]{36}/case",
+    "/panel": r"/grants/rounds/[0-9a-f-]{36}/panel/[0-9a-f-]{36}",
+    "/conflicts": r"/grants/conflicts/[0-9a-f-]{36}",
+}
+
 #: Lists, and the address of the first page that they lead to.
 FIRST_OF = {
     "/partners/outcomes": r"/partners/outcomes/[0-9a-f-]{36}",
@@ -78,7 +84,7 @@ FIRST_OF = {
 
 AUDITOR = ("/partners/audit", "/grants/audit", "/letters/audit", "/partners/people")
 
-PUBLIC = ("/", "/partners/sign-in", "/partners/sign-in/sent")
+PUBLIC = ("/", "/partners/sign-in", "/partners/sign-in/sent", "/grants/data", "/grants/register")
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -87,36 +93,6 @@ pytestmark = pytest.mark.timeout(240)
 def screen(request: pytest.FixtureRequest) -> ViewportSize:
     size: ViewportSize = request.param
     return size
-
-
-def opened_for_axe(browser: Browser, screen: ViewportSize, kept: StorageState | None) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport=screen, storage_state=kept, bypass_csp=True, reduced_motion="reduce"
-    )
-    yield context.new_page()
-    context.close()
-
-
-def found_at(page: Page, running: Running, paths: Iterator[str] | tuple[str, ...]) -> list[str]:
-    """What axe finds on each page, and pages that are wider than the screen."""
-    found = []
-    for path in paths:
-        page.goto(path if path.startswith("http") else running.url + path)
-        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-        page.add_script_tag(content=AXE)
-        for it in page.evaluate("async () => (await axe.run()).violations"):
-            found += [f"{path} {it['id']}: {node['target']} {node['html'][:150]}" for node in it["nodes"]]
-        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-            found.append(f"{path} is wider than the screen")
-    return found
-
-
-def first(page: Page, running: Running, path: str, pattern: str) -> str:
-    """The first address of this form that a page leads to."""
-    page.goto(running.url + path)
-    address = re.search(f'"({pattern})"', page.content())
-    assert address, f"{path} leads to no {pattern}"
-    return address.group(1)
 
 
 def test_pages_of_staff(
@@ -177,6 +153,26 @@ def test_pages_of_who_looks_after_people(browser: Browser, running: Running) -> 
         for page in opened_for_axe(browser, screen, kept):
             person = first(page, running, "/partners/people", r"/partners/people/[0-9a-f-]{36}")
             found = found_at(page, running, (*AUDITOR, person))
+            assert not found, "\n".join(found)
+
+
+def test_pages_of_a_round_before_its_panel_meets(browser: Browser, running: Running) -> None:
+    officer = signed_in(browser, running.link("Grants officer"))
+    member = signed_in(browser, running.link("Panel member"))
+    for screen in (DESK, PHONE):
+        for page in opened_for_axe(browser, screen, officer):
+            round = first(page, running, "/grants/rounds", r"/grants/rounds/[0-9a-f-]{36}")
+            below = [first(page, running, round + path, pattern) for path, pattern in FROM_ROUND.items()]
+            pages = (
+                *(round + path for path in OF_ROUND),
+                *below,
+                f"{below[0]}/conflicts",
+                "/grants/payments",
+            )
+            found = found_at(page, running, pages)
+            assert not found, "\n".join(found)
+        for page in opened_for_axe(browser, screen, member):
+            found = found_at(page, running, ("/", "/grants/desk", "/grants/desk/interests"))
             assert not found, "\n".join(found)
 
 

@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.browsing import eventually_mailed, opened, signed_in
+from tests.journeys.browsing import eventually_mailed, opened, set_up_second_factor, signed_in
 from tests.journeys.running import Running
 
 #: Every page that has an address one can type.
@@ -237,20 +236,6 @@ def goes_on(page: Page) -> None:
     page.get_by_role("button", name="Save and go on").click()
 
 
-def sets_up_a_second_factor(page: Page) -> None:
-    """As an app does that is given the key on the page."""
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Set up your second factor")
-    assert page.get_by_role("img", name="A picture for the app").is_visible()
-    page.get_by_label("The code").fill("000000")
-    page.get_by_role("button", name="Use it from now on").click()
-    expect(page.locator("main")).to_contain_text("not the code of the moment")
-    key = page.locator(".code").inner_text().replace(" ", "")
-    page.get_by_label("The code").fill(pyotp.TOTP(key).now())
-    page.get_by_role("button", name="Use it from now on").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Your recovery codes")
-    page.get_by_role("link", name="I have them").click()
-
-
 @pytest.mark.timeout(150)
 def test_whoever_has_signed_out_leaves_nothing_to_go_back_to(browser: Browser, running: Running) -> None:
     for page in opened(browser, signed_in(browser, running.link("Auditor"))):
@@ -273,7 +258,7 @@ def test_a_person_is_invited_trusted_and_barred(ops: Page, running: Running) -> 
     page.goto(running.url)
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="People").click()
     page.get_by_role("link", name="Invite somebody").click()
-    sets_up_a_second_factor(page)
+    set_up_second_factor(page)
     page.get_by_label("Name").fill("Noor Haddad")
     page.get_by_label("E-mail address").fill("noor.haddad@forum.example")
     page.get_by_label("Trustee").check()

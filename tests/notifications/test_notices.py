@@ -21,11 +21,13 @@ from contracts.grants import (
     ApplicationLinkRequested,
     ApplicationRefused,
     ApplicationReminded,
+    ApplicationReopened,
     ApplicationReturned,
     ApplicationSubmitted,
     ApplicationWithdrawn,
     AwardAccepted,
     AwardPaid,
+    AwardReminded,
     AwardReturned,
     PanelInvited,
     RegistrationAsked,
@@ -193,10 +195,12 @@ async def test_a_registration_whose_address_was_scrubbed_is_no_message(desk: Dat
         (ApplicationSubmitted, {"meets_on": date(2012, 5, 14)}, "The panel meets on 14 May 2012."),
         (ApplicationReturned, {"meets_on": date(2012, 5, 14)}, "Add your <booking>."),
         (ApplicationRefused, {}, "You may apply again in another round."),
+        (ApplicationReopened, {}, "it goes to the panel after all."),
         (ApplicationWithdrawn, {}, "Nobody will decide on it."),
-        (ApplicationDecided, {}, "offered £145. Add your <booking>."),
-        (ApplicationDecided, {"asked": pounds_sterling(20_000)}, "You asked for £200."),
-        (ApplicationDecided, {"number": 2}, "This takes the place of what we wrote to you before."),
+        (ApplicationDecided, {}, "offered £145 for your exam, OET. The panel says: Add your <booking>."),
+        (ApplicationDecided, {"asked": pounds_sterling(20_000)}, "You asked for £200. The panel says:"),
+        (ApplicationDecided, {"purpose": None}, "you are offered £145."),
+        (ApplicationDecided, {"replaces": True}, "This takes the place of what we wrote to you before."),
         (
             ApplicationDecided,
             {"decision": "decline", "awarded": None, "answer_by": None},
@@ -207,7 +211,10 @@ async def test_a_registration_whose_address_was_scrubbed_is_no_message(desk: Dat
             {"decision": "defer", "awarded": None, "answer_by": None},
             "It has not decided yet",
         ),
+        (AwardReminded, {}, "The last day to say yes is"),
         (AwardAccepted, {}, "You have said yes to £145."),
+        (AwardAccepted, {"paid_to": "person"}, "we pay when we have seen that your exam is booked."),
+        (AwardAccepted, {"paid_to": "exam_body"}, "we pay the body that holds your exam, by its invoice."),
         (AwardPaid, {}, "on 28 May 2012 we paid £145 to the body that holds your exam."),
         (AwardPaid, {"paid_to": "person"}, "to your bank account."),
         (AwardReturned, {}, "the bank sent it back."),
@@ -248,6 +255,7 @@ async def test_somebody_who_applies_is_written_to(
     if fact is ApplicationRefused or declined:
         assert "Add your <booking>." in words
         assert desk.context.house.complaints in words
+    assert ("takes the place" in words) is said.get("replaces", False)
     [row] = await notices(desk)
     assert (row["kind"], row["email"], row["body"]) == ("application", None, None)
 

@@ -14,8 +14,7 @@ from chassis.access import SessionKeys
 from chassis.audit import every_row, verify
 from chassis.database import Database
 from chassis.keys import KeysError
-from chassis.web.access import PROOF_GOOD
-from contracts.access import ACCOUNT, PROVE, SIGN_IN, Role, needs_proof
+from contracts.access import ACCOUNT, JUST_NOW, PROVE, SIGN_IN, Role, needs_proof
 from services.partners import people, second_factor
 from services.partners.attempts import TooMany
 from services.partners.second_factor import GUESSES_AN_HOUR, RECOVERY_CODES
@@ -102,7 +101,7 @@ async def test_it_is_asked_for_again_after_ten_minutes(
     browser: httpx.AsyncClient, register: Database
 ) -> None:
     await sets_up(browser, register)
-    later(register, seconds=PROOF_GOOD.total_seconds() - 60)
+    later(register, seconds=JUST_NOW.total_seconds() - 60)
     assert await may_act(browser)
     later(register, seconds=61)
     assert not await may_act(browser)
@@ -120,7 +119,7 @@ async def test_what_was_sent_too_early_is_kept(browser: httpx.AsyncClient, regis
         "email": "n@b.example",
         "roles": "staff",
     }
-    later(register, seconds=PROOF_GOOD.total_seconds() + 1)
+    later(register, seconds=JUST_NOW.total_seconds() + 1)
     sent = await browser.post(f"{PEOPLE}/invite", data=form)
     assert (sent.status_code, sent.headers["location"].partition("?")[0]) == (307, f"{PROVE}/first")
     asked = await browser.post(sent.headers["location"], data=form, follow_redirects=True)
@@ -305,7 +304,7 @@ async def test_nobody_replaces_it_who_has_not_shown_it(
 ) -> None:
     await sets_up(browser, register)
     key = key_in(await browser.get(ACCOUNT))
-    later(register, seconds=PROOF_GOOD.total_seconds() + 1)
+    later(register, seconds=JUST_NOW.total_seconds() + 1)
     assert (await browser.get(f"{ACCOUNT}/second-factor")).status_code == 303
     for path in ("second-factor", "second-factor/remove", "recovery-codes"):
         answer = await browser.post(f"{ACCOUNT}/{path}", data={"key": key, "code": await code_now(register)})
@@ -389,7 +388,12 @@ async def test_a_secret_that_cannot_be_opened_is_no_way_in(
 
 
 def test_which_roles_need_one() -> None:
-    assert {role for role in Role if needs_proof([role])} == {Role.OPS, Role.STAFF}
+    assert {role for role in Role if needs_proof([role])} == {
+        Role.OPS,
+        Role.STAFF,
+        Role.GRANTS_OFFICER,
+        Role.PAYER,
+    }
 
 
 async def test_all_of_it_is_in_the_audit_and_names_nobody(

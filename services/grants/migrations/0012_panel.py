@@ -69,6 +69,9 @@ CREATE TABLE conflicts (
     -- Nothing while it is only suggested.
     tie            text CHECK (tie IN ('self', 'family', 'team', 'referee', 'money', 'acquaintance')),
     state          text NOT NULL CHECK (state IN ('suggested', 'confirmed', 'dismissed')),
+    -- Whether it keeps the case from them while it is only suggested. What they add when they may have it
+    -- does not: a name would tell them whether its bearer applies.
+    keeps          boolean NOT NULL DEFAULT true,
     -- The interest from which it was derived.
     interest_id    uuid REFERENCES interests,
     -- Why it was dismissed.
@@ -81,11 +84,11 @@ CREATE TABLE conflicts (
 );
 CREATE INDEX conflicts_of ON conflicts (person_id);
 
--- The firewall: from whom which application is kept. Whatever is only suggested is kept from them as well,
--- until somebody has looked. An acquaintance stays.
+-- The firewall: from whom which application is kept. What is only suggested is kept from them as well, until
+-- somebody has looked, unless that would tell them who applies. An acquaintance stays.
 CREATE VIEW removals AS
 SELECT DISTINCT application_id, person_id FROM conflicts
-WHERE state <> 'dismissed' AND tie IS DISTINCT FROM 'acquaintance';
+WHERE (state = 'confirmed' OR state = 'suggested' AND keeps) AND tie IS DISTINCT FROM 'acquaintance';
 
 -- All that a member may ever see of applications. Whatever is made for members reads cases here alone.
 CREATE FUNCTION cases_for(viewer uuid) RETURNS TABLE (
@@ -156,6 +159,12 @@ CREATE TABLE items (
     PRIMARY KEY (meeting_id, application_id)
 );
 
+-- The meetings that are there for a member: those that look at something they may see. One that was begun for
+-- a case that is kept from them never was.
+CREATE FUNCTION meetings_for(viewer uuid) RETURNS TABLE (meeting_id uuid) LANGUAGE sql STABLE AS $$
+    SELECT DISTINCT items.meeting_id FROM cases_for(viewer) AS seen JOIN items USING (application_id)
+$$;
+
 -- A reserve stands in for this one item.
 CREATE TABLE stand_ins (
     meeting_id     uuid NOT NULL,
@@ -204,6 +213,32 @@ CREATE TABLE reasons (
     why_changed text NOT NULL DEFAULT ''
 );
 
+-- Why a decision stands although somebody who had a part in it came out to be too close afterwards.
+CREATE TABLE upheld (
+    decision_id uuid NOT NULL REFERENCES decisions,
+    person_id   uuid NOT NULL,
+    words       text NOT NULL,
+    said_by     uuid NOT NULL,
+    said_at     timestamptz NOT NULL,
+    PRIMARY KEY (decision_id, person_id)
+);
+
+-- Decisions in which somebody counted, or gave a score, who is or may be too close after all: until another
+-- one is recorded, it is said why it stands, or the conflict is dismissed.
+CREATE VIEW doubted AS
+SELECT DISTINCT ON (last.id, conflicts.person_id)
+    last.id AS decision_id, last.application_id, conflicts.person_id, conflicts.id AS conflict_id,
+    conflicts.state
+FROM (SELECT DISTINCT ON (application_id) * FROM decisions ORDER BY application_id, number DESC) AS last
+JOIN conflicts USING (application_id)
+WHERE kind <> 'defer' AND state <> 'dismissed' AND tie IS DISTINCT FROM 'acquaintance'
+    AND (person_id = ANY(present)
+        OR basis->'scores' @> jsonb_build_array(jsonb_build_object('person', person_id::text)))
+    AND NOT EXISTS (
+        SELECT FROM upheld WHERE decision_id = last.id AND upheld.person_id = conflicts.person_id
+    )
+ORDER BY last.id, conflicts.person_id, conflicts.state, conflicts.id;
+
 CREATE TABLE awards (
     application_id uuid PRIMARY KEY REFERENCES applications,
     fund_id        uuid NOT NULL REFERENCES funds,
@@ -227,7 +262,8 @@ LANGUAGE sql STABLE AS $$
         (SELECT string_agg(concat_ws(':', person_id, version), ',' ORDER BY person_id) FROM reviews
          WHERE reviews.application_id = items.application_id AND submitted_at IS NOT NULL),
         (SELECT string_agg(concat_ws(':', person_id, state, tie), ',' ORDER BY person_id, source)
-         FROM conflicts WHERE conflicts.application_id = items.application_id)
+         FROM conflicts WHERE conflicts.application_id = items.application_id
+            AND (state = 'confirmed' OR state = 'suggested' AND keeps))
     ))
     FROM items WHERE meeting_id = meeting
 $$;
@@ -242,7 +278,7 @@ END $$;
 
 #: Whatever is seen at a meeting.
 _SEEN = (
-    *("meetings", "attendance", "items", "stand_ins", "decisions", "reviews", "conflicts", "cases"),
+    *("meetings", "attendance", "items", "stand_ins", "decisions", "upheld", "reviews", "conflicts", "cases"),
     *("panel_members", "fund_balances"),
 )
 

@@ -196,6 +196,7 @@ def _panel() -> list[Route]:
         page("/conflicts/{id}", conflicts.show, read),
         page("/conflicts/{id}/confirm", conflicts.confirm, keep, methods=_POST),
         page("/conflicts/{id}/dismiss", conflicts.dismiss, keep, methods=_POST),
+        page("/conflicts/{id}/uphold", conflicts.uphold, Action.RECORD_DECISIONS, methods=_POST),
         page("/applications/{id}/conflicts", conflicts.show_of, read),
         page("/applications/{id}/conflicts", conflicts.enter, keep, methods=_POST),
         page("/rounds/{id}/cases", cases.show_all, read),
@@ -274,16 +275,16 @@ def _shown() -> list[Route]:
 
 def _meeting() -> list[Route]:
     """A meeting of a panel, and publishing what was decided."""
-    keep, decide = Action.KEEP_PANEL, Action.RECORD_DECISIONS
+    keep, decide, read = Action.KEEP_PANEL, Action.RECORD_DECISIONS, Action.READ_APPLICATIONS
     return [
         page("/rounds/{id}/meetings", meeting.begin, decide, methods=_POST),
-        page("/rounds/{id}/publish", publishing.show, keep),
+        page("/rounds/{id}/publish", publishing.show, read),
         page("/rounds/{id}/publish", publishing.publish, decide, methods=_POST),
-        page("/meetings/{id}", meeting.show, keep),
-        page("/meetings/{id}/changes", meeting.follow, keep),
+        page("/meetings/{id}", meeting.show, read),
+        page("/meetings/{id}/changes", meeting.follow, read),
         page("/meetings/{id}/screen", meeting.show_screen, keep),
         page("/meetings/{id}/simulation", simulation.simulate, keep),
-        page("/meetings/{id}/minutes.pdf", minutes.give_whole, keep),
+        page("/meetings/{id}/minutes.pdf", minutes.give_whole, read),
         page("/meetings/{id}/attendance", meeting.attend, keep, methods=_POST),
         page("/meetings/{id}/open", meeting.open_item, keep, methods=_POST),
         page("/meetings/{id}/reserve", meeting.call_reserve, keep, methods=_POST),

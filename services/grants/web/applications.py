@@ -23,6 +23,7 @@ from chassis.web import (
     new_key,
     read_form,
     read_id,
+    read_revision,
     see,
     signed_in,
     site_of,
@@ -37,7 +38,7 @@ from services.grants.judging import LONGEST_WORDS, Examined, is_same
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.states import COUNTING, STAGES, Mover, State, may_move
-from services.grants.web.award_way import of_application
+from services.grants.web.award_way import People, of_application
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import (
     application_href,
@@ -47,6 +48,7 @@ from services.grants.web.hrefs import (
     closeness_href,
     dossier_href,
     round_href,
+    ways,
 )
 from services.grants.web.looks import LOOKS
 
@@ -102,6 +104,7 @@ async def show_all(request: Request) -> Response:
         "applications.html",
         round=round_row,
         round_href=round_href(id),
+        ways=ways(id, applications_href),
         apply_url=f"{site.context.settings.origin}{apply_href(id)}",
         rows=rows[:PAGE],
         groups=_groups(href, group, counted),
@@ -201,6 +204,7 @@ async def _page(
         steps = [each async for each in APPLICATIONS.steps_of(tx, application_id=id)]
         examined = await judging.examine(tx, row)
         award = await of_application(tx, id, signed_in(request).id)
+        people = await People.of(tx, [each["person_id"] for each in steps], signed_in(request).id)
     if row["status_met"] is not None:  # whoever sees what was said of somebody's status leaves a trace
         async with acting(site.database, actor_of(request)) as tx:
             note(tx, "status_looked_at", "application", id)
@@ -226,7 +230,7 @@ async def _page(
         case_href=case_href(id),
         conflicts_href=closeness_href(id),
         award=award,
-        history=[_step(each) for each in reversed(steps)],
+        history=[_step(each, people) for each in reversed(steps)],
         can={
             "accept": judging.may_accept(state),
             "refuse": may_move(state, State.INELIGIBLE, Mover.OFFICER),
@@ -286,13 +290,12 @@ def _other(row: Mapping[str, Any], house: House) -> dict[str, Any]:
     }
 
 
-def _step(row: Mapping[str, Any]) -> dict[str, Any]:
-    by = "By one of us" if row["person_id"] else ""
+def _step(row: Mapping[str, Any], people: People) -> dict[str, Any]:
     return {
         "at": row["happened_at"],
         "what": STAGES[State(row["state"])].staff,
         "detail": row["words"],
-        "source_words": by,
+        "source_words": people.by(row["person_id"]),
         "href": None,
     }
 
@@ -302,12 +305,13 @@ def _step(row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def accept(request: Request) -> Response:
     """Let it go to the panel."""
-    fields, id, by = Fields(await read_form(request)), read_id(request), signed_in(request).id
+    form, id, by = await read_form(request), read_id(request), signed_in(request).id
+    fields, seen = Fields(form), read_revision(form)
     if not fields.ticked("looked"):
         fields.line("looked")
 
     async def act(tx: Transaction) -> Response:
-        await judging.accept(tx, id, by)
+        await judging.accept(tx, id, by, seen=seen)
         return see(f"{application_href(id)}?done=accepted")
 
     return await _submit(request, fields, act)
@@ -315,11 +319,12 @@ async def accept(request: Request) -> Response:
 
 async def refuse(request: Request) -> Response:
     """Refuse it by a rule."""
-    fields, id, by = Fields(await read_form(request)), read_id(request), signed_in(request).id
+    form, id, by = await read_form(request), read_id(request), signed_in(request).id
+    fields, seen = Fields(form), read_revision(form)
     words = fields.words("words", most=LONGEST_WORDS, required=False)
 
     async def act(tx: Transaction) -> Response:
-        await judging.refuse(tx, id, by, rule=str(fields.values.get("rule", "")), words=words)
+        await judging.refuse(tx, id, by, seen=seen, rule=str(fields.values.get("rule", "")), words=words)
         return see(f"{application_href(id)}?done=refused")
 
     return await _submit(request, fields, act)
@@ -327,11 +332,12 @@ async def refuse(request: Request) -> Response:
 
 async def give_back(request: Request) -> Response:
     """Ask for what is missing."""
-    fields, id, by = Fields(await read_form(request)), read_id(request), signed_in(request).id
+    form, id, by = await read_form(request), read_id(request), signed_in(request).id
+    fields, seen = Fields(form), read_revision(form)
     more = fields.words("more", most=LONGEST_WORDS)
 
     async def act(tx: Transaction) -> Response:
-        await judging.give_back(tx, id, by, words=more)
+        await judging.give_back(tx, id, by, seen=seen, words=more)
         return see(f"{application_href(id)}?done=returned")
 
     return await _submit(request, fields, act)

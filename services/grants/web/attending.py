@@ -11,6 +11,7 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
 from services.grants import meetings
+from services.grants.decisions import Kind
 from services.grants.sitting import Item, Sitting
 from services.grants.web.agenda import Agenda
 from services.grants.web.hrefs import attend_href
@@ -44,8 +45,11 @@ async def show(request: Request) -> Response:
 
 
 def _shown(found: Sitting, item: Item, viewer: Any) -> bool:
-    """Whether a member sees what others gave: all are there and theirs is, or it was decided."""
-    if item.decision is not None:
+    """Whether a member sees what others gave: all are there and theirs is, or it was decided.
+
+    What was only put off is still scored.
+    """
+    if item.decision is not None and item.decision["kind"] != Kind.DEFER:
         return bool(item.comments)
     return viewer in item.comments and not found.awaited(item)
 
@@ -61,6 +65,7 @@ async def say_here(request: Request) -> Response:
     comes = form.get("here") == "yes"
 
     async def act(tx: Transaction) -> Response:
+        await meetings.check_seen(tx, id, me)
         await (meetings.arrive if comes else meetings.leave)(tx, id, me)
         return see(f"{attend_href(id)}?done={'here' if comes else 'gone'}")
 

@@ -113,6 +113,7 @@ def _values(award: Award) -> dict[str, Any]:
         "invoice": award.invoice,
         "booked_on": award.exam_on.isoformat() if award.exam_on else "",
         "exam_on": "",
+        "over": "",
         "result": "",
         "in_post": "",
     }
@@ -141,10 +142,11 @@ Act = Callable[[Transaction, UUID, UUID], Awaitable[object]]
 async def confirm_booking(request: Request) -> Response:
     """The exam is booked."""
     fields = Fields(await read_form(request))
-    elsewhere, exam_on = fields.ticked("elsewhere"), fields.day("booked_on", required=False)
+    elsewhere, over = fields.ticked("elsewhere"), fields.ticked("over")
+    exam_on = fields.day("booked_on", required=False)
 
     async def act(tx: Transaction, id: UUID, by: UUID) -> None:
-        await awards.confirm_booking(tx, id, by, elsewhere=elsewhere, exam_on=exam_on)
+        await awards.confirm_booking(tx, id, by, elsewhere=elsewhere, exam_on=exam_on, over=over)
 
     return await _submit(request, fields, act, "booked")
 

@@ -30,8 +30,9 @@ from services.grants.web.hrefs import (
     conflicts_href,
     panel_href,
     round_href,
+    ways,
 )
-from services.grants.web.panel import NAMELESS, profession_names, ways
+from services.grants.web.panel import NAMELESS, profession_names
 
 #: Cases on one page of the list.
 PAGE = 50

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.web import new_key, read_form, read_id, see, signed_in, site_of
-from services.grants import conflicts, panel
+from services.grants import conflicts, doubts, panel
 from services.grants.applicants import Applicant, applicant_of
 from services.grants.colleagues import called
 from services.grants.conflicts import LONGEST_WORDS, TIES, Interest, Kind, Source, Standing, Tie
-from services.grants.queries import APPLICATIONS, CONFLICTS, ROUNDS
+from services.grants.queries import APPLICATIONS, CONFLICTS, DOUBTS, ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import (
@@ -26,8 +26,9 @@ from services.grants.web.hrefs import (
     conflicts_href,
     panel_href,
     round_href,
+    ways,
 )
-from services.grants.web.panel import NAMELESS, ways
+from services.grants.web.panel import NAMELESS
 
 #: Conflicts on the list of a round.
 MOST = 300
@@ -49,6 +50,7 @@ _KINDS: Mapping[Kind, str] = {
 _DONE = {
     "confirmed": "It is confirmed.",
     "dismissed": "It is dismissed. The member sees the case, unless something else keeps it from them.",
+    "upheld": "It is noted why the decision stands.",
     "entered": "It is entered, and counts from now on.",
 }
 
@@ -100,7 +102,7 @@ def _in_words(
         "waits": standing is Standing.SUGGESTED,
         "sits": row.get("sits", True),
         "look": _look(standing, tie),
-        "effect": _effect(standing, tie),
+        "effect": _effect(standing, tie, keeps=row["keeps"]),
         "words": row["words"],
         "since": row["noticed_at"],
         "settled_at": row["settled_at"],
@@ -113,16 +115,30 @@ def _in_words(
 def _look(standing: Standing, tie: str | None) -> str:
     if standing is Standing.SUGGESTED:
         return "question"
-    return "closed" if standing is Standing.DISMISSED or tie == Tie.ACQUAINTANCE else "declined"
+    return "done" if standing is Standing.DISMISSED or tie == Tie.ACQUAINTANCE else "declined"
 
 
-def _effect(standing: Standing, tie: str | None) -> str:
+def _effect(standing: Standing, tie: str | None, *, keeps: bool) -> str:
     """What it means for what the member sees."""
     if standing is Standing.DISMISSED:
         return "No conflict"
     if standing is Standing.SUGGESTED:
-        return "Kept from them for now"
+        return "Kept from them for now" if keeps else "They still see it"
     return "Noted, and stays" if tie == Tie.ACQUAINTANCE else "Steps out"
+
+
+async def doubts_in_words(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Who had a part in decisions, and is or may be too close after all."""
+    names = await called(tx, {row["person_id"] for row in rows})
+    return [
+        {
+            "label": row["label"],
+            "name": names.get(row["person_id"], NAMELESS),
+            "settled": row["state"] == Standing.CONFIRMED,
+            "href": conflict_href(row["conflict_id"]),
+        }
+        for row in rows
+    ]
 
 
 # One of them
@@ -143,6 +159,8 @@ async def _page(
             raise NotFound
         [shown] = await _shown(tx, [row])
         round_row = await ROUNDS.round_by_id(tx, id=row["round_id"])
+        about = {"application_id": row["application_id"], "person_id": row["person_id"]}
+        doubted = await DOUBTS.doubted_decision(tx, **about) is not None
     return site.page(
         request,
         "conflict.html",
@@ -154,8 +172,9 @@ async def _page(
         conflict=shown,
         application_words=row["application_words"],
         state=row["state"],
+        doubted=doubted,
         ties=_ties(),
-        values={"tie": row["tie"] or "", "words": "", **values},
+        values={"tie": row["tie"] or "", "words": "", "stands": "", **values},
         faults=faults,
         most=LONGEST_WORDS,
         href=conflict_href(id),
@@ -178,6 +197,24 @@ async def dismiss(request: Request) -> Response:
     """Say that it is none, and why."""
     fields = Fields(await read_form(request))
     return await _settle(request, fields, None, fields.words("words", most=LONGEST_WORDS))
+
+
+async def uphold(request: Request) -> Response:
+    """Say why the decision stands although they had a part in it."""
+    fields, id, by = Fields(await read_form(request)), read_id(request), signed_in(request).id
+    words = fields.words("stands", most=LONGEST_WORDS)
+
+    async def act(tx: Transaction) -> Response:
+        found = await CONFLICTS.conflict_by_id(tx, id=id)
+        if found is None:
+            raise NotFound
+        await doubts.uphold(tx, id, by, words)
+        return see(f"{conflicts_href(found['round_id'])}?done=upheld")
+
+    async def again(status: int) -> Response:
+        return await _page(request, fields.values, fields.faults, status=status)
+
+    return await submit(request, fields, act, again)
 
 
 async def _settle(request: Request, fields: Fields, tie: Tie | None, words: str) -> Response:

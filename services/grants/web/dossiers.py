@@ -247,7 +247,14 @@ def _told_decision(said: Mapping[str, Any], who: _Named) -> Part:
     return Part(
         title=title,
         facts=facts,
-        texts=[("What the applicant was told", said["reason"])] if said["reason"] else [],
+        texts=[
+            (title, said[name])
+            for name, title in (
+                ("why_changed", "Why it is another one than before"),
+                ("reason", "What the applicant was told"),
+            )
+            if said[name]
+        ],
     )
 
 

@@ -1,5 +1,6 @@
 """Where one begins: counts, money and bodies, and no person."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -50,7 +51,7 @@ async def home(request: Request) -> Response:
     roles = signed_in(request).roles
     async with site.database.reading() as tx:
         counts = [row async for row in QUERIES.counts(tx)]
-        money = await _money(tx) if may(Action.READ_FUNDS, roles) else {}
+        money = await _money(tx, roles) if may(Action.READ_FUNDS, roles) else {}
         to_pay = await to_make(tx, signed_in(request).id) if may(Action.MAKE_PAYMENTS, roles) else None
         may_read = may(Action.READ_PLEDGES, roles)
         pledges = [row async for row in FUNDS.pledges(tx, most=MOST_PLEDGES)] if may_read else []
@@ -75,11 +76,11 @@ async def home(request: Request) -> Response:
     )
 
 
-async def _money(tx: Transaction) -> dict[str, Any]:
+async def _money(tx: Transaction, roles: Iterable[str]) -> dict[str, Any]:
     """The part of the page that is about single funds and rounds."""
     today = tx.now.astimezone(LOCAL).date()
     return {
-        "needed": await needed(tx, today, MOST_NEEDED),
+        "needed": [each for each in await needed(tx, today, MOST_NEEDED) if may(each.action, roles)],
         "funds": [listed(row) async for row in FUNDS.funds_listed(tx)],
         "rounds": [round_listed(row) async for row in ROUNDS.rounds_listed(tx, most=MOST_ROUNDS)],
     }

@@ -1,5 +1,7 @@
 """Where things of grants are found."""
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 MOUNT = "/grants"
@@ -120,3 +122,20 @@ def attend_href(id: UUID) -> str:
 def dossier_href(application_id: UUID) -> str:
     """How the decision on an application came about."""
     return f"{application_href(application_id)}/dossier"
+
+
+#: The pages on the work in a round, in the order in which it is done.
+_OF_ROUND: dict[str, Callable[[UUID], str]] = {
+    "The round": round_href,
+    "Applications": applications_href,
+    "Panel": panel_href,
+    "Conflicts of interest": conflicts_href,
+    "Cases and progress": cases_href,
+}
+
+
+def ways(round_id: UUID, here: Callable[[UUID], str]) -> list[dict[str, Any]]:
+    """Between the pages on the work in a round."""
+    return [
+        {"words": words, "href": href(round_id), "here": href is here} for words, href in _OF_ROUND.items()
+    ]

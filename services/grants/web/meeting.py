@@ -26,10 +26,12 @@ from chassis.web import (
 )
 from services.grants import decisions, meetings
 from services.grants.decisions import LONGEST_WORDS, Decision, Kind
+from services.grants.doubts import doubts_in
 from services.grants.ledger import Balance
 from services.grants.queries import MEETING
 from services.grants.sitting import Item, Sitting, sitting_on_wall, sitting_with
 from services.grants.web.agenda import Agenda
+from services.grants.web.conflicts import doubts_in_words
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import meeting_href, round_href
 from services.grants.web.watching import follow_meeting
@@ -98,6 +100,7 @@ async def _page(
             tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST
         )
         besides = await rows_of(others) if others else None
+        doubts = await doubts_in_words(tx, await doubts_in(tx, found.round_id))
     agenda = Agenda(found, site.context.house)
     item = found.items[0] if found.items else None
     href, more = meeting_href(id), len(rows) > PAGE
@@ -115,6 +118,7 @@ async def _page(
         later=after is not None,
         find=find,
         besides=besides,
+        doubts=doubts,
         item=agenda.whole(item) if item else None,
         scores=agenda.scores(item) if item and _all_in(found, item) else None,
         most_pence=min(item.amount_pence, found.plan.most_pence or item.amount_pence) if item else 0,
@@ -179,7 +183,9 @@ async def show_screen(request: Request) -> Response:
         )
     agenda = Agenda(found, site.context.house)
     item = found.present
-    lines = [agenda.line(each) for each in found.items if found.decided_here(each)]
+    decided = [each for each in found.items if found.is_decided(each)]
+    # Whoever comes back into the room does not read there what they went out for.
+    lines = [agenda.line(each) for each in decided if not found.stepping_out(each)]
     return site.page(
         request,
         "meeting_screen.html",
@@ -187,6 +193,7 @@ async def show_screen(request: Request) -> Response:
         round=found.plan,
         item=agenda.whole(item) if item else None,
         decided=lines,
+        done=len(decided),
         of=of,
         pot=pot,
         href=meeting_href(id),

@@ -1,6 +1,6 @@
 """The minutes of a meeting: the officer's with everything, a member's with what they may see.
 
-Once a round is published nothing of its meetings is kept from a member any more.
+What was kept from a member stays out of theirs, also once the round is published.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from chassis.web import PDF, read_id, saved_as, signed_in, site_of
 from services.grants.minutes import print_minutes, values_of
-from services.grants.rounds import RoundState
 from services.grants.sitting import sitting, sitting_for
 
 
@@ -20,7 +19,7 @@ async def give_whole(request: Request) -> Response:
     """The officer's."""
     id = read_id(request)
     async with site_of(request).database.reading() as tx:
-        values = await values_of(tx, await sitting(tx, id), with_money=True)
+        values = await values_of(tx, await sitting(tx, id), whole=True)
     return await _give(values)
 
 
@@ -28,10 +27,7 @@ async def give_own(request: Request) -> Response:
     """A member's."""
     id, viewer = read_id(request), signed_in(request).id
     async with site_of(request).database.reading() as tx:
-        found = await sitting_for(tx, id, viewer)
-        if found.state == RoundState.PUBLISHED:
-            found = await sitting(tx, id)
-        values = await values_of(tx, found, with_money=False)
+        values = await values_of(tx, await sitting_for(tx, id, viewer), whole=False)
     return await _give(values)
 
 

@@ -17,7 +17,7 @@ from services.grants.panel import NOT_AGAIN, SEATS, Member, Place, Seat
 from services.grants.queries import ROUNDS
 from services.grants.rounds import Round, RoundState
 from services.grants.web.forms import Fields, submit
-from services.grants.web.hrefs import cases_href, conflicts_href, member_href, panel_href, round_href
+from services.grants.web.hrefs import member_href, panel_href, round_href, ways
 
 _SEVERAL = ("professions",)
 
@@ -77,12 +77,6 @@ async def _page(
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
-
-
-def ways(round_id: UUID, here: Callable[[UUID], str]) -> list[dict[str, Any]]:
-    """Between the pages on the work of a round's panel."""
-    pages = {"Members": panel_href, "Conflicts of interest": conflicts_href, "Cases and progress": cases_href}
-    return [{"words": words, "href": href(round_id), "here": href is here} for words, href in pages.items()]
 
 
 def profession_names(house: House) -> dict[str, str]:

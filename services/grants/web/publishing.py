@@ -12,6 +12,7 @@ from services.grants import ledger, publishing
 from services.grants.queries import ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.web.agenda import DECIDED, decision_words
+from services.grants.web.conflicts import doubts_in_words
 from services.grants.web.hrefs import application_href, round_href
 
 
@@ -23,6 +24,7 @@ async def show(request: Request) -> Response:
         if row is None or row["state"] in (RoundState.DRAFT, RoundState.OPEN):
             raise NotFound
         ahead = await publishing.ahead(tx, row)
+        doubts = await doubts_in_words(tx, ahead.doubts)
         free = (await ledger.balance(tx, row["fund_id"])).free_pence
     return site.page(
         request,
@@ -31,6 +33,7 @@ async def show(request: Request) -> Response:
         round_href=round_href(id),
         published=row["state"] == RoundState.PUBLISHED,
         ahead=ahead,
+        doubts=doubts,
         rows=[_row(each) for each in ahead.decided],
         counts={kind: ahead.count(kind) for kind in DECIDED},
         unreachable=sum(each["sealed"] is None for each in ahead.decided),

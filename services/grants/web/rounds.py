@@ -33,11 +33,9 @@ from services.grants.web.hrefs import ROUNDS as LIST
 from services.grants.web.hrefs import (
     applications_href,
     apply_href,
-    cases_href,
-    conflicts_href,
     fund_href,
-    panel_href,
     round_href,
+    ways,
 )
 
 #: Rounds on the list.
@@ -120,9 +118,7 @@ async def show(request: Request) -> Response:
         to_check=counted.get(State.SUBMITTED, 0),
         applications_href=applications_href(id),
         apply_href=apply_href(id),
-        panel_href=panel_href(id),
-        conflicts_href=conflicts_href(id),
-        cases_href=cases_href(id),
+        ways=ways(id, round_href),
         **met,
         href=href,
         key=new_key(request),

@@ -10,7 +10,7 @@ from chassis.database import Database
 from chassis.errors import NotFound
 from chassis.gathering import Gathered
 from chassis.web import live, read_id
-from services.grants.queries import MEETING
+from services.grants.queries import ATTENDING, MEETING
 from services.grants.sitting import Sitting, sittings_for
 
 #: What commits tell that change something at a meeting.
@@ -31,7 +31,7 @@ def watching(database: Database) -> Gathered[Watched, str]:
             for meeting in {meeting for meeting, _ in keys}:
                 members = [viewer for where, viewer in keys if where == meeting and viewer is not None]
                 if members:
-                    async for row in MEETING.marks_for(tx, meeting_id=meeting, viewers=members):
+                    async for row in ATTENDING.marks_for(tx, meeting_id=meeting, viewers=members):
                         found[meeting, row["viewer"]] = row["mark"]
                 if (meeting, None) in keys:
                     mark = await MEETING.mark_of(tx, meeting_id=meeting)

@@ -151,6 +151,27 @@ You may apply again in another round. This answer does not count against you.
     await _apply(tx, event, letter, f"About your application {letter['reference']}", body)
 
 
+async def take_refusal_back(tx: Transaction, event: Event) -> None:
+    """Tell somebody who was refused that their application goes to the panel after all."""
+    letter = opened(tx, event, "letter")
+    if letter is None:
+        return
+    body = f"""{greeting(letter)}
+
+we wrote to you that we cannot take your application {letter["reference"]} for “{letter["round"]}”. That was
+not the last word: we have looked again, and it goes to the panel after all. We are sorry for the trouble.
+
+What happens next: the panel meets on {day_words(event.data["meets_on"])}. After that we write to you.
+You need to do nothing.
+
+You can see where it stands, or take it back, here:
+
+{letter["link"]}
+
+{help_with(tx, letter)}"""
+    await _apply(tx, event, letter, f"We take your application {letter['reference']} after all", body)
+
+
 async def confirm_withdrawal(tx: Transaction, event: Event) -> None:
     """Tell somebody that they have taken their application back."""
     letter = opened(tx, event, "letter")

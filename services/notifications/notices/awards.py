@@ -23,7 +23,7 @@ async def say_decision(tx: Transaction, event: Event) -> None:
         return
     said = _DECISIONS[event.data["decision"]](tx, event, letter)
     changed = ""
-    if event.data["number"] > 1:
+    if event.data["replaces"]:
         changed = "\n\nThis takes the place of what we wrote to you before."
     body = f"""{greeting(letter)}
 
@@ -42,10 +42,12 @@ def _award(tx: Transaction, event: Event, letter: dict[str, Any]) -> str:
     asked, awarded = _pence(event, "asked"), _pence(event, "awarded")
     part = ""
     if awarded < asked:
-        part = f"\n\nYou asked for {pounds(asked)}. There was not enough money to give everybody all of it."
-    words = f"\n\n{letter['words']}" if letter["words"] else ""
+        part = f" You asked for {pounds(asked)}."
+    entry = tx.context.house.lists["purposes"].get(event.data["purpose"] or "")
+    exam = f" for your exam, {entry.name}" if entry else ""
+    words = f"\n\nThe panel says:\n\n{letter['words']}" if letter["words"] else ""
     return f"""{_read(letter)}. We are glad to tell you that you are
-offered {pounds(awarded)}.{part}{words}
+offered {pounds(awarded)}{exam}.{part}{words}
 
 To say yes, and to tell us how to pay, open this page by {day_words(event.data["answer_by"])}:
 
@@ -57,7 +59,7 @@ If you do not answer by that day, the money goes to somebody else."""
 def _decline(tx: Transaction, event: Event, letter: dict[str, Any]) -> str:
     ring = f"ring {letter['help_name']} on {letter['help_telephone']}"
     return f"""{_read(letter)}. We are sorry: we cannot give you
-money this time. This is why:
+money this time. The panel says:
 
 {letter["words"]}
 
@@ -67,7 +69,7 @@ You may apply again in another round. This answer does not count against you."""
 
 
 def _defer(tx: Transaction, event: Event, letter: dict[str, Any]) -> str:
-    words = f" This is why:\n\n{letter['words']}" if letter["words"] else ""
+    words = f" The panel says:\n\n{letter['words']}" if letter["words"] else ""
     return f"""{_read(letter)}. It has not decided yet: it will look
 at it again at a later meeting.{words}
 
@@ -80,6 +82,25 @@ here:
 _DECISIONS = {"award": _award, "decline": _decline, "defer": _defer}
 
 
+async def remind_of_award(tx: Transaction, event: Event) -> None:
+    """Tell somebody that the last day is near on which they can say yes."""
+    letter = opened(tx, event, "letter")
+    if letter is None:
+        return
+    awarded, answer_by = pounds(_pence(event, "awarded")), day_words(event.data["answer_by"])
+    body = f"""{greeting(letter)}
+
+you are offered {awarded}, and we have not heard from you. It is for your application {letter["reference"]},
+“{letter["round"]}”. The last day to say yes is {answer_by}. After that day the money goes to somebody else.
+
+To say yes or no, open this page:
+
+{letter["link"]}
+
+{help_with(tx, letter)}"""
+    await _write(tx, event, letter, f"Please answer by {answer_by}: application {letter['reference']}", body)
+
+
 async def confirm_acceptance(tx: Transaction, event: Event) -> None:
     """Tell somebody that their yes has come, and what happens next."""
     letter = opened(tx, event, "letter")
@@ -90,13 +111,19 @@ async def confirm_acceptance(tx: Transaction, event: Event) -> None:
 thank you. You have said yes to {pounds(_pence(event, "awarded"))}. It is for your application
 {letter["reference"]}, “{letter["round"]}”.
 
-What happens next: we pay when we have seen that your exam is booked. If we need a paper from you, this page
-says which, and there you can add it:
+What happens next: {_NEXT.get(event.data["paid_to"], "we pay for your exam.")} If we need a paper from you,
+this page says which, and there you can add it:
 
 {letter["link"]}
 
 {help_with(tx, letter)}"""
     await _write(tx, event, letter, f"Thank you: application {letter['reference']}", body)
+
+
+_NEXT = {
+    "person": "we pay when we have seen that your exam is booked.",
+    "exam_body": "we pay the body that holds your exam, by its invoice.",
+}
 
 
 async def say_paid(tx: Transaction, event: Event) -> None:
@@ -143,12 +170,11 @@ You can see where it stands here:
 
 
 _RETURNS = {
-    "came_back": "We paid it, and the bank sent it back. Please look whether your bank details are right.",
-    "bank_refused": "The bank did not take our payment. Please look whether your bank details are right.",
+    "came_back": "We paid it, and the bank sent it back.",
+    "bank_refused": "The bank did not take our payment. Please give us your bank details once more.",
     "not_answered": "You have not told us by the last day that you want it. So it goes to somebody else.",
-    "given_up": "You have told us that you do not need it any more. Thank you for saying so.",
-    "not_sat": "You did not sit the exam, so the money goes back to the fund.",
-    "decided_anew": "The panel has decided anew, and writes to you about it.",
+    "given_up": "It is not needed any more, so it goes back to the fund. If that surprises you, ring us.",
+    "not_sat": "The exam was not sat, so the money goes back to the fund.",
 }
 
 
