@@ -19,6 +19,7 @@ from services.grants.reviews import Review
 from services.grants.sitting import Item, Sitting, sitting
 from services.grants.web.meeting import PAGE
 from tests.conftest import client
+from tests.grants.applying import key_in
 from tests.grants.panelling import (
     OFFICER,
     Case,
@@ -242,3 +243,17 @@ async def test_a_short_agenda_has_no_search(grants: Database) -> None:
     meeting = await a_meeting(grants, at)
     async with client(web.build(grants), "/grants", OFFICER) as browser:
         assert "Find a case by its label" not in (await browser.get(f"/grants/meetings/{meeting}")).text
+
+
+async def test_each_button_of_the_agenda_acts_once(grants: Database) -> None:
+    """They share the key of their form."""
+    at = await a_panel(grants, 2)
+    meeting = await a_meeting(grants, at)
+    path = f"/grants/meetings/{meeting}"
+    async with client(web.build(grants), "/grants", OFFICER) as browser:
+        key = key_in(await browser.get(path), "-open")
+        for case in (at.cases[0], at.cases[1], at.cases[0]):
+            answer = await browser.post(f"{path}/open", data={"key": key, "case": str(case.id)})
+            assert answer.status_code == 303, answer.text
+        page = (await browser.get(path)).text
+    assert f"On now: case {at.cases[1].label}" in page, "the first button came a second time"

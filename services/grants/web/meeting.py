@@ -221,7 +221,7 @@ async def open_item(request: Request) -> Response:
         await meetings.open_item(tx, id, _id(form, "case"))
         return "opened"
 
-    return await _do(request, act)
+    return await _do(request, act, of="case")
 
 
 async def call_reserve(request: Request) -> Response:
@@ -250,14 +250,20 @@ async def end(request: Request) -> Response:
 Doing = Callable[[Transaction, UUID, Mapping[str, str]], Awaitable[str]]
 
 
-async def _do(request: Request, doing: Doing) -> Response:
+async def _do(request: Request, doing: Doing, *, of: str = "") -> Response:
+    """Args:
+        of: the field by whose value buttons of one form differ: each acts once.
+    """  # fmt: skip
     form, id = await read_form(request), read_id(request)
     said = {name: str(value) for name, value in form.items()}
+    key = said.get("key", "")
+    if of:
+        key = f"{key}-{said.get(of, '')[-12:]}"  # of a random id: enough to tell them apart
 
     async def act(tx: Transaction) -> Response:
         return see(f"{meeting_href(id)}?done={await doing(tx, id, said)}")
 
-    return await once(request, site_of(request).database, said.get("key", ""), act)
+    return await once(request, site_of(request).database, key, act)
 
 
 def _id(form: Mapping[str, str], field: str) -> UUID:
