@@ -32,6 +32,7 @@ from services.grants.contributions import Pledge, enter_pledge
 from services.grants.funds import keep_terms
 from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
+from services.notifications.chasing import order_by_post
 from services.notifications.domain import AnswerKind, StopScope
 from services.notifications.letters import letter_to_area, lock_letter, token_of
 from services.notifications.receiving import receive as take_in_mail
@@ -317,7 +318,7 @@ Content-Disposition: attachment; filename=report.pdf
 
 
 async def campaigns(opened: Opened) -> None:
-    """One draft, and one campaign whose letters go, with an answer of each kind."""
+    """One draft, and one campaign whose letters go, with an answer of each kind and a chaser."""
     await fill(opened.database, AREAS)
     await drafted(opened.database)
     campaign = await released(opened.database)
@@ -326,6 +327,11 @@ async def campaigns(opened: Opened) -> None:
             letter = await letter_to_area(tx, campaign, area)
             said = Answer(kind=kind, detail="Why?", pledge_pence=100_000, name="Sam", position="Head")
             await record_answer(tx, letter, said)
+        sent = (
+            "UPDATE letters SET state = 'sent', sent_at = changed_at, waits_since = changed_at WHERE id = $1"
+        )
+        await tx.execute(sent, letter)
+        await order_by_post(tx, letter, uuid4())
         await stop(tx, await lock_letter(tx, letter), StopScope.PERSON, way="page", who="the recipient")
     await take_in_mail(opened.database, WITH_A_FILE)
     opened.words = {"token": [token_of(opened.database.context, letter), "0" * 26], "number": ["1"]}
