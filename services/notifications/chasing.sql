@@ -67,7 +67,7 @@ JOIN LATERAL (
    AND (k.last_at IS NULL OR k.last_at < (:chased_before::timestamptz[])[m.chase_every])
 WHERE l.state = 'sent' AND l.answer IN ('silent', 'auto_replied', 'acknowledged') AND l.waits_since < :late_before
   AND l.delivery NOT IN ('bounced', 'returned')
-  AND m.state <> 'stopped' AND m.finished_at IS NULL
+  AND m.state NOT IN ('paused', 'stopped') AND m.finished_at IS NULL
   AND (:campaign_id::uuid IS NULL OR l.campaign_id = :campaign_id)
   AND (:organisation_id::uuid IS NULL OR l.organisation_id = :organisation_id)
   AND (NOT :by_itself OR m.chase_by_itself)
@@ -162,7 +162,8 @@ WHERE k.state = 'ready' AND k.channel = 'post' ORDER BY k.made_at, k.id LIMIT :m
 -- name: due_chasers$
 -- How many chasers could go now, counted no further than needed.
 SELECT count(*) FROM (
-    SELECT FROM chasers WHERE state = 'ready' AND channel = 'email' AND next_try <= :now LIMIT :most
+    SELECT FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
+    WHERE k.state = 'ready' AND k.channel = 'email' AND k.next_try <= :now AND m.state <> 'paused' LIMIT :most
 ) AS due;
 
 -- name: chasers_on_their_way$
@@ -170,9 +171,10 @@ SELECT count(*) FROM (
 SELECT count(*) FROM chasers WHERE state IN ('ready', 'sending') AND channel = 'email';
 
 -- name: lock_due_chaser^
--- The chaser that is due longest, with its letter: whoever answers that letter at this moment goes first.
-SELECT k.id, k.letter_id FROM chasers k JOIN letters l ON l.id = k.letter_id
-WHERE k.state = 'ready' AND k.channel = 'email' AND k.next_try <= :now
+-- The chaser that is due longest, with its letter: whoever answers that letter at this moment goes first. Those of
+-- campaigns that are paused wait.
+SELECT k.id, k.letter_id FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
+WHERE k.state = 'ready' AND k.channel = 'email' AND k.next_try <= :now AND m.state <> 'paused'
 ORDER BY k.next_try, k.id LIMIT 1 FOR UPDATE OF k, l SKIP LOCKED;
 
 -- name: claim_chaser^
@@ -183,7 +185,8 @@ WHERE k.id = :id AND l.id = k.letter_id AND m.id = l.campaign_id AND c.id = l.co
   AND w.campaign_id = l.campaign_id AND w.version = k.words
 RETURNING k.id AS chaser_id, k.number AS chaser_number, k.message_id AS chaser_message_id,
     k.claimed_at AS chaser_claimed_at, k.attempts AS chaser_attempts, w.body AS chaser_body,
-    l.*, c.email, m.subject, m.body, m.name AS campaign;
+    l.*, c.email, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
+    m.name AS campaign;
 
 -- name: withhold_chaser!
 -- It is not sent, for this reason, unless somebody else has settled it meanwhile.
@@ -242,7 +245,8 @@ WHERE id = :id;
 
 -- name: chaser^
 -- One chaser with its words and its letter.
-SELECT w.body AS chaser_body, k.number AS chaser_number, l.*, m.subject, m.body, m.name AS campaign
+SELECT w.body AS chaser_body, k.number AS chaser_number, l.*, coalesce(l.own_subject, m.subject) AS subject,
+       coalesce(l.own_body, m.body) AS body, m.name AS campaign
 FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
 JOIN chaser_words w ON w.campaign_id = l.campaign_id AND w.version = k.words
 WHERE k.id = :id;
