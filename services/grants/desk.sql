@@ -6,11 +6,15 @@
 -- Of a round it is told whether it is published and no more: that the panel has decided on everything could tell
 -- of a case that is kept from them.
 SELECT rounds.id, rounds.name, meets_on, help_name, help_telephone, rounds.state = 'published' AS published, seat,
-       takes_part, meetings.id AS meeting_id
+       takes_part, meeting.id AS meeting_id
 FROM panel_members
 JOIN rounds ON rounds.id = panel_members.round_id
-LEFT JOIN meetings ON meetings.round_id = rounds.id AND ended_at IS NULL
-    AND meetings.id IN (SELECT meeting_id FROM meetings_for(:person_id))
+LEFT JOIN LATERAL (
+    -- As meetings_for has it, and no further than to the first case that they may see.
+    SELECT meetings.id FROM meetings JOIN items ON items.meeting_id = meetings.id
+    JOIN cases_for(:person_id) AS seen ON seen.application_id = items.application_id
+    WHERE meetings.round_id = rounds.id AND ended_at IS NULL LIMIT 1
+) AS meeting ON true
 WHERE person_id = :person_id AND left_at IS NULL
 ORDER BY rounds.state = 'published', meets_on, rounds.name, rounds.id LIMIT :most;
 

@@ -129,7 +129,7 @@ def _effect(standing: Standing, tie: str | None, *, keeps: bool) -> str:
 
 async def doubts_in_words(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Who had a part in decisions, and is or may be too close after all."""
-    names = await called(tx, {row["person_id"] for row in rows})
+    names = await called(tx, {row["person_id"] for row in rows}) if rows else {}
     return [
         {
             "label": row["label"],

@@ -55,13 +55,14 @@ async def show(request: Request) -> Response:
     round_id, after = _asked(request)
     wanted = {"person_id": viewer, "round_id": round_id, "after": after, "most": PAGE + 1}
     async with site.database.glance() as tx:
-        seats, has_said, counted, rows = await tx.together(
+        seats, has_said, rows, *counted = await tx.together(
             rows_of(DESK.seats_of(tx, person_id=viewer, most=MOST_ROUNDS)),
             DESK.has_said_interests(tx, person_id=viewer),
-            rows_of(DESK.progress_of(tx, person_id=viewer)),
             rows_of(DESK.desk_of(tx, **wanted)),
+            # Further on in the list it is not shown.
+            *([] if after else [rows_of(DESK.progress_of(tx, person_id=viewer))]),
         )
-    progress = {row["round_id"]: row for row in counted}
+    progress = {row["round_id"]: row for each in counted for row in each}
     if round_id is not None:
         seats = [row for row in seats if row["id"] == round_id]
         if not seats:
@@ -98,7 +99,7 @@ def _seat(
 ) -> dict[str, Any]:
     """A round with what somebody has to read in it."""
     id, found = row["id"], [each for each in cases if each["round_id"] == row["id"]]
-    counted = progress.get(id, {"cases": 0, "done": 0})
+    counted = progress.get(id, {"cases": len(found), "done": 0})
     href = desk_round_href(id)
     more = len(found) > PAGE
     return {

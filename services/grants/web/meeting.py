@@ -93,14 +93,16 @@ async def _page(
     part, after, find = _asked(request)
     wanted = {"meeting_id": id, "part": part, "after": after, "find": find, "most": PAGE + 1}
     async with site.database.reading() as tx:
-        found, pot, rows = await tx.together(
-            sitting_with(tx, id, case), pot_of(tx, id), rows_of(MEETING.agenda_of(tx, **wanted))
+        found, pot, rows, doubts = await tx.together(
+            sitting_with(tx, id, case),
+            pot_of(tx, id),
+            rows_of(MEETING.agenda_of(tx, **wanted)),
+            _doubts(tx, id),
         )
         others = "besides" in request.query_params and MEETING.not_on_agenda(
             tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST
         )
         besides = await rows_of(others) if others else None
-        doubts = await doubts_in_words(tx, await doubts_in(tx, found.round_id))
     agenda = Agenda(found, site.context.house)
     item = found.items[0] if found.items else None
     href, more = meeting_href(id), len(rows) > PAGE
@@ -130,6 +132,12 @@ async def _page(
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+async def _doubts(tx: Transaction, meeting_id: UUID) -> list[dict[str, Any]]:
+    """Who throws doubt on decisions of a meeting's round, in words."""
+    row = await MEETING.meeting_by_id(tx, id=meeting_id)
+    return await doubts_in_words(tx, await doubts_in(tx, row["round_id"])) if row else []
 
 
 def _asked(request: Request) -> tuple[int, UUID | None, str]:

@@ -77,7 +77,7 @@ def desk(request: HttpRequest) -> HttpResponse:
     )
     counted = cases_for(viewer).values("application__round")
     counted = counted.annotate(cases=Count("id"), done=Count("own__submitted_at"))
-    progress = {row["application__round"]: row for row in counted}
+    progress = {} if after else {row["application__round"]: row for row in counted}
     listed = cases_for(viewer).select_related("application")
     if after:
         listed = listed.filter(label__gt=after)
