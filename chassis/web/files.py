@@ -78,15 +78,15 @@ async def read_upload(
     file = form.get(field)
     if not isinstance(file, UploadFile) or not file.filename:
         return None
+    size = file.size or 0
+    if size == 0:
+        raise Refused("This file is empty.", "Choose the file again.", field=field)
     kinds = list(kinds)
     name = _named(file.filename)
     kind = await _kind_of(file, name, kinds)
     if kind is None:
         taken = ", ".join(each.words for each in kinds)
         raise Refused("This file cannot be used.", f"Choose one of these: {taken}.", field=field)
-    size = file.size or 0
-    if size == 0:
-        raise Refused("This file is empty.", "Choose the file again.", field=field)
     if size > most:
         raise Refused(
             f"This file is too large: {size_in_words(size)}.",

@@ -5,7 +5,7 @@ to the address that they typed. Once that one was used, the first leads nowhere:
 somebody else never sees what that person writes.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from typing import Any, Self
@@ -320,6 +320,35 @@ async def writing(tx: Transaction, token: str) -> Writing:
         await APPLICATIONS.end_browser_link(tx, id=row["id"])
     state, plan = State(row["state"]), Round.of(round_row)
     return Writing(id=row["id"], state=state, row=row, plan=plan, asked=Asked.of(row))
+
+
+#: States in which it waits for the panel as it was sent.
+_WAITING = frozenset({State.SUBMITTED, State.ELIGIBLE, State.UNDER_REVIEW})
+
+
+def may_say_known(state: str, row: Any, today: date) -> bool:
+    """Whether whoever has sent an application may still say whom of the panel they know: until it meets.
+
+    Args:
+        row: of the round.
+    """
+    return state in _WAITING and bool(row["meets_on"] and today < row["meets_on"])
+
+
+async def say_known(tx: Transaction, token: str, person_ids: Collection[UUID]) -> None:
+    """Whoever has sent an application says which members they know: some were asked only after that.
+
+    Raises:
+        NotFound, Conflict: when the link leads nowhere, or the panel meets.
+    """
+    found = await by_token(tx, token)
+    row = await APPLICATIONS.lock_application(tx, id=found["id"]) if found else None
+    if row is None:
+        raise NotFound
+    round_row = await APPLICATIONS.hold_round(tx, id=row["round_id"])
+    if not may_say_known(row["state"], round_row, today_of(tx)):
+        raise Conflict("The panel meets today or has met.", "Ring us if you know somebody on it.")
+    await conflicts.tick(tx, row["id"], person_ids)
 
 
 async def save(tx: Transaction, at: Writing, **changes: Any) -> None:

@@ -183,10 +183,14 @@ async def accept(tx: Transaction, token: str, how: HowToPay) -> None:
     """Say yes, once: whoever says it again changes nothing.
 
     Raises:
-        NotFound, Conflict: when the link leads nowhere, the last day is over, or it has moved on.
+        NotFound, Conflict: when the link leads nowhere, the last day is over, it has moved on, or they said
+            yes before and were to be paid in another way.
     """
     row, award = await lock_linked(tx, token)
     if award.state is State.ACCEPTED:
+        if (award.payee, award.invoice) != (how.payee, how.invoice):
+            cure = "Reload the page. Then open “Change how we pay”."
+            raise Conflict("You have said yes before, with another way to be paid.", cure)
         return
     check_move(award.state, State.ACCEPTED, Mover.APPLICANT)
     if today_of(tx) > award.answer_by:

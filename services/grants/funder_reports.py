@@ -112,6 +112,7 @@ def tell(found: Report, fund: Mapping[str, Any], period: Period, made_on: date) 
 
 
 def _told_money(money: Mapping[str, int]) -> Part:
+    gone = money["awarded_pence"] - money["spent_pence"] - money["open_pence"]
     lines = {
         "Received": money["received_pence"],
         "Given back to funders": money["refunded_pence"],
@@ -119,7 +120,9 @@ def _told_money(money: Mapping[str, int]) -> Part:
         "Paid": money["paid_pence"],
         "Came back from awards": money["returned_pence"],
         "Left at the bank at the end": money["left_pence"],
-        "Awarded in this time and not paid by now": money["open_pence"],
+        "Of what was awarded: paid by now": money["spent_pence"],
+        "Of what was awarded: not paid by now": money["open_pence"],
+        "Of what was awarded: given up or came back": gone,
     }
     return Part(
         title="The money",

@@ -69,20 +69,22 @@ WHERE fund_id = :fund_id AND released_pence + paid_pence < committed_pence;
 -- name: entries_before
 -- Entries of a ledger, newest first, each with whoever the money came from.
 SELECT number, kind, ledger.amount_pence, cause_id, award_id, contribution_id, happened_on, recorded_at, person_id,
-       held_pence, free_pence, bodies.name AS body_name
+       held_pence, free_pence, bodies.name AS body_name, reference
 FROM ledger
 LEFT JOIN contributions ON contributions.id = ledger.contribution_id
 LEFT JOIN bodies ON bodies.id = contributions.organisation_id
+LEFT JOIN applications ON applications.id = award_id
 WHERE ledger.fund_id = :fund_id AND number < :before
 ORDER BY number DESC LIMIT :most;
 
 -- name: entries_after
 -- Entries of a ledger, oldest first, each with whoever the money came from.
 SELECT number, kind, ledger.amount_pence, cause_id, award_id, contribution_id, happened_on, recorded_at, person_id,
-       held_pence, free_pence, bodies.name AS body_name
+       held_pence, free_pence, bodies.name AS body_name, reference
 FROM ledger
 LEFT JOIN contributions ON contributions.id = ledger.contribution_id
 LEFT JOIN bodies ON bodies.id = contributions.organisation_id
+LEFT JOIN applications ON applications.id = award_id
 WHERE ledger.fund_id = :fund_id AND number > :after
 ORDER BY number LIMIT :most;
 

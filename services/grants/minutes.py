@@ -5,6 +5,7 @@ Made of a meeting as somebody sees it, and of nothing else; the same gives the s
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from chassis.press import Press, all_printable
 from chassis.web import day, pounds
 from services.grants.colleagues import called
 from services.grants.queries import DOUBTS, MEETING
+from services.grants.scoring import in_figures
 from services.grants.sitting import Item, Sitting
 
 _press = Press(Path(__file__).parent / "minutes.typ", "minutes.json")
@@ -138,10 +140,7 @@ def _named(ids: Sequence[UUID], names: Mapping[UUID, str]) -> str:
 
 def _mean(text: str | None) -> str:
     """A mean as people read it, from the fraction that a decision keeps."""
-    if not text:
-        return ""
-    above, _, below = text.partition("/")
-    return f"{int(above) / int(below or 1):.2f}"
+    return in_figures(Fraction(text)) if text else ""
 
 
 def print_minutes(values: Mapping[str, Any]) -> bytes:

@@ -121,12 +121,13 @@ async def make(tx: Transaction, id: UUID, by: UUID, *, on: date, reference: str)
 
     Raises:
         NotFound, Conflict: when there is none, it has moved on, or whoever pays it has prepared it.
-        Refused: when the day cannot be.
+        Refused: when the day cannot be, or the reference is the account.
     """
     row, application, award = await _locked(tx, id, by=by)
     if not row["prepared_at"].astimezone(LOCAL).date() <= on <= today_of(tx):
         cure = "Write the day on which it left the bank: not before it was prepared, and not after today."
         raise Refused("It cannot have been paid on that day.", cure, field="on")
+    await _check_reference(tx, row, reference)
     pence = row["amount_pence"]
     await ledger.pay(tx, award.fund_id, pence, award=award.application_id, payment=id, on=on)
     who = await applicant_of(tx, award.application_id)
@@ -142,6 +143,17 @@ async def make(tx: Transaction, id: UUID, by: UUID, *, on: date, reference: str)
     await tell(tx, AwardPaid, award.application_id, **told)
     after = {"pence": pence, "on": on, "bank_reference": digest_of(tx, reference)}
     note(tx, "payment_made", "payment", id, after=after)
+
+
+async def _check_reference(tx: Transaction, row: Any, reference: str) -> None:
+    """Keep an account out of what is kept for long and shown to many."""
+    sealed = await MONEY.details_of(tx, application_id=row["application_id"])
+    if sealed is None:
+        return
+    account = BankDetails.opened(tx.context, row["application_id"], sealed).account
+    if account in "".join(filter(str.isdecimal, reference)):
+        cure = "Write the bank’s own reference of this payment."
+        raise Refused("This is the account, and not a reference.", cure, field="bank_reference")
 
 
 async def send_back(tx: Transaction, id: UUID, by: UUID, words: str) -> None:

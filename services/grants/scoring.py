@@ -36,3 +36,9 @@ def weighted_mean(scores: Iterable[Scored], weights: Mapping[UUID, int]) -> Frac
         return None
     total = sum(weights[criterion] for criterion in found)
     return sum((mean * weights[criterion] for criterion, mean in found.items()), Fraction(0)) / total
+
+
+def in_figures(mean: Fraction) -> str:
+    """A mean as people read it: two places, a half upwards."""
+    hundredths = int(mean * 100 + Fraction(1, 2))
+    return f"{hundredths // 100}.{hundredths % 100:02}"

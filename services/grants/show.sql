@@ -39,10 +39,11 @@ SELECT coalesce(sum(amount_pence) FILTER (WHERE kind = 'received' AND happened_o
 FROM ledger WHERE fund_id = :fund_id AND happened_on <= :last;
 
 -- name: awarded_of_period^
--- What was awarded from a fund between two moments, as far as it is published, and what of that is not paid yet.
+-- What was awarded from a fund between two moments, as published, and what of that is not paid, or is paid and stays so.
 SELECT coalesce(sum(awards.amount_pence), 0)::bigint AS awarded_pence,
        coalesce(sum(commitments.committed_pence - commitments.released_pence - commitments.paid_pence), 0)::bigint
-           AS open_pence
+           AS open_pence,
+       coalesce(sum(commitments.paid_pence - commitments.returned_pence), 0)::bigint AS spent_pence
 FROM awards LEFT JOIN commitments ON commitments.award_id = awards.application_id
 WHERE awards.fund_id = :fund_id AND offered_at >= :since AND offered_at < :until;
 

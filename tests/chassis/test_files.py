@@ -90,6 +90,7 @@ async def test_what_is_taken(name: str, content: bytes, kind: object) -> None:
         ("page.html", b"%PDF-1.7", "This file cannot be used."),
         ("none", b"%PDF-1.7", "This file cannot be used."),
         ("empty.csv", b"", "This file is empty."),
+        ("empty.pdf", b"", "This file is empty."),
         ("large.csv", b"a" * 2_001, "This file is too large: 2 kB."),
     ],
 )

@@ -655,6 +655,48 @@ async def test_whoever_applies_says_where_they_work_and_whom_they_know(
     assert await known() == {hana.id}
 
 
+async def test_only_the_professions_of_the_round_are_offered(
+    grants: Database, browser: httpx.AsyncClient, round: UUID
+) -> None:
+    path = await begins(browser, round)
+    page = (await browser.get(f"{path}/work")).text
+    assert 'value="doctor"' in page
+    assert 'value="dentist"' not in page
+    answer = await fills_in(browser, f"{path}/work", FORM["work"] | {"profession": "dentist"})
+    assert answer.status_code == 422
+
+
+async def test_whoever_has_sent_is_asked_about_members_who_came_later(
+    grants: Database, browser: httpx.AsyncClient, round: UUID
+) -> None:
+    path = await begins(browser, round)
+    await writes(browser, path)
+    await sends(browser, path)
+    assert "Do you know any of these people?" not in (await browser.get(path)).text
+    hana = await a_member(grants, round, "Hana <b>O'Brien</b>")
+    page = await browser.get(path)
+    assert "Hana &lt;b&gt;O&#39;Brien" in page.text
+
+    async def says(status: int, *knows: object) -> None:
+        key = key_in(page, "-knows").removesuffix("-knows") + f"-{uuid4().hex[:6]}-knows"
+        said = {"key": key, "act": "knows", "knows": [str(id) for id in knows]}
+        assert (await browser.post(path, data=said)).status_code == status
+
+    async def known() -> set[UUID]:
+        async with grants.reading() as tx:
+            return {row["person_id"] for row in await tx.fetch("SELECT person_id FROM conflicts")}
+
+    await says(422, uuid4())
+    await says(303, hana.id)
+    assert await known() == {hana.id}
+    assert "checked" in (await browser.get(path)).text
+    async with grants.transaction() as tx:
+        await tx.execute("UPDATE rounds SET meets_on = $1", tx.today)
+    assert "Do you know any of these people?" not in (await browser.get(path)).text
+    await says(409)
+    assert await known() == {hana.id}
+
+
 async def test_a_tick_is_kept_when_the_member_has_left(
     grants: Database, browser: httpx.AsyncClient, round: UUID
 ) -> None:

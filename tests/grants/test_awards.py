@@ -116,7 +116,7 @@ async def test_yes_twice_at_once_and_by_the_back_button_is_one_yes(
     same = await asyncio.gather(*(says(applicant, path, "accept", key, **yes) for _ in range(20)))
     assert {each.headers["location"] for each in same} == {f"{path}?done=accepted"}
     other = await says(applicant, path, "accept", payee="exam_body", invoice="INV-1")
-    assert other.status_code == 303
+    assert (other.status_code, "You have said yes before" in other.text) == (409, True)
     assert (await award(grants, id)).payee is Payee.PERSON, "said again, it changes nothing"
     assert len(await letters(grants, AwardAccepted)) == 1
 
@@ -188,7 +188,7 @@ async def test_no_thank_you_frees_the_money(grants: Database, applicant: httpx.A
     assert (await says(applicant, path, "decline")).status_code == 422
     answer = await says(applicant, path, "decline", confirm="yes")
     page = await applicant.get(answer.headers["location"], follow_redirects=True)
-    assert "You have taken your application back." in page.text
+    assert "You have said no to the money." in page.text
     assert await state_of(grants, id) == State.WITHDRAWN
     assert await free(grants, id) == 500_000
     [told] = [
@@ -586,3 +586,19 @@ async def test_names_and_facts_are_what_the_letters_need(grants: Database) -> No
         assert letter["name"] == WHO.name
         assert letter["link"].endswith(token_of(grants, id))
     assert timedelta(days=7) == awards.REMIND_BEFORE
+
+
+async def test_the_ledger_names_the_award_and_whoever_entered_it(grants: Database) -> None:
+    id = await an_award(grants)
+    async with grants.transaction() as tx:
+        row = await tx.fetchrow(
+            "SELECT reference, fund_id FROM applications JOIN awards ON application_id = id WHERE id = $1", id
+        )
+        await awards.withdraw(tx, token_of(grants, id))
+    async with as_(grants, OFFICER) as officer:
+        page = (await officer.get(f"/grants/funds/{row['fund_id']}/ledger")).text
+        table = (await officer.get(f"/grants/funds/{row['fund_id']}/ledger.csv")).text
+    assert f'<a href="/grants/awards/{id}">Award {row["reference"]}</a>' in page
+    assert "an applicant, or a last day that was over" in page
+    assert "Conduit itself" not in page
+    assert row["reference"] in table

@@ -1,6 +1,7 @@
 """Decisions in which somebody had a part who came out to be too close afterwards."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -12,6 +13,7 @@ from services.grants import conflicts, doubts, meetings, publishing, web
 from services.grants.conflicts import Tie
 from services.grants.decisions import Decision, Kind
 from services.grants.minutes import values_of
+from services.grants.scoring import in_figures
 from services.grants.sitting import sitting
 from services.grants.today import needed
 from tests.access import form_key
@@ -179,3 +181,7 @@ async def test_nobody_is_sent_where_they_may_not_go(grants: Database, at: Panell
             shown = (await browser.get("/grants/")).text
         assert ("Settle a conflict" in shown) is told
         assert ("/conflicts" in shown) is told
+
+
+def test_a_mean_is_read_with_a_half_upwards() -> None:
+    assert [in_figures(Fraction(*each)) for each in ((121, 40), (3, 1), (0, 1))] == ["3.03", "3.00", "0.00"]

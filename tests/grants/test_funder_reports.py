@@ -72,7 +72,9 @@ async def test_it_says_where_every_pound_went(grants: Database, officer: httpx.A
         "Paid": "£200.50",
         "Came back from awards": "£0.50",
         "Left at the bank at the end": "£4,800",
-        "Awarded in this time and not paid by now": "£200.50",
+        "Of what was awarded: paid by now": "£200",
+        "Of what was awarded: not paid by now": "£200.50",
+        "Of what was awarded: given up or came back": "£0.50",
     }
 
 

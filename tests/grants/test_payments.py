@@ -170,6 +170,9 @@ async def test_days_that_cannot_be_are_refused(grants: Database) -> None:
             async with acting(grants, by(PAYER.id)) as tx:
                 await payments.make(tx, waiting, PAYER.id, on=on, reference="BACS 7")
         assert refused.value.field == "on"
+    with pytest.raises(Refused, match="the account, and not a reference"):
+        async with acting(grants, by(PAYER.id)) as tx:
+            await payments.make(tx, waiting, PAYER.id, on=today, reference="40-73-12 682 49153")
     later(grants, days=3)
     await pays(grants, waiting)
     for on in (today, today + timedelta(days=4)):

@@ -416,6 +416,7 @@ def pages_of_officer(page: Page, running: Running, meeting: str) -> list[str]:
     return [*of_round, *of_meeting, *of_case, *groups, award, made, f"{fund}/report", f"{fund}/ledger"]
 
 
+@pytest.mark.timeout(300)
 def test_axe_finds_nothing_on_these_pages(
     browser: Browser, officer: Page, payer: Page, member: Page, applicant: Page, running: Running
 ) -> None:

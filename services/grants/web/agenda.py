@@ -11,6 +11,7 @@ from uuid import UUID
 from chassis.house import House
 from chassis.web import pounds
 from services.grants.quorum import Seat
+from services.grants.scoring import in_figures
 from services.grants.sitting import Item, Sitting
 
 #: Whoever was erased.
@@ -32,7 +33,7 @@ def decision_words(row: Any) -> str:
 
 def mean_words(mean: Fraction | None) -> str:
     """A mean as people read it."""
-    return f"{float(mean):.2f}" if mean is not None else "–"
+    return in_figures(mean) if mean is not None else "–"
 
 
 class Agenda:

@@ -64,7 +64,9 @@ _DONE = {
     "added": "The paper is added.",
     "removed": "The paper is deleted.",
     "sent": "Thank you. We have your application, and we have sent you a mail that says so.",
+    "known": "Thank you. It is kept whom you know on the panel.",
     "withdrawn": "You have taken your application back.",
+    "declined": "You have said no to the money. Somebody else can have it now.",
 }
 
 #: Fields of which several may be ticked.
@@ -109,6 +111,9 @@ class _Case:
     def may_write(self, context: Context) -> bool:
         return applying.may_write(self.state, self.round_row, context.clock.today())
 
+    def may_say_known(self, context: Context) -> bool:
+        return applying.may_say_known(self.state, self.round_row, context.clock.today())
+
     @property
     def lacking(self) -> list[applying.Lacking]:
         return lacking(self.asked, self.who, self.plan.eligibility)
@@ -149,6 +154,8 @@ def _overview(
 ) -> Response:
     site, token = site_of(request), request.path_params["token"]
     stage, writes = STAGES[case.state], case.may_write(site.context)
+    if case.state is State.WITHDRAWN and case.award is not None:
+        stage = replace(stage, public="No money is paid for it", next="You need to do nothing more.")
     return private(
         site.page(
             request,
@@ -170,6 +177,8 @@ def _overview(
                 {"words": it.words, "href": f"{step_href(token, it.step)}#{it.field}"} for it in case.lacking
             ],
             early=applying.before_meeting(case.asked, case.plan),
+            members=_members(case) if case.may_say_known(site.context) else [],
+            knows=[str(id) for id in case.knows],
             papers=len(case.evidence),
             award=(award := offered(case.award, token)),
             may_withdraw=award is None and stage.moves.get(State.WITHDRAWN) is Mover.APPLICANT,
@@ -227,6 +236,10 @@ def _answers(case: _Case, house: House, token: str) -> list[dict[str, Any]]:
     ]
 
 
+def _members(case: _Case) -> list[dict[str, str]]:
+    return [{"code": str(id), "name": name} for id, name in case.members.items()]
+
+
 def _known(case: _Case) -> str:
     return ", ".join(name for id, name in case.members.items() if id in case.knows) or "Nobody"
 
@@ -242,15 +255,23 @@ def _name(house: House, list: str, code: str | None) -> str:
 
 
 async def act(request: Request) -> Response:
-    """Send the application, or take it back."""
+    """Send the application, take it back, or say whom of the panel one knows."""
     token, form = request.path_params["token"], await read_form(request)
     wanted, href, case = form.get("act"), step_href(token), await _find(request)
     if case is None:
         return _unknown(request)
-    if wanted not in ("send", "withdraw"):
+    if wanted not in ("send", "withdraw", "knows"):
         raise Refused("It is not said what to do.", "Go back and press one of the buttons.")
 
+    fields = Fields(form, several=_SEVERAL)
+    knows = _read_known(fields, case) if wanted == "knows" else None
+    if fields.faults:
+        return _overview(request, case, status=422, faults=fields.faults)
+
     async def act(tx: Transaction) -> Response:
+        if wanted == "knows":
+            await applying.say_known(tx, token, knows or [])
+            return see(f"{href}?done=known")
         if form.get("confirm") != "yes":
             raise Refused(
                 "The box is not ticked.", "Tick it, then press the button again.", field=str(wanted)
@@ -365,10 +386,10 @@ def _step(
             values=values,
             faults=faults,
             rules=case.plan.eligibility,
-            professions=list(lists["professions"].values()),
+            professions=_professions(case, site.context.house),
             purposes=[lists["purposes"][code] for code in case.plan.purposes if code in lists["purposes"]],
             areas=list(lists["areas"].values()),
-            members=[{"code": str(id), "name": name} for id, name in case.members.items()],
+            members=_members(case),
             yes_no=[{"code": "yes", "name": "Yes"}, {"code": "no", "name": "No"}],
             returned=case.state is State.RETURNED,
             message=case.told,
@@ -432,9 +453,16 @@ def _read_work(fields: Fields, case: _Case, house: House, required: bool) -> _Re
         "registration": fields.line("registration", most=60, required=False),
         "workplace": fields.line("workplace", most=200, required=False),
     }
-    profession = _chosen(fields, "profession", house.lists["professions"], required)
+    offered = {entry.code: entry for entry in _professions(case, house)}
+    profession = _chosen(fields, "profession", offered, required)
     abroad = _if_asked(case, "qualified_abroad", lambda: _answered(fields, "qualified_abroad", required))
     return who, {"profession": profession, **abroad}
+
+
+def _professions(case: _Case, house: House) -> list[Entry]:
+    """Those that the round is for, and what was chosen before."""
+    wanted = {*case.plan.professions, case.asked.profession}
+    return [entry for code, entry in house.lists["professions"].items() if code in wanted]
 
 
 def _read_known(fields: Fields, case: _Case) -> list[UUID] | None:

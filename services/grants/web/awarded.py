@@ -66,7 +66,7 @@ _TITLES = {
 }
 
 #: Words that are said on the first page, because there is nothing more to see here.
-_ELSEWHERE = {"withdrawn"}
+_ELSEWHERE = {"declined"}
 
 #: What is never shown again, whoever sees the form.
 _SECRET = ("name", "sort_code", "account")
@@ -144,7 +144,11 @@ async def _page(
         yes_no=[{"code": "yes", "name": "Yes"}, {"code": "no", "name": "Not yet"}],
         may_say=may_say_payee(award),
         may_decline=award.state in (State.AWARDED, State.ACCEPTED) and not award.paid_pence,
-        values={**_EMPTY, **{name: value for name, value in values.items() if name not in _SECRET}},
+        values={
+            **_EMPTY,
+            "in_post": _in_post(outcome),
+            **{name: value for name, value in values.items() if name not in _SECRET},
+        },
         faults=faults,
         href=awarded_href(token),
         overview_href=f"{APPLYING}/{token}",
@@ -156,6 +160,12 @@ async def _page(
 
 def _listed(papers: list[Any], kind: Paper) -> list[dict[str, Any]]:
     return [{**row, "size_words": size_in_words(row["size"])} for row in papers if row["kind"] == kind]
+
+
+def _in_post(outcome: Any) -> str:
+    """What they said of their work, as the form holds it."""
+    said = outcome["in_post"] if outcome else None
+    return "" if said is None else "yes" if said else "no"
 
 
 def _unknown(request: Request) -> Response:
@@ -232,7 +242,7 @@ def _decline(fields: Fields, form: FormData) -> Any:
 
     async def what(tx: Transaction, token: str) -> str:
         await awards.withdraw(tx, token)
-        return f"{awarded_href(token)}?done=withdrawn"
+        return f"{awarded_href(token)}?done=declined"
 
     return what
 

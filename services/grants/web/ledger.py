@@ -11,9 +11,10 @@ from chassis.errors import NotFound
 from chassis.web import BadRequest, give_table, read_id, signed_in, site_of
 from contracts.access import PEOPLE
 from services.grants import ledger
+from services.grants.colleagues import called
 from services.grants.ledger import Kind
 from services.grants.queries import FUNDS, LEDGER
-from services.grants.web.hrefs import contribution_href, fund_href
+from services.grants.web.hrefs import award_href, contribution_href, fund_href
 
 #: Entries on one page, and in one part of the table that is taken away.
 PAGE, PART = 100, 1_000
@@ -29,6 +30,10 @@ STEPS: Mapping[Kind, tuple[str, int]] = {
 }
 
 
+#: Where nobody of ours has entered it: whoever was awarded the money said no, or did not answer in time.
+_NOBODY = "None of us: an applicant, or a last day that was over"
+
+
 async def show(request: Request) -> Response:
     """Every step of a fund's money, newest first."""
     site, id = site_of(request), read_id(request)
@@ -39,6 +44,7 @@ async def show(request: Request) -> Response:
             raise NotFound
         rows = [row async for row in LEDGER.entries_before(tx, fund_id=id, before=before, most=PAGE + 1)]
         balance = await ledger.balance(tx, id)
+        names = await called(tx, {row["person_id"] for row in rows if row["person_id"]})
     href = f"{fund_href(id)}/ledger"
     me = signed_in(request).id
     return site.page(
@@ -47,7 +53,7 @@ async def show(request: Request) -> Response:
         fund=fund,
         href=fund_href(id),
         balance=balance,
-        entries=[_entry(row, me) for row in rows[:PAGE]],
+        entries=[_entry(row, me, names) for row in rows[:PAGE]],
         csv_href=f"{href}.csv",
         older_href=f"{href}?before={rows[PAGE - 1]['number']}" if len(rows) > PAGE else None,
         newer_href=href if before <= balance.entries else None,
@@ -63,7 +69,7 @@ def _before(request: Request) -> int:
     return int(text)
 
 
-def _entry(row: Mapping[str, Any], me: UUID) -> dict[str, Any]:
+def _entry(row: Mapping[str, Any], me: UUID, names: Mapping[UUID, str]) -> dict[str, Any]:
     words, sign = STEPS[Kind(row["kind"])]
     person = row["person_id"]
     return {
@@ -71,8 +77,8 @@ def _entry(row: Mapping[str, Any], me: UUID) -> dict[str, Any]:
         "words": words,
         "sign": sign,
         "contribution_href": contribution_href(row["contribution_id"]) if row["contribution_id"] else None,
-        "award": str(row["award_id"])[-8:] if row["award_id"] else None,
-        "who": "You" if person == me else f"Colleague {str(person)[-8:]}" if person else "Conduit itself",
+        "award_href": award_href(row["award_id"]) if row["award_id"] else None,
+        "who": "You" if person == me else names.get(person, "A colleague") if person else _NOBODY,
         "who_href": f"{PEOPLE}/{person}" if person else None,
     }
 
@@ -116,7 +122,7 @@ def _cells(row: Mapping[str, Any]) -> Sequence[object]:
         STEPS[Kind(row["kind"])][0],
         _decimal(row["amount_pence"]),
         row["body_name"],
-        row["award_id"],
+        row["reference"],
         row["contribution_id"],
         _decimal(row["held_pence"]),
         _decimal(row["free_pence"]),
