@@ -487,7 +487,7 @@ MEETING_BREACHES: dict[str, Callable[[], tuple[Any, str, Any]]] = {
     "items numbered as they were opened": lambda: changed(
         "items_for",
         lambda sql: sql.replace(
-            " label,",
+            " seen.label,",
             " (SELECT count(*) FROM items AS each WHERE each.opened_at <= items.opened_at)::text AS label,",
         ),
     ),
