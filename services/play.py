@@ -85,6 +85,7 @@ async def example(process: Process) -> None:
         process.clock.advance(timedelta(days=35))
         await _review(process, console)
         process.clock.advance(timedelta(days=6))
+        await play_grants.open_next_round(process)
     await _admit(process)
     await _agree(process)
 

@@ -159,7 +159,9 @@ async def pay(process: Process) -> None:
     for row in await _in_state(database, State.ACCEPTED):
         async with database.transaction() as tx:
             by, payer = await officer(tx), await _payer(tx)
-            await awards.confirm_booking(tx, row["id"], by, elsewhere=False, exam_on=row["exam_on"])
+            await awards.confirm_booking(
+                tx, row["id"], by, elsewhere=False, exam_on=row["exam_on"], over=True
+            )
             _, award = await awards.lock_award(tx, row["id"])
             payment = await payments.prepare(
                 tx, row["id"], by, pence=award.left_pence, payee=Payee.PERSON, invoice="", follows=0

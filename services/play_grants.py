@@ -46,6 +46,7 @@ async def open_funds(process: Process) -> None:
 async def _open_fund(tx: Transaction, described: dict[str, Any]) -> None:
     """A fund with what came for it and its rounds, each of which is opened."""
     came, planned = described.pop("received", []), described.pop("rounds", [])
+    described.pop("next_round", None)
     funders = [await _body(tx, name) for name in described.pop("funders")]
     restrictions = tuple(described.pop("restrictions"))
     fund = Fund(**described, funders=tuple(funders), restrictions=restrictions)
@@ -55,6 +56,17 @@ async def _open_fund(tx: Transaction, described: dict[str, Any]) -> None:
         await receive(tx, id, Receipt(**receipt, organisation_id=body))
     for plan in planned:
         await _open_round(tx, id, plan)
+
+
+async def open_next_round(process: Process) -> None:
+    """People may apply once more, on the terms of the first round, unless they may already."""
+    [fund] = [each for each in _read("funds")["funds"] if "next_round" in each]
+    plan = fund["rounds"][0] | {"name": fund["next_round"]}
+    async with process.database(GRANTS).transaction() as tx:
+        known = {row["name"] async for row in ROUNDS.rounds_listed(tx, most=200)}
+        ids = {row["name"]: row["id"] async for row in FUNDS.funds_listed(tx)}
+        if plan["name"] not in known:
+            await _open_round(tx, ids[fund["name"]], plan)
 
 
 async def _body(tx: Transaction, name: str) -> UUID:

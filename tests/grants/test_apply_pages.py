@@ -556,7 +556,7 @@ async def test_every_page_names_the_helper_and_whom_to_ring_in_danger(
         assert "020 7946 0001" in page
         assert "call <b>999</b>" in page
         assert "How we use what you write" in page
-        assert "bank" not in page.lower() or "do not ask for your bank details" in page
+        assert "bank" not in page.lower() or "sees your bank account" in page
 
 
 async def test_what_an_applicant_types_is_in_no_log(

@@ -149,8 +149,8 @@ def test_a_recipient_who_types_a_wrong_amount_is_told_what_to_write(page: Page, 
     page.goto(response_page(page, running, "Ealing Primary Care Trust"))
     page.get_by_text("We would like to contribute").click()
     page.locator("input[name=amount]").fill("-3")
-    page.locator("input[name=name]").fill("Jo Bloggs")
-    page.locator("input[name=position]").fill("Director of Finance")
+    page.locator("#pledge-name").fill("Jo Bloggs")
+    page.locator("#pledge-position").fill("Director of Finance")
     page.locator("form:has(input[name=amount]) button").click()
     expect(page.locator("main")).to_contain_text("Write")
     expect(page.locator("input[name=amount]")).to_have_value("-3")
@@ -232,7 +232,7 @@ def test_a_doctor_applies_on_a_phone_and_the_officer_asks_for_more(
     officer: Page, stranger: Page, running: Running, tmp_path: Path
 ) -> None:
     officer.goto(f"{running.url}/grants/rounds")
-    officer.get_by_role("link", name="Doctors’ exams").first.click()
+    officer.get_by_role("link", name="Exam fees, next round").first.click()
     address = officer.get_by_role("link", name="Where people apply").get_attribute("href")
     stranger.goto(f"{running.url}{address}")
     stranger.get_by_label("Your e-mail address").first.fill("minh.khai@mail.example")
