@@ -45,3 +45,11 @@ def first(page: Page, running: Running, path: str, pattern: str) -> str:
     address = re.search(f'"({pattern})"', page.content())
     assert address, f"{path} leads to no {pattern}"
     return address.group(1)
+
+
+def round_with_a_panel(page: Page, running: Running) -> str:
+    """The round of the example on which a panel decides; in the other one people may still apply."""
+    page.goto(f"{running.url}/grants/rounds")
+    address = page.get_by_role("link", name="Doctors’ exams").first.get_attribute("href")
+    assert address
+    return address

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, StorageState, ViewportSize
 
-from tests.journeys.axe import DESK, first, found_at, opened_for_axe
+from tests.journeys.axe import DESK, first, found_at, opened_for_axe, round_with_a_panel
 from tests.journeys.browsing import PHONE, eventually_mailed, signed_in
 from tests.journeys.running import Running
 
@@ -194,7 +194,7 @@ def test_pages_of_a_round_before_its_panel_meets(browser: Browser, running: Runn
     member = signed_in(browser, running.link("Panel member"))
     for screen in (DESK, PHONE):
         for page in opened_for_axe(browser, screen, officer):
-            round = first(page, running, "/grants/rounds", r"/grants/rounds/[0-9a-f-]{36}")
+            round = round_with_a_panel(page, running)
             below = [first(page, running, round + path, pattern) for path, pattern in FROM_ROUND.items()]
             pages = (
                 *(round + path for path in OF_ROUND),

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from pypdf import PdfReader
 
 from chassis.clock import LOCAL
-from tests.journeys.axe import DESK, first, found_at, opened_for_axe
+from tests.journeys.axe import DESK, first, found_at, opened_for_axe, round_with_a_panel
 from tests.journeys.browsing import (
     PHONE,
     eventually_mailed,
@@ -402,7 +402,7 @@ def test_trustees_see_figures_and_everybody_the_open_data(
 def pages_of_officer(page: Page, running: Running, meeting: str) -> list[str]:
     """The pages that a round has once it was decided, with one more meeting that is going on."""
     id = r"[0-9a-f-]{36}"
-    round = first(page, running, "/grants/rounds", rf"/grants/rounds/{id}")
+    round = round_with_a_panel(page, running)
     award = first(page, running, "/grants/payments?state=prepare", rf"/grants/awards/{id}")
     made = first(page, running, "/grants/payments?state=made", rf"/grants/payments/{id}")
     case = first(page, running, f"{round}/applications?state=decided", rf"/grants/applications/{id}")
