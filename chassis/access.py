@@ -8,7 +8,6 @@ why not. While the one that signs is silent, nobody can be told so: that is know
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,7 +32,7 @@ from chassis.clock import real_now
 from chassis.database import Database, Transaction, read_queries
 from chassis.errors import DatabaseAway
 from chassis.keys import KeysError, create_file
-from chassis.outbox import QUERIES as MESSAGES
+from chassis.signs import signs_heard
 from contracts.access import SIGNED_BY
 from contracts.envelope import Event
 
@@ -334,7 +333,7 @@ class Standings:
             async with self._database.reading() as tx:
                 people = [row async for row in QUERIES.standings(tx)]
                 tokens = [row async for row in QUERIES.tokens_in_use(tx, now=tx.now)]
-                signs = {row["service"]: row["sent_at"] async for row in MESSAGES.signs_of_life(tx)}
+                signs = await signs_heard(tx)
         except DatabaseAway:
             if monotonic() - self._read_at > _STALE:
                 raise
@@ -346,7 +345,7 @@ class Standings:
             for row in people
         }
         self._tokens = {row["digest"]: row for row in tokens}
-        self._heard_at = signs.get(SIGNED_BY)
+        self._heard_at = signs.sent_at.get(SIGNED_BY)
         self._read_at = monotonic()
 
 
@@ -393,11 +392,6 @@ def _state(event: Event) -> dict[str, Any]:
 def form_mark(forms: str, key: str) -> str:
     """What makes a form's key one of the session with this secret."""
     return hmac.new(forms.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def new_forms_secret() -> str:
-    """Something that nobody can guess, for the keys of one session's forms."""
-    return urlsafe_b64encode(bytes.fromhex(token_hex(24))).decode()
 
 
 def _person(claims: dict[str, Any]) -> Person:

@@ -76,6 +76,11 @@ def note(tx: Transaction, action: str, kind: str, object: object, **states: Fact
     tx.notes.append(Note(action=action, kind=kind, object=str(object), **states))
 
 
+def person_of(tx: Transaction) -> UUID | None:
+    """Who acts in a transaction; nobody where a command, a handler or somebody outside does."""
+    return tx.actor.person if tx.actor else None
+
+
 def digest_of(tx: Transaction, text: str) -> str:
     """What a row says instead of a text: whether two are the same, and nothing else."""
     return hmac.new(tx.context.keys.derive("audit"), text.encode(), hashlib.sha256).hexdigest()[:16]

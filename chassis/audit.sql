@@ -15,6 +15,10 @@ FROM jsonb_to_recordset(:rows) AS new (
     before jsonb, after jsonb, cause text, digest text
 ) ORDER BY number;
 
+-- name: keys_entered$
+-- The mark of the keys that this database is used with.
+SELECT after ->> 'mark' FROM audit WHERE object = :object AND action = 'keys_entered' ORDER BY number DESC LIMIT 1;
+
 -- name: rows_after
 -- The next rows of the chain.
 SELECT number, at, person_id, session_id, source, action, kind, object, before, after, cause, digest

@@ -15,6 +15,9 @@ from chassis.log import describe, logger
 
 _log = logger(__name__)
 
+#: Seconds that a timer may be late for reasons of the whole computer.
+_LENIENCE = 60.0
+
 Turn = Callable[[], Awaitable[bool | None]]
 
 
@@ -39,6 +42,7 @@ class Background:
         self._failures = 0
         self._task: asyncio.Task[None] | None = None
         metrics.TIMER_SUCCESS.labels(service, name).set(0)
+        metrics.TIMER_PATIENCE.labels(service, name).set(3 * pause + longest + _LENIENCE)
         metrics.TIMER_FAILURES.labels(service, name)
 
     async def start(self) -> None:

@@ -23,9 +23,14 @@ class Clock:
 
     def __init__(self, offset: timedelta = timedelta(0)) -> None:
         self._offset = offset
+        self._shifted = timedelta(0)
 
     def now(self) -> datetime:
         return real_now() + self._offset
+
+    def on_watches(self) -> datetime:
+        """What a person's telephone shows, which does not follow where an example's time was moved."""
+        return self.now() - self._shifted
 
     def today(self) -> date:
         """The date where the users are."""
@@ -34,3 +39,8 @@ class Clock:
     def advance(self, by: timedelta) -> None:
         """Move the clock. For examples and tests."""
         self._offset += by
+
+    def shift(self, by: timedelta) -> None:
+        """Move the time of an example, and not what the telephones of those who look at it show."""
+        self._shifted += by
+        self.advance(by)

@@ -8,7 +8,7 @@ import dataclasses
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from chassis.writing import mailable
+
 PREFIX = "CONDUIT_"
+
+#: Any setting may stand in a file: CONDUIT_SMTP_URL_FILE names the one that holds CONDUIT_SMTP_URL.
+FROM_FILE = "_FILE"
 
 #: Not a setting: how the supervisor tells its child which descriptor to watch.
 SUPERVISOR_PIPE = "CONDUIT_SUPERVISOR_PIPE"
@@ -37,6 +42,9 @@ _TERM = re.compile(r"[a-z][a-z -]*\s*=\s*[1-9][0-9]{0,3}")
 _REPLY_TO = re.compile(
     r"[0-9A-Za-z._+=-]{0,20}\{token\}[0-9A-Za-z._+=-]{0,4}@[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+"
 )
+#: Bytes that the path of a socket must not reach.
+_LONGEST_SOCKET = 108
+_SERVER = re.compile(r"[0-9a-fA-F.:]+:[0-9]{1,5}")
 _HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9a-fA-F:]+")
 
 
@@ -58,17 +66,31 @@ def _setting(
 class Settings:
     """Everything that may differ between two installations."""
 
-    home: Path = _setting(Path(".conduit"), "where the embedded database, keys and mail are kept", "folder")
+    home: Path = _setting(
+        Path(".conduit"),
+        "where the embedded database, keys and mail are kept; as root, where PostgreSQL does not run, the "
+        "database may stand in /var/lib/conduit-embedded, as conduit check says",
+        "folder",
+    )
     house_file: Path | None = _setting(None, "the house file; <home>/house.toml when not given", "file")
     keys: Path | None = _setting(None, "the folder of keys; <home>/keys when not given", "folder")
+    ledger: Path | None = _setting(
+        None,
+        "where it is noted what was sent, which no restored backup may take back; shared by all who send; "
+        "<home>/ledger when not given",
+        "folder",
+    )
     database_url: str = _setting(
         "",
-        "PostgreSQL: one address with {service} in it, or an administrator's address from which a role and "
-        "a database per service are made; the embedded server when empty",
+        "PostgreSQL: one address with {service} in it, or an administrator's address from which the roles "
+        "and the database of each service are made; the embedded server when empty",
         "postgresql://…",
         secret=True,
     )
     database_prefix: str = _setting("conduit", "roles and databases are called <prefix>_<service>", "name")
+    database_connections: int = _setting(
+        30, "connections that PostgreSQL lets each service have, all its processes together", "connections", 5
+    )
     amqp_url: str = _setting(
         "", "RabbitMQ; events stay inside the process when empty", "amqp://…", secret=True
     )
@@ -89,11 +111,27 @@ class Settings:
         "imaps://user:password@host/INBOX",
         secret=True,
     )
+    lmtp: str = _setting(
+        "",
+        "where this computer's own mail server hands answers over by LMTP: one of its loopback addresses, or "
+        "a socket; nowhere when empty",
+        "address:port or /path",
+    )
     mail_checked_by: str = _setting(
         "",
         "the name by which our own mail server signs its checks of senders (Authentication-Results); every "
         "sender counts as not checked when empty",
         "name",
+    )
+    name_server: str = _setting(
+        "", "whom conduit check mail asks about our domain; this computer's when empty", "address:port"
+    )
+    backup_to: Path | None = _setting(None, "where backups go; none are made when empty", "folder")
+    backup_for: tuple[str, ...] = _setting(
+        (), "who can open backups: what conduit backup key prints", "age1…, comma between"
+    )
+    backup_keys_to: Path | None = _setting(
+        None, "where the keys are kept that belong to backups: another place than theirs", "folder"
     )
     host: str = _setting("127.0.0.1", "where pages are served", "address")
     port: int = _setting(8000, "where pages are served", "port", 0, 65535)
@@ -143,17 +181,25 @@ class Settings:
     session_longest: float = _setting(168.0, "hours after which everybody signs in again", "hours", 0.01)
     outbox_days: int = _setting(30, "how long published events are kept for tracing", "days", 1)
     inbox_days: int = _setting(
-        400, "how long handled ids are kept; longer than any replay or backup", "days", 1
+        400, "how long handled ids and the send ledger are kept; longer than any backup", "days", 1
     )
     retain: tuple[str, ...] = _setting(
         (), "what is kept for another time than usual: its name = months", "names and months, comma between"
     )
     mail_rate: float = _setting(50.0, "mails sent at the most", "mails a second", 0.1)
+    mail_domain_rate: float = _setting(
+        30.0, "mails sent to many that one domain gets at the most; 0 for no limit", "mails a minute", 0
+    )
     mail_timeout: float = _setting(20.0, "the longest that a mail server may take to answer", "seconds", 0.1)
     mail_attempts: int = _setting(6, "tries to hand over a mail before it counts as failed", "tries", 1)
     mail_retry: float = _setting(60.0, "the first wait before a mail is tried again", "seconds", 0.01)
+    otlp_url: str = _setting(
+        "",
+        "the collector that traces are sent to (OTLP over HTTP, port 4318); none when empty",
+        "http(s)://…",
+        secret=True,
+    )
     log_level: str = _setting("info", "the least that is logged: debug, info, warning, error", "word")
-    clock_offset: float = _setting(0.0, "moves the clock of an example or a test", "seconds")
     failpoints: str = _setting("", "tests only: name=act, comma between, or @FILE", "text")
 
     @classmethod
@@ -169,8 +215,10 @@ class Settings:
             SettingsError: names the variable at fault and what it should hold.
         """
         variables = dict(os.environ if environ is None else environ)
+        names = {PREFIX + f.name.upper() for f in dataclasses.fields(cls)}
+        known = names | {name + FROM_FILE for name in names} | {SUPERVISOR_PIPE}
+        variables |= _from_files(names, variables)
         values = {f.name: _read(f, variables) for f in dataclasses.fields(cls) if _given(f, variables)}
-        known = {PREFIX + f.name.upper() for f in dataclasses.fields(cls)} | {SUPERVISOR_PIPE}
         unknown = [name for name in variables if name.startswith(PREFIX) and name not in known]
         if unknown:
             raise SettingsError(
@@ -186,15 +234,26 @@ class Settings:
 
         All of them, so that no variable that a command-line option has overruled comes back in the child.
         """
-        return {PREFIX + f.name.upper(): _write(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        names = {f.name: PREFIX + f.name.upper() for f in dataclasses.fields(self)}
+        files = {name + FROM_FILE: "" for name in names.values()}
+        return files | {name: _write(getattr(self, attribute)) for attribute, name in names.items()}
 
     @property
     def embedded_database(self) -> bool:
         return not self.database_url
 
     @property
+    def administers_database(self) -> bool:
+        """Whether the given address is an administrator's, from which those of the services are made."""
+        return bool(self.database_url) and "{service}" not in self.database_url
+
+    @property
     def keys_folder(self) -> Path:
         return self.keys or self.home / "keys"
+
+    @property
+    def ledger_folder(self) -> Path:
+        return self.ledger or self.home / "ledger"
 
     @property
     def house_path(self) -> Path:
@@ -210,6 +269,14 @@ class Settings:
     def over_tls(self) -> bool:
         """Whether browsers reach us over HTTPS, ours or a proxy's."""
         return self.origin.startswith("https://")
+
+    def leads_nowhere(self, url: str) -> bool:
+        """Whether mail with this link leaves for another computer, where the link leads to nobody.
+
+        What a mail server on this computer does with mail, nobody can tell: it may keep all, as ours does.
+        """
+        leaves = bool(self.smtp_url) and not is_loopback(urlsplit(self.smtp_url).hostname or "")
+        return leaves and is_loopback(urlsplit(url).hostname or "")
 
     @property
     def on_loopback(self) -> bool:
@@ -236,8 +303,13 @@ class Settings:
         _check_url("AMQP_ADMIN_URL", self.amqp_admin_url, ("amqp", "amqps"))
         _check_url("SMTP_URL", self.smtp_url, ("smtp", "smtps"))
         _check_url("IMAP_URL", self.imap_url, ("imap", "imaps"))
+        _check_mail_from(self.mail_from)
         _check_reply_to(self.reply_to)
+        _check_lmtp(self.lmtp)
+        _check_backups(self.backup_to, self.backup_keys_to, self.backup_for)
+        _check_name_server(self.name_server)
         _check_url("PUBLIC_URL", self.public_url, ("http", "https"))
+        _check_url("OTLP_URL", self.otlp_url, ("http", "https"))
         if urlsplit(self.public_url).path not in ("", "/"):
             raise SettingsError(f"{PREFIX}PUBLIC_URL must be scheme, host and port alone, without a path.")
         if self.log_level not in ("debug", "info", "warning", "error"):
@@ -274,6 +346,24 @@ def _given(f: "dataclasses.Field[Any]", variables: Mapping[str, str]) -> bool:
     return bool(variables.get(PREFIX + f.name.upper(), "").strip())
 
 
+def _from_files(names: Iterable[str], variables: Mapping[str, str]) -> dict[str, str]:
+    """The settings that stand in files, as secrets do where containers run. Never says what is in one."""
+    found = {}
+    for name in names:
+        path = variables.get(name + FROM_FILE, "").strip()
+        if not path or name + FROM_FILE in names:
+            continue
+        if variables.get(name, "").strip():
+            raise SettingsError(f"{name} and {name}{FROM_FILE} are both given. Keep one of them.")
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            raise SettingsError(
+                f"{name}{FROM_FILE} names a file that cannot be read as this user. It should hold {name}."
+            ) from None
+    return found
+
+
 def _read(f: "dataclasses.Field[Any]", variables: Mapping[str, str]) -> Any:
     name = PREFIX + f.name.upper()
     text = variables[name].strip()
@@ -296,6 +386,25 @@ def _write(value: Any) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
+def _check_name_server(address: str) -> None:
+    if address and not _SERVER.fullmatch(address):
+        raise SettingsError(f"{PREFIX}NAME_SERVER must be an address and a port, such as 10.0.0.1:53.")
+
+
+def _check_lmtp(place: str) -> None:
+    """Whoever hands over mail by LMTP is believed in what it says of it: nobody elsewhere may (RFC 2033)."""
+    try:
+        host, port = host_and_port(place)
+        well = is_loopback(host) and port > 0
+    except ValueError:
+        well = place.startswith("/") and len(os.fsencode(place)) < _LONGEST_SOCKET
+    if place and not well:
+        raise SettingsError(
+            f"{PREFIX}LMTP must be an address of this computer alone and a port, such as 127.0.0.1:2424, "
+            "or the path of a socket, such as /run/conduit/lmtp."
+        )
+
+
 def _check_range(f: "dataclasses.Field[Any]", value: Any) -> None:
     if not isinstance(value, int | float):
         return
@@ -307,6 +416,18 @@ def _check_range(f: "dataclasses.Field[Any]", value: Any) -> None:
         raise SettingsError(f"{name} must be at least {least} ({unit}).")
     if most is not None and value > most:
         raise SettingsError(f"{name} must be at most {most} ({unit}).")
+
+
+def host_and_port(place: str) -> tuple[str, int]:
+    """An address and its port, 0 where there is none.
+
+    Raises:
+        ValueError: when it is neither.
+    """
+    parts = urlsplit(f"//{place}")
+    if parts.netloc != place or parts.username is not None:
+        raise ValueError
+    return parts.hostname or "", parts.port or 0
 
 
 @lru_cache(maxsize=1_000)
@@ -324,6 +445,31 @@ def _is_network(text: str) -> bool:
         return ip_network(text).prefixlen > 0
     except ValueError:
         return False
+
+
+def _check_mail_from(address: str) -> None:
+    if address and not mailable(address):
+        raise SettingsError(f"{PREFIX}MAIL_FROM must be one e-mail address, such as post@body.example.")
+
+
+def _check_backups(to: Path | None, keys_to: Path | None, recipients: tuple[str, ...]) -> None:
+    """Refuse at start what would show in the night, at the first backup."""
+    if to is not None and to == keys_to:
+        raise SettingsError(
+            f"{PREFIX}BACKUP_KEYS_TO must be another place than {PREFIX}BACKUP_TO: what lies together "
+            "is lost together."
+        )
+    if not recipients:
+        return
+    from pyrage import RecipientError, x25519  # slow to load, and most commands need nothing of it
+
+    try:
+        for each in recipients:
+            x25519.Recipient.from_str(each)
+    except RecipientError:
+        raise SettingsError(
+            f"{PREFIX}BACKUP_FOR must hold public keys, age1…, as conduit backup key prints them."
+        ) from None
 
 
 def _check_reply_to(address: str) -> None:

@@ -13,6 +13,15 @@ from chassis.house import House
 from chassis.keys import Keyring
 
 
+@dataclass(frozen=True)
+class WayIn:
+    """Where the start page leads somebody who has no account."""
+
+    title: str
+    href: str
+    purpose: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Section:
     """One service as the navigation shows it."""
@@ -55,6 +64,11 @@ class Cause:
 
 
 _current: ContextVar[Cause | None] = ContextVar("cause", default=None)
+
+
+def noted_cause() -> Cause | None:
+    """The cause of what runs now, where one was noted."""
+    return _current.get()
 
 
 def current_cause() -> Cause:

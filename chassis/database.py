@@ -17,10 +17,12 @@ import asyncpg
 from aiosql.adapters.asyncpg import AsyncPGAdapter
 from asyncpg.pool import PoolConnectionProxy
 
+from chassis import metrics
 from chassis.clock import LOCAL
 from chassis.context import Cause, Context, current_cause
-from chassis.errors import DatabaseAway, DatabaseRefuses
+from chassis.errors import DatabaseAway, DatabaseFull, DatabaseRefuses
 from chassis.failpoints import reach
+from chassis.reachable import sentence, why_not
 from chassis.together import Asked, ask, combined, drive, in_step
 
 Ask = TypeVar("Ask", bound=Callable[..., Awaitable[Any]])
@@ -30,6 +32,8 @@ IN_THE_WAY = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
+    # A newer release has migrated: the statement was prepared for the columns that there were.
+    asyncpg.InvalidCachedStatementError,
 )
 
 #: The server said that it is going, or the connection broke under a statement. A statement that the server
@@ -39,6 +43,8 @@ _GONE = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    # Something was asked while the server's goodbye was being read: asyncpg does not expect that of itself.
+    asyncpg.InternalClientError,
     TimeoutError,
 )
 
@@ -65,8 +71,18 @@ def database_errors() -> Iterator[None]:
         yield
     except _REFUSING as error:
         raise DatabaseRefuses from error
+    except asyncpg.DiskFullError as error:
+        raise DatabaseFull from error
     except _UNREACHABLE as error:
-        raise DatabaseAway from error
+        raise DatabaseAway(sentence("The database", _why_away(error))) from error
+
+
+def _why_away(error: Exception) -> str:
+    if isinstance(error, asyncpg.CannotConnectNowError):
+        return "is starting or stopping: wait a moment"
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return "takes no more connections: raise CONDUIT_DATABASE_CONNECTIONS, or its own max_connections"
+    return why_not(error, "CONDUIT_DATABASE_URL")
 
 
 def read_queries(folder: str | Path, name: str = "queries.sql") -> Any:
@@ -195,19 +211,29 @@ class Transaction:
     async def _answer(self, asked: Sequence[Asked]) -> list[list[Any]]:
         if len(asked) == 1:
             return [await self._fetch(asked[0].statement, *asked[0].arguments)]
-        names = [await self._names(each.statement) for each in asked]
         whole = combined(
             tuple(each.statement for each in asked), tuple(len(each.arguments) for each in asked)
         )
-        [lists] = await self._fetch(whole, *(value for each in asked for value in each.arguments))
+        values = [value for each in asked for value in each.arguments]
+        names = [await self._names(each.statement) for each in asked]
+        [lists] = await self._fetch(whole, *values)
+        if any(rows and len(rows[0]) != len(of_row) for rows, of_row in zip(lists, names, strict=True)):
+            # A newer release has added columns meanwhile. All is asked anew: names that are asked for between
+            # an answer and the next question would leave that one a view of before.
+            names = [await self._names(each.statement, anew=True) for each in asked]
+            self._ask_anew()
+            [lists] = await self._fetch(whole, *values)
         return [
             [dict(zip(of_row, row, strict=True)) for row in rows or ()]
             for of_row, rows in zip(names, lists, strict=True)
         ]
 
-    async def _names(self, statement: str) -> Sequence[str]:
+    def _ask_anew(self) -> None:
+        """What was answered is not used."""
+
+    async def _names(self, statement: str, *, anew: bool = False) -> Sequence[str]:
         """The columns of a statement; rows within a row have none."""
-        names = _COLUMNS.get(statement)
+        names = None if anew else _COLUMNS.get(statement)
         if names is None:
             prepared = await self.prepare(statement)
             names = _COLUMNS[statement] = [column.name for column in prepared.get_attributes()]
@@ -222,6 +248,9 @@ class _Glance(Transaction):
         self._asked = False
         for name in ("_fetch", "_fetchrow", "_fetchval", "execute"):
             setattr(self, name, self._once(getattr(self, name)))
+
+    def _ask_anew(self) -> None:
+        self._asked = False
 
     def _once(self, ask: Ask) -> Ask:
         async def ask_once(*arguments: Any, **options: Any) -> Any:
@@ -247,6 +276,10 @@ class Database:
         self._pool: asyncpg.Pool | None = None
         #: Of connections that can only look.
         self._glancing: asyncpg.Pool | None = None
+        self._waiting = metrics.POOL_WAITING.labels(context.service)
+        self._refused = metrics.POOL_REFUSED.labels(context.service)
+        for state in metrics.CONNECTION_STATES:
+            metrics.POOL.labels(context.service, state)
 
     async def open(self) -> None:
         """Connect.
@@ -349,14 +382,20 @@ class Database:
         pool = self._glancing if glancing else self._pool
         if pool is None:
             raise DatabaseAway
+        self._waiting.inc()
         try:
             connection = await pool.acquire(timeout=self.context.settings.acquire_timeout)
-        except _UNREACHABLE as error:
+        except (*_UNREACHABLE, *_REFUSING) as error:  # a password that was changed there may be put right
+            self._refused.inc()
             raise DatabaseAway from error
+        finally:
+            self._waiting.dec()
         try:
             yield connection
+        except asyncpg.DiskFullError as error:  # also in the commit
+            raise DatabaseFull from error
         except Exception as error:
-            if isinstance(error, _GONE) or _lost(connection):
+            if isinstance(error, _GONE) or (_lost(connection) and not isinstance(error, DatabaseFull)):
                 raise DatabaseAway from error
             raise
         finally:
@@ -385,6 +424,11 @@ class Database:
         idle = sum(pool.get_idle_size() for pool in pools)
         return {"in_use": sum(pool.get_size() for pool in pools) - idle, "idle": idle}
 
+    async def observe(self) -> None:
+        """Bring the gauges of connections up to date."""
+        for state, count in self.busy().items():
+            metrics.POOL.labels(self.context.service, state).set(count)
+
 
 def _answered(ask: Ask) -> Ask:
     """A statement that the server leaves without an answer means that it is away.
@@ -397,6 +441,8 @@ def _answered(ask: Ask) -> Ask:
             return await ask(*arguments, **options)
         except TimeoutError as error:
             raise DatabaseAway from error
+        except asyncpg.DiskFullError as error:
+            raise DatabaseFull from error
 
     return cast(Ask, ask_in_time)
 

@@ -5,7 +5,6 @@ It knows no role, no schema and no service; whoever starts it gets an administra
 """
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
 
+from chassis.refusals import refused
+
 ADMINISTRATOR: Final = "administrator"
 #: Used when PostgreSQL must run as a user of its own and that user cannot reach the home directory.
 SHARED_DIRECTORY: Final = Path("/var/lib/conduit-embedded")
@@ -35,6 +36,8 @@ _SPACE_NEEDED: Final = 100 * 1024 * 1024
 _LONGEST_LOG: Final = 1024 * 1024
 _PATIENCE: Final = 60.0
 _SETTINGS_FILE: Final = "conduit.conf"
+#: Beside data that stand apart from their home directory: the path of that one.
+_WHOSE: Final = "home"
 
 StopMode = Literal["smart", "fast", "immediate"]
 
@@ -150,6 +153,28 @@ class _Account:
             os.chown(path, self.uid, self.gid)
 
 
+def left_behind() -> dict[Path, Path]:
+    """Databases apart from their home directories, which are gone: where each stands, and whose it was."""
+    try:
+        found = {place: _whose(place) for place in SHARED_DIRECTORY.iterdir()}
+    except OSError:  # there is none, or it is another user's
+        return {}
+    return {place: home for place, home in found.items() if home and not _stands_in(home, place)}
+
+
+def _whose(place: Path) -> Path | None:
+    """The home directory that a database apart from it belongs to, if that was noted."""
+    try:
+        return Path((place / _WHOSE).read_text().strip())
+    except OSError:
+        return None
+
+
+def _stands_in(home: Path, place: Path) -> bool:
+    """Whether a home directory is there and has its database in that place."""
+    return EmbeddedPostgres(home).location == place
+
+
 def _system_user() -> pwd.struct_passwd:
     """The user to run PostgreSQL as when we are root: our own, made when missing, or one that exists."""
     with contextlib.suppress(KeyError):
@@ -175,22 +200,36 @@ def claim(home: Path) -> Iterator[None]:
 
     The claim ends with the process, however it ends. Asking twice in one process is refused as well.
     """
-    make_home(home)
-    descriptor = os.open(home / "in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with _advising(home):
+        make_home(home)
+        descriptor = os.open(home / "in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             told = os.pread(descriptor, 32, 0).strip()
             raise AlreadyRunning(home, int(told) if told.isdigit() else None) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        with _advising(home):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         _claimed.add(home.resolve())
         try:
             yield
         finally:
             _claimed.discard(home.resolve())
             os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def is_claimed(home: Path) -> bool:
+    """Whether some process uses a home directory."""
+    try:
+        descriptor = os.open(home / "in-use", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _locked(descriptor)
     finally:
         os.close(descriptor)
 
@@ -210,7 +249,8 @@ class EmbeddedPostgres:
 
     It listens on a Unix socket in a directory that only its own user (and root) may enter, and asks for a
     password. As root it runs as a system user of its own; when that user cannot reach `home`, everything
-    stands under `SHARED_DIRECTORY` and a file ``home/postgres.location`` says where.
+    stands under `SHARED_DIRECTORY` in a folder of a new name. A file ``home/postgres.location`` says where,
+    and a file ``home`` in that folder whose it is: no home ever takes what another one has left.
     """
 
     def __init__(self, home: Path, *, durable: bool = True) -> None:
@@ -219,6 +259,16 @@ class EmbeddedPostgres:
         self.durable = durable
         #: Where the data, the password, the log and perhaps the socket stand. Settled by `start`.
         self.location = self._recorded_location()
+
+    @property
+    def apart(self) -> bool:
+        """Whether it stands outside of its home directory."""
+        return self.home not in self.location.parents
+
+    def settle(self) -> None:
+        """Choose the place of the data, and make it, before anything is there."""
+        with self._starting():
+            self._settle()
 
     @property
     def log(self) -> Path:
@@ -286,14 +336,18 @@ class EmbeddedPostgres:
 
     def _settle(self) -> None:
         """Choose and make the directory for the server, with a password in it, before anything uses it."""
-        account = _Account.for_server(self.location)
-        if self.location == self.home / "postgres" and not account.reaches(self.home):
-            self.location = (
-                SHARED_DIRECTORY / hashlib.sha256(os.fsencode(self.home.resolve())).hexdigest()[:12]
-            )
+        self.location = self._recorded_location()  # another process may have chosen meanwhile
+        if self.apart:
+            self._check_ours()
+        elif not _Account.for_server(self.location).reaches(self.home):
             _make_shared_directory()
+            self.location = SHARED_DIRECTORY / secrets.token_hex(6)
+            self.location.mkdir(mode=0o700)
             (self.home / "postgres.location").write_text(f"{self.location}\n")
-            account = _Account.for_server(self.location)
+        account = self._account
+        if self.apart:
+            account.give(self.location)
+            _replace(self.location / _WHOSE, f"{self.home}\n", account)
         if not (self.location / "password").exists():
             if self._data.exists():
                 raise EmbeddedError(
@@ -307,6 +361,21 @@ class EmbeddedPostgres:
         if socket.is_symlink() or socket.stat().st_uid not in {account.uid, os.geteuid()}:
             raise EmbeddedError(f"{socket} belongs to somebody else: remove it")
         account.give(socket)
+
+    def _check_ours(self) -> None:
+        """Refuse a place that a copied home directory names: where nothing is, or what another one uses."""
+        note = self.home / "postgres.location"
+        if not self.location.exists():
+            raise EmbeddedError(
+                f"The database of {self.home} stood in {self.location}, which is gone: bring that folder "
+                f"back, or remove {note} to begin with an empty database"
+            )
+        owner = _whose(self.location)
+        if owner and _stands_in(owner, self.location) and not owner.samefile(self.home):
+            raise EmbeddedError(
+                f"The database in {self.location} is that of {owner}, of which {self.home} is a copy: "
+                f"remove {note} to begin with an empty database"
+            )
 
     def _socket_directory(self) -> Path:
         """Beside the data, unless the path is too long for a socket's address."""
@@ -498,15 +567,8 @@ def _advising(home: Path) -> Iterator[None]:
     """Turn the system's refusals into an `EmbeddedError` that says what to do."""
     try:
         yield
-    except PermissionError as error:
-        raise EmbeddedError(
-            f"{error.filename or home} belongs to another user: run as the user who started here first, "
-            "or choose another home directory"
-        ) from error
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise EmbeddedError(_full(home)) from error
-        raise EmbeddedError(f"{error.filename or home} cannot be used: {error.strerror}") from error
+        raise EmbeddedError(refused(error, home)) from error
 
 
 def _full(place: Path) -> str:

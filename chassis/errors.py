@@ -8,12 +8,24 @@ class ChassisError(Exception):
         return super().__str__() or " ".join((self.__doc__ or "").split())
 
 
-class DatabaseAway(ChassisError):
+class Away(ChassisError):
+    """Something that we need does not answer. It may do so in a moment."""
+
+
+class DatabaseAway(Away):
     """The database does not answer. Nothing was changed; try again in a moment."""
+
+
+class DatabaseFull(DatabaseAway):
+    """The disk of the database is full. Nothing was changed; make room there, and it goes on by itself."""
 
 
 class NotMigrated(ChassisError):
     """The database is not at the version that this code needs. Run: conduit migrate"""
+
+
+class TablesBusy(ChassisError):
+    """Tables are in use all the time. Nothing was changed. When there is less to do, run: conduit migrate"""
 
 
 class DatabaseRefuses(ChassisError):

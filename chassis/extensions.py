@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import asyncpg
 from nameko.exceptions import ContainerBeingKilled
@@ -18,6 +18,7 @@ from nameko.extensions import DependencyProvider, Entrypoint, register_entrypoin
 
 from chassis import metrics
 from chassis.background import Background, start_all, stop_all
+from chassis.belonging import refuse_other_keys
 from chassis.database import Database
 from chassis.errors import DatabaseAway
 from chassis.inbox import REASONS, Inbox, Subscription
@@ -25,10 +26,12 @@ from chassis.log import describe, logger
 from chassis.loop import Event, GreenletExit, green, wait
 from chassis.migrations import refuse_to_start_behind
 from chassis.outbox import CHANNEL
+from chassis.patience import until_there
 from chassis.process import PROCESS, Process
 from chassis.rabbitmq import RabbitConsumer
 from chassis.relay import Relay
 from chassis.transports import Delivery, sign_of_life
+from contracts.catalogue import FACTS
 from contracts.topology import signs_heard_by
 
 _log = logger(__name__)
@@ -61,15 +64,31 @@ class _Hosted:
 
 
 class Store(_Hosted, DependencyProvider):  # type: ignore[misc]
-    """The service's database: open before anything starts; the process closes it after everything."""
+    """The service's database: open before anything starts; the process closes it after everything.
+
+    While there is none it is waited for: the process answers that it is starting.
+    """
 
     def __init__(self, migrations: Path) -> None:
         self._migrations = migrations
 
     def setup(self) -> None:
-        limit = self.process.settings.acquire_timeout
-        wait(self.database.open(), limit * 3)
-        wait(refuse_to_start_behind(self.database, self._migrations), limit)
+        until_there(self._open, self.process.ending)
+
+    def _open(self) -> None:
+        try:
+            wait(self._begin(), self.process.settings.acquire_timeout * 4)
+        except TimeoutError as error:
+            raise DatabaseAway from error
+
+    async def _begin(self) -> None:
+        await self.database.open()
+        try:
+            await refuse_to_start_behind(self.database, self._migrations)
+            await refuse_other_keys(self.database)
+        except BaseException:
+            await self.database.close()
+            raise
 
     def get_dependency(self, worker_ctx: Any) -> Database:
         return self.database
@@ -82,6 +101,8 @@ class Announcements(_Hosted, DependencyProvider):  # type: ignore[misc]
         settings = self.process.settings
         self._port = self.process.port(self.service)
         relay = Relay(self.database, self._port)
+        announced = [type for type, fact in FACTS.items() if self.service == fact.OWNER]
+        metrics.initialise_announcing(self.service, announced)
         self._ear: asyncpg.Connection | None = None
         self._relaying = Background(self.service, "relay", relay.turn, pause=settings.poll, longest=120)
         often = min(settings.watchdog / 4, settings.heartbeat, settings.silence / 3)
@@ -90,6 +111,8 @@ class Announcements(_Hosted, DependencyProvider):  # type: ignore[misc]
         self._turns = [
             self._relaying,
             Background(self.service, "outbox gauges", relay.observe, pause=10, longest=30),
+            Background(self.service, "queue gauges", self._port.observe, pause=15, longest=30),
+            Background(self.service, "connection gauges", self.database.observe, pause=5, longest=5),
             Background(self.service, "wake relay", self._listen, pause=5, longest=30),
             self._canary,
         ]
@@ -152,6 +175,37 @@ class Pages(_Hosted, DependencyProvider):  # type: ignore[misc]
         return None
 
 
+class Listener(Protocol):
+    """Takes what comes to a place of its own."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class Listening(_Hosted, DependencyProvider):  # type: ignore[misc]
+    """Listens at a place of the service's own, for others than browsers, for as long as it serves.
+
+    Args:
+        build: makes what listens from the service's database.
+    """
+
+    def __init__(self, build: Callable[[Database], Listener]) -> None:
+        self._build = build
+
+    def setup(self) -> None:
+        self._listener = self._build(self.database)
+
+    def start(self) -> None:
+        wait(self._listener.start())
+
+    def stop(self) -> None:
+        wait(self._listener.stop())
+
+    def get_dependency(self, worker_ctx: Any) -> None:
+        return None
+
+
 class _AsyncEntrypoint(_Hosted, Entrypoint):  # type: ignore[misc]
     """An entrypoint whose method is ``async def``."""
 
@@ -192,9 +246,11 @@ class Subscribe(_AsyncEntrypoint):
             Background(self.service, "inbox gauges", self._inbox.observe, pause=10, longest=30),
             Background(self.service, "tidy", self._inbox.tidy, pause=6 * 3600, longest=600),
         ]
-        metrics.initialise(self.service, [each.fact.type() for each in self._subscriptions], REASONS)
+        types = [each.fact.type() for each in self._subscriptions]
+        metrics.initialise_receiving(self.service, types, REASONS, signs_heard_by(self.service))
 
     def start(self) -> None:
+        wait(self._inbox.open())
         wait(start_all(self._turns))
         if self.process.settings.amqp_url:
             self._consumer = RabbitConsumer(self.service, self.process.settings, self._offer)

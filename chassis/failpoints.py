@@ -26,8 +26,13 @@ PLACES = frozenset(
         "inbox.before_commit",
         "inbox.committed",
         "mail.claimed",
+        "mail.entered",
         "mail.handed_over",
         "mail.taken_in",
+        "mail.kept",
+        "post.claimed",
+        "post.printed",
+        "post.kept",
         "ledger.locked",
         "ledger.entered",
         "ledger.settled",
@@ -36,6 +41,7 @@ PLACES = frozenset(
         "decision.settled",
         "publishing.moved",
         "publishing.offered",
+        "restore.loaded",
     }
 )
 

@@ -2,19 +2,21 @@
 
 What differs from one body to the next (its name, who signs, the areas it serves, every list of
 codes) is data in a TOML file, not code. This module checks the file and hands it over frozen. It
-refuses to know what any list is for: those who need a list ask for it by name.
+refuses to know what any list is for: those who need lists give the schema of them, and ask for each by name.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from marshmallow import Schema, ValidationError
+
 from chassis.errors import ChassisError
-from chassis.writing import can_be_seen, mailable
+from chassis.writing import can_be_seen, is_web_address, mailable
 
 UNFINISHED = "TO DO"
 
@@ -81,26 +83,55 @@ class House:
         values["signatories"] = tuple(
             text for person in self.signatories.values() for text in (person.name, person.position)
         )
-        return tuple(
-            key for key, texts in values.items() if any(text.startswith(UNFINISHED) for text in texts)
-        )
+        return tuple(key for key, texts in values.items() if not all(map(is_filled_in, texts)))
+
+    def left_to_do(self, path: Path | str) -> str:
+        """What is still to be filled in, in words; empty where nothing is. `path` is where it was read."""
+        return f"still TO DO in {path}: {', '.join(self.unfinished)}" if self.unfinished else ""
+
+
+def is_filled_in(text: str) -> bool:
+    """Whether a text of the house is one's own, and not what a starter file put there."""
+    return not text.startswith(UNFINISHED)
+
+
+def word(entries: Mapping[str, Entry], code: str | None) -> str:
+    """What a code of a list is called; the code itself where the house does not list it any more."""
+    return entries[code].name if code and code in entries else code or ""
+
+
+def words(entries: Mapping[str, Entry], codes: Iterable[str]) -> list[str]:
+    """What several codes are called."""
+    return [word(entries, code) for code in codes]
 
 
 TEXTS = ("name", "short_name", "number", "telephone", "email", "website", "complaints")
+_PUBLISHING = ("identifier", "publisher")
+_KEYS = (*TEXTS, *_PUBLISHING, "address", "signatories", "lists")
 
 
-def read_house(path: Path | str, *, required: Iterable[str] = ()) -> House:
-    """Read and check a house file; `required` names the lists that must be in it. Raises HouseError."""
+class Part(Schema):
+    """A table of a house file: what is not in its schema is refused. Messages are a fault and its cure, as in
+    ``must be text. Put it between double quotes``.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.error_messages["unknown"] = ". ".join(_not_known(self.fields))
+
+
+def read_house(path: Path | str, *, lists: type[Part] | None = None) -> House:
+    """Read and check a house file; `lists` says what may be in its lists. Raises HouseError."""
     try:
-        return house_of(_written(Path(path)), required=required)
+        return house_of(_written(Path(path)), lists=lists)
     except HouseError as error:
         raise HouseError(error.key, error.fault, error.cure, path=path) from None
 
 
-def house_of(text: str, *, required: Iterable[str] = ()) -> House:
+def house_of(text: str, *, lists: type[Part] | None = None) -> House:
     """The house that a text in TOML describes, checked as a file is. Raises HouseError."""
     try:
-        return _house(tomllib.loads(text), tuple(required))
+        return _house(tomllib.loads(text), lists)
     except tomllib.TOMLDecodeError as error:
         raise HouseError("the file", f"is not valid TOML ({error})", "Correct it at that line") from None
 
@@ -121,37 +152,61 @@ def _written(path: Path) -> str:
         raise HouseError("the file", "is not UTF-8 text", "Save it again as UTF-8") from None
 
 
-def _house(parsed: Mapping[str, Any], required: tuple[str, ...]) -> House:
+def _house(parsed: Mapping[str, Any], lists: type[Part] | None) -> House:
+    _refuse_others(parsed, _KEYS)
     texts = {key: _text(parsed, key, key) for key in TEXTS}
-    texts |= {key: _text(parsed, key, key) if key in parsed else "" for key in ("identifier", "publisher")}
+    texts |= {key: _text(parsed, key, key) if key in parsed else "" for key in _PUBLISHING}
     _address("email", texts["email"])
+    _website("website", texts["website"])
     return House(
         **texts,
         address=_lines(parsed, "address"),
         signatories=_signatories(parsed),
-        lists=_lists(parsed, required),
+        lists=_lists(parsed, lists),
     )
+
+
+def _refuse_others(table: Mapping[str, Any], known: Collection[str], place: str = "") -> None:
+    """A key that is not known would have no effect, and nobody would learn why."""
+    for key in table:
+        if key not in known:
+            raise HouseError(f"{place}{key}", *_not_known(known))
+
+
+def _not_known(known: Collection[str]) -> tuple[str, str]:
+    return "is not known here", f"Take it out, or correct it to one of: {', '.join(known)}"
 
 
 def _signatories(parsed: Mapping[str, Any]) -> dict[str, Signatory]:
     people: dict[str, Signatory] = {}
     for key, table in _tables(parsed, "signatories", "signatories"):
+        _refuse_others(table, ("code", "name", "position"), f"{key}.")
         code = _code(table, key, people)
         name = _text(table, "name", f"{key}.name")
         people[code] = Signatory(code=code, name=name, position=_text(table, "position", f"{key}.position"))
     return people
 
 
-def _lists(parsed: Mapping[str, Any], required: tuple[str, ...]) -> dict[str, dict[str, Entry]]:
+def _lists(parsed: Mapping[str, Any], schema: type[Part] | None) -> dict[str, dict[str, Entry]]:
     tables = _required(parsed, "lists", "lists", "Write each list as [[lists.…]] tables")
     if not isinstance(tables, dict):
         raise HouseError("lists", f"is {_kind(tables)}", "Write each list as [[lists.…]] tables")
-    for name in required:
-        if name not in tables:
-            raise HouseError(
-                f"lists.{name}", "is missing", f"Write at least one [[lists.{name}]] with code and name"
-            )
-    return {name: _entries(tables, name) for name in tables}
+    entries = {name: _entries(tables, name) for name in tables}
+    if schema is not None:
+        try:
+            schema().load(tables)
+        except ValidationError as error:
+            raise _fault(error.messages, "lists") from None
+    return entries
+
+
+def _fault(messages: Any, key: str) -> HouseError:
+    """The first fault that a schema has found; people count from one."""
+    if not isinstance(messages, Mapping):
+        fault, _, cure = messages[0].partition(". ")
+        return HouseError(key, fault, cure)
+    name, inner = next(iter(messages.items()))
+    return _fault(inner, f"{key}[{name + 1}]" if isinstance(name, int) else f"{key}.{name}")
 
 
 def _entries(tables: Mapping[str, Any], name: str) -> dict[str, Entry]:
@@ -222,6 +277,12 @@ def _line(key: str, value: object) -> str:
 def _address(key: str, value: str) -> None:
     if not mailable(value):
         raise HouseError(key, f'is "{value}"', "Write one e-mail address, such as office@example.org")
+
+
+def _website(key: str, value: str) -> None:
+    whole = value if "://" in value else f"https://{value}"
+    if not (value.startswith(UNFINISHED) or is_web_address(whole)):
+        raise HouseError(key, f'is "{value}"', "Write it like https://www.body.example")
 
 
 def _kind(value: object) -> str:

@@ -12,7 +12,8 @@ import hashlib
 import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -28,9 +29,11 @@ from chassis.failpoints import reach
 from chassis.log import describe, logger
 from chassis.outbox import QUERIES
 from chassis.scrub import scrub_published
+from chassis.signs import begin_to_listen, signs_heard
+from chassis.traces import Kind, collecting, doing, going_on
 from chassis.transports import Delivery
 from contracts.envelope import Event, Fact, Undecodable, decode
-from contracts.topology import signs_heard_by
+from contracts.topology import EXCHANGES, signs_heard_by
 
 _log = logger(__name__)
 
@@ -50,6 +53,7 @@ HOPELESS = frozenset(
         "invalid_data",
         "id_reused",
         "dead_lettered",
+        "not_theirs",
     }
 )
 REASONS = HOPELESS | {"handler_failed", "not_yet_known"}
@@ -233,25 +237,53 @@ class Inbox:
             if subscription.react is not None:
                 reactions.append((subscription.react, event))
         for remember in sorted(newest, key=_name):
-            await self._within_time(remember(tx, list(newest[remember].values())))
+            states = list(newest[remember].values())
+            with self._keeping(states):
+                await self._within_time(remember(tx, states), states)
         for react, event in reactions:
             if not event.snapshot:
-                tx.cause = _cause(event)
-                await self._within_time(react(tx, event))
+                with going_on(
+                    self._service,
+                    f"process {event.fact.type()}",
+                    Kind.CONSUMER,
+                    _cause(event),
+                    **_named(event),
+                ) as tx.cause:
+                    await self._within_time(react(tx, event), [event])
         return [event.id for _, event in reactions if event.snapshot]
 
-    async def _within_time(self, act: Awaitable[None]) -> None:
+    @contextmanager
+    def _keeping(self, states: Sequence[Event]) -> Iterator[None]:
+        """A copy is taken in one step from many stories: a span in each of them, where anybody wants one."""
+        with ExitStack() as spans:
+            for event in states if collecting() else ():
+                name = f"process {event.fact.type()}"
+                spans.enter_context(
+                    doing(self._service, name, Kind.CONSUMER, event.traceparent, **_named(event))
+                )
+            yield
+
+    async def _within_time(self, act: Awaitable[None], events: Sequence[Event]) -> None:
         """A handler whose own waiting ends in a ``TimeoutError`` is too slow as well."""
+        started, outcome = monotonic(), "failed"
         try:
             async with asyncio.timeout(self._settings.handler_timeout):
                 await act
+            outcome = "handled"
         except TimeoutError:
             raise HandlerTooSlow from None
+        finally:
+            share = (monotonic() - started) / len(events)
+            for type, count in Counter(event.fact.type() for event in events).items():
+                measured = metrics.HANDLER_SECONDS.labels(self._service, type, outcome)
+                for _ in range(count):
+                    measured.observe(share)
 
     async def _park(self, message: _Message, error: Exception) -> str:
         """Keep one message that its handler could not take, and remember that it was seen."""
         reason = "not_yet_known" if isinstance(error, NotYetKnown) else "handler_failed"
         told = {"service": self._service, "id": str(message.id), "type": message.type, "reason": reason}
+        told |= {"correlationid": message.event.correlationid} if message.event else {}
         _log.warning("message_parked", **told, **describe(error))
         async with self._database.transaction() as tx:
             entered = await _enter(tx, [message], "parked")
@@ -301,6 +333,8 @@ class Inbox:
         message = self._look(Delivery(body=bytes(row["body"]), content_type=row["content_type"]))
         if message.event is None:
             raise Undecodable(message.reason, message.detail)
+        if row["reason"] == "not_theirs":
+            raise Undecodable("not_theirs")
         outcome = "ignored" if await self._act(tx, [message.event]) else "handled"
         await QUERIES.set_outcome(tx, ids=[row["id"]], outcome=outcome, now=tx.now)
         await QUERIES.unpark(tx, id=row["id"])
@@ -320,16 +354,22 @@ class Inbox:
                 next_try=None if final else tx.now + self._pause(attempts),
             )
 
+    async def open(self) -> None:
+        """Note that messages can come from now on."""
+        async with self._database.transaction() as tx:
+            await begin_to_listen(tx)
+
     async def observe(self) -> None:
         """Bring the gauges of parked messages and of signs of life up to date."""
         async with self._database.reading() as tx:
             counts = {row["reason"]: row["count"] async for row in QUERIES.parked_by_reason(tx)}
-            heard_at = {row["service"]: row["sent_at"] async for row in QUERIES.signs_of_life(tx)}
+            signs = await signs_heard(tx)
         for reason in REASONS:
             metrics.PARKED.labels(self._service, reason).set(counts.get(reason, 0))
         for sender in signs_heard_by(self._service):
-            age = (real_now() - heard_at[sender]).total_seconds() if sender in heard_at else math.inf
-            metrics.SIGN_OF_LIFE_AGE.labels(self._service, sender).set(max(age, 0))
+            silent_for = signs.silent_for(sender)
+            age = math.inf if silent_for is None else silent_for
+            metrics.SIGN_OF_LIFE_AGE.labels(self._service, sender).set(age)
 
     async def tidy(self) -> None:
         """Forget what was published, handled and answered so long ago, and what was sealed in it."""
@@ -337,6 +377,7 @@ class Inbox:
             await QUERIES.purge_outbox(tx, before=tx.now - timedelta(days=self._settings.outbox_days))
             await QUERIES.purge_inbox(tx, before=tx.now - timedelta(days=self._settings.inbox_days))
             await QUERIES.purge_answers(tx, before=tx.now - timedelta(days=2))
+            await QUERIES.purge_settled(tx, before=tx.now - timedelta(days=2))
         await scrub_published(self._database)
 
     def _look(self, delivery: Delivery) -> _Message:
@@ -345,6 +386,10 @@ class Inbox:
             event = decode(delivery.body, self._facts, content_type=delivery.content_type)
         except Undecodable as refused:
             return _Message(_nameless(digest), digest, delivery, reason=refused.reason, detail=refused.detail)
+        if delivery.exchange not in ("", EXCHANGES[event.fact.OWNER]):
+            # Under an id of its own: the owner may still say this itself.
+            told = "another service than its owner said it"
+            return _Message(_nameless(digest), digest, delivery, reason="not_theirs", detail=told)
         if delivery.dead:
             return _Message(event.id, digest, delivery, reason="dead_lettered")
         return _Message(event.id, digest, delivery, event)
@@ -420,6 +465,11 @@ def _name(handler: Remember) -> str:
 def _cause(event: Event) -> Cause:
     """What is announced because of this event says so."""
     return Cause(correlationid=event.correlationid, causationid=str(event.id), traceparent=event.traceparent)
+
+
+def _named(event: Event) -> dict[str, str | int]:
+    """What a span says of an event."""
+    return {"messaging.message.id": str(event.id), "conduit.correlationid": event.correlationid}
 
 
 def _nameless(digest: bytes) -> UUID:

@@ -19,6 +19,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey
 
 from chassis.errors import ChassisError
+from chassis.refusals import refused
 
 #: Bytes.
 _SECRET_SIZE = 32
@@ -39,7 +40,13 @@ class Keyring:
 
     def derive(self, purpose: str) -> bytes:
         """A key of 32 bytes for one purpose. The same purpose always gives the same key."""
-        return hmac.new(self.secret, purpose.encode(), hashlib.sha256).digest()
+        return hmac.digest(self.secret, purpose.encode(), hashlib.sha256)
+
+    @property
+    def mark(self) -> str:
+        """By which one sees that these are the same keys as before. It tells nothing of them."""
+        public = self.private.public_key.encode()
+        return hmac.digest(self.derive("mark"), public, hashlib.sha256).hex()[:32]
 
 
 def create_keys(folder: Path, services: Iterable[str]) -> None:
@@ -55,8 +62,12 @@ def create_keys(folder: Path, services: Iterable[str]) -> None:
             create_file(private, _new_private)
             create_file(folder / f"{service}.public", partial(_public_of, private))
             create_file(folder / f"{service}.secret", _new_secret)
-    except (OSError, ValueError, CryptoError):
-        raise KeysError(f"Keys cannot be made in {folder}. Check that this user may write there.") from None
+    except OSError as error:
+        raise KeysError(refused(error, folder)) from None
+    except (ValueError, CryptoError):
+        raise KeysError(
+            f"What is in {folder} is no key. Bring it back from your backup of the keys."
+        ) from None
 
 
 def read_keys(folder: Path, service: str) -> Keyring:
@@ -73,10 +84,18 @@ def read_keys(folder: Path, service: str) -> Keyring:
             raise ValueError
     except FileNotFoundError as missing:
         name = Path(missing.filename).name
-        raise KeysError(f"The key file {name} is missing in {folder}. Run: conduit init") from None
-    except (OSError, ValueError, CryptoError):
+        raise KeysError(
+            f"The key file {name} is missing in {folder}. Bring it back from your backup of the keys: "
+            "another one opens nothing of what there is. Where nothing was begun yet, conduit up makes it."
+        ) from None
+    except OSError as error:
+        raise KeysError(refused(error, folder)) from None
+    except (ValueError, CryptoError):
         cure = "Restore them from your backup."
         raise KeysError(f"The keys of {service} in {folder} cannot be read. {cure}") from None
+    if public.get(service, private.public_key) != private.public_key:
+        cure = "Bring both back from your backup of the keys."
+        raise KeysError(f"{service}.private and {service}.public in {folder} are no pair. {cure}")
     return Keyring(service=service, private=private, public=public, secret=secret)
 
 
@@ -117,5 +136,7 @@ def create_file(path: Path, make: Callable[[], bytes]) -> None:
             os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(draft, path)
+    except OSError as error:  # a full disk does not say where it is
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         draft.unlink()

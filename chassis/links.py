@@ -9,6 +9,8 @@ from uuid import UUID
 
 # Crockford's alphabet: no i, l, o or u, because people read codes aloud and copy them from paper.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+#: What programs take into a link that stands in a sentence or in brackets.
+_AROUND = ".,;:!?)]}>'\"’”»…"
 _MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
 
 
@@ -26,4 +28,5 @@ def link_token(key: bytes, purpose: str, id: UUID, number: int = 1) -> str:
 
 def link_digest(token: str) -> bytes:
     """The digest under which a token is stored and found, however its holder typed it."""
-    return hashlib.sha256(token.lower().translate(_MISREAD).encode("utf-8", "replace")).digest()
+    meant = token.strip().rstrip(_AROUND).lower().translate(_MISREAD)
+    return hashlib.sha256(meant.encode("utf-8", "replace")).digest()

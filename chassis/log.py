@@ -5,6 +5,7 @@ is dropped, and an exception appears as its type and place: its text may quote w
 """
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -13,12 +14,18 @@ from typing import Any
 
 import structlog
 
+from chassis.context import noted_cause
+
 #: The fields that may be logged. Ids, counts, names of types and of services: nothing about a person.
 FIELDS = frozenset(
     "event level timestamp service type id ids subject reason outcome error at count attempts seconds port "
-    "address adapter route method status correlationid causationid version queue state pending name signal "
-    "what".split()
+    "address adapter route method status correlationid causationid traceid version queue state pending name "
+    "signal what".split()
 )
+
+#: Fields whose values came with a message.
+_FROM_ELSEWHERE = {"correlationid", "causationid", "traceid"}
+_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 
 _ROOT = Path(__file__).parents[1]
 _OURS = tuple(f"{_ROOT / package}/" for package in ("contracts", "chassis", "services", "tests"))
@@ -27,6 +34,7 @@ _OURS = tuple(f"{_ROOT / package}/" for package in ("contracts", "chassis", "ser
 def configure(level: str, *, json: bool) -> None:
     """Send everything, also the libraries' own logging, through one narrow door to stderr."""
     chain: list[Any] = [
+        _with_cause,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _only_known_fields,
@@ -59,8 +67,22 @@ def describe(error: BaseException) -> dict[str, str]:
     return {"error": type(error).__name__, "at": places[-1] if places else ""}
 
 
+def _with_cause(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Of which story a line is a part, where that is known: it leads from one service's log to another's."""
+    cause = noted_cause()
+    if cause is not None:
+        event.setdefault("correlationid", cause.correlationid)
+        event.setdefault("traceid", cause.traceparent[3:35])
+    return event
+
+
 def _only_known_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: value for key, value in event.items() if key in FIELDS}
+    return {key: value for key, value in event.items() if key in FIELDS and _may_stand(key, value)}
+
+
+def _may_stand(key: str, value: Any) -> bool:
+    """Of which story a line is a part came with a message: it is an id, or it is left out."""
+    return key not in _FROM_ELSEWHERE or _ID.fullmatch(str(value)) is not None
 
 
 class _LibraryHandler(logging.Handler):

@@ -28,8 +28,11 @@ from chassis.config import Settings
 from chassis.errors import NotFound
 from chassis.house import House
 from chassis.log import describe, logger
+from chassis.mail_sessions import Hooks, MailListener, MailSession
 from chassis.message import Mail
-from chassis.web import FILE_POLICY, Section, application, environment, render, saved_as
+from chassis.web import FILE_POLICY, Forbidden, Section, application, environment, render, saved_as
+from chassis.web.access import at_a_glance
+from contracts.access import Action, may
 
 _log = logger(__name__)
 
@@ -62,8 +65,7 @@ class MailBox:
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self.folder = folder
         self._clock = clock or Clock()
-        self._server: asyncio.Server | None = None
-        self._sessions: set[_MailSession] = set()
+        self._listener = MailListener(self._session)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen.
@@ -72,18 +74,14 @@ class MailBox:
             the port.
         """
         await asyncio.to_thread(self._prepare)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _MailSession(self, self._sessions, loop), host, port)
-        return int(self._server.sockets[0].getsockname()[1])
+        return await self._listener.start(host, port)
 
     async def stop(self) -> None:
         """Take no more messages; those that were accepted are on disk."""
-        if self._server is None:
-            return
-        server, self._server = self._server, None
-        server.close()
-        await asyncio.gather(*(session.end() for session in list(self._sessions)))
-        await server.wait_closed()
+        await self._listener.stop()
+
+    def _session(self, sessions: set[MailSession]) -> MailSession:
+        return MailSession(_Hooks(self), sessions, ident="mail box", data_size_limit=SIZE_LIMIT)
 
     async def keep(self, envelope: Envelope) -> str:
         """Store a message; when this returns it is on disk.
@@ -181,44 +179,8 @@ def pages(mailbox: MailBox, settings: Settings, house: House, sections: Sequence
 # the server
 
 
-class _MailSession(SMTP):
-    """One sender's connection."""
-
-    #: Lines are taken as long as programs write them, and read in larger pieces than the standard's 1,001.
-    line_length_limit = 64 * 1024
-
-    def __init__(
-        self, mailbox: MailBox, sessions: set["_MailSession"], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        super().__init__(
-            _Hooks(mailbox),
-            hostname="localhost",
-            ident="mail box",
-            data_size_limit=SIZE_LIMIT,
-            enable_SMTPUTF8=True,
-            loop=loop,
-        )
-        self._sessions = sessions
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._sessions.add(self)
-        super().connection_made(transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._sessions.discard(self)
-        super().connection_lost(error)
-
-    async def end(self) -> None:
-        """Hang up and wait until the connection is gone."""
-        work = self._handler_coroutine
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
-        if work is not None:
-            await asyncio.wait({work}, timeout=3)
-
-
-class _Hooks:
-    """What aiosmtpd asks of whoever receives. The names are its own."""
+class _Hooks(Hooks):
+    """Keeps what is handed in."""
 
     def __init__(self, mailbox: MailBox) -> None:
         self._mailbox = mailbox
@@ -230,11 +192,6 @@ class _Hooks:
             _log.error("mail_not_kept", **describe(error))
             return "452 4.3.1 The message could not be stored; try again later"
         return "250 2.0.0 Kept"
-
-    async def handle_exception(self, error: Exception) -> str:
-        """The answer to the sender; the library's own would quote the error."""
-        _log.error("mail_session_failed", **describe(error))
-        return "451 4.3.0 Something went wrong here; try again later"
 
 
 def _stamped(envelope: Envelope) -> bytes:
@@ -277,6 +234,7 @@ class _Pages:
 
     async def newest(self, request: Request) -> Response:
         """The newest messages, or a page of older ones."""
+        _check(request)
         mount = request.scope.get("root_path", "")
         before, after = _read_bound(request, "before"), _read_bound(request, "after")
         entries, total, newer, older = await asyncio.to_thread(self._mailbox.page, before=before, after=after)
@@ -338,7 +296,26 @@ class _Pages:
         return Response(found.content, headers=headers, media_type=kind)
 
     async def _read(self, request: Request) -> Mail:
+        _check(request)
         return await asyncio.to_thread(self._mailbox.read, request.path_params["id"])
+
+
+#: The box is on the computer of whoever looks. It is kept from a role, so that one sees with its eyes.
+_OTHERWISE = (
+    "Your roles do not see to whom we write. For a link to sign in, or what goes to somebody without an "
+    "account, open this page in a window that is not signed in: whoever sits at this computer may read it."
+)
+
+
+def _check(request: Request) -> None:
+    """Show a box to nobody who has signed in and may not know to whom we write.
+
+    Raises:
+        Forbidden: to them.
+    """
+    who = at_a_glance(request)
+    if who is not None and not may(Action.READ_MAIL_BOX, who.roles):
+        raise Forbidden(_OTHERWISE)
 
 
 def _show(request: Request, template: str, **values: Any) -> Response:

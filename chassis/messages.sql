@@ -1,13 +1,20 @@
 -- name: record_announcements!
--- Events to be published, in the transaction of what they announce.
-INSERT INTO outbox (id, type, subject, body, expected, recorded_at, next_try)
-SELECT new.id, new.type, new.subject, new.body, new.expected, :now, :now
-FROM unnest(:ids::uuid[], :types::text[], :subjects::text[], :bodies::bytea[], :expected::boolean[])
-     AS new (id, type, subject, body, expected);
+-- Events to be published, in the transaction of what they announce. The relay is woken at commit, once for all of them.
+WITH recorded AS (
+    INSERT INTO outbox (id, type, subject, body, expected, recorded_at, next_try)
+    SELECT new.id, new.type, new.subject, new.body, new.expected, :now, :now
+    FROM unnest(:ids::uuid[], :types::text[], :subjects::text[], :bodies::bytea[], :expected::boolean[])
+         AS new (id, type, subject, body, expected)
+)
+SELECT pg_notify(:channel, '');
 
 -- name: present_epoch$
 -- The owner's epoch: goes up after a restore.
 SELECT value FROM epoch;
+
+-- name: raise_epoch!
+-- This database was restored: what it says from now on beats what copies have heard of the lost time.
+UPDATE epoch SET value = value + 1;
 
 -- name: claim_outbox
 -- Due rows, oldest first, that no other relay holds. The lock is kept until they are marked.
@@ -31,6 +38,14 @@ SELECT count(*) AS pending, min(recorded_at) AS oldest,
        (array_agg(last_failure ORDER BY next_try DESC) FILTER (WHERE last_failure IS NOT NULL))[1] AS failure
 FROM outbox WHERE published_at IS NULL;
 
+-- name: little_memory$
+-- From here to the end of the transaction, what does not fit into so little goes to the server's disk.
+SELECT set_config('work_mem', '64kB', true);
+
+-- name: has_room$
+-- Some megabytes on the server's disk, which are gone again at once. Fails where there is no room for them.
+SELECT count(*) FROM generate_series(1, 200000);
+
 -- name: next_due$
 -- When the earliest postponed row is due.
 SELECT min(next_try) FROM outbox WHERE published_at IS NULL;
@@ -42,6 +57,35 @@ SELECT count(*) FROM outbox;
 -- name: announced_ids
 -- The events of these types that are still kept.
 SELECT id FROM outbox WHERE type = ANY(:types::text[]);
+
+-- name: story_of$
+-- The story that an announced event is a part of; empty where it has none.
+SELECT coalesce(convert_from(body, 'UTF8')::jsonb ->> 'correlationid', '') FROM outbox WHERE id = :id;
+
+-- name: announced_in
+-- The events of a story, as far as they are still kept, and one event in any case. What is in them stays there.
+SELECT said.* FROM (
+    SELECT id, type, subject, recorded_at, published_at, attempts, last_failure,
+           convert_from(body, 'UTF8')::jsonb ->> 'correlationid' AS correlationid,
+           coalesce(convert_from(body, 'UTF8')::jsonb ->> 'causationid', '') AS causationid
+    FROM outbox
+) AS said
+WHERE said.correlationid = :correlationid OR said.id = :id
+ORDER BY said.recorded_at, said.id LIMIT :most;
+
+-- name: fates_of
+-- What became of messages here; of those that are parked, why and when they are tried again.
+SELECT i.id, i.type, i.outcome, i.handled_at, p.reason, p.failure, p.attempts, p.next_try
+FROM inbox AS i LEFT JOIN parked AS p ON p.id = i.id WHERE i.id = ANY(:ids::uuid[]);
+
+-- name: published_page
+-- Published events that are still whole, after an id.
+SELECT id, type FROM outbox
+WHERE published_at IS NOT NULL AND scrubbed_at IS NULL AND id > :after ORDER BY id LIMIT :most;
+
+-- name: publish_again!
+-- These are due once more.
+UPDATE outbox SET published_at = NULL, next_try = :now WHERE id = ANY(:ids::uuid[]);
 
 -- name: purge_outbox!
 -- Published long ago.
@@ -62,6 +106,10 @@ SELECT id, digest FROM inbox WHERE id = ANY(:ids::uuid[]);
 -- name: never_seen$
 -- How many of these messages never came.
 SELECT count(*) FROM unnest(:ids::uuid[]) AS given (id) WHERE NOT EXISTS (SELECT FROM inbox WHERE inbox.id = given.id);
+
+-- name: never_heard
+-- Which of these messages never came.
+SELECT given.id FROM unnest(:ids::uuid[]) AS given (id) WHERE NOT EXISTS (SELECT FROM inbox WHERE inbox.id = given.id);
 
 -- name: set_outcome!
 -- A later word on a message: ignored, handled after a retry, discarded by a person.
@@ -109,6 +157,38 @@ UPDATE parked SET next_try = :now WHERE cardinality(:ids::uuid[]) = 0 OR id = AN
 -- A person decided that these need not be handled.
 DELETE FROM parked WHERE id = ANY(:ids::uuid[]) RETURNING id;
 
+-- name: parked_chosen
+-- One parked message, or all that were parked for a reason up to a moment: in the order of ids, as long as it takes.
+SELECT id FROM parked
+WHERE (:id::uuid IS NULL OR id = :id::uuid) AND (:reason::text IS NULL OR reason = :reason::text)
+  AND parked_at <= :until ORDER BY id FOR UPDATE;
+
+-- name: note_settled!
+-- What became of a request about parked messages.
+INSERT INTO parked_settled (ask_id, number, done_at) VALUES (:ask_id, :number, :now) ON CONFLICT (ask_id) DO NOTHING;
+
+-- name: settled_lately
+-- Requests that were settled last, the newest first.
+SELECT ask_id, number, done_at FROM parked_settled ORDER BY done_at DESC, ask_id LIMIT :most;
+
+-- name: purge_settled!
+-- Settled so long ago that everybody has heard.
+DELETE FROM parked_settled WHERE done_at < :before;
+
+-- name: lock_last_report^
+-- The last report, and whether a request was settled since; nothing while another replica makes the next one.
+SELECT number, told_at, worth,
+       EXISTS (SELECT FROM parked_settled AS s WHERE s.done_at > reports.told_at) AS owes
+FROM reports FOR UPDATE SKIP LOCKED;
+
+-- name: note_report!
+-- This is the last report now.
+UPDATE reports SET number = :number, told_at = :now, worth = :worth;
+
+-- name: revision$
+-- Which revision the tables are at.
+SELECT version_num FROM alembic_version;
+
 -- name: sealed_until
 -- Published events of these types that still have what was sealed in them, from before a moment.
 SELECT id, body FROM outbox
@@ -144,7 +224,7 @@ SELECT service, sent_at FROM unnest(:services::text[], :moments::timestamptz[]) 
 ON CONFLICT (service) DO UPDATE SET sent_at = excluded.sent_at WHERE known.sent_at < excluded.sent_at;
 
 -- name: signs_of_life
--- When the newest sign of life was sent, of each service that was ever heard.
+-- When the newest sign of life was sent, of each service that was ever heard; of this one, when it began to listen.
 SELECT service, sent_at FROM signs_of_life;
 
 -- name: given_answer^
@@ -188,3 +268,7 @@ SELECT content FROM file_parts WHERE file_id = :file_id AND number = :number;
 -- name: drop_files!
 -- Let go of files and their parts.
 DELETE FROM files WHERE id = ANY(:ids::uuid[]);
+
+-- name: table_sizes
+-- About how many rows each table has.
+SELECT relname AS name, n_live_tup AS rows FROM pg_stat_user_tables ORDER BY relname;

@@ -73,10 +73,9 @@ async def announce_many(tx: Transaction, announcements: Iterable[Announcement]) 
         subjects=[event.subject for event in events],
         bodies=[encode(event) for event in events],
         expected=[bool(event.fact.SUBSCRIBERS) for event in events],
+        channel=CHANNEL,
         now=tx.now,
     )
-    if not tx.announced:
-        await tx.execute(f"NOTIFY {CHANNEL}")
     tx.announced += len(events)
     return events
 

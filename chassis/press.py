@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from functools import cache
 from pathlib import Path
@@ -42,22 +42,28 @@ def all_printable(value: Any) -> Any:
 class Press(threading.local):
     """A typst compiler for each thread: it keeps what it has read, but prints one thing at a time."""
 
-    def __init__(self, template: Path, values: str) -> None:
+    def __init__(self, template: Path, values: str, imports: Sequence[Path] = ()) -> None:
         """
         Args:
             template: reads its values from a file of JSON.
             values: what the template calls that file.
+            imports: other templates that it imports, each by its own name.
         """
-        self._template = _read(template)
+        self._files = {"main.typ": _read(template)} | {path.name: _read(path) for path in imports}
         self._values = values
         self._compiler = typst.Compiler(font_paths=_fonts())
 
-    def print(self, values: Mapping[str, object], dated: date) -> bytes:
+    def print(self, values: Mapping[str, object], dated: date, *, claims: bool = True) -> bytes:
         """Tagged by the standard (PDF/UA-1); without claiming it when no font has one of the characters.
 
         The same values give the same bytes.
+
+        Args:
+            claims: whether it may say that it keeps the standard.
         """
         written = json.dumps(values, ensure_ascii=False).encode()
+        if not claims:
+            return self._print(written, dated, [])
         try:
             return self._print(written, dated, ["ua-1"])
         except typst.TypstError:
@@ -65,14 +71,19 @@ class Press(threading.local):
 
     def _print(self, written: bytes, dated: date, standards: list[PDFStandard]) -> bytes:
         pdf = self._compiler.compile(
-            # Both every time: the compiler forgets bytes afterwards. The values are a file and none of
+            # All of them every time: the compiler forgets bytes afterwards. The values are a file and none of
             # sys.inputs: they are part of everything, so what was worked out before would hold no longer.
-            input={"main.typ": self._template, self._values: written},  # type: ignore[type-var]
+            input=self._files | {self._values: written},  # type: ignore[type-var]
             format="pdf",
             timestamp=datetime.combine(dated, time(12), UTC),
             pdf_standards=standards,
         )
         return cast(bytes, pdf)
+
+
+def claims_standard(pdf: bytes) -> bool:
+    """Whether a PDF of ours says that it keeps the standard."""
+    return b"<pdfuaid:part>" in pdf
 
 
 @cache

@@ -11,19 +11,22 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chassis import failpoints
-from chassis.background import Background
+from chassis.background import Background, start_all, stop_all
 from chassis.clock import Clock
 from chassis.config import SUPERVISOR_PIPE, Settings
 from chassis.context import Context, Section
 from chassis.database import Database
+from chassis.errors import Away
 from chassis.house import House
 from chassis.keys import read_keys
 from chassis.log import describe, logger
+from chassis.surroundings import Surroundings
+from chassis.telemetry import Exporter
+from chassis.traces import collect_with
 from chassis.transports import InProcess, PublishPort
 from chassis.watchdog import Watchdog
 
@@ -55,13 +58,14 @@ class Process:
     clock: Clock = field(default_factory=Clock)
     local: InProcess = field(default_factory=InProcess)
     watchdog: Watchdog = field(init=False)
+    #: Whether it was told to stop.
+    ending: Callable[[], bool] = lambda: False
     #: Take the next turn now, by (service, name of the timer).
     wakers: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
     _databases: dict[str, Database] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.watchdog = Watchdog(self.settings.watchdog)
-        self.clock.advance(timedelta(seconds=self.settings.clock_offset))
         failpoints.arm(self.settings.failpoints)
 
     def context(self, service: str) -> Context:
@@ -106,17 +110,30 @@ def run(process: Process, services: Sequence[type], *, ready: Callable[[], None]
 
     ended = Event()
     _note_signals(lambda number: ended.ready() or ended.send(number))
+    process.ending = ended.ready
     runner = ServiceRunner({PROCESS: process, "max_workers": 50})
     for service in services:
         runner.add_service(service)
     limit = process.watchdog.limit
-    watching = Background("process", "watchdog", process.watchdog.look, pause=limit / 4, longest=30)
+    watching = [
+        Background("process", "watchdog", process.watchdog.look, pause=limit / 4, longest=30),
+        *Surroundings(process.settings).turns,
+    ]
+    if process.settings.otlp_url:
+        exporter = Exporter(process.settings.otlp_url)
+        collect_with(exporter.collect)
+        watching.append(Background("process", "traces", exporter.turn, pause=1, longest=30))
     wait(process.web.start())
     try:
-        _start(runner)
+        try:
+            _start(runner)
+        except Away:
+            if not ended.ready():
+                raise
+            return 0
         for container in runner.containers:
             spawn(_tell_of_death, container, ended)
-        wait(watching.start())
+        wait(start_all(watching))
         _settle_memory()
         ready()
         number = ended.wait()
@@ -160,12 +177,12 @@ def _tell_of_death(container: Any, ended: Any) -> None:
             ended.send(0)
 
 
-def _stop(process: Process, runner: Any, watching: Background) -> None:
+def _stop(process: Process, runner: Any, watching: Sequence[Background]) -> None:
     """No new requests and messages, then what is in flight, then the databases: within the grace period."""
     from chassis.loop import Timeout, end, wait
 
     with Timeout(process.settings.grace, False):
-        wait(watching.stop(0))
+        wait(stop_all(watching, 0))
         wait(process.web.drain())
         runner.stop()
         wait(process.web.stop())

@@ -81,10 +81,34 @@ class RabbitPublisher:
         self._one_owner = asyncio.Lock()
         metrics.BROKER_CONNECTED.labels(service, "publish").set(0)
         metrics.BROKER_BLOCKED.labels(service).set(0)
+        for queue in ("inbox", "dead"):
+            metrics.QUEUE.labels(service, queue).set(0)
 
     async def publish(self, batch: Sequence[Outgoing]) -> dict[UUID, str]:
         async with self._one_owner:
             return await green(self._publish, batch)
+
+    async def observe(self) -> None:
+        """Ask the broker how much waits in the service's own queues; nothing while there is no connection."""
+        async with self._one_owner:
+            if self._connection is not None:
+                await green(self._observe)
+
+    def _observe(self) -> None:
+        """On a channel of its own, because a queue that is missing closes it."""
+        try:
+            with Timeout(self._settings.confirm_timeout, TimeoutError()):
+                channel = self._connection.channel()
+                for queue, of in (("inbox", INBOXES), ("dead", DEAD_LETTERS)):
+                    answer = channel.queue_declare(of[self._service], passive=True)
+                    metrics.QUEUE.labels(self._service, queue).set(answer.message_count)
+                channel.close()
+        except GreenletExit:
+            self._hang_up()
+            raise
+        except Exception as error:  # noqa: BLE001 - every trouble is cured by a new connection
+            self._hang_up()
+            _log.warning("queues_not_seen", service=self._service, **describe(error))
 
     async def close(self) -> None:
         async with self._one_owner:
@@ -262,8 +286,9 @@ class RabbitConsumer:
             self.last_received = monotonic()
             # By its type, not its routing key: dead-lettering gives it another one of those.
             sender = CANARIES.get(str(message.properties.get("type")), "")
-            own = sender == self._service
-            held.add(message.delivery_tag, None if own else _delivery(message, dead, sender))
+            # One that was moved to the dead letters says nothing any more, and not who sent it.
+            nothing = sender == self._service or (sender and dead)
+            held.add(message.delivery_tag, None if nothing else _delivery(message, dead, sender))
 
         return note
 
@@ -345,11 +370,17 @@ def _rest(seconds: float, over: Callable[[], bool]) -> None:
 
 
 def _delivery(message: Any, dead: bool, life_of: str) -> Delivery:
-    """The raw bytes. Headers are not looked at: nothing in them may reach nameko."""
+    """The raw bytes. Headers are not looked at: nothing in them may reach nameko.
+
+    Only a service itself can say that it lives; what another one says so is an event, and none that is known.
+    """
     body = message.body
+    exchange = str(message.delivery_info.get("exchange") or "")
+    forged = life_of and exchange not in ("", EXCHANGES[life_of])
     return Delivery(
         body=body.encode() if isinstance(body, str) else bytes(body),
         content_type=str(message.properties.get("content_type") or ""),
+        exchange=exchange,
         dead=dead,
-        life_of=life_of,
+        life_of="" if forged else life_of,
     )

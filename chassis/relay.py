@@ -7,6 +7,7 @@ order.
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,9 @@ from chassis import metrics
 from chassis.database import Database
 from chassis.failpoints import reach
 from chassis.outbox import QUERIES
+from chassis.traces import Kind, Span, begin, collecting, end
 from chassis.transports import Outgoing, PublishPort
+from contracts.envelope import traceparent_in
 
 #: Reasons that mean that not one subscriber has the event: trying again soon multiplies nothing.
 NOBODY_HEARD = frozenset({"broker_away", "not_confirmed", "subscriber_away", "DatabaseAway"})
@@ -40,7 +43,10 @@ class Relay:
             if not rows:
                 return False
             reach("relay.claimed")
+            spans = self._spans(rows)
             refused = await self._port.publish([_outgoing(row) for row in rows])
+            for row, span in spans:
+                end(span, failed=row["id"] in refused)
             reach("relay.published")
             confirmed = [row["id"] for row in rows if row["id"] not in refused]
             if confirmed:
@@ -73,11 +79,32 @@ class Relay:
         metrics.OUTBOX_PENDING.labels(self._service).set(state["pending"])
         metrics.OUTBOX_AGE.labels(self._service).set(max(age, 0))
 
+    def _spans(self, rows: Sequence[Any]) -> list[tuple[Any, Span]]:
+        """One for each event, in the story of what announced it, where anybody wants them."""
+        return [
+            (
+                row,
+                begin(
+                    self._service,
+                    f"publish {row['type']}",
+                    Kind.PRODUCER,
+                    traceparent_in(row["body"]),
+                    **_named(row),
+                ),
+            )
+            for row in (rows if collecting() else ())
+        ]
+
     def _pause(self, attempts: int, reason: str) -> timedelta:
         """Back-off with jitter: short where nobody got a copy, long where somebody gets one more."""
         limit = 5.0 if reason in NOBODY_HEARD else 60.0
         longest = min(self._settings.retry_first * 2 ** min(attempts, 20), limit)
         return timedelta(seconds=random.uniform(longest / 2, longest))
+
+
+def _named(row: Any) -> dict[str, str | int]:
+    """What a span says of an event."""
+    return {"messaging.message.id": str(row["id"])}
 
 
 def _outgoing(row: Any) -> Outgoing:

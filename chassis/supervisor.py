@@ -20,11 +20,14 @@ _log = logger(__name__)
 #: The exit code of a child that says itself that another try would end the same way.
 GIVE_UP = 78
 
-#: A child that fails sooner than this, in seconds, did not start: another try would end the same way.
+#: The exit code of a child that says that something was away which may come back.
+TRY_AGAIN = 75
+
+#: A first child that fails sooner than this, in seconds, did not start: another try would end the same way.
 _TOO_SOON = 5.0
 
-#: Seconds between a death and the next birth.
-_PAUSE = 0.5
+#: Seconds between a death and the next birth: twice as many after each short life, up to the longest.
+_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 #: Seconds between two looks at the child, and at what both live on.
 _LOOK, _TEND = 0.2, 1.0
@@ -42,13 +45,14 @@ def supervise(
     Args:
         environment: settings for the child, on top of this process's own variables.
         grace: seconds that the child may take to stop.
-        tend: called every second while the child lives; brings back what both live on.
+        tend: called every second, or more often between two lives; brings back what both live on.
 
     Returns:
         the exit code: 0 after a signal that the child obeyed.
     """
+    has_started, pause = False, _PAUSE
     with _told_to_stop() as stopping:
-        while True:
+        while not stopping():
             started = time.monotonic()
             code = _live(module, arguments, environment, stopping, grace, tend)
             lasted = time.monotonic() - started
@@ -56,10 +60,14 @@ def supervise(
                 return 0 if code in (0, -signal.SIGTERM) else 1
             if code == GIVE_UP:
                 return 1
-            if code == 0 or (code > 0 and lasted < _TOO_SOON):
+            short = lasted < _TOO_SOON
+            has_started = has_started or not short
+            if code == 0 or (code > 0 and not has_started and code != TRY_AGAIN):
                 return code
+            pause = min(pause * 2, _LONGEST_PAUSE) if short else _PAUSE
             _log.error("services_died", status=code, seconds=round(lasted))
-            time.sleep(_PAUSE)
+            _rest(pause, stopping, tend)
+    return 0
 
 
 @contextmanager
@@ -114,6 +122,13 @@ def _await_end(
         child.kill()
         return child.wait()
     return code
+
+
+def _rest(seconds: float, stopping: Callable[[], bool], tend: Callable[[], None]) -> None:
+    end = time.monotonic() + seconds
+    while not stopping() and time.monotonic() < end:
+        time.sleep(_LOOK)
+        tend()
 
 
 def _ended(child: subprocess.Popen[bytes], within: float) -> int | None:

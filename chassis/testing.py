@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from types import TracebackType
 from typing import IO, Any, Final, Literal, Self, TypeVar, cast
 from urllib.parse import quote
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from chassis.embedded import EmbeddedPostgres, alive, installed_programs
 
@@ -42,6 +43,9 @@ _CHANCE: Final = random.SystemRandom()
 
 #: What the servers of a suite take at most, in bytes.
 _ROOM: Final = 2_000_000_000
+
+#: Where an embedded PostgreSQL below a home says that it runs.
+_PID_FILE: Final = "postgres/data/postmaster.pid"
 
 #: What a mail server's treatment answers: one recipient, or the message as a whole.
 Stage = Literal["recipient", "message"]
@@ -141,12 +145,14 @@ def guard(parent: int, directory: Path) -> None:
                 print(children[-1].pid, flush=True)
     for child in children:
         _end_group(child.pid)
-    _end_postgres(directory)
     for _ in range(20):
+        _end_postgres(directory)
+        if os.getppid() != parent:
+            _end_users(directory)
+        _unmount(directory)
         shutil.rmtree(directory, ignore_errors=True)
         if not directory.exists():
             break
-        _end_postgres(directory)
         time.sleep(0.1)
 
 
@@ -183,8 +189,11 @@ def _end_group(leader: int) -> None:
 
 
 def _end_postgres(directory: Path) -> None:
-    """End servers by their pid files; SIGQUIT first, since SIGKILL would leave a shared memory segment."""
-    for file in directory.glob("postgres/data/postmaster.pid"):
+    """End servers by their pid files; SIGQUIT first, since SIGKILL would leave a shared memory segment.
+
+    They stand in the directory, or in homes in it.
+    """
+    for file in [each for depth in ("", "*/", "*/*/") for each in directory.glob(f"{depth}{_PID_FILE}")]:
         with contextlib.suppress(OSError, ValueError):
             pid = int(file.read_text().split()[0])
             os.kill(pid, signal.SIGCONT)
@@ -194,6 +203,24 @@ def _end_postgres(directory: Path) -> None:
                 time.sleep(0.02)
             if alive(pid):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _end_users(directory: Path) -> None:
+    """End what was told of the directory: on its own way out it would make something there once more."""
+    told = os.fsencode(directory)
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command, environment = (place / "cmdline").read_bytes(), (place / "environ").read_bytes()
+            if told in command + environment and b"\0guard\0" not in command:
+                os.kill(int(place.name), signal.SIGKILL)
+
+
+def _unmount(directory: Path) -> None:
+    """Let go of file systems that were mounted in the directory."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in mounted:
+        if directory in Path(place).parents:
+            subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
 
 
 def _children(parent: int) -> list[int]:
@@ -288,13 +315,21 @@ class PrivatePostgres(_PrivateServer):
         eventually(lambda: not any(map(alive, doomed)), within=10, otherwise="PostgreSQL survived SIGKILL")
 
 
+#: What Dovecot's settings say of a certificate and its key.
+_DOVECOT_TLS: Final = """ssl = required
+ssl_cert = <{}
+ssl_key = <{}"""
+
+
 class PrivateDovecot(_PrivateServer):
     """An IMAP server of the tests' own: own port and directory, loopback only, any user, one password."""
 
     PASSWORD = "let-me/in"  # noqa: S105  # of a server that nobody else can reach
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, tls: tuple[Path, Path] | None = None) -> None:
+        """With a certificate and its key it speaks IMAP over TLS alone, as localhost."""
         super().__init__(folder)
+        self._tls = tls
         self.port = free_port()
         self._pid: int | None = None
         self._log = self.directory / "dovecot.log"
@@ -302,7 +337,8 @@ class PrivateDovecot(_PrivateServer):
 
     def url(self, user: str, folder: str = "INBOX") -> str:
         """The address of somebody's mailbox."""
-        return f"imap://{user}:{quote(self.PASSWORD, safe='')}@{LOOPBACK}:{self.port}/{folder}"
+        scheme, host = ("imaps", "localhost") if self._tls else ("imap", LOOPBACK)
+        return f"{scheme}://{user}:{quote(self.PASSWORD, safe='')}@{host}:{self.port}/{folder}"
 
     def start(self, within: float = 20) -> None:
         """Start the server and wait until it greets."""
@@ -310,7 +346,7 @@ class PrivateDovecot(_PrivateServer):
         command = ["/usr/sbin/dovecot", "-F", "-c", str(self._settings)]
         self._pid = self._guardian.spawn(command, dict(os.environ), self._log)
         eventually(
-            lambda: _greets(self.port, b"* OK"),
+            lambda: _listens(self.port) if self._tls else _greets(self.port, b"* OK"),
             within=within,
             otherwise=f"Dovecot did not start: {self._log}",
         )
@@ -335,19 +371,69 @@ class PrivateDovecot(_PrivateServer):
             f"log_path = {self.directory}/dovecot.log",
             f"listen = {LOOPBACK}",
             "protocols = imap",
-            "ssl = no",
+            *(("ssl = no",) if not self._tls else _DOVECOT_TLS.format(*self._tls).splitlines()),
             "disable_plaintext_auth = no",
             "first_valid_uid = 1",
             f"mail_location = maildir:{mails}/%u",
             f"passdb {{\n driver = static\n args = password={self.PASSWORD}\n}}",
             f"userdb {{\n driver = static\n args = uid={owner.pw_uid} gid={owner.pw_gid} home={mails}/%u\n}}",
-            f"service imap-login {{\n chroot =\n inet_listener imap {{\n  port = {self.port}\n }}\n"
-            " inet_listener imaps {\n  port = 0\n }\n}",
+            "service imap-login {\n chroot =",
+            f" inet_listener imap {{\n  port = {0 if self._tls else self.port}\n }}",
+            f" inet_listener imaps {{\n  port = {self.port if self._tls else 0}\n  ssl = yes\n }}\n}}",
             "service anvil {\n chroot =\n}",
         ]
         if os.geteuid() != 0:
             lines += [f"default_internal_user = {owner.pw_name}", f"default_login_user = {owner.pw_name}"]
         return "\n".join(lines) + "\n"
+
+
+class PrivatePrometheus(_PrivateServer):
+    """A Prometheus of the tests' own: own port and directory, loopback only.
+
+    Args:
+        settings: what stands in its file, as a document; YAML takes JSON.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], folder: Path | None = None) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+        self._pid: int | None = None
+        self._log = self.directory / "prometheus.log"
+        self._settings = self.directory / "prometheus.yml"
+        self._settings.write_text(json.dumps(settings), "utf-8")
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def start(self, within: float = 30) -> None:
+        """Start the server and wait until it listens."""
+        command = [
+            "/usr/bin/prometheus",
+            f"--config.file={self._settings}",
+            f"--storage.tsdb.path={self.directory}/data",
+            f"--web.listen-address={LOOPBACK}:{self.port}",
+        ]
+        self._pid = self._guardian.spawn(command, dict(os.environ), self._log)
+        eventually(
+            lambda: _listens(self.port),
+            within=within,
+            otherwise=f"Prometheus did not start: {self._log}",
+        )
+
+    def stop(self) -> None:
+        """Stop; what was gathered is kept for the next start."""
+        if self._pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
+            eventually(lambda: not alive(self._pid or 0), within=10, otherwise="Prometheus did not stop")
+            self._pid = None
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+        return True
+    return False
 
 
 def _greets(port: int, greeting: bytes) -> bool:
@@ -436,6 +522,15 @@ class PrivateRabbitMQ(_PrivateServer):
         if told.returncode != 0:
             raise TestServerError(f"rabbitmqctl {arguments[0]}: {(told.stderr or told.stdout).strip()}")
         return told.stdout
+
+    def add_virtual_host(self, name: str) -> None:
+        """Add one that the guest may use as it likes. In one call: each starts an Erlang machine."""
+        host, guest, everything = (f'<<"{each}">>' for each in (name, "guest", ".*"))
+        self.control(
+            "eval",
+            f"ok = rabbit_vhost:add({host}, {guest}), ok = rabbit_auth_backend_internal:set_permissions("
+            f"{guest}, {host}, {everything}, {everything}, {everything}, {guest}).",
+        )
 
     def _end(self, number: signal.Signals) -> None:
         pid = self._pid
@@ -638,7 +733,10 @@ class RecordingMailServer:
     It runs in a thread of its own: blocking clients and asyncio clients both work.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, password: str = "") -> None:
+        """With TLS it offers STARTTLS; with a password it asks everybody for that one."""
+        self.tls = tls
+        self.password = password
         #: What was accepted, in order of arrival, also where the client never got to know.
         self.messages: list[ReceivedMail] = []
         #: How many clients have connected.
@@ -715,9 +813,20 @@ class _MailSession(SMTP):
     """One client's connection. The names of the hooks are aiosmtpd's."""
 
     def __init__(self, recorder: RecordingMailServer, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(_MailHooks(), hostname="mail.example", enable_SMTPUTF8=True, loop=loop)
+        asks: dict[str, Any] = {"authenticator": self._lets_in, "auth_require_tls": False}
+        super().__init__(
+            _MailHooks(),
+            hostname="mail.example",
+            enable_SMTPUTF8=True,
+            loop=loop,
+            tls_context=recorder.tls,
+            **(asks if recorder.password else {}),
+        )
         self.recorder = recorder
         self.treatment = ACCEPT
+
+    def _lets_in(self, _server: Any, _session: Any, _envelope: Any, _how: str, said: Any) -> AuthResult:
+        return AuthResult(success=said.password == self.recorder.password.encode(), handled=False)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.recorder.connections += 1
@@ -744,8 +853,8 @@ class _MailSession(SMTP):
             return
         self.treatment = self.recorder.treatment_of(recipients, "message")
         if self.treatment.cut == "before_dot":
+            # At once: the dot may follow the text sooner than a busy machine comes to cut.
             await self.push("354 End data with <CR><LF>.<CR><LF>")
-            await self._reader.readline()
             await self.cut_here()
         await super().smtp_DATA(arg)
 

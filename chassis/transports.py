@@ -33,6 +33,9 @@ class Delivery:
 
     body: bytes
     content_type: str = CONTENT_TYPE
+    #: By which exchange it came, so as whose. Empty where no service has a say in that: inside one process,
+    #: when the broker moved it, and when an administrator put it into the queue.
+    exchange: str = ""
     #: Set when the broker gave up on it; it is parked without another try.
     dead: bool = False
     #: No event, but a sign of life of this service.
@@ -55,6 +58,9 @@ class PublishPort(Protocol):
             the reason for each event that was not confirmed, by id. The others are safe with every
             subscriber.
         """
+
+    async def observe(self) -> None:
+        """Bring the gauges of the service's own queues up to date, where it has any."""
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -103,6 +109,9 @@ class InProcess:
         except Exception as error:  # noqa: BLE001  the events stay in the outbox and are offered again
             return type(error).__name__, events
         return "", events
+
+    async def observe(self) -> None:
+        """There are no queues: what nobody has taken yet is in the outboxes."""
 
     async def close(self) -> None:
         """Nothing to let go of: the receivers withdraw themselves."""

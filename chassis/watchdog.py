@@ -11,6 +11,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+from chassis import metrics
 from chassis.log import logger
 
 _log = logger(__name__)
@@ -44,6 +45,7 @@ class Watchdog:
 
     def watch(self, service: str, receiver: Receiver) -> None:
         self._receivers[service] = receiver
+        metrics.WATCHDOG_SILENCE.labels(service).set(0)
 
     def forget(self, service: str) -> None:
         self._receivers.pop(service, None)
@@ -76,6 +78,7 @@ class Watchdog:
     async def look(self) -> None:
         for service, receiver in list(self._receivers.items()):
             silence = self.silence(service)
+            metrics.WATCHDOG_SILENCE.labels(service).set(silence)
             if silence <= self.limit:
                 self._warned.discard(service)
             elif service not in self._warned:

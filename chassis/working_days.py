@@ -1,7 +1,7 @@
 """Working days: when offices in England are open, for whatever is due after so many of them."""
 
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 import holidays
 
@@ -33,6 +33,7 @@ def working_days_before(day: date, n: int) -> date:
     return day
 
 
+@lru_cache(4_000)
 def working_days_between(start: date, end: date) -> int:
     """Count the working days after the first of these dates, up to and including the second."""
     return sum(is_working_day(start + timedelta(days=n)) for n in range(1, (end - start).days + 1))

@@ -11,6 +11,10 @@ UNSEEN = re.compile(
 
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_WEB_ADDRESS = re.compile(
+    r"https?://[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+"
+    r"(?::[0-9]{1,5})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?"
+)
 
 
 def can_be_seen(text: str) -> bool:
@@ -34,3 +38,8 @@ def mailable(address: str) -> bool:
         and all(map(_LABEL.fullmatch, labels))
         and not labels[-1].isdecimal()
     )
+
+
+def is_web_address(text: str) -> bool:
+    """Whether this is the whole address of a page."""
+    return len(text) <= 300 and bool(_WEB_ADDRESS.fullmatch(text))

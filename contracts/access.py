@@ -77,6 +77,8 @@ class Action(StrEnum):
     READ_EVIDENCE = "read_evidence"
     #: Numbers of registered people that are so small that they could tell who somebody is.
     READ_SMALL_COUNTS = "read_small_counts"
+    #: To take in whole lists of registrations.
+    KEEP_REGISTRATIONS = "keep_registrations"
     READ_PLEDGES = "read_pledges"
     #: Single funds with their ledgers, and rounds. Figures of all funds together are evidence.
     READ_FUNDS = "read_funds"
@@ -105,6 +107,13 @@ class Action(StrEnum):
     SEND_LETTERS = "send_letters"
     SETTLE_ANSWERS = "settle_answers"
     CONFIRM_PLEDGES = "confirm_pledges"
+    #: How the services are.
+    READ_OPERATIONS = "read_operations"
+    #: To have messages tried again that could not be handled, or to let them go.
+    SETTLE_PARKED = "settle_parked"
+    #: What was sent from a computer without a mail server: everybody's names. Who has not signed in reads it
+    #: too, because the links to sign in with are in it.
+    READ_MAIL_BOX = "read_mail_box"
 
 
 @dataclass(frozen=True)
@@ -133,6 +142,8 @@ SIGN_IN, RENEW, ACCOUNT = "/partners/sign-in", "/partners/renew", "/partners/acc
 AUDIT = "/partners/audit"
 #: Where one person is shown, by their id, to whoever may read about people.
 PEOPLE = "/partners/people"
+#: Where it is shown how the services are.
+OPERATIONS = "/partners/ops"
 #: Where requests are that people make about what is held on them.
 RIGHTS = "/partners/rights"
 #: Below these anybody's programs read what is published for all, pages of other sites among them. Nobody
@@ -174,6 +185,7 @@ RULES: Mapping[Action, Rule] = {
     Action.ANSWER_RIGHTS:     _row("2        .            .          .          .           .      .     ."),
     Action.READ_EVIDENCE:     _row("x        x            x          x          .           x      .     x"),
     Action.READ_SMALL_COUNTS: _row("x        x            x          .          .           .      .     ."),
+    Action.KEEP_REGISTRATIONS: _row("x       .            .          .          .           .      .     ."),
     Action.READ_PLEDGES:      _row("x        x            x          x          .           .      .     x"),
     Action.READ_FUNDS:        _row("x        .            x          x          .           .      .     x"),
     Action.KEEP_FUNDS:        _row(".        .            £          .          .           .      .     ."),
@@ -192,6 +204,9 @@ RULES: Mapping[Action, Rule] = {
     Action.SEND_LETTERS:      _row("x        x            .          .          .           .      .     ."),
     Action.SETTLE_ANSWERS:    _row("x        x            x          .          .           .      .     ."),
     Action.CONFIRM_PLEDGES:   _row("£        .            £          .          .           .      .     ."),
+    Action.READ_OPERATIONS:   _row(".        .            .          .          .           .      x     ."),
+    Action.SETTLE_PARKED:     _row(".        .            .          .          .           .      2     ."),
+    Action.READ_MAIL_BOX:     _row("x        .            .          .          .           .      x     ."),
     Action.KEEP_ACCOUNT:      Rule(frozenset(), "a person's own sessions", signed_in=True),
     Action.PROVE:             Rule(frozenset(), "a person's own second factor", signed_in=True),
     Action.BE_PUBLIC:         Rule(frozenset(), "what a secret link, if any, names", public=True),

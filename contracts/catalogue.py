@@ -1,7 +1,7 @@
 """Every fact there is, who says it and who hears it, and the documents that are made from that.
 
-``python -m contracts.catalogue`` writes ``asyncapi.yaml``, ``released.json`` and the table of events in the
-README. With ``--check`` it writes nothing and exits with 1 when one of them is stale.
+``python -m contracts.catalogue`` writes ``asyncapi.yaml``, ``released.json`` and the table in
+``docs/events.md``. With ``--check`` it writes nothing and exits with 1 when one of them is stale.
 """
 
 import inspect
@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 SAMPLES = HERE / "samples"
 ASYNCAPI = HERE / "asyncapi.yaml"
 RELEASED = HERE / "released.json"
-README = HERE.parent / "README.md"
+EVENTS = HERE.parent / "docs" / "events.md"
 
 BEGIN, END = "<!-- events -->", "<!-- /events -->"
 
@@ -86,7 +86,7 @@ def released() -> dict[str, Shape]:
 
 def stale() -> dict[Path, str]:
     """The generated documents that differ from what they should say, with what they should say."""
-    wanted = {ASYNCAPI: asyncapi(), RELEASED: _json(shapes()), README: _readme()}
+    wanted = {ASYNCAPI: asyncapi(), RELEASED: _json(shapes()), EVENTS: _events()}
     return {path: text for path, text in wanted.items() if not _says(path, text)}
 
 
@@ -98,13 +98,13 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def _readme() -> str:
-    """The README with a fresh table between its two marks. One that lacks the marks is an error."""
-    text = README.read_text("utf-8") if README.exists() else f"# Conduit\n\n{BEGIN}\n{END}\n"
+def _events() -> str:
+    """The page of events with a fresh table between its two marks. One that lacks the marks is an error."""
+    text = EVENTS.read_text("utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"README.md has no place for the table of events: put {BEGIN} and {END} back")
+        raise ValueError(f"docs/events.md has no place for the table of events: put {BEGIN} and {END} back")
     return f"{before}{BEGIN}\n{events_table()}\n{END}{after}"
 
 

@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from contracts.chains import ChainHead
 from contracts.envelope import Fact, Money, Sealed, WholeNumber
+from contracts.operations import ServiceReport
 from contracts.rights import Answered, Gathered, Scrubbed
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
@@ -32,6 +33,8 @@ class RegistrantAddress(Schema):
     """Where to write to somebody who registers. Travels sealed."""
 
     email = fields.String(required=True, validate=validate.Length(min=3, max=254))
+    #: In which they would like to be written to: a code of the house's list; nothing is English.
+    language = fields.String(validate=validate.Length(max=60), load_default="")
 
 
 class RegistrationLink(Schema):
@@ -136,6 +139,8 @@ class ApplicantLetter(Schema):
     help_telephone = fields.String(required=True, validate=_CODE)
     #: What is missing, or why it was refused.
     words = fields.String(required=True, validate=validate.Length(max=2_000))
+    #: In which they would like to be written to: a code of the house's list; nothing is English.
+    language = fields.String(validate=validate.Length(max=60), load_default="")
 
 
 class _Application(Fact):
@@ -289,6 +294,18 @@ class AwardAccepted(_Application):
     paid_to = fields.String(
         validate=validate.OneOf(["person", "exam_body"]), load_default=None, allow_none=True
     )
+    #: What they pay themselves of the exam, as far as it is known; nothing where all of it is awarded.
+    own_share = fields.Nested(Money, load_default=None, allow_none=True)
+
+
+class AwardProofReturned(_Application):
+    """What shows that an exam is to be paid for cannot be used: another one is asked for, with the reason."""
+
+    NAME = "award_proof_returned"
+    SUBSCRIBERS = (NOTIFICATIONS,)
+
+    #: That the exam is booked, or what the body that holds it asks for.
+    proof = fields.String(required=True, validate=validate.OneOf(["booking", "invoice"]))
 
 
 class AwardPaid(_Application):
@@ -301,6 +318,8 @@ class AwardPaid(_Application):
     paid = fields.Nested(Money, required=True)
     paid_to = fields.String(required=True, validate=validate.OneOf(["person", "exam_body"]))
     paid_on = fields.Date(required=True)
+    #: Where the body is paid by an invoice: what of it they pay themselves.
+    own_share = fields.Nested(Money, load_default=None, allow_none=True)
 
 
 class AwardReturned(_Application):
@@ -323,6 +342,13 @@ class ReportDue(_Application):
     due_on = fields.Date(required=True)
     #: How often they were asked before.
     asked_before = WholeNumber(required=True, validate=validate.Range(min=0))
+
+
+class PostAsked(_Application):
+    """Somebody who has passed their exam, and had no post in their profession then, is asked once more."""
+
+    NAME = "post_asked"
+    SUBSCRIBERS = (NOTIFICATIONS,)
 
 
 class PersonDataGathered(Gathered):
@@ -357,6 +383,14 @@ class ChainHeadTold(ChainHead):
     SUBSCRIBERS = (PARTNERS,)
 
 
+class ServiceReported(ServiceReport):
+    """Grants has said how it is, because that has changed or five minutes have gone by."""
+
+    OWNER = GRANTS
+    NAME = "service_reported"
+    SUBSCRIBERS = (PARTNERS,)
+
+
 FACTS: tuple[type[Fact], ...] = (
     RegistrationsCounted,
     RegistrationAsked,
@@ -375,11 +409,14 @@ FACTS: tuple[type[Fact], ...] = (
     ApplicationDecided,
     AwardReminded,
     AwardAccepted,
+    AwardProofReturned,
     AwardPaid,
     AwardReturned,
     ReportDue,
+    PostAsked,
     ChainHeadTold,
     PersonDataGathered,
     ErasureAnswered,
     PersonScrubbed,
+    ServiceReported,
 )

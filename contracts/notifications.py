@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from contracts.chains import ChainHead
 from contracts.envelope import Fact, Money, Sealed, WholeNumber
+from contracts.operations import ServiceReport
 from contracts.rights import Answered, Gathered, Scrubbed
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
@@ -28,7 +29,7 @@ class LetterFact(Fact):
 
 
 class LetterSent(LetterFact):
-    """The recipient's mail server accepted a letter."""
+    """The recipient's mail server accepted a letter, or it was posted."""
 
     NAME = "letter_sent"
     SUBSCRIBERS = (PARTNERS, GRANTS)
@@ -140,16 +141,18 @@ class ContactFact(Fact):
 
 
 class ContactSuspected(ContactFact):
-    """The mail box of a contact has swallowed everything for 25 working days: the address may be dead."""
+    """An address of a contact may be dead: it swallowed all mail for 25 working days, or post came back."""
 
     NAME = "contact_suspected"
     SUBSCRIBERS = (PARTNERS,)
 
+    #: Which address: ``email``, also where it is not said, or ``post``.
+    channel = fields.String(validate=validate.OneOf(["email", "post"]))
     suspected_at = fields.AwareDateTime(required=True)
 
 
 class ContactCleared(ContactFact):
-    """Something came from an address that was suspected, or somebody of ours says that it works."""
+    """No address of a contact is suspected any more: it answered, was put right, or staff say it works."""
 
     NAME = "contact_cleared"
     SUBSCRIBERS = (PARTNERS,)
@@ -172,6 +175,10 @@ class ContributionPledged(Fact):
     fund = fields.String(required=True, validate=_NAME)
     amount = fields.Nested(Money, required=True)
     pledged_on = fields.Date(required=True)
+    #: Pledges that were confirmed before, in whose place this one comes: no more will come of them.
+    replaces = fields.List(fields.UUID(), load_default=[])
+    #: The person of ours who has asked, and it is so; nobody where a command did.
+    confirmed_by = fields.UUID(required=False, allow_none=True, load_default=None)
 
 
 class CampaignSent(Fact):
@@ -214,6 +221,24 @@ class NoticeFailed(Fact):
     failed_at = fields.AwareDateTime(required=True)
 
 
+#: The languages in which some letter to one person comes with the program, besides English.
+TRANSLATED = ("ar",)
+
+
+class LettersTranslated(Fact):
+    """In which languages staff have written some letter to one person is another than before.
+
+    The subject is always ``languages``.
+    """
+
+    OWNER = NOTIFICATIONS
+    NAME = "letters_translated"
+    SUBSCRIBERS = (GRANTS,)
+
+    #: Codes of the house's list, in their order. Those of ``TRANSLATED`` are there besides.
+    languages = fields.List(fields.String(validate=validate.Length(min=1, max=60)), required=True)
+
+
 class PersonDataGathered(Gathered):
     """One thing that is held here on somebody who has asked for it."""
 
@@ -246,6 +271,14 @@ class ChainHeadTold(ChainHead):
     SUBSCRIBERS = (PARTNERS,)
 
 
+class ServiceReported(ServiceReport):
+    """Notifications has said how it is, because that has changed or five minutes have gone by."""
+
+    OWNER = NOTIFICATIONS
+    NAME = "service_reported"
+    SUBSCRIBERS = (PARTNERS,)
+
+
 FACTS: tuple[type[Fact], ...] = (
     LetterSent,
     LetterFailed,
@@ -261,8 +294,10 @@ FACTS: tuple[type[Fact], ...] = (
     CampaignSent,
     CampaignFinished,
     NoticeFailed,
+    LettersTranslated,
     PersonDataGathered,
     ErasureAnswered,
     PersonScrubbed,
     ChainHeadTold,
+    ServiceReported,
 )

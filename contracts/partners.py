@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from contracts.chains import Head
 from contracts.envelope import Fact, Sealed, WholeNumber
+from contracts.operations import ParkedAsk
 from contracts.rights import RightsRequest
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 
@@ -110,6 +111,8 @@ class ContactSuggestionSettled(Fact):
     organisation_id = fields.UUID(required=True)
     #: Who is to have the letter now; nobody where they were left out.
     contact_id = fields.UUID(required=True, allow_none=True)
+    #: The person of ours who has decided; nobody where a command did.
+    settled_by = fields.UUID(required=False, allow_none=True, load_default=None)
 
 
 class PersonAddress(Schema):
@@ -119,8 +122,14 @@ class PersonAddress(Schema):
     email = fields.String(required=True, validate=validate.Length(min=3, max=254))
 
 
+class PersonName(Schema):
+    """What a person is called. Travels sealed."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+
+
 class PersonState(Fact):
-    """The whole public state of a person who may sign in, with their name and address sealed to grants.
+    """The whole public state of a person who may sign in; sealed, their name and, to grants, their address.
 
     A session token carries the version that it was made at; one that is older than what is known of the
     person is no longer good. So whatever changes here ends what was signed before.
@@ -136,6 +145,8 @@ class PersonState(Fact):
     barred = fields.Boolean(required=True)
     #: For the panel's pages and minutes, and to invite its members. Nothing of somebody who was erased.
     who = Sealed(to=GRANTS, part=PersonAddress, required=False, load_default=None)
+    #: For the histories of letters and campaigns. Nothing of somebody who was erased.
+    name = Sealed(to=NOTIFICATIONS, part=PersonName, required=False, load_default=None)
 
 
 class PersonAdmitted(PersonState):
@@ -430,6 +441,22 @@ class ReferralClosed(ReferralFact):
     )
 
 
+class ParkedRetryAsked(ParkedAsk):
+    """Somebody who keeps Conduit running wants messages tried again that a service has put aside."""
+
+    OWNER = PARTNERS
+    NAME = "parked_retry_asked"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
+class ParkedDiscardAsked(ParkedAsk):
+    """Somebody who keeps Conduit running has decided that messages need not be handled."""
+
+    OWNER = PARTNERS
+    NAME = "parked_discard_asked"
+    SUBSCRIBERS = (GRANTS, NOTIFICATIONS)
+
+
 FACTS: tuple[type[Fact], ...] = (
     OrganisationRegistered,
     OrganisationAmended,
@@ -458,4 +485,6 @@ FACTS: tuple[type[Fact], ...] = (
     ReferralReminded,
     ReferralAnswered,
     ReferralClosed,
+    ParkedRetryAsked,
+    ParkedDiscardAsked,
 )

@@ -30,8 +30,9 @@ DEAD_LETTERS = {
     NOTIFICATIONS: "notifications.dead",
 }
 
-#: Whose sign of life others hear besides itself, and who they are: they go by what it has signed.
-HEARD_BY = {PARTNERS: (GRANTS, NOTIFICATIONS)}
+#: Whose sign of life others hear besides itself, and who they are: all go by what partners has signed, and
+#: partners shows who lives.
+HEARD_BY = {PARTNERS: (GRANTS, NOTIFICATIONS), GRANTS: (PARTNERS,), NOTIFICATIONS: (PARTNERS,)}
 
 #: A crash of a consumer spends one life of every message in its prefetch window, so the limit is far
 #: above any number of crashes in a row. It is explicit because RabbitMQ 4 made 20 the default.

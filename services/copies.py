@@ -38,6 +38,7 @@ COPIES = {
     "grants.colleagues": Copy(PARTNERS, "colleagues"),
     "grants.tokens": Copy(PARTNERS, "tokens"),
     "notifications.people": Copy(PARTNERS, "people"),
+    "notifications.colleagues": Copy(PARTNERS, "colleagues"),
     "notifications.tokens": Copy(PARTNERS, "tokens"),
     "notifications.organisations": Copy(PARTNERS, "organisations"),
     "notifications.contacts": Copy(PARTNERS, "contacts"),
@@ -97,7 +98,7 @@ def _also_in(before: Sequence[Difference], now: Sequence[Difference]) -> list[Di
     return [each for each in now if (each.id, each.fault) in seen]
 
 
-def in_words(name: str, found: Sequence[Difference], named: int = 20) -> str:
+def in_words(name: str, found: Sequence[Difference], named: int = 10) -> str:
     """What differs, by ids and versions, and what to do about it."""
     count = f"{len(found):,}{' or more' if len(found) == MOST else ''}"
     rows = "row is not as" if len(found) == 1 else "rows are not as"

@@ -1,4 +1,4 @@
-"""The clock of an example: moved by a command, followed by the process that serves it.
+"""The clock of an example: moved by a command, followed by whatever acts in that example.
 
 Nothing else has a clock that can be moved: an installation with people in it, or one that shares a database
 or a broker with others, keeps the time of its computer.
@@ -24,6 +24,14 @@ def may_move(settings: Settings) -> bool:
     return settings.embedded_database and not settings.amqp_url and (settings.home / "example").exists()
 
 
+def clock_of(settings: Settings) -> Clock:
+    """The clock by which a command acts: that of the process that serves, whether it runs or not."""
+    clock = Clock()
+    if may_move(settings):
+        clock.shift(_offset(_file(settings)))
+    return clock
+
+
 def advance(installation: Installation, working_days: int) -> date:
     """Move the clock of an example to the n-th working day from its today, the same time. Which day that is.
 
@@ -36,7 +44,7 @@ def advance(installation: Installation, working_days: int) -> date:
     if not may_move(settings):
         raise NotMovable
     file = _file(settings)
-    now = (real_now() + _offset(file)).astimezone(LOCAL)
+    now = clock_of(settings).now().astimezone(LOCAL)
     day = working_days_after(now.date(), working_days)
     then = datetime.combine(day, now.time(), LOCAL)
     new = file.with_suffix(".new")
@@ -56,7 +64,7 @@ class Follower:
     async def look(self) -> None:
         """Follow, if the clock was moved."""
         offset = _offset(self._file)
-        self._clock.advance(offset - self._followed)
+        self._clock.shift(offset - self._followed)
         self._followed = offset
 
 

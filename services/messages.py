@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import Any, TypeVar
 from uuid import UUID
 
+from chassis import parking
+from chassis.belonging import enter_keys
 from chassis.context import Context
 from chassis.copies import drop_strangers
 from chassis.database import Database
@@ -19,6 +21,7 @@ from chassis.keys import read_keys
 from chassis.outbox import QUERIES, AnnouncePage
 from contracts.topology import SERVICES
 from services.copies import COPIES, kept, strangers
+from services.example_clock import clock_of
 from services.installation import Installation
 
 T = TypeVar("T")
@@ -54,7 +57,7 @@ def retry(installation: Installation, service: str, ids: Sequence[str]) -> int:
 
     async def act(database: Database) -> int:
         async with database.transaction() as tx:
-            return len([row async for row in QUERIES.retry_parked(tx, ids=_ids(ids), now=tx.now)])
+            return await parking.retry(tx, _ids(ids))
 
     with installation.database():
         return asyncio.run(_with(installation, _service(service), act))
@@ -65,9 +68,7 @@ def discard(installation: Installation, service: str, ids: Sequence[str]) -> int
 
     async def act(database: Database) -> int:
         async with database.transaction() as tx:
-            gone = [row["id"] async for row in QUERIES.discard_parked(tx, ids=_ids(ids))]
-            await QUERIES.set_outcome(tx, ids=gone, outcome="discarded", now=tx.now)
-            return len(gone)
+            return await parking.discard(tx, _ids(ids))
 
     with installation.database():
         return asyncio.run(_with(installation, _service(service), act))
@@ -76,15 +77,22 @@ def discard(installation: Installation, service: str, ids: Sequence[str]) -> int
 def replay(installation: Installation, name: str, progress: Callable[[int], None]) -> int:
     """Let the owner of a copy announce every present state. How many.
 
-    Most copies forget their versions first, so that any state replaces what they hold. Those that say who
-    may still act never do: a state of the same version mends them. What the owner never had goes.
-
     Raises:
         NoSuch: when no copy has that name; lists those there are.
     """
-    copy = COPIES.get(name)
-    if copy is None:
+    if name not in COPIES:
         raise NoSuch(f"There is no copy {name}. Choose from: {', '.join(sorted(COPIES))}.")
+    with installation.database():
+        return announce_anew(installation, name, progress)
+
+
+def announce_anew(installation: Installation, name: str, progress: Callable[[int], None]) -> int:
+    """The same on databases that can be reached.
+
+    Most copies forget their versions first, so that any state replaces what they hold. Those that say who
+    may still act never do: a state of the same version mends them. What the owner never had goes.
+    """
+    copy = COPIES[name]
     consumer, table = name.split(".")
     let_go: Forget | None = import_module(f"services.{consumer}.handlers").FORGETTING.get(table)
     announce: AnnouncePage = import_module(f"services.{copy.owner}.snapshots").SNAPSHOTS[copy.snapshot]
@@ -108,10 +116,16 @@ def replay(installation: Installation, name: str, progress: Callable[[int], None
         async with opened(installation, copy.owner) as owner:
             await drop_strangers(keeper, kept(name), await strangers(name, owner, keeper))
 
+    asyncio.run(_with(installation, consumer, drop))
+    asyncio.run(_with(installation, consumer, forget))
+    return asyncio.run(_with(installation, copy.owner, announce_all))
+
+
+def accept_keys(installation: Installation) -> None:
+    """Note in every database that the present keys are its own from now on."""
     with installation.database():
-        asyncio.run(_with(installation, consumer, drop))
-        asyncio.run(_with(installation, consumer, forget))
-        return asyncio.run(_with(installation, copy.owner, announce_all))
+        for service in SERVICES:
+            asyncio.run(_with(installation, service, enter_keys))
 
 
 async def _with(installation: Installation, service: str, act: Callable[[Database], Awaitable[T]]) -> T:
@@ -121,13 +135,14 @@ async def _with(installation: Installation, service: str, act: Callable[[Databas
 
 @asynccontextmanager
 async def opened(installation: Installation, service: str) -> AsyncIterator[Database]:
-    """One service's database, for as long as the block lasts."""
+    """One service's database, for as long as the block lasts, with the clock of the process that serves."""
     settings = installation.settings
     context = Context(
         service=service,
         settings=settings,
         house=installation.house(),
         keys=read_keys(settings.keys_folder, service),
+        clock=clock_of(settings),
     )
     database = Database(installation.urls()[service], context)
     await database.open()

@@ -35,18 +35,15 @@ from services.grants.counting import figures as evidence_of
 from services.grants.imports import import_registrations
 from services.installation import EXAMPLES
 from services.notifications.answers import Answer, record_answer
-from services.notifications.campaigns import (
-    Plan,
-    campaign_called,
-    create_campaign,
-    lock_campaign,
-    prepare_letters,
-    read_plan,
-)
+from services.notifications.campaigns import campaign_called, create_campaign, lock_campaign
 from services.notifications.chasing import SECOND_THOUGHTS, chase_bodies, chasers_on_their_way, due
 from services.notifications.domain import AnswerKind
+from services.notifications.figures import document
 from services.notifications.figures import figures as letters_of
 from services.notifications.letters import letter_to_area
+from services.notifications.notices.courier import waiting_mail
+from services.notifications.plans import Plan, read_plan
+from services.notifications.preparing import prepare_letters
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.stages import approve_campaign, send_campaign, submit_campaign
 from services.notifications.waiting import note_lateness
@@ -80,11 +77,11 @@ async def example(process: Process) -> None:
     if not await _finished(process):
         console = Console(stderr=True)
         console.print("Loading the Forum's year as an example …", highlight=False)
-        process.clock.advance(timedelta(days=-49))
+        await _back(process, days=49)
         await _play(process, console)
-        process.clock.advance(timedelta(days=35))
+        await _pass(process, days=35)
         await _review(process, console)
-        process.clock.advance(timedelta(days=6))
+        await _pass(process, days=6)
         await play_grants.open_next_round(process)
     await _admit(process)
     await _agree(process)
@@ -109,15 +106,15 @@ PLAYS: dict[str, Callable[[Process], Coroutine[Any, Any, None]]] = {
 
 async def _tell(process: Process) -> dict[str, Any]:
     console = Console(stderr=True)
-    process.clock.advance(timedelta(days=-120))
+    await _back(process, days=120)
     await _play(process, console)
-    process.clock.advance(timedelta(days=35))
+    await _pass(process, days=35)
     await _chase(process, console)
     await _review(process, console)
-    process.clock.advance(timedelta(days=13))
+    await _pass(process, days=13)
     await _meet(process, console)
     await _chase(process, console)
-    process.clock.advance(timedelta(days=43))
+    await _pass(process, days=43)
     await _report(process, console)
     return await outcome_of(process)
 
@@ -134,7 +131,7 @@ async def _play(process: Process, console: Console) -> None:
         await step("Asking the panel", play_grants.seat_panel(process))
         await step("Doctors apply for exam fees", play_grants.applications(process))
         await step("Writing to the 33 trusts", _send(process))
-        process.clock.advance(timedelta(days=8))
+        await _pass(process, days=8)
         await step("Two trusts answer", _answer(process))
         await step("Letting the services hear of it", quiet(process))
 
@@ -161,12 +158,12 @@ async def _meet(process: Process, console: Console) -> None:
     with _steps(console) as step:
         await step("The last member scores", play_awards.answer_late(process))
         await step("The panel meets", play_awards.meet(process, absent=True))
-        process.clock.advance(timedelta(days=7))
+        await _pass(process, days=7)
         await step("It decides on what was put off", play_awards.meet(process, absent=False))
         await step("The decisions are published", play_awards.publish(process))
-        process.clock.advance(timedelta(days=4))
+        await _pass(process, days=4)
         await step("The awards are accepted", play_awards.accept(process))
-        process.clock.advance(timedelta(days=5))
+        await _pass(process, days=5)
         await step("The payments are made", play_awards.pay(process))
         await step("Letting the services hear of it", quiet(process))
 
@@ -325,8 +322,22 @@ async def _campaign(tx: Transaction) -> UUID:
     return id
 
 
+async def _back(process: Process, days: int) -> None:
+    """Set the clock back. What was announced before would not be due until then, so it goes first."""
+    await quiet(process)
+    process.clock.advance(-timedelta(days=days))
+
+
+async def _pass(process: Process, days: int) -> None:
+    """Let days pass. What is on its way goes first: it would have waited as long, and mails come too late."""
+    await quiet(process)
+    process.clock.advance(timedelta(days=days))
+
+
 async def quiet(process: Process) -> None:
-    """Wait until every event is published and, being confirmed, taken in."""
+    """Wait until every event is published and, being confirmed, taken in, and what they ask for is mailed."""
+    await _until(lambda: settled(process.database))
+    await _until(lambda: mailed(process.database))
     await _until(lambda: settled(process.database))
 
 
@@ -350,6 +361,13 @@ async def settled(database: Callable[[str], Database]) -> bool:
     return True
 
 
+async def mailed(database: Callable[[str], Database]) -> bool:
+    """Whether no mail waits to be sent."""
+    async with database(NOTIFICATIONS).reading() as tx:
+        waiting, _ = await waiting_mail(tx)
+        return not waiting
+
+
 async def _until(done: Callable[[], Awaitable[bool]]) -> None:
     """Look again and again: the services know of no play that waits for them."""
     while True:
@@ -369,7 +387,7 @@ async def outcome_of(process: Process) -> dict[str, Any]:
         applied = await applying.figures(tx)
         shared = await play_awards.figures(tx)
     async with process.database(NOTIFICATIONS).reading() as tx:
-        letters = (await letters_of(tx, await _campaign(tx))).document()
+        letters = await document(tx, await _campaign(tx))
     names = ("asked", "answered", "declined", "never_acknowledged", "chased", "asks_pence")
     return {
         "partners": partners,

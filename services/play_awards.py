@@ -159,13 +159,10 @@ async def pay(process: Process) -> None:
     for row in await _in_state(database, State.ACCEPTED):
         async with database.transaction() as tx:
             by, payer = await officer(tx), await _payer(tx)
-            await awards.confirm_booking(
-                tx, row["id"], by, elsewhere=False, exam_on=row["exam_on"], over=True
-            )
+            newest = awards.newest_of(await awards.papers_of(tx, row["id"]), Paper.BOOKING)
+            await awards.confirm_proof(tx, row["id"], by, seen=newest, exam_on=row["exam_on"], over=True)
             _, award = await awards.lock_award(tx, row["id"])
-            payment = await payments.prepare(
-                tx, row["id"], by, pence=award.left_pence, payee=Payee.PERSON, invoice="", follows=0
-            )
+            payment = await payments.prepare(tx, row["id"], by, pence=award.left_pence, follows=0)
         async with database.transaction() as tx:
             today = applying.today_of(tx)
             await payments.make(tx, payment, payer, on=today, reference=f"FORUM {row['reference']}")

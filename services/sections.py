@@ -1,7 +1,7 @@
 """The sections of the site as the navigation shows them, whichever process each runs in."""
 
-from chassis.context import Section
-from contracts.access import AUDIT, PEOPLE, RIGHTS, Action
+from chassis.context import Section, WayIn
+from contracts.access import AUDIT, OPERATIONS, PEOPLE, RIGHTS, Action
 
 SECTIONS = (
     Section(
@@ -41,6 +41,12 @@ SECTIONS = (
         action=Action.READ_PEOPLE,
     ),
     Section(
+        title="Operations",
+        href=OPERATIONS,
+        purpose="Whether everything is well, and what to do about what is not.",
+        action=Action.READ_OPERATIONS,
+    ),
+    Section(
         title="Requests",
         href=RIGHTS,
         purpose="Who wants to see what is held on them, or to be forgotten, and by when.",
@@ -52,4 +58,11 @@ SECTIONS = (
         purpose="Who has done what, and whether the record of it is whole.",
         action=Action.READ_AUDIT,
     ),
+)
+
+#: Where the start page leads those who have no account.
+WAYS_IN = (
+    WayIn("Apply for help with an exam fee", "/grants/apply", "See whether a round is open, and begin."),
+    WayIn("Register with us", "/grants/register", "If you qualified in another country and live in London."),
+    WayIn("Our grants as open data", "/grants/data", "What we gave, and for what. It names nobody."),
 )

@@ -16,13 +16,13 @@ from functools import partial
 from chassis import log
 from chassis.background import Background
 from chassis.config import Settings, SettingsError
-from chassis.errors import ChassisError, DatabaseAway
+from chassis.errors import Away, ChassisError
 from chassis.mailbox import MailBox
 from chassis.mailbox import pages as mail_pages
 from chassis.process import Process, run
 from chassis.rabbitmq import RabbitPublisher
-from chassis.supervisor import GIVE_UP
-from chassis.web import PortTaken, WebServer
+from chassis.supervisor import GIVE_UP, TRY_AGAIN
+from chassis.web import WebServer
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services import play
 from services.example_clock import Follower, may_move
@@ -31,7 +31,7 @@ from services.installation import Installation
 from services.notifications.service import Notifications
 from services.partners import signing_in
 from services.partners.service import Partners
-from services.sections import SECTIONS
+from services.sections import SECTIONS, WAYS_IN
 
 CLASSES = {PARTNERS: Partners, GRANTS: Grants, NOTIFICATIONS: Notifications}
 
@@ -44,10 +44,10 @@ def main(arguments: Sequence[str]) -> int:
         settings = Settings.load()
         log.configure(settings.log_level, json=not sys.stderr.isatty())
         return _serve(settings, names, playing)
-    except DatabaseAway as error:
+    except Away as error:
         print(error, file=sys.stderr)
-        return 1
-    except (SettingsError, ChassisError, PortTaken) as error:
+        return TRY_AGAIN
+    except (SettingsError, ChassisError) as error:
         print(error, file=sys.stderr)
         return GIVE_UP
 
@@ -59,11 +59,12 @@ def _serve(settings: Settings, names: Sequence[str], playing: str) -> int:
     if NOTIFICATIONS in names and not settings.smtp_url:
         mailbox = MailBox(settings.home / "mail")
         port = loop.wait(mailbox.start())
-        settings = dataclasses.replace(settings, smtp_url=f"smtp://127.0.0.1:{port}")
+        settings = dataclasses.replace(settings, smtp_url=f"smtp://127.0.0.1:{port}", mail_domain_rate=0.0)
     web = WebServer(
         settings,
         house,
         SECTIONS,
+        ways_in=WAYS_IN,
         mail_href="/mail" if mailbox else "",
         alive=lambda: not process.watchdog.deaf,
     )

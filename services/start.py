@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,11 +15,14 @@ from chassis.embedded import make_home
 from chassis.errors import ChassisError
 from chassis.house import house_of
 from chassis.migrations import drop_databases
+from chassis.patience import until_there
+from chassis.ports import refuse_taken
 from chassis.supervisor import supervise
-from chassis.testing import free_port
 from contracts.topology import PARTNERS, SERVICES
-from services.installation import LISTS, Installation
+from services.installation import Installation
 from services.keeping import check_terms
+from services.lists import Lists
+from services.notifications.leaving import kept_here
 
 #: A house file with its gaps: ``{name}``, ``{email}`` and ``{person}``.
 _STARTER = Path(__file__).parent / "starter_house.toml"
@@ -59,7 +63,7 @@ def starter_house(name: str, email: str, person: str = "TO DO: name") -> str:
     """
     given = {"name": name, "email": email, "person": person}
     text = _STARTER.read_text(encoding="utf-8").format_map({key: _quoted(given[key]) for key in given})
-    house_of(text, required=LISTS)
+    house_of(text, lists=Lists)
     return text
 
 
@@ -69,19 +73,23 @@ def _quoted(text: str) -> str:
 
 
 def serve(installation: Installation, *, only: Sequence[str], example: bool, progress: ShowProgress) -> int:
-    """Prepare everything, then serve until a signal. The exit code."""
+    """Prepare everything, once database and broker are there, then serve until a signal. The exit code."""
     settings = installation.settings
     _check_choice(settings, only)
     check_terms(settings)
     if example:
         installation.take_example_house()
-    if unfinished := installation.house().unfinished:
-        print(f"Still TO DO in {settings.house_path}: {', '.join(unfinished)}", file=sys.stderr)
+    if kept := kept_here(settings, installation.house()):
+        print(f"No letter goes yet. {kept.words} {kept.cure}", file=sys.stderr)
     installation.make_keys()
+    if apart := installation.place_apart():
+        print(apart, file=sys.stderr)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # in good order, also while something is waited for
     with installation.in_use() as tend:
-        _migrate(installation, progress)
+        refuse_taken(settings)
+        until_there(lambda: _migrate(installation, progress))
         if settings.amqp_url:
-            _declare(settings)
+            until_there(lambda: _declare(settings))
         if not only or PARTNERS in only:
             installation.note_origin()
         arguments = [*(only or SERVICES), *(["--play=example"] if example else [])]
@@ -94,18 +102,7 @@ def tell_story(
     """Play the story on an instance that is thrown away afterwards. The exit code."""
     with tempfile.TemporaryDirectory(prefix="conduit-story-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
-        settings = dataclasses.replace(
-            Settings.load(amqp_url=amqp_url, database_url=database_url),
-            home=Path(folder) / "home",
-            house_file=None,
-            keys=None,
-            smtp_url="",
-            port=free_port(),
-            metrics_port=0,
-            database_prefix=f"conduit_story_{secrets.token_hex(4)}",
-            mail_rate=1000.0,
-            log_level="error",
-        )
+        settings = thrown_away(Settings.load(amqp_url=amqp_url, database_url=database_url), Path(folder))
         installation = Installation(settings)
         installation.take_example_house()
         installation.make_keys()
@@ -115,6 +112,26 @@ def tell_story(
                 return _tell(settings, as_json)
         finally:
             _clear_away(settings)
+
+
+def thrown_away(settings: Settings, folder: Path) -> Settings:
+    """The settings of an instance that ends with the story. It mails nobody, and takes in no real mail."""
+    from chassis.testing import free_port
+
+    return dataclasses.replace(
+        settings,
+        home=folder / "home",
+        house_file=None,
+        keys=None,
+        smtp_url="",
+        imap_url="",
+        lmtp="",
+        port=free_port(),
+        metrics_port=0,
+        database_prefix=f"conduit_story_{secrets.token_hex(4)}",
+        mail_rate=1000.0,
+        log_level="error",
+    )
 
 
 def _migrate(installation: Installation, progress: ShowProgress) -> None:
@@ -138,12 +155,12 @@ def _declare(settings: Settings) -> None:
 
 def _declare_throwaway(settings: Settings) -> None:
     """Declare on a broker where nothing of ours is in use; the story must not drink from another's queue."""
-    from chassis.declare import BrokerAway, declare, waiting
+    from chassis.declare import NotDeclared, declare, waiting
 
     url = settings.amqp_admin_url or settings.amqp_url
     try:
         used = [name for name, (count, consumers) in waiting(url).items() if count or consumers]
-    except BrokerAway:
+    except NotDeclared:
         used = []
     if used:
         raise SettingsError(f"The queue {used[0]} is in use there. Give the story a virtual host of its own.")
@@ -159,9 +176,18 @@ def _clear_away(settings: Settings) -> None:
         remove(settings.amqp_admin_url or settings.amqp_url)
 
 
-def _check_choice(settings: Settings, only: Sequence[str]) -> None:
-    unknown = [name for name in only if name not in SERVICES]
+def known(services: Sequence[str] | None) -> Sequence[str]:
+    """The services that were named, or all of them.
+
+    Raises:
+        SettingsError: names one that there is not.
+    """
+    unknown = [name for name in services or () if name not in SERVICES]
     if unknown:
         raise SettingsError(f"There is no service {unknown[0]}. Choose from: {', '.join(SERVICES)}.")
-    if only and set(only) != set(SERVICES) and not settings.amqp_url:
+    return services or SERVICES
+
+
+def _check_choice(settings: Settings, only: Sequence[str]) -> None:
+    if set(known(only)) != set(SERVICES) and not settings.amqp_url:
         raise SettingsError("Services in processes of their own need a broker between them: give --amqp-url.")

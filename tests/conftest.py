@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -37,7 +38,7 @@ from chassis.inbox import Inbox, Subscription
 from chassis.keys import create_keys, read_keys
 from chassis.migrations import migrate
 from chassis.outbox import QUERIES as MESSAGES
-from chassis.testing import PrivatePostgres, PrivateRabbitMQ, memory_folder
+from chassis.testing import Guardian, PrivatePostgres, PrivateRabbitMQ, memory_folder
 from chassis.transports import Delivery
 from chassis.web.access import session_name
 from contracts.catalogue import FACTS
@@ -53,23 +54,62 @@ MakeDatabase = Callable[[str], Awaitable[Database]]
 _numbers = count(1)
 
 
-#: Folders of what takes longest: begun first, so that all processes of the suite end at about the same time.
-LONGEST = ("tests/faults/", "tests/journeys/")
+#: Folders whose tests mostly wait, for servers that come and go.
+WAITING = ("tests/faults/", "tests/operations/", "tests/upgrade/", "tests/deploy/")
+#: Of these, those whose files share worlds that take long to start: each is for one process.
+SHARING = ("tests/faults/", "tests/operations/", "tests/upgrade/")
+#: What is long and keeps the processors busy.
+COMPUTING = ("tests/grants/test_firewall.py", "tests/journeys/")
 
 
-class FaultsTogether(LoadFileScheduling):  # type: ignore[misc]  # it publishes no types
-    """Deals tests out to processes, each with servers of its own: a file to one, all faults to one."""
+class TwoEnds(LoadFileScheduling):  # type: ignore[misc]  # it publishes no types
+    """Deals tests out to processes, each with servers of its own: a file to one, or a folder.
+
+    The first process begins with what waits, the others at the other end, with what computes: so the
+    processors are never idle, and faults never meet the faults of others. Short files are between the two.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return LONGEST[0] if nodeid.startswith(LONGEST[0]) else str(super()._split_scope(nodeid))
+        folder = next((folder for folder in SHARING if nodeid.startswith(folder)), None)
+        return folder or str(super()._split_scope(nodeid))
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if node is not self.nodes[0]:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FaultsTogether:
-    return FaultsTogether(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoEnds:
+    return TwoEnds(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in LONGEST])
+    order = (*WAITING, "", *COMPUTING)
+
+    def place(item: pytest.Item) -> int:
+        own = (
+            number
+            for number, beginning in enumerate(order)
+            if beginning and item.nodeid.startswith(beginning)
+        )
+        return next(own, order.index(""))
+
+    items.sort(key=place)
+
+
+@contextmanager
+def folder_of_its_own(*, on_disk: bool = False) -> Iterator[Path]:
+    """A folder for homes, in memory where there is room; PostgreSQL's own user reaches it.
+
+    It goes with all that runs in it, also when the tests are killed.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="conduit-test-", dir=None if on_disk else memory_folder()))
+    folder.chmod(0o711)
+    guardian = Guardian(folder)
+    try:
+        yield folder
+    finally:
+        guardian.close()
 
 
 @pytest.fixture(scope="session")
@@ -102,8 +142,7 @@ def module_broker(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
 def virtual_host(rabbitmq: PrivateRabbitMQ) -> Iterator[str]:
     """The address of a new virtual host, which goes afterwards."""
     name = f"test{next(_numbers)}"
-    rabbitmq.control("add_vhost", name)
-    rabbitmq.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+    rabbitmq.add_virtual_host(name)
     yield rabbitmq.url_for("guest", "guest", name)
     rabbitmq.control("delete_vhost", name)
 
@@ -159,6 +198,13 @@ def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder for an installation of its own; it does not exist yet."""
+    with folder_of_its_own() as folder:
+        yield folder / "home"
+
+
+@pytest.fixture
 def settings(tmp_path: Path, made_keys: Path) -> Settings:
     """Settings of a quick test: short waits, and keys that it may spoil."""
     shutil.copytree(made_keys, tmp_path / "keys")
@@ -172,7 +218,7 @@ def bare_template(postgres: PrivatePostgres) -> str:
     async def prepare() -> None:
         await administer(postgres, "CREATE DATABASE template_bare")
         connection = await asyncpg.connect(postgres.database_url("template_bare"))
-        for number in ("0001", "0004", "0006"):
+        for number in ("0001", "0004", "0006", "0008"):
             await connection.execute((Path(chassis.__file__).parent / "schema" / f"{number}.sql").read_text())
         await connection.execute("CREATE TABLE effects (id serial, subject text, sequence integer)")
         await connection.close()

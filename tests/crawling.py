@@ -28,14 +28,19 @@ async def opened(browser: httpx.AsyncClient, mount: str, *starts: str, most: int
     return found
 
 
+#: A statement that brings a digest of every table.
+_DIGESTS = """
+SELECT string_agg(format(
+    $$SELECT %L AS name, (
+        SELECT md5(coalesce(string_agg(said, '|' ORDER BY said), ''))
+        FROM (SELECT (to_jsonb(each) - $1::text)::text AS said FROM %I AS each) AS rows
+    ) AS digest$$,
+    tablename, tablename
+), ' UNION ALL ') FROM pg_tables WHERE schemaname = 'public'
+"""
+
+
 async def contents(database: Database, but: str = "") -> dict[str, str]:
     """A digest of every table of a service, leaving out one column."""
     async with database.reading() as tx:
-        tables = await tx.fetch(
-            "SELECT format('%I', relname) AS name FROM pg_stat_user_tables WHERE schemaname = 'public'"
-        )
-        digest = (
-            "SELECT md5(coalesce(string_agg(said, '|' ORDER BY said), ''))"
-            " FROM (SELECT (to_jsonb(each) - $1::text)::text AS said FROM {} each) AS rows"
-        )
-        return {row["name"]: await tx.fetchval(digest.format(row["name"]), but) for row in tables}
+        return {row["name"]: row["digest"] for row in await tx.fetch(await tx.fetchval(_DIGESTS), but)}

@@ -1,29 +1,20 @@
 """Commands as a person types them, on an installation of their own: what they need, they make or say."""
 
+import json
 import re
 import shlex
-import tempfile
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from chassis.clock import real_now
 from chassis.config import Settings
-from chassis.testing import Guardian, free_port
+from chassis.testing import free_port
 from services import admission
 from services.installation import Installation
 from tests.journeys.running import ROOT, Running, conduit
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A folder that does not exist yet, where PostgreSQL's own user gets to."""
-    directory = Path(tempfile.mkdtemp(prefix="conduit-commands-"))
-    directory.chmod(0o711)
-    guardian = Guardian(directory / "home")
-    yield directory / "home"
-    guardian.close()
-
 
 BEGIN = ("init", "--name", "Harbour Lights", "--email", "office@harbour.example", "--person", "Ana Óga")
 
@@ -41,16 +32,28 @@ def test_what_the_readme_says_works_in_its_order_before_anything_was_started(hom
     for command in (BEGIN, invitation):
         done = conduit(*command, home=home)
         assert done.returncode == 0, done.stderr
-    assert "They may sign in at" in done.stdout
+    assert "get a mail that says where, once it is started: conduit up" in done.stdout
     listed = conduit("person", "list", home=home)
     assert "you@body.example  Your Name, Harbour Lights: ops, staff" in listed.stdout
 
 
-def test_commands_name_the_address_under_which_the_pages_were_served(home: Path) -> None:
+def test_a_blank_answer_to_init_is_asked_for_again_with_the_reason(home: Path) -> None:
+    typed = "Harbour Lights\noffice@harbour.example\n\nAna Óga\n"
+    begun = conduit("init", home=home, typed=typed)
+    assert begun.returncode == 0, begun.stderr
+    assert (begun.stdout + begun.stderr).count("This is needed.") == 1
+    assert 'name = "Ana Óga"' in (home / "house.toml").read_text("utf-8")
+
+
+def test_commands_say_the_address_and_go_by_the_clock_of_what_serves(home: Path) -> None:
     assert conduit(*BEGIN, home=home).returncode == 0
+    (home / "example").touch()  # of nothing else is the clock moved
+    assert conduit("clock", "advance", "--working-days", "21", home=home).returncode == 0
     with Running(home) as served:
         served.wait_for_words(f"Conduit is at {served.url}/")
         said = conduit("person", "invite", "a@b.example", "--name", "A", "--role", "ops", home=home)
+        [person] = json.loads(conduit("person", "list", "--json", home=home).stdout)
+    assert datetime.fromisoformat(person["admitted_at"]) - real_now() > timedelta(days=20)
     assert f"{served.url}/partners/sign-in" in said.stdout
     public = {"CONDUIT_PUBLIC_URL": "http://127.0.0.1:9"}
     elsewhere = Installation(Settings.load({"CONDUIT_HOME": str(home), **public}))
@@ -103,6 +106,18 @@ def test_roles_are_typed_as_one_likes(typed: str) -> None:
 
 def test_a_role_that_there_is_not_stays_what_was_typed() -> None:
     assert admission.role_code("King") == "king"
+
+
+def test_several_may_be_the_first_to_be_invited(installation: Installation) -> None:
+    """Our own body is entered in the register with the first of them, and once."""
+
+    def invite(name: str) -> None:
+        admission.invite(installation, email=f"{name}@b.example", name=name, roles=["ops"], organisation="")
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(invite, ("Ana", "Bo", "Cy")))
+    admitted = admission.everybody(installation)
+    assert (len(admitted), len({each["organisation"] for each in admitted})) == (3, 1)
 
 
 def test_whoever_is_not_known_is_said_before_one_is_asked_whether_one_means_it(home: Path) -> None:

@@ -5,7 +5,7 @@ changed by a request that another site could send.
 import asyncio
 import re
 import tomllib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -23,9 +23,12 @@ from chassis.audit import BY_COMMAND, acting, note
 from chassis.config import Settings
 from chassis.database import Database, Transaction
 from chassis.files import keep_file
+from chassis.inbox import Inbox
+from chassis.transports import Delivery
 from chassis.web import Gate
 from contracts.access import ACCOUNT, OPEN_DATA, RENEW, RULES, Action, Role
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from services.grants import imports as registration_imports
 from services.grants import meetings
 from services.grants.applying import token_of as token_of_application
 from services.grants.contributions import Pledge, enter_pledge
@@ -35,20 +38,34 @@ from services.notifications.answers import Answer, record_answer
 from services.notifications.chasing import order_by_post
 from services.notifications.domain import AnswerKind, StopScope
 from services.notifications.letters import letter_to_area, lock_letter, token_of
+from services.notifications.posting import order_batch
+from services.notifications.printing import Printer
 from services.notifications.receiving import receive as take_in_mail
 from services.notifications.stops import stop
-from services.partners import agreements, imports, people, referrals, rights, tagging, timeline, tokens, views
-from services.partners.agreements import Signer
+from services.partners import (
+    agreements,
+    imports,
+    people,
+    referrals,
+    rights,
+    signing,
+    tagging,
+    timeline,
+    tokens,
+    views,
+)
 from services.partners.examples import agree
 from services.partners.formats import OURS
 from services.partners.imports import Defaults, import_partners
+from services.partners.operations import note_own_report
 from services.partners.partners_file import ORGANISATION_COLUMNS
 from services.partners.services_file import import_services
+from services.partners.signing import Signer
 from tests.access import EVERYTHING, form_key, token
 from tests.conftest import EXAMPLES, MakeDatabase
 from tests.crawling import contents
 from tests.grants.applying import an_application
-from tests.grants.awarding import a_paid, a_prepared
+from tests.grants.awarding import INVOICED, a_paid, a_prepared
 from tests.grants.awarding import token_of as token_of_award
 from tests.grants.filling import a_fund, a_round, money_comes
 from tests.grants.panelling import a_case, a_conflict, a_member, closes, sits
@@ -65,14 +82,21 @@ SEEN = "renewed_at"
 #: What goes on after a sign-in, form and all: it is kept until then, and acts by being sent once more.
 GOES_ON = {"/renew", "/prove/first"}
 #: What only looks, and is sent so that whom one looks for, or what one writes, stands in no address.
-LOOKS = {"/rights/new/find", "/campaigns/{id}/words/check", "/letters/{id}/words/check"}
+LOOKS = {
+    "/rights/new/find",
+    "/campaigns/{id}/who/check",
+    "/campaigns/{id}/words/check",
+    "/campaigns/{id}/chasing/check",
+    "/letters/{id}/words/check",
+}
+LOOKS |= {"/words/{kind}/{language}/check"}
 #: Where it is written down that somebody looked.
 NOTED = {"/rights/{id}/archive", "/rights/{id}/files/{service}/{number}"}
 NOTED |= {"/exports/organisations.csv", "/exports/contacts.csv", "/exports/register.xlsx"}
 NOTED |= {"/applications/{id}/dossier.json", "/applications/{id}/dossier.pdf"}
 NOTED |= {"/organisations/{id}/contacts.vcf", "/contacts/{id}/card.vcf"}
 #: Where somebody is paid.
-NOTED |= {"/payments.csv", "/payments/{id}/make"}
+NOTED |= {"/payments/{id}/make"}
 
 
 @dataclass
@@ -87,6 +111,8 @@ class Opened:
     key: str
     #: What may stand in braces in an address, besides the ids in the database.
     words: dict[str, list[str]]
+    #: These, once they were looked up.
+    ids: Sequence[str] = ()
 
     def routes(self, method: str) -> Iterator[Route]:
         yield from (r for r in self.app.routes if isinstance(r, Route) and method in (r.methods or ()))
@@ -94,7 +120,8 @@ class Opened:
     async def addresses(self, route: Route) -> list[str]:
         """Where the route leads, with whatever is there."""
         names = re.findall(r"\{(\w+)\}", route.path)
-        choices = [self.words.get(name) or await ids_in(self.database) for name in names]
+        self.ids = self.ids or await ids_in(self.database)
+        choices = [self.words.get(name) or self.ids for name in names]
         return [
             self.mount + route.path.format(**dict(zip(names, chosen, strict=True)))
             for chosen in product(*choices)
@@ -161,8 +188,28 @@ async def files_to_take_in(database: Database) -> None:
                     defaults=Defaults(),
                     actor=BY_COMMAND,
                 )
-    while await imports.turn(database):
+    while await imports.IMPORTING.turn(database):
         pass
+
+
+async def registrations_to_take_in(database: Database) -> None:
+    """A file of registrations that was read and compared."""
+    async with database.transaction() as tx:
+        kept = await keep_file(tx, name="list.csv", media_type="text/csv", content=some_registrations())
+        await registration_imports.begin(tx, file_id=kept.id, file_name=kept.name, actor=BY_COMMAND)
+    while await registration_imports.IMPORTING.turn(database):
+        pass
+
+
+async def something_put_aside(database: Database) -> None:
+    """A message that could not be read, and that it is said so."""
+    await Inbox(database, ()).take([Delivery(body=b"{")])
+    async with database.transaction() as tx:
+        await note_own_report(tx)
+
+
+async def some_registrations() -> AsyncIterator[bytes]:
+    yield (EXAMPLES / "registrations.csv").read_bytes()[:20_000]
 
 
 async def a_list() -> AsyncIterator[bytes]:
@@ -174,6 +221,7 @@ async def a_register(opened: Opened) -> None:
     await import_partners(opened.database, EXAMPLES / "partners.csv", dry_run=False)
     assert await import_services(opened.database, EXAMPLES / "services.csv") == []
     await files_to_take_in(opened.database)
+    await something_put_aside(opened.database)
     async with opened.database.transaction() as tx:
         id = await people.invite(tx, name="Amina", email=EMAIL, roles=[Role.OPS, Role.STAFF])
         # Nobody is given all roles; here one has to see every page.
@@ -200,10 +248,15 @@ async def a_register(opened: Opened) -> None:
     await asks(opened.browser)
     link = path_of(await mailed(opened.database)).rpartition("/")[2]
     referred = referrals.token_of(opened.database.context, referral)
+    async with opened.database.reading() as tx:
+        file = await tx.fetchval("SELECT file_id FROM timeline_files")
     opened.words = {
+        "file": [str(file), str(uuid4())],
         "link": [link, "a" * 32],
         "service": [PARTNERS, GRANTS],
         "number": ["1", "99"],
+        "act": ["retry", "discard"],
+        "which": ["not_json"],
         "token": [token, referred, "0" * 26],
     }
     opened.key = key_in(await opened.browser.get("/partners/account"))
@@ -225,7 +278,7 @@ async def some_agreements(database: Database, person: UUID) -> str:
         rows = await tx.fetch("SELECT id FROM agreements WHERE state = 'offered' ORDER BY id")
         copy = await keep_file(tx, name="copy.pdf", media_type="application/pdf", content=scan())
         theirs = Signer(name="Sam", position="Head")
-        await agreements.sign_on_paper(tx, rows[0]["id"], 1, person, theirs, copy)
+        await signing.sign_on_paper(tx, rows[0]["id"], 1, person, theirs, copy)
         return agreements.token_of(tx, rows[1]["id"], 1)
 
 
@@ -250,6 +303,7 @@ async def counts(opened: Opened) -> None:
     """
     database = opened.database
     await import_registrations(database, EXAMPLES / "registrations.csv")
+    await registrations_to_take_in(database)
     await receive(database, a_pledge())
     await a_decided(database)
     fund = await a_fund(database, "Another exam fund")
@@ -259,7 +313,7 @@ async def counts(opened: Opened) -> None:
     await an_application(database, round, papers=2)
     draft = await an_application(database, round, sent=False)
     token = token_of_application(database.context, draft, 1)
-    await a_paid(database, round=round, email="paid@mail.example")
+    invoiced, _ = await a_paid(database, round=round, email="paid@mail.example", how=INVOICED)
     awarded, _ = await a_prepared(database, round=round, email="prepared@mail.example")
     await a_meeting_that_decides(database, fund)
     steps = ["you", "work", "exam", "evidence", "none"]
@@ -276,7 +330,10 @@ async def counts(opened: Opened) -> None:
         database, case.application_id, await a_member(database, round), tie=None, state="suggested"
     )
     asked, registered = await asks_to_register(database), await registers(database, "minh@mail.example")
+    async with database.reading() as tx:
+        invoice = await tx.fetchval("SELECT file_id FROM award_papers WHERE application_id = $1", invoiced)
     opened.words = {
+        "file": [str(invoice), str(uuid4())],
         "token": [token, token_of_award(database, awarded), asked, registered, "0" * 26],
         "step": steps,
         "round": [str(round), str(uuid4())],
@@ -332,9 +389,14 @@ async def campaigns(opened: Opened) -> None:
         )
         await tx.execute(sent, letter)
         await order_by_post(tx, letter, uuid4())
+        posted = await letter_to_area(tx, campaign, next(iter(AREAS)))
+        await tx.execute("UPDATE letters SET channel = 'post' WHERE id = $1", posted)
+        await order_batch(tx, None, duplex=False, by=None)
         await stop(tx, await lock_letter(tx, letter), StopScope.PERSON, way="page", who="the recipient")
+    assert await Printer(opened.database).turn()
     await take_in_mail(opened.database, WITH_A_FILE)
     opened.words = {"token": [token_of(opened.database.context, letter), "0" * 26], "number": ["1"]}
+    opened.words |= {"kind": ["application_received", "sign_in"], "language": ["en", "ar", "fr"]}
 
 
 FILLING: dict[str, Callable[[Opened], Any]] = {
@@ -347,15 +409,18 @@ FILLING: dict[str, Callable[[Opened], Any]] = {
 async def opens(browser: httpx.AsyncClient, address: str) -> httpx.Response | None:
     """The answer; nothing when it goes on for as long as somebody looks."""
     try:
-        return await asyncio.wait_for(browser.get(address), 2)
+        return await asyncio.wait_for(
+            browser.get(address), 0.5 if address.endswith(("/live", "/changes")) else 60
+        )
     except TimeoutError:
         return None
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_looking_at_everything_changes_nothing(opened: Opened) -> None:
     before = await contents(opened.database, but=SEEN)
     assert len(before) > 5
+    forms = {route.path for route in opened.routes("POST") if "/api/" not in route.path}
     for route in opened.routes("GET"):
         statuses = set[int]()
         for address in await opened.addresses(route):
@@ -364,6 +429,10 @@ async def test_looking_at_everything_changes_nothing(opened: Opened) -> None:
             if answer is not None:
                 says_what_it_is(answer)
                 leads_to_signing_out(route, answer)
+                if route.path in forms and answer.status_code == 200:
+                    assert "</html>" in answer.text, (
+                        f"{route.path}: whoever goes back from its form finds it here"
+                    )
         assert statuses & {200, 303}, f"{route.path}: nothing of the kind is there to be looked at"
         assert statuses <= {200, 303, 404, 422}, f"{route.path}: {statuses}"
         now = await contents(opened.database, but=SEEN)
@@ -395,7 +464,7 @@ def leads_to_signing_out(route: Route, answer: httpx.Response) -> None:
         assert f'href="{ACCOUNT}"' in answer.text, answer.request.url
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("by", ["another site", "text/plain", "no key", "a key of another session"])
 async def test_what_another_site_could_send_changes_nothing(opened: Opened, by: str) -> None:
     """Signed in, at the right address, with everything but what only our own pages have."""

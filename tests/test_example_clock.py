@@ -31,6 +31,7 @@ async def test_a_process_follows_each_step(example: Installation) -> None:
         await follower.look()
         await follower.look()
         assert day == clock.today() == today
+        assert abs(clock.on_watches() - real_now()) < timedelta(minutes=1), "codes are of the true time"
 
 
 async def test_a_process_that_starts_again_is_where_it_was(example: Installation) -> None:

@@ -1,7 +1,11 @@
 """Playing the Forum's year: when everything has been heard by everybody."""
 
+import asyncio
 from datetime import timedelta
 from importlib import import_module
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 
@@ -9,9 +13,11 @@ from chassis.database import Database
 from chassis.inbox import Inbox
 from chassis.relay import Relay
 from chassis.transports import InProcess
-from contracts.topology import PARTNERS, SERVICES
+from contracts.topology import NOTIFICATIONS, PARTNERS, SERVICES
+from services.notifications.notices.courier import Courier
+from services.notifications.queries import QUERIES
 from services.partners.imports import import_partners
-from services.play import settled
+from services.play import quiet, settled
 from tests.conftest import EXAMPLES, MakeDatabase
 
 
@@ -59,3 +65,28 @@ async def test_it_is_not_settled_while_one_has_not_heard_although_another_has_he
     async with databases["notifications"].transaction() as tx:
         await tx.execute("DELETE FROM inbox WHERE id = (SELECT id FROM inbox LIMIT 1)")
     assert not await settled(databases.__getitem__)
+
+
+async def test_the_clock_waits_for_a_mail_that_is_on_its_way(databases: dict[str, Database]) -> None:
+    """Weeks later it would be too late for it, and until then it would seem to have waited for weeks."""
+    book = databases[NOTIFICATIONS]
+    said: dict[str, Any] = dict.fromkeys(("person_id", "words"))
+    said |= {
+        "correlationid": "",
+        "traceparent": "",
+        "runs": "ltr",
+        "kind": "sign_in",
+        "email": "amina@forum.example",
+        "language": "en",
+        "subject": "a",
+        "body": "b",
+    }
+    async with book.transaction() as tx:
+        due = tx.now + timedelta(minutes=30)
+        await QUERIES.write_notice(tx, id=uuid4(), **said, not_after=due, now=tx.now)
+    waiting = asyncio.create_task(quiet(cast(Any, SimpleNamespace(database=databases.__getitem__))))
+    for _ in range(3):
+        assert waiting not in (await asyncio.wait({waiting}, timeout=0.2))[0]
+    book.context.clock.advance(timedelta(minutes=31))
+    await Courier(book).tidy()
+    await waiting

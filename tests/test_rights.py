@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID, uuid4
 
 import httpx
@@ -32,12 +33,14 @@ from services.copies import lasting
 from services.grants.colleagues import called
 from services.grants.imports import import_registrations
 from services.notifications.answers import Answer, record_answer
-from services.notifications.campaigns import create_campaign, prepare_letters
+from services.notifications.campaigns import create_campaign
 from services.notifications.domain import AnswerKind
+from services.notifications.preparing import prepare_letters
 from services.notifications.sending import Sender
 from services.notifications.stages import send_campaign
-from services.partners import people, rights
+from services.partners import people, rights, views
 from services.partners.imports import import_partners
+from services.partners.naming import GONE
 from services.play import plan
 from tests.access import EVERYTHING
 from tests.conftest import MakeDatabase, announced, client
@@ -351,6 +354,10 @@ async def test_addresses_that_are_wrong_are_not_there(world: World, story: dict[
 
 
 async def test_nothing_anywhere_names_whoever_was_forgotten(world: World, story: dict[str, UUID]) -> None:
+    async with acting(world[PARTNERS]) as tx:
+        asked = {"q": f"{NAME.lower()} dental", "area": "E09000020"}
+        await views.save(tx, uuid4(), f"Letters to {NAME}", urlencode(asked), shared=False)
+        await views.save(tx, uuid4(), "Trusts", "kind=primary_care_trust", shared=True)
     before = await everything_in(world)
     assert any(NAME in text for text in before.values())
     await bar(world, story["account"])
@@ -361,6 +368,11 @@ async def test_nothing_anywhere_names_whoever_was_forgotten(world: World, story:
     async with world[NOTIFICATIONS].transaction() as tx:
         await tx.execute("DELETE FROM notices WHERE kind = 'forgotten'")
     after = await everything_in(world)
+    kept = await rows_of(world[PARTNERS], "SELECT name, query FROM saved_views ORDER BY id")
+    assert [(view["name"], dict(parse_qsl(view["query"]))) for view in kept] == [
+        (f"Letters to {GONE}", {"q": f"{GONE} dental", "area": "E09000020"}),
+        ("Trusts", {"kind": "primary_care_trust"}),
+    ]
     for marker in (NAME, EMAIL, REFERENCE, WRITES):
         assert [table for table, text in after.items() if marker in text] == [], marker
     assert COLLEAGUE in after["partners.contacts"]
@@ -429,6 +441,22 @@ async def test_grants_knows_their_name_until_they_are_forgotten(world: World, st
     await ask(world, story["account"], kind="erasure")
     assert await known() == {"Somebody Else"}
     assert await lasting("grants.colleagues", world[PARTNERS], world[GRANTS]) == []
+
+
+async def test_letters_knows_what_they_are_called_until_they_are_forgotten(
+    world: World, story: dict[str, UUID]
+) -> None:
+    async def known() -> set[str]:
+        async with world[NOTIFICATIONS].reading() as tx:
+            return {row["name"] for row in await tx.fetch("SELECT name FROM colleagues WHERE name <> ''")}
+
+    assert await known() == {NAME, "Somebody Else"}
+    await bar(world, story["account"])
+    await world.carry()
+    assert await known() == {NAME, "Somebody Else"}, "histories say who it was"
+    await ask(world, story["account"], kind="erasure")
+    assert await known() == {"Somebody Else"}
+    assert await lasting("notifications.colleagues", world[PARTNERS], world[NOTIFICATIONS]) == []
 
 
 async def test_no_list_brings_them_back(world: World, story: dict[str, UUID]) -> None:

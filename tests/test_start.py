@@ -7,7 +7,7 @@ import pytest
 from chassis.config import Settings
 from chassis.house import HouseError, house_of, read_house
 from services.installation import Installation, NotAnExample
-from services.start import AlreadyBegun, begin, starter_house
+from services.start import AlreadyBegun, begin, starter_house, thrown_away
 from tests.conftest import EXAMPLES
 
 
@@ -66,3 +66,13 @@ def test_an_example_that_was_begun_goes_on(tmp_path: Path) -> None:
     installation.take_example_house()
     installation.take_example_house()
     assert installation.house().short_name == "the Forum"
+
+
+def test_what_is_thrown_away_mails_nobody_and_takes_in_no_mail(tmp_path: Path) -> None:
+    """A mail that is handed over to it would be gone with it."""
+    settings = Settings(
+        smtp_url="smtp://mail.aid.example", imap_url="imaps://u:p@mail.aid.example", lmtp="127.0.0.1:2424"
+    )
+    story = thrown_away(settings, tmp_path)
+    assert (story.smtp_url, story.imap_url, story.lmtp) == ("", "", "")
+    assert story.home == tmp_path / "home"

@@ -1,6 +1,6 @@
 /* Conveniences for pages that already work without this file: live boards, instant search in a list, keys to
-   go through one, forms that are saved as one goes, and a submit button that cannot be pressed twice. It knows
-   nothing about what a page shows. */
+   go through one, forms that are saved as one goes, a submit button that cannot be pressed twice, and the way
+   back from a form that had a fault. It knows nothing about what a page shows. */
 "use strict";
 
 /* Search: input[data-filter="#table"] hides the rows that lack one of the words typed. */
@@ -145,6 +145,14 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   document.querySelectorAll("form[data-once] button[type=submit]").forEach((button) => { button.disabled = false; });
+});
+
+/* Answers: html[data-answer] answers a form, and its address shows that form too. Once it is sent on, "back" leads to
+   the form as it stands then, and not to sending the old one again. Until then reloading loses nothing. */
+
+document.addEventListener("submit", (event) => {
+  const answers = "answer" in document.documentElement.dataset;
+  if (answers && !event.defaultPrevented) history.replaceState(null, "", location.href);
 });
 
 /* Saves: form[data-saves] is sent as one goes; its hidden fields then come from the page that answers, and

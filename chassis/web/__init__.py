@@ -7,7 +7,7 @@ against a browser. Every error becomes a page or an RFC 9457 problem that says w
 from chassis.context import Section
 from chassis.web.access import (
     Forbidden,
-    SignInNeeded,
+    at_a_glance,
     has_proved,
     new_key,
     page,
@@ -27,7 +27,7 @@ from chassis.web.editing import (
     same_text,
     stale,
 )
-from chassis.web.errors import BadRequest, TooLarge, WrongMediaType
+from chassis.web.errors import BadRequest, TooLarge
 from chassis.web.fields import Faults, fault, fault_of, read_field, read_fields
 from chassis.web.files import (
     CSV,
@@ -50,8 +50,9 @@ from chassis.web.gate import FILE_POLICY, SECRET_ADDRESS, SECURITY_HEADERS, Gate
 from chassis.web.idempotency import once, see
 from chassis.web.pages import Site, application, site_of
 from chassis.web.publishing import publish, publish_file
-from chassis.web.reading import read_form, read_id, read_json, read_pounds
-from chassis.web.server import PortTaken, WebServer
+from chassis.web.reading import read_asked_id, read_form, read_id, read_json, read_pounds
+from chassis.web.secret import private, unknown_link
+from chassis.web.server import WebServer
 from chassis.web.static import asset
 from chassis.web.stream import live
 from chassis.web.tables import give_table, table
@@ -75,16 +76,14 @@ __all__ = [
     "Forbidden",
     "Gate",
     "Kind",
-    "PortTaken",
     "Section",
-    "SignInNeeded",
     "Site",
     "TooLarge",
     "Upload",
     "WebServer",
-    "WrongMediaType",
     "application",
     "asset",
+    "at_a_glance",
     "base_of",
     "day",
     "differences",
@@ -106,8 +105,10 @@ __all__ = [
     "operation",
     "page",
     "pounds",
+    "private",
     "publish",
     "publish_file",
+    "read_asked_id",
     "read_base",
     "read_document",
     "read_field",
@@ -130,5 +131,6 @@ __all__ = [
     "size_in_words",
     "stale",
     "table",
+    "unknown_link",
     "when",
 ]

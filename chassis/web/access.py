@@ -52,7 +52,7 @@ class OfAnotherSession(Conflict):
     """A form was made for another session, or by another site."""
 
     def __init__(self) -> None:
-        cure = "Reload the page and send it again. Nothing was changed."
+        cure = "Open the page again and send it again. Nothing was changed."
         super().__init__("This form was made for another session.", cure)
 
 
@@ -61,8 +61,8 @@ class Forbidden(Refused):
 
     status = 403
 
-    def __init__(self) -> None:
-        super().__init__("This is not for you to see or to do.", "Ask whoever invited you if you need it.")
+    def __init__(self, cure: str = "Ask whoever invited you if you need it.") -> None:
+        super().__init__("This is not for you to see or to do.", cure)
 
 
 class ReadsOnly(Refused):
@@ -92,7 +92,7 @@ def page(
     """A route that only those reach who may do the action.
 
     Args:
-        largest: bytes that a request may bring, where files are taken; elsewhere the setting decides.
+        largest: bytes of a file that a form may bring; elsewhere the setting decides how large a form may be.
     """
 
     @wraps(endpoint)
@@ -233,7 +233,7 @@ def signed_in(request: Request) -> Person:
 
 
 def at_a_glance(request: Request) -> Person | None:
-    """Whoever has a session, even one that must be renewed: for a page's frame, never for data."""
+    """Whoever has a session, even one to be renewed: for a page's frame or whom to name, never for data."""
     if _PERSON in request.scope:
         return signed_in(request)
     state = request.app.state

@@ -3,19 +3,20 @@ inside; both carry a reference by which the log can be searched.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
 
 import jinja2
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
 
 from chassis.access import NoSession
 from chassis.context import current_cause
-from chassis.errors import Refused
+from chassis.errors import DatabaseFull, Refused
 from chassis.log import describe, logger
 from chassis.web.access import OfAnotherSession, id_of, is_api, is_open, to_prove, to_sign_in
-from chassis.web.templates import render
+from chassis.web.templates import render, ways_of
 from contracts.access import PROVE
 
 _log = logger(__name__)
@@ -53,7 +54,9 @@ class Late(Refused):
     status = 503
 
     def __init__(self) -> None:
-        super().__init__("This took too long. It may or may not have been done.", "Reload the page to see.")
+        super().__init__(
+            "This took too long. It may or may not have been done.", "Open the page again to see."
+        )
 
 
 class Absent(Refused):
@@ -84,7 +87,10 @@ class Errors:
         if error.status in _NOTED or isinstance(error, OfAnotherSession):
             self._note_refusal(request, type(error).__name__)
         headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else None
-        return self._answer(request, error.status, error.what, error.cure, field=error.field, headers=headers)
+        lost = error.status == 409 and request.method == "POST"
+        back = _form_of(request) if lost or isinstance(error, TooLarge) else ""
+        said: dict[str, Any] = {"field": error.field, "headers": headers, "back": back}
+        return self._answer(request, error.status, error.what, error.cure, **said)
 
     async def sign_in_needed(self, request: Request, error: Exception) -> Response:
         """A browser is sent to sign in and comes back; a program is told."""
@@ -115,15 +121,18 @@ class Errors:
         )
         headers = dict(error.headers or {})
         if error.status_code == 405:
-            headers["Allow"] = ", ".join(ways := _ways(request))
+            headers["Allow"] = ", ".join(ways := ways_of(request))
         if error.status_code == 405 and is_api(request):
             what, cure = f"{request.method} is not known at this address.", f"Use {' or '.join(ways)}."
         return self._answer(request, error.status_code, what, cure, headers=headers)
 
     async def away(self, request: Request, error: Exception) -> Response:
-        """The database is away: the connection may have been lost in the commit itself."""
-        what = "The database does not answer just now."
-        cure = "Wait a moment, then try again. What was done already is not done twice."
+        """The database is away: the connection may have been lost in the commit itself. Or it has no room."""
+        what, cure = "The database does not answer just now.", "Wait a moment, then try again."
+        if isinstance(error, DatabaseFull):
+            what = "There is no room left to keep anything."
+            cure = "Tell whoever looks after this server that its disk is full, and try again later."
+        cure += " What was done already is not done twice."
         return self._answer(request, 503, what, cure, headers={"retry-after": "5"})
 
     async def in_the_way(self, request: Request, error: Exception) -> Response:
@@ -172,6 +181,7 @@ class Errors:
         *,
         field: str = "",
         headers: Mapping[str, str] | None = None,
+        back: str = "",
     ) -> Response:
         reference = current_cause().correlationid
         if wants_json(request):
@@ -180,7 +190,8 @@ class Errors:
             template = "error_public.html" if self._is_public(request) else "error.html"
             # Only a fault of ours is in the log: no other error is worth a telephone call with a reference.
             shown = reference if status == 500 else ""
-            values = {"status": status, "what": what, "cure": cure, "reference": shown}
+            values = {"status": status, "what": what, "cure": cure, "reference": shown, "back": back}
+            values["back_words"] = "See it as it is now" if status == 409 else "Back to the form"
             response = render(self._templates, request, template, status, values)
         response.headers.update(headers or {})
         return response
@@ -210,7 +221,11 @@ def route_of(request: Request) -> str:
     return str(getattr(request.scope.get("route"), "path", "unmatched"))
 
 
-def _ways(request: Request) -> list[str]:
-    """The methods that an address is known for: each may have a route of its own."""
-    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
+def _form_of(request: Request) -> str:
+    """Where a form stands that was not read, or came too late: on the page that it came from, or at its own
+    address; nothing where that is no page. A page with a secret in its address does not say where it is.
+    """
+    came_from = urlsplit(request.headers.get("referer", ""))
+    if came_from.netloc == request.headers.get("host") and came_from.path.strip("/"):
+        return "/" + came_from.path.lstrip("/")
+    return request.url.path if "GET" in ways_of(request) else ""

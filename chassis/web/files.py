@@ -11,13 +11,20 @@ from starlette.responses import Response, StreamingResponse
 from chassis.database import Database
 from chassis.errors import Refused
 from chassis.files import PART, StoredFile, file_parts
+from chassis.sheets import SAVE_AS_CSV, not_a_table
 from chassis.web.gate import FILE_POLICY
 from chassis.web.words import size_in_words
 
-#: Bytes of the largest form with a file that any page takes.
+#: Bytes of the largest file that any page takes.
 LARGEST_FILE = 32 * 1024 * 1024
 
+#: Bytes that a form may have besides its file.
+ROOM = 64 * 1024
+
 _LONGEST_NAME = 120
+
+#: Bytes of a file that are looked at to tell what it is.
+_BEGINNING = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,26 @@ async def read_upload(
             field=field,
         )
     return Upload(name, kind, size, file)
+
+
+async def read_table(form: FormData, field: str, kinds: Iterable[Kind]) -> Upload:
+    """The file of a form that is to be a table.
+
+    Raises:
+        Refused: says what it is instead, and how to make a CSV file of it.
+    """
+    file = form.get(field)
+    if isinstance(file, UploadFile) and file.filename:
+        refusal = not_a_table(await file.read(_BEGINNING))
+        await file.seek(0)
+        if refusal:
+            raise Refused(refusal.fault, refusal.cure, field=field)
+        if file.filename.lower().endswith((".xlsx", ".xlsm", ".xls", ".ods")):
+            raise Refused("This is a workbook, not a CSV file.", SAVE_AS_CSV, field=field)
+    upload = await read_upload(form, field, kinds)
+    if upload is None:
+        raise Refused("No file was chosen.", "Choose a file.", field=field)
+    return upload
 
 
 def _named(name: str) -> str:

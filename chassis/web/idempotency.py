@@ -8,12 +8,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from chassis.audit import acting
-from chassis.database import Database, Transaction
+from chassis.database import Transaction
 from chassis.errors import Conflict
 from chassis.outbox import QUERIES
 from chassis.web.access import actor_of, check_key, check_still_good, is_api
 from chassis.web.errors import BadRequest
-from chassis.web.reading import CONTENT
+from chassis.web.pages import site_of
+from chassis.web.reading import CONTENT, read_form
 
 #: Stands in a kept answer for the address that was asked, which may be a secret.
 _HERE = "."
@@ -32,7 +33,7 @@ def see(location: str) -> Response:
 
 
 async def once(
-    request: Request, database: Database, key: str, act: Callable[[Transaction], Awaitable[Response]]
+    request: Request, act: Callable[[Transaction], Awaitable[Response]], key: str | None = None
 ) -> Response:
     """Act on a POST once. The same key gives the same answer, also in parallel and after a restart.
 
@@ -41,14 +42,16 @@ async def once(
 
     Args:
         request: its body was read by ``read_form`` or ``read_json``, or not at all.
-        key: from the form's hidden field or the ``Idempotency-Key`` header.
         act: does the work in the transaction that also keeps its answer.
+        key: where it is not what the form's hidden field says, or a program's ``Idempotency-Key`` header.
 
     Raises:
         BadRequest: without a usable key.
         Conflict: when the key came with another body before, or the form was made for another session.
         SignInNeeded: when whoever asks may no longer act.
     """
+    if key is None:
+        key = await _key_of(request)
     by_program = is_api(request) or request.headers.get("idempotency-key") == key
     if not 8 <= len(key) <= 100 or not key.isascii():
         raise _unusable(by_program)
@@ -58,7 +61,7 @@ async def once(
     scoped = hashlib.sha256(f"{request.scope['path']} {key}".encode()).hexdigest()
     digest = await _digest(request)
     try:
-        async with acting(database, actor_of(request)) as tx:
+        async with acting(site_of(request).database, actor_of(request)) as tx:
             await QUERIES.lock_key(tx, key=scoped)
             given = await QUERIES.given_answer(tx, key=scoped)
             if given is not None:
@@ -76,6 +79,12 @@ async def once(
         return undone.response
 
 
+async def _key_of(request: Request) -> str:
+    if is_api(request):
+        return request.headers.get("idempotency-key", "")
+    return str((await read_form(request)).get("key", ""))
+
+
 def _unusable(by_program: bool) -> BadRequest:
     if by_program:
         what = "The Idempotency-Key header is missing or not 8 to 100 ASCII characters."
@@ -86,7 +95,7 @@ def _unusable(by_program: bool) -> BadRequest:
 def _taken(by_program: bool) -> Conflict:
     if by_program:
         return Conflict("This Idempotency-Key came with another body before.", "Send a new one.")
-    cure = "Reload the page to see what was recorded."
+    cure = "Open the page again to see what was recorded."
     return Conflict("This form was sent before with other content.", cure)
 
 

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from chassis import metrics
+from chassis.exposition import CONTENT_TYPE_LATEST, Exposition
 
 
 def operations(alive: Callable[[], bool], ready: Callable[[], bool]) -> Starlette:
     """``/metrics``, ``/health/live`` (restart me when not) and ``/health/ready`` (send me requests)."""
+    seen = Exposition(metrics.REGISTRY)
 
     async def scrape(request: Request) -> Response:
-        return Response(generate_latest(metrics.REGISTRY), headers={"content-type": CONTENT_TYPE_LATEST})
+        return Response(seen.text(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def live_now(request: Request) -> Response:
         return _told(alive(), "alive", "deaf: receives nothing")

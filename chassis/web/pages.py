@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -63,6 +64,10 @@ class Site:
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
         """An HTML page. ``?done=…`` in the address shows a word of confirmation."""
         return render(self._templates, request, template, status, values)
+
+    def part(self, template: str, **values: Any) -> Markup:
+        """A part of a page, for putting into it: one that is the same for whoever reads it."""
+        return Markup(self._templates.get_template(template).render(values))  # noqa: S704 - it escapes
 
 
 def site_of(request: Request) -> Site:

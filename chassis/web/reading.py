@@ -49,13 +49,27 @@ def read_id(request: Request, name: str = "id") -> UUID:
     return found
 
 
+def read_asked_id(text: str) -> UUID | None:
+    """An id in the query of the address of a list; nothing where nothing stands there.
+
+    Raises:
+        BadRequest: when it is none.
+    """
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise BadRequest("There is no such page of this list.", "Begin the list again.") from None
+
+
 async def read_form(request: Request) -> FormData:
-    """The fields of a posted form.
+    """The fields of a posted form. It may be asked for again.
 
     Raises:
         WrongMediaType: when the body is anything else.
         BadRequest: when it is broken or holds what cannot be kept.
     """
+    if CONTENT in request.scope:
+        return await request.form()
     if _media_type(request) not in _FORMS:
         raise WrongMediaType("This address takes a form.", "Send application/x-www-form-urlencoded.")
     try:
@@ -122,8 +136,10 @@ def read_pounds(text: str, *, field: str, most_pence: int = 100_000_000) -> int:
     whole, rest = found[1].replace(",", ""), found[2] or "0"
     # Longer numbers are too large for certain and slow to turn into integers.
     pence = int(whole) * 100 + int(rest) if len(whole) <= 12 else most_pence + 1
-    if not 0 < pence <= most_pence:
-        cure = f"Write more than £0 and at most {pounds(most_pence)}."
+    if not pence:
+        raise Refused("The amount must be at least 1p.", "Write how much it is, in pounds.", field=field)
+    if pence > most_pence:
+        cure = f"Write at most {pounds(most_pence)}."
         raise Refused("This amount cannot be used.", cure, field=field)
     return pence
 

@@ -1,7 +1,6 @@
 """The one web server of a process: services mount and unmount themselves, nothing else restarts."""
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -13,8 +12,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.config import Settings
-from chassis.context import Section
+from chassis.context import Section, WayIn
 from chassis.house import House
+from chassis.ports import listen_to_all
 from chassis.web.errors import Absent
 from chassis.web.gate import Gate, Protected
 from chassis.web.operations import operations
@@ -24,15 +24,12 @@ from chassis.web.stream import STOPPING
 from chassis.web.templates import environment, render
 
 
-class PortTaken(Exception):
-    """Another program listens on the port, or it may not be used. Says which and what to do."""
-
-
 class WebServer:
     """uvicorn inside the process: services mount and unmount themselves, nothing else restarts.
 
     Args:
         sections: the navigation, whichever of them live in this process.
+        ways_in: where those who have no account are led.
         mail_href: where mail that was sent can be read, when it can.
         alive: whether this process still receives (liveness).
     """
@@ -43,12 +40,14 @@ class WebServer:
         house: House,
         sections: Sequence[Section],
         *,
+        ways_in: Sequence[WayIn] = (),
         mail_href: str = "",
         alive: Callable[[], bool] = lambda: True,
     ) -> None:
         self._settings = settings
         self._alive = alive
         self._mail_href = mail_href
+        self._ways_in = tuple(ways_in)
         #: The navigation.
         self.sections = tuple(sections)
         #: The ports that are listened on: pages, then metrics.
@@ -70,21 +69,11 @@ class WebServer:
         Raises:
             PortTaken: names the port.
         """
-        settings = self._settings
-        serving: list[tuple[ASGIApp, socket.socket]] = []
-        try:
-            serving.append((Gate(self, settings), _listen(settings.host, settings.port, "CONDUIT")))
-            if settings.metrics_port:
-                health = Protected(operations(self._alive, self._ready))
-                listening = _listen(settings.metrics_host, settings.metrics_port, "CONDUIT_METRICS")
-                serving.append((health, listening))
-        except PortTaken:
-            for _, listening in serving:
-                listening.close()
-            raise
-        self.ports = tuple(listening.getsockname()[1] for _, listening in serving)
-        for app, listening in serving:
-            self._serve(app, listening)
+        apps: list[ASGIApp] = [Gate(self, self._settings), Protected(operations(self._alive, self._ready))]
+        listening = listen_to_all(self._settings)
+        self.ports = tuple(each.getsockname()[1] for each in listening)
+        for app, each in zip(apps, listening, strict=False):  # none of metrics, none of health
+            self._serve(app, each)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request to whoever is mounted there, else to the pages of the process itself."""
@@ -154,29 +143,9 @@ class WebServer:
         self._tasks.append(asyncio.get_running_loop().create_task(server.serve([listening])))
 
     async def _start_page(self, request: Request) -> Response:
-        return render(self.templates, request, "start.html", 200, {"mail_href": self._mail_href})
+        values = {"mail_href": self._mail_href, "ways_in": self._ways_in}
+        return render(self.templates, request, "start.html", 200, values)
 
 
 def _is_under(mount: str, path: str) -> bool:
     return path == mount or path.startswith(mount + "/")
-
-
-def _listen(host: str, port: int, settings: str) -> socket.socket:
-    """A listening socket: who connects before the server runs waits a moment instead of being refused.
-
-    What is accepted on it sends at once, as on the sockets that asyncio opens itself. Otherwise the end of
-    an answer waits for the other side to confirm its beginning, which takes 40 ms.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    cure = f"Choose another one: {settings}_PORT={port + 1}"
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"Port {port} is taken. {cure}") from None
-        if error.errno == errno.EACCES:
-            raise PortTaken(f"Port {port} needs rights that this user does not have. {cure}") from None
-        message = f"Nothing can be served at {host}: this computer has no such address. Set {settings}_HOST."
-        raise PortTaken(message) from None
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening

@@ -9,6 +9,7 @@ import jinja2
 from jinja2.bccache import Bucket
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Match
 
 from chassis.access import Person
 from chassis.context import Section
@@ -100,9 +101,17 @@ def render(
         "person": person,
         "allowed": partial(_allowed, person),
         "silence": told_of_silence(request),
+        # Whoever sends its form once more and then goes back comes to the form as it stands.
+        "answers_form": request.method == "POST" and "GET" in ways_of(request),
     }
     text = templates.get_template(template).render({**frame, **values})
     return HTMLResponse(text, status)
+
+
+def ways_of(request: Request) -> list[str]:
+    """The methods that an address is known for: each may have a route of its own."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
 
 
 def _allowed(person: Person | None, action: Action) -> bool:

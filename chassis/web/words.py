@@ -14,12 +14,13 @@ def pounds(pence: int | None) -> str:
 
 
 def size_in_words(size: int) -> str:
-    """How large something is, from its bytes: ``740 bytes``, ``38 kB`` or ``2.4 MB``."""
+    """How large something is, from its bytes: ``740 bytes``, ``38 kB``, ``2.4 MB`` or ``12 GB``."""
     if size < 1_000:
         return f"{size} bytes"
     if size < 1_000_000:
         return f"{round(size / 1_000)} kB"
-    return f"{size / 1_000_000:.1f} MB"
+    unit, name = (1_000_000, "MB") if size < 1_000_000_000 else (1_000_000_000, "GB")
+    return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
 
 
 def when(moment: datetime | None) -> str:

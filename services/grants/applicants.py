@@ -29,6 +29,8 @@ class Applicant:
     registration: str = ""
     #: Where they work or train.
     workplace: str = ""
+    #: In which they would like to be written to, a code of the house's list; nothing is English.
+    language: str = ""
 
     def digests(self, context: Context) -> dict[str, bytes | None]:
         """By what they are recognised; nothing where nothing was written."""

@@ -120,6 +120,11 @@ def before_meeting(asked: Asked, plan: Round) -> bool:
     return bool(asked.exam_on and plan.meets_on and asked.exam_on <= plan.meets_on)
 
 
+def gone_by(asked: Asked, today: date) -> bool:
+    """Whether the day of the exam is past, which is rather a slip of the pen."""
+    return bool(asked.exam_on and asked.exam_on < today)
+
+
 def new_reference() -> str:
     """A reference such as ``K7QM-X2PD``: it tells neither who it is nor who came first."""
     return f"{signs(4)}-{signs(4)}"
@@ -183,6 +188,7 @@ def letter_to(
         "help_name": plan.help_name,
         "help_telephone": plan.help_telephone,
         "words": words,
+        "language": who.language,
     }
     return seal(tx.context.keys, fact, "letter", said)
 
@@ -314,7 +320,7 @@ async def writing(tx: Transaction, token: str) -> Writing:
         raise NotFound
     round_row = await APPLICATIONS.hold_round(tx, id=row["round_id"])
     if not may_write(row["state"], round_row, today_of(tx)):
-        cure = "Reload the page to see where it stands."
+        cure = "Open the page again to see where it stands."
         raise Conflict("Nothing can be changed in this application now.", cure)
     if found["mailed"]:
         await APPLICATIONS.end_browser_link(tx, id=row["id"])

@@ -19,7 +19,13 @@ from chassis.errors import Conflict, NotFound, Refused
 from chassis.files import drop_files, keep_file
 from chassis.web import day, pounds
 from contracts.envelope import pounds_sterling
-from contracts.grants import ApplicationWithdrawn, AwardAccepted, AwardReminded, AwardReturned
+from contracts.grants import (
+    ApplicationWithdrawn,
+    AwardAccepted,
+    AwardProofReturned,
+    AwardReminded,
+    AwardReturned,
+)
 from services.grants import applying, ledger
 from services.grants.applying import by_token, move, tell, today_of
 from services.grants.bank_details import BankDetails
@@ -48,12 +54,19 @@ class Paper(StrEnum):
 
     #: That the exam is booked and paid for.
     BOOKING = "booking"
+    #: What the body that holds the exam asks for, and to which account.
+    INVOICE = "invoice"
     #: What the exam has cost.
     RECEIPT = "receipt"
 
 
-#: States of an application in which each paper is added.
-TAKES = {Paper.BOOKING: frozenset({State.ACCEPTED}), Paper.RECEIPT: frozenset({State.ACCEPTED, State.PAID})}
+#: What must be seen before money goes to each.
+PROOFS = {Payee.PERSON: Paper.BOOKING, Payee.EXAM_BODY: Paper.INVOICE}
+
+_UNSEEN = {
+    Paper.BOOKING: "Nobody has confirmed that the exam is booked.",
+    Paper.INVOICE: "Nobody has confirmed the invoice.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +86,20 @@ class Award:
     answer_by: date
     accepted_at: datetime | None
     payee: Payee | None
+    #: What they asked for.
+    wanted_pence: int
     #: What the invoice of the body says that holds the exam.
     invoice: str
+    #: How much it is over, once it was seen.
+    invoice_pence: int | None
+    #: Of that, what was paid or prepared.
+    invoice_used_pence: int
     #: When they last said where to pay; nothing while that is not held.
     given_at: datetime | None
-    booking_seen_at: datetime | None
+    #: When the booking or the invoice was seen, whichever it needs.
+    proof_seen_at: datetime | None
+    #: What is wrong with it, while another one is awaited.
+    proof_wrong: str
     exam_on: date | None
     #: On which day the last of it was paid.
     paid_on: date | None
@@ -107,11 +129,21 @@ class Award:
     @property
     def lacks(self) -> str:
         """What must be there before it can be paid, in a sentence; nothing when all is."""
+        if self.payee is None or self.proof is None:
+            return "They have not said to whom it is to be paid."
         if self.payee is Payee.PERSON and self.given_at is None:
             return "They have not said where to pay."
-        if self.payee is Payee.PERSON and self.booking_seen_at is None:
-            return "Nobody has confirmed that the exam is booked."
-        return "" if self.payee else "They have not said to whom it is to be paid."
+        return "" if self.proof_seen_at else _UNSEEN[self.proof]
+
+    @property
+    def proof(self) -> Paper | None:
+        """What must be seen before it is paid; nothing while they have not said to whom."""
+        return PROOFS[self.payee] if self.payee else None
+
+    @property
+    def own_pence(self) -> int:
+        """What they pay themselves of the exam: by the invoice, or before that by what they asked for."""
+        return max((self.invoice_pence or self.wanted_pence) - self.amount_pence, 0)
 
     @classmethod
     def of(cls, row: Any) -> Self:
@@ -119,6 +151,14 @@ class Award:
         said = {each.name: row[each.name] for each in fields(cls)}
         said |= {"state": State(row["state"]), "payee": Payee(row["payee"]) if row["payee"] else None}
         return cls(**said)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invoice:
+    """An invoice as whoever has looked at it says."""
+
+    reference: str
+    pence: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +229,7 @@ async def accept(tx: Transaction, token: str, how: HowToPay) -> None:
     row, award = await lock_linked(tx, token)
     if award.state is State.ACCEPTED:
         if (award.payee, award.invoice) != (how.payee, how.invoice):
-            cure = "Reload the page. Then open “Change how we pay”."
+            cure = "Open the page again. Then open “Change how we pay”."
             raise Conflict("You have said yes before, with another way to be paid.", cure)
         return
     check_move(award.state, State.ACCEPTED, Mover.APPLICANT)
@@ -201,7 +241,8 @@ async def accept(tx: Transaction, token: str, how: HowToPay) -> None:
     await _keep_payee(tx, award, how)
     await move(tx, row, State.ACCEPTED)
     awarded, paid_to = pounds_sterling(award.amount_pence), how.payee.value
-    await tell(tx, AwardAccepted, award.application_id, awarded=awarded, paid_to=paid_to)
+    own = pounds_sterling(award.own_pence) if award.own_pence else None
+    await tell(tx, AwardAccepted, award.application_id, awarded=awarded, paid_to=paid_to, own_share=own)
 
 
 async def say_payee(tx: Transaction, token: str, how: HowToPay) -> None:
@@ -307,6 +348,8 @@ async def add_paper(
     file = await keep_file(tx, name=name, media_type=media_type, content=content)
     id = award.application_id
     await MONEY.add_award_paper(tx, file_id=file.id, application_id=id, kind=kind.value, now=tx.now)
+    if kind is award.proof and award.proof_wrong:
+        await MONEY.say_proof_wrong(tx, application_id=id, words="")
     await enter_step(tx, award, f"{kind}_added")
 
 
@@ -325,14 +368,15 @@ async def remove_paper(tx: Transaction, token: str, kind: Paper, file_id: UUID) 
 
 
 def takes(award: Award, kind: Paper) -> bool:
-    """Whether a paper may be added or taken out now: no booking once it was seen."""
-    seen = kind is Paper.BOOKING and award.booking_seen_at is not None
-    return award.state in TAKES[kind] and not seen
+    """Whether a paper may be added or taken out now: what shows that it is to be paid until it was seen."""
+    if kind is Paper.RECEIPT:
+        return award.state in (State.ACCEPTED, State.PAID)
+    return award.state is State.ACCEPTED and kind is award.proof and award.proof_seen_at is None
 
 
 def _check_takes(award: Award, kind: Paper) -> None:
     if not takes(award, kind):
-        raise Conflict("Nothing can be changed here now.", "Reload the page to see where it stands.")
+        raise Conflict("Nothing can be changed here now.", "Open the page again to see where it stands.")
 
 
 async def papers_of(tx: Transaction, application_id: UUID) -> list[Any]:
@@ -343,38 +387,84 @@ async def papers_of(tx: Transaction, application_id: UUID) -> list[Any]:
 # What the officer does
 
 
-async def confirm_booking(
+async def confirm_proof(
     tx: Transaction,
     application_id: UUID,
     by: UUID,
     *,
-    elsewhere: bool,
+    seen: UUID | None,
+    elsewhere: bool = False,
     exam_on: date | None,
     over: bool = False,
+    invoice: Invoice | None = None,
 ) -> None:
-    """Say that the exam is booked: from then on it can be paid back.
+    """Say that the exam is booked, or that the invoice is right: from then on it can be paid.
 
     Args:
-        elsewhere: it was seen, and is none of the papers here.
+        seen: the newest of its papers that whoever confirms it has seen.
+        elsewhere: they saw a booking that is none of the papers here.
         exam_on: the day that it says, where it says one.
         over: the exam was already on that day.
+        invoice: what it says, where the body that holds the exam is paid.
 
     Raises:
-        NotFound, Conflict: when nothing is awarded, or it has moved on.
+        NotFound, Conflict: when nothing is awarded, it has moved on, or another paper came meanwhile.
         Refused: when there is no paper, or the day is over unexpectedly.
     """
     _, award = await lock_award(tx, application_id)
-    if award.state is not State.ACCEPTED or award.booking_seen_at is not None:
-        raise Conflict("The booking is not to be confirmed now.", "Reload the page to see where it stands.")
-    booked = any(row["kind"] == Paper.BOOKING for row in await papers_of(tx, application_id))
-    if not booked and not elsewhere:
-        cure = "Ask them for it. If you have seen it on paper, tick the box that says so."
-        raise Refused("There is no booking confirmation here.", cure, field="elsewhere")
+    await _check_proof(tx, award, seen, Paper.INVOICE if invoice else Paper.BOOKING, elsewhere=elsewhere)
     if exam_on is not None and exam_on < today_of(tx) and not over:
         cure = "Check the year. If the exam was on this day already, tick the box that says so."
         raise Refused("This day is over.", cure, field="booked_on")
-    await MONEY.see_booking(tx, application_id=application_id, exam_on=exam_on, now=tx.now)
-    await enter_step(tx, award, "booking_seen", by, day=exam_on)
+    said = {
+        "invoice": invoice.reference if invoice else "",
+        "invoice_pence": invoice.pence if invoice else None,
+    }
+    await MONEY.see_proof(tx, application_id=application_id, exam_on=exam_on, **said, now=tx.now)
+    await enter_step(tx, award, f"{award.proof}_seen", by, day=exam_on, amount_pence=said["invoice_pence"])
+
+
+async def return_proof(
+    tx: Transaction, application_id: UUID, by: UUID, words: str, *, proof: Paper, seen: UUID | None
+) -> None:
+    """Say what is wrong with a booking or an invoice: they are asked for another one.
+
+    Args:
+        seen: the newest of its papers that whoever sends it back has seen.
+
+    Raises:
+        NotFound, Conflict: as above.
+    """
+    _, award = await lock_award(tx, application_id)
+    await _check_proof(tx, award, seen, proof)
+    await MONEY.return_papers(tx, application_id=application_id, kind=proof.value, now=tx.now)
+    await MONEY.say_proof_wrong(tx, application_id=application_id, words=words)
+    await enter_step(tx, award, f"{award.proof}_returned", by, words=words)
+    await MONEY.touch_application(tx, id=application_id, now=tx.now)
+    await tell(tx, AwardProofReturned, application_id, words=words, proof=proof.value)
+
+
+async def _check_proof(
+    tx: Transaction, award: Award, seen: UUID | None, proof: Paper, *, elsewhere: bool = False
+) -> None:
+    """Let nobody say of a paper what they saw on another one: whoever has the award can change them."""
+    if award.state is not State.ACCEPTED or award.proof_seen_at is not None or award.proof is not proof:
+        raise Conflict("There is nothing to be confirmed now.", "Open the page again to see where it stands.")
+    newest = newest_of(await papers_of(tx, award.application_id), proof)
+    if newest != seen:
+        raise Conflict("Their papers have changed meanwhile.", "Open the page again, and look at them again.")
+    if newest is None and proof is Paper.INVOICE:
+        cure = "Ask them to add it on the page behind their link: whoever pays reads the account on it."
+        raise Refused("There is no invoice here.", cure, field="elsewhere")
+    if newest is None and not elsewhere:
+        cure = "Ask them for it. If you have seen it on paper, tick the box that says so."
+        raise Refused("There is no booking confirmation here.", cure, field="elsewhere")
+
+
+def newest_of(papers: Sequence[Any], kind: Paper | None) -> UUID | None:
+    """Which of the papers of one kind came last; none that was sent back."""
+    ids: list[UUID] = [row["file_id"] for row in papers if row["kind"] == kind and not row["returned_at"]]
+    return ids[-1] if ids else None
 
 
 async def commit_again(tx: Transaction, application_id: UUID, by: UUID, pence: int) -> None:
@@ -387,7 +477,7 @@ async def commit_again(tx: Transaction, application_id: UUID, by: UUID, pence: i
     _, award = await lock_award(tx, application_id)
     if award.state is not State.ACCEPTED or pence > award.missing_pence:
         what = f"{pounds(award.missing_pence)} of this award came back and is not promised again."
-        raise Conflict(what, "Reload the page to see where it stands.", field="again")
+        raise Conflict(what, "Open the page again to see where it stands.", field="again")
     cause = uuid_utils.compat.uuid7()
     await ledger.commit(tx, award.fund_id, pence, award=application_id, cause=cause)
     await enter_step(tx, award, "committed_again", by, amount_pence=pence)
@@ -453,10 +543,11 @@ async def forget(tx: Transaction, ids: Sequence[UUID], *, receipts: bool) -> Non
     """Rid awards of where to pay, of their papers and of words.
 
     Args:
-        receipts: also of what the accounts need, whom it was paid to among it.
+        receipts: also of what the accounts need where anything was paid: invoices, receipts, and whom it was
+            paid to.
     """
     given = list(ids)
-    kinds = [Paper.BOOKING.value, *([Paper.RECEIPT.value] if receipts else [])]
+    kinds = [each.value for each in (Paper if receipts else (Paper.BOOKING,))]
     files = [row["file_id"] async for row in MONEY.take_award_papers(tx, ids=given, kinds=kinds)]
     await drop_files(tx, files)
     await MONEY.drop_details(tx, ids=given)

@@ -359,7 +359,9 @@ async def settle(
     if row is None or row["person_id"] == by:
         raise NotFound
     if row["state"] != seen:
-        raise Conflict("Somebody else has settled this meanwhile.", "Reload the page to see what they said.")
+        raise Conflict(
+            "Somebody else has settled this meanwhile.", "Open the page again to see what they said."
+        )
     if tie is None and not words:
         raise Refused("It is not said why.", "Write a few words: they are kept.", field="words")
     state = Standing.DISMISSED if tie is None else Standing.CONFIRMED

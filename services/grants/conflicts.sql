@@ -123,7 +123,11 @@ FROM conflicts WHERE id = :id FOR UPDATE;
 -- A conflict, the round that it is in, and what it was derived from.
 SELECT conflicts.id, conflicts.application_id, person_id, source, tie, conflicts.state, keeps, interest_id, conflicts.words,
        noticed_at, settled_at, settled_by, round_id, reference, applications.words AS application_words, sealed,
-       email_digest
+       email_digest, EXISTS (
+           SELECT FROM conflicts AS other
+           WHERE other.application_id = conflicts.application_id AND other.person_id = conflicts.person_id
+               AND other.id <> conflicts.id AND other.state = 'confirmed' AND other.tie <> 'acquaintance'
+       ) AS steps_out
 FROM conflicts
 JOIN applications ON applications.id = conflicts.application_id
 LEFT JOIN applicants ON applicants.application_id = applications.id
@@ -136,7 +140,12 @@ UPDATE conflicts SET state = :state, tie = :tie, words = :words, settled_at = :n
 -- name: conflicts_of_application
 -- Who may be too close to an applicant, the latest first.
 SELECT conflicts.id, conflicts.application_id, person_id, source, tie, conflicts.state, keeps, interest_id, conflicts.words,
-       noticed_at, settled_at, settled_by, applications.words AS application_words, sealed, email_digest
+       noticed_at, settled_at, settled_by, applications.words AS application_words, sealed, email_digest,
+       EXISTS (
+           SELECT FROM conflicts AS other
+           WHERE other.application_id = conflicts.application_id AND other.person_id = conflicts.person_id
+               AND other.id <> conflicts.id AND other.state = 'confirmed' AND other.tie <> 'acquaintance'
+       ) AS steps_out
 FROM conflicts
 JOIN applications ON applications.id = conflicts.application_id
 LEFT JOIN applicants ON applicants.application_id = applications.id
@@ -147,7 +156,12 @@ WHERE conflicts.application_id = :application_id ORDER BY noticed_at DESC, confl
 SELECT conflicts.id, conflicts.application_id, conflicts.person_id, source, tie, conflicts.state, keeps, interest_id,
        conflicts.words, noticed_at, settled_at, settled_by, reference, applications.words AS application_words, label,
        sealed, email_digest, applications.state AS application_state,
-       panel_members.left_at IS NULL AND takes_part IS NOT false AS sits
+       panel_members.left_at IS NULL AND takes_part IS NOT false AS sits,
+       EXISTS (
+           SELECT FROM conflicts AS other
+           WHERE other.application_id = conflicts.application_id AND other.person_id = conflicts.person_id
+               AND other.id <> conflicts.id AND other.state = 'confirmed' AND other.tie <> 'acquaintance'
+       ) AS steps_out
 FROM conflicts
 JOIN applications ON applications.id = conflicts.application_id
 LEFT JOIN cases ON cases.application_id = applications.id
@@ -161,15 +175,22 @@ ORDER BY conflicts.state <> 'suggested', CASE WHEN conflicts.state = 'suggested'
 LIMIT :most;
 
 -- name: suggestions_on
--- On which of these applications a suggestion about somebody who sits on the panel waits.
+-- On which of these applications a suggestion about somebody who sits on the panel waits. One about whoever steps out
+-- for another reason waits for nobody.
 SELECT DISTINCT application_id FROM conflicts
 JOIN applications ON applications.id = application_id
 JOIN panel_members ON panel_members.round_id = applications.round_id AND panel_members.person_id = conflicts.person_id
 WHERE application_id = ANY(:application_ids::uuid[]) AND conflicts.state = 'suggested' AND left_at IS NULL
-    AND takes_part IS NOT false;
+    AND takes_part IS NOT false
+    AND NOT EXISTS (
+        SELECT FROM conflicts AS other
+        WHERE other.application_id = conflicts.application_id AND other.person_id = conflicts.person_id
+            AND other.state = 'confirmed' AND other.tie <> 'acquaintance'
+    );
 
 -- name: suggestions_waiting
--- In which rounds suggestions wait for somebody of ours, how many, and since when.
+-- In which rounds suggestions wait for somebody of ours, how many, and since when; none about whoever steps out for
+-- another reason.
 SELECT rounds.id AS round_id, rounds.name, count(*) AS count, min(noticed_at) AS since, bool_and(keeps) AS kept
 FROM conflicts
 JOIN applications ON applications.id = application_id
@@ -178,6 +199,11 @@ JOIN panel_members ON panel_members.round_id = rounds.id AND panel_members.perso
 WHERE conflicts.state = 'suggested' AND rounds.state IN ('open', 'closed', 'decided') AND left_at IS NULL
     AND takes_part IS NOT false AND submitted_at IS NOT NULL
     AND applications.state IN ('submitted', 'returned', 'eligible', 'under_review', 'deferred')
+    AND NOT EXISTS (
+        SELECT FROM conflicts AS other
+        WHERE other.application_id = conflicts.application_id AND other.person_id = conflicts.person_id
+            AND other.state = 'confirmed' AND other.tie <> 'acquaintance'
+    )
 GROUP BY rounds.id, rounds.name ORDER BY since LIMIT :most;
 
 -- name: removed_from

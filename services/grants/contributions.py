@@ -12,9 +12,9 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from chassis.audit import digest_of, note
+from chassis.audit import digest_of, note, person_of
 from chassis.database import Transaction
-from chassis.errors import Conflict, NotFound, Refused
+from chassis.errors import Conflict, NotFound, NotYetKnown, Refused
 from chassis.outbox import announce
 from chassis.web import pounds
 from contracts.envelope import Event, pounds_sterling
@@ -60,6 +60,21 @@ async def record_pledge(tx: Transaction, event: Event) -> None:
         pledged_on=event.data["pledged_on"],
         now=tx.now,
     )
+    for id in event.data["replaces"]:
+        await _give_way(tx, id)
+
+
+async def _give_way(tx: Transaction, pledge_id: UUID) -> None:
+    """What has not come of a pledge will not come, because they have pledged anew in its place.
+
+    Raises:
+        NotYetKnown: when we have not heard of it yet.
+    """
+    pledge = await FUNDS.lock_pledge(tx, id=pledge_id)
+    if pledge is None:
+        raise NotYetKnown
+    if _open_pence(pledge):
+        await FUNDS.write_back(tx, id=pledge_id, reason="They have pledged anew instead.")
 
 
 async def enter_pledge(tx: Transaction, fund_id: UUID, pledge: Pledge) -> UUID:
@@ -98,10 +113,10 @@ async def say_which_fund(tx: Transaction, pledge_id: UUID, fund_id: UUID) -> int
     if pledge is None:
         raise NotFound
     if pledge["fund_id"] is not None:
-        raise Conflict("This pledge has its fund already.", "Reload the page to see which one.")
+        raise Conflict("This pledge has its fund already.", "Open the page again to see which one.")
     meant = await FUNDS.claim_name(tx, name=pledge["fund_key"], fund_id=fund["id"])
     if meant != fund_id:
-        raise Conflict("This name means another fund by now.", "Reload the page to see which one.")
+        raise Conflict("This name means another fund by now.", "Open the page again to see which one.")
     note(tx, "pledge_matched", "pledge", pledge_id, after={"fund": fund_id})
     return int(await FUNDS.match_pledges(tx, fund_id=fund_id, name=pledge["fund_key"]))
 
@@ -116,7 +131,7 @@ async def write_back(tx: Transaction, pledge_id: UUID, reason: str) -> None:
     if pledge is None:
         raise NotFound
     if _open_pence(pledge) == 0:
-        raise Conflict("Nothing of this pledge is still to come.", "Reload the page.")
+        raise Conflict("Nothing of this pledge is still to come.", "Open the page again.")
     await FUNDS.write_back(tx, id=pledge_id, reason=reason)
     written = {"pence": _open_pence(pledge), "reason": digest_of(tx, reason)}
     note(tx, "pledge_written_back", "pledge", pledge_id, after=written)
@@ -143,7 +158,7 @@ async def receive(tx: Transaction, fund_id: UUID, receipt: Receipt) -> UUID:
         amount_pence=receipt.amount_pence,
         received_on=receipt.received_on,
         bank_reference=receipt.bank_reference,
-        entered_by=tx.actor.person if tx.actor is not None else None,
+        entered_by=person_of(tx),
         now=tx.now,
     )
     if pledge:

@@ -107,8 +107,8 @@ WHERE seen.id = :id AND scores.person_id = :person_id;
 
 -- name: reviews_of_others
 -- What the other members say of a case, once somebody has handed in their own, and only of those who have as well.
--- Of a member who has left, or from whom the case is kept, nothing counts.
-SELECT reviews.person_id, seat, reviews.comment, criterion_id, score
+-- Of a member who has left, or from whom the case is kept, nothing counts. Of a comment they read what was let through.
+SELECT reviews.person_id, seat, coalesce(reviews.shown, '') AS comment, criterion_id, score
 FROM cases_for(:person_id) AS seen
 JOIN reviews AS own ON own.application_id = seen.application_id AND own.person_id = :person_id
 JOIN reviews ON reviews.application_id = seen.application_id AND reviews.person_id <> :person_id
@@ -137,8 +137,10 @@ ON CONFLICT (application_id, person_id) DO UPDATE SET version = reviews.version
 RETURNING application_id, person_id, comment, submitted_at, version;
 
 -- name: write_review$
--- Write what somebody says of a case; what is handed in stays so. Its version after that.
-UPDATE reviews SET comment = :comment, version = version + 1, changed_at = :now,
+-- Write what somebody says of a case; what is handed in stays so. Its version after that. Another comment than before
+-- waits to be looked through.
+UPDATE reviews SET comment = :comment,
+    shown = CASE WHEN :comment = comment THEN shown WHEN :comment = '' THEN '' END, version = version + 1, changed_at = :now,
     submitted_at = coalesce(submitted_at, CASE WHEN :submit THEN :now::timestamptz END)
 WHERE application_id = :application_id AND person_id = :person_id RETURNING version;
 

@@ -46,6 +46,7 @@ async def gather(tx: Transaction, application_id: UUID) -> Dossier:
     decisions = [each async for each in DOSSIERS.decisions_told(tx, application_id=application_id)]
     if not decisions:
         raise Undecided
+    stands = [dict(each) async for each in DOSSIERS.upheld_told(tx, application_id=application_id)]
     told: Dossier = _plain(
         {
             "format": FORMAT,
@@ -60,7 +61,7 @@ async def gather(tx: Transaction, application_id: UUID) -> Dossier:
             "scores": _scores(
                 [each async for each in DOSSIERS.scores_told(tx, application_id=application_id)]
             ),
-            "decisions": [dict(each) for each in decisions],
+            "decisions": [_decision(each, stands) for each in decisions],
             "award": _award(row),
             "payments": [
                 dict(each) async for each in DOSSIERS.payments_told(tx, application_id=application_id)
@@ -97,6 +98,13 @@ def _award(row: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     said = {name: row[name] for name in ("offered_at", "answer_by", "accepted_at")}
     return {"amount_pence": row["awarded_pence"], **said}
+
+
+def _decision(row: Mapping[str, Any], stands: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A decision, with why it stands in spite of whom."""
+    said = ("person_id", "words", "said_by", "said_at")
+    upheld = [{name: each[name] for name in said} for each in stands if each["decision_id"] == row["id"]]
+    return {**row, "upheld": upheld}
 
 
 def _scores(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -138,6 +146,7 @@ def people_in(dossier: Dossier) -> set[UUID]:
     for each in dossier["decisions"]:
         alone += [each["decided_by"], *each["present"], *each["stepped_out"], *each["acquainted"]]
         alone += each["basis"].get("not_waited_for", [])
+        alone += [one[name] for one in each["upheld"] for name in ("person_id", "said_by")]
     return {UUID(id) for id in alone if id is not None}
 
 

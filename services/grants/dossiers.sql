@@ -18,8 +18,9 @@ SELECT person_id, source, tie, state, words, noticed_at, settled_at, settled_by 
 WHERE application_id = :application_id ORDER BY noticed_at, person_id, source;
 
 -- name: scores_told
--- What each member gave, criterion by criterion, and whether the application was kept from them.
-SELECT reviews.person_id, reviews.comment, reviews.submitted_at, scores.criterion_id, scores.score,
+-- What each member gave, criterion by criterion, and whether the application was kept from them. Their comments as the
+-- others could read them: what was written at first may name whoever applied.
+SELECT reviews.person_id, coalesce(reviews.shown, '') AS comment, reviews.submitted_at, scores.criterion_id, scores.score,
        EXISTS (
            SELECT FROM removals
            WHERE removals.application_id = reviews.application_id AND removals.person_id = reviews.person_id
@@ -35,6 +36,12 @@ SELECT decisions.id, number, meeting_id, kind, amount_pence, present, stepped_ou
        decided_at, reasons.words AS reason, reasons.why_changed
 FROM decisions LEFT JOIN reasons ON reasons.decision_id = decisions.id
 WHERE application_id = :application_id ORDER BY number;
+
+-- name: upheld_told
+-- Why decisions stand although somebody had a part in them who came out to be too close.
+SELECT decision_id, upheld.person_id, upheld.words, said_by, said_at
+FROM upheld JOIN decisions ON decisions.id = decision_id
+WHERE application_id = :application_id ORDER BY number, upheld.person_id;
 
 -- name: money_told
 -- Every step of the ledger for an award.

@@ -39,7 +39,9 @@ async def uphold(tx: Transaction, conflict_id: UUID, by: UUID, words: str) -> No
     about = {"application_id": row["application_id"], "person_id": row["person_id"]}
     decision = await DOUBTS.doubted_decision(tx, **about)
     if decision is None:
-        raise Conflict("Nothing is to be said on this any more.", "Reload the page to see where it stands.")
+        raise Conflict(
+            "Nothing is to be said on this any more.", "Open the page again to see where it stands."
+        )
     if not words:
         raise Refused("It is not said why.", "Write why it stands: it is in the minutes.", field="stands")
     await DOUBTS.uphold(tx, decision_id=decision, person_id=row["person_id"], words=words, by=by, now=tx.now)

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from chassis.access import remember_standings, remember_tokens
 from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
+from chassis.parking import discard_asked, retry_asked
 from contracts.envelope import Event
-from contracts.notifications import ContributionPledged, LetterAnswered, LetterSent
+from contracts.notifications import ContributionPledged, LetterAnswered, LetterSent, LettersTranslated
 from contracts.partners import (
     ErasureRequested,
     OrganisationAmended,
     OrganisationClosed,
     OrganisationRegistered,
     OutcomeMet,
+    ParkedDiscardAsked,
+    ParkedRetryAsked,
     PersonAdmitted,
     PersonBarred,
     PersonDataRequested,
@@ -27,6 +30,7 @@ from services.grants.colleagues import remember_colleagues
 from services.grants.contributions import record_pledge
 from services.grants.heard import hear_of_answer, hear_of_outcome, hear_of_referral, hear_of_sending
 from services.grants.held import KEEPER
+from services.grants.languages import hear_of_languages
 from services.grants.queries import COLLEAGUES, QUERIES
 
 
@@ -60,7 +64,10 @@ SUBSCRIPTIONS = (
     reaction(ContributionPledged, record_pledge),
     reaction(LetterSent, hear_of_sending),
     reaction(LetterAnswered, hear_of_answer),
+    reaction(LettersTranslated, hear_of_languages),
     reaction(OutcomeMet, hear_of_outcome),
     reaction(ReferralClosed, hear_of_referral),
     *KEEPER.subscriptions(requested=PersonDataRequested, erasure=ErasureRequested, erased=PersonErased),
+    reaction(ParkedRetryAsked, retry_asked),
+    reaction(ParkedDiscardAsked, discard_asked),
 )

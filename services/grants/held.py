@@ -13,7 +13,7 @@ from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from chassis.scrub import scrub_about
 from contracts.grants import ErasureAnswered, PersonDataGathered, PersonScrubbed
-from services.grants import applying, awards, colleagues, conflicts, registrations, served
+from services.grants import applying, awards, colleagues, conflicts, imports, registrations, served
 from services.grants.applicants import Applicant, applications_by
 from services.grants.counting import recount
 from services.grants.domain import person_digest
@@ -84,7 +84,15 @@ async def _award(tx: Transaction, id: UUID) -> Mapping[str, Any] | None:
     award = await awards.award_of(tx, id)
     if award is None:
         return None
-    hidden = {"application_id", "fund_id", "round_id", "payments", "given_at"}
+    hidden = {
+        "application_id",
+        "fund_id",
+        "round_id",
+        "payments",
+        "given_at",
+        "wanted_pence",
+        "invoice_used_pence",
+    }
     said = {name.replace("_", " "): value for name, value in vars(award).items() if name not in hidden}
     payments = [
         {"amount pence": row["amount_pence"], "came back pence": row["returned_pence"], "on": row["paid_on"]}
@@ -110,6 +118,7 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     """Delete their name, what they were close to, their comments on cases, and what they have registered,
     confirmed or not, and count anew; take back and scrub what they have applied for.
     """
+    await imports.drop_waiting(tx)
     count, unconfirmed = await registrations.forget(tx, _persons(tx, subject))
     rows = await applications_by(tx, subject.emails, subject.references)
     ids = [row["id"] for row in rows]
@@ -168,7 +177,9 @@ async def _unsent_applications(tx: Transaction, before: datetime, most: int) -> 
 
 async def _unawarded_applications(tx: Transaction, before: datetime, most: int) -> int:
     rows = APPLICATIONS.unawarded_until(tx, before=before.astimezone(LOCAL).date(), most=most)
-    return await _forget_each([row["id"] async for row in rows], tx)
+    ids = [row["id"] async for row in rows]
+    await awards.forget(tx, ids, receipts=False)  # of those that were given up
+    return await _forget_each(ids, tx)
 
 
 async def _old_bank_details(tx: Transaction, before: datetime, most: int) -> int:

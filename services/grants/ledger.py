@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
+from chassis.audit import person_of
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
@@ -60,7 +61,7 @@ class MoreThanCommitted(Conflict):
     """More is to be paid, released or returned than an award has."""
 
     def __init__(self) -> None:
-        cure = "Reload the page to see where the award stands."
+        cure = "Open the page again to see where the award stands."
         super().__init__("That is more than this award has.", cure)
 
 
@@ -68,7 +69,7 @@ class EnteredOtherwise(Conflict):
     """The same cause has made the same step before, with other figures."""
 
     def __init__(self) -> None:
-        super().__init__("This was entered before, with other figures.", "Reload the page to see them.")
+        super().__init__("This was entered before, with other figures.", "Open the page again to see them.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,7 +278,7 @@ async def _take(tx: Transaction, kind: Kind, fund_id: UUID, pence: int, about: _
         contribution_id=about.contribution,
         happened_on=about.on or tx.now.astimezone(LOCAL).date(),
         now=tx.now,
-        person_id=tx.actor.person if tx.actor is not None else None,
+        person_id=person_of(tx),
         held_pence=after.held_pence,
         free_pence=after.free_pence,
     )

@@ -67,13 +67,15 @@ SELECT count(*) FROM commitments
 WHERE fund_id = :fund_id AND released_pence + paid_pence < committed_pence;
 
 -- name: entries_before
--- Entries of a ledger, newest first, each with whoever the money came from.
+-- Entries of a ledger, newest first, each with whoever the money came from, and whether an award is offered: before a
+-- round is published it is only decided.
 SELECT number, kind, ledger.amount_pence, cause_id, award_id, contribution_id, happened_on, recorded_at, person_id,
-       held_pence, free_pence, bodies.name AS body_name, reference
+       held_pence, free_pence, bodies.name AS body_name, reference, awards.application_id IS NOT NULL AS offered
 FROM ledger
 LEFT JOIN contributions ON contributions.id = ledger.contribution_id
 LEFT JOIN bodies ON bodies.id = contributions.organisation_id
 LEFT JOIN applications ON applications.id = award_id
+LEFT JOIN awards ON awards.application_id = award_id
 WHERE ledger.fund_id = :fund_id AND number < :before
 ORDER BY number DESC LIMIT :most;
 

@@ -44,6 +44,14 @@ WITH put AS (
 )
 SELECT count(*) FROM put;
 
+-- name: anything_to_meet_on$
+-- Whether the panel of a round has anything that it could look at.
+SELECT EXISTS (
+    SELECT FROM applications JOIN cases ON application_id = applications.id
+    WHERE round_id = :round_id AND handed_at IS NOT NULL
+        AND state IN ('under_review', 'deferred', 'awarded', 'declined')
+);
+
 -- name: not_on_agenda
 -- What else of a round may be looked at in a meeting: it was decided before, or handed over since.
 SELECT cases.id AS case_id, label FROM applications JOIN cases ON application_id = applications.id
@@ -142,7 +150,7 @@ SELECT count(*) FROM items WHERE meeting_id = :meeting_id;
 -- name: agenda_of
 -- The agenda of a meeting, in three parts: 0, what can be decided now; 1, what cannot; 2, what was decided here.
 -- In each the highest mean first. From its beginning, or after a case that stood in such a part; of labels that
--- begin with something.
+-- begin with something. Each with its last decision; of a meeting that is over, with the last that it made.
 WITH able AS MATERIALIZED (
     SELECT ARRAY(
         SELECT code FROM unnest(rounds.professions) AS code WHERE may_decide(meetings.id, code, NULL)
@@ -185,13 +193,16 @@ WITH able AS MATERIALIZED (
     )
     LIMIT :most
 )
-SELECT part, cases.id AS case_id, listed.label, purpose, applications.amount_pence AS asked_pence, state, kind,
+SELECT part, application_id, cases.id AS case_id, listed.label, purpose, applications.amount_pence AS asked_pence, state, kind,
        last_decision.amount_pence
 FROM listed
 JOIN cases USING (application_id)
 JOIN applications ON applications.id = application_id
 LEFT JOIN LATERAL (
-    SELECT kind, amount_pence FROM decisions WHERE decisions.application_id = listed.application_id
+    SELECT kind, amount_pence FROM decisions
+    WHERE decisions.application_id = listed.application_id AND (
+        meeting_id = :meeting_id OR EXISTS (SELECT FROM meetings WHERE id = :meeting_id AND ended_at IS NULL)
+    )
     ORDER BY number DESC LIMIT 1
 ) AS last_decision ON true
 ORDER BY part, low, listed.label;
@@ -209,8 +220,8 @@ SELECT application_id, person_id FROM stand_ins
 WHERE meeting_id = :meeting_id AND application_id = ANY(:ids::uuid[]);
 
 -- name: reviews_of
--- Who has said what they think of these.
-SELECT application_id, person_id, comment FROM reviews
+-- Who has said what they think of these, with as much of their comments as was let through.
+SELECT application_id, person_id, coalesce(shown, '') AS comment FROM reviews
 WHERE application_id = ANY(:ids::uuid[]) AND submitted_at IS NOT NULL;
 
 -- name: lock_reviews

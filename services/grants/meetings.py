@@ -22,24 +22,40 @@ MOST = 50
 MAY_MEET = frozenset({RoundState.CLOSED, RoundState.DECIDED, RoundState.PUBLISHED})
 
 
+class MeetingGoesOn(Conflict):
+    """A meeting of this round is going on."""
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__("A meeting of this round is going on.", "Go on with it, or end it first.")
+        self.id = id
+
+
+class NothingToDecide(Conflict):
+    """The panel has nothing to look at."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing to decide.", "Hand cases over to the panel first.")
+
+
 async def begin(tx: Transaction, round_id: UUID, by: UUID) -> UUID:
     """Begin a meeting; on its agenda is whatever waits for a decision or was put off.
 
     Raises:
-        NotFound, Conflict: when there is no such round, it has not closed, or a meeting of it runs.
+        NotFound, Conflict: when there is no such round, or it has not closed.
+        MeetingGoesOn, NothingToDecide: when one of it goes on; or there would be nothing to look at.
     """
     row = await ROUNDS.lock_round(tx, id=round_id)
     if row is None:
         raise NotFound
     if row["state"] not in MAY_MEET:
         raise Conflict("The panel cannot meet yet.", "Close the round first: until then people may apply.")
-    if await MEETING.running_meeting(tx, round_id=round_id) is not None:
-        raise Conflict("A meeting of this round is going on.", "Go on with it, or end it first.")
+    if (running := await MEETING.running_meeting(tx, round_id=round_id)) is not None:
+        raise MeetingGoesOn(running)
+    if not await MEETING.anything_to_meet_on(tx, round_id=round_id):
+        raise NothingToDecide
     id: UUID = uuid_utils.compat.uuid7()
     await MEETING.begin_meeting(tx, id=id, round_id=round_id, by=by, now=tx.now)
-    besides = MEETING.not_on_agenda(tx, meeting_id=id, round_id=round_id, most=1)
-    if not await MEETING.put_on_agenda(tx, meeting_id=id, round_id=round_id) and not await rows_of(besides):
-        raise Conflict("There is nothing to decide.", "Hand cases over to the panel first.")
+    await MEETING.put_on_agenda(tx, meeting_id=id, round_id=round_id)
     note(tx, "meeting_begun", "meeting", id, after={"round": round_id})
     return id
 

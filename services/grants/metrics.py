@@ -1,8 +1,10 @@
 """What this service counts about money: how much of it is in which state, never whose it is."""
 
+from collections.abc import Mapping
+
 from prometheus_client import Gauge
 
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.metrics import REGISTRY
 from services.grants import ledger
 from services.grants.queries import LEDGER
@@ -36,3 +38,8 @@ async def observe(database: Database) -> None:
     for state in STATES:
         MONEY.labels(state).set(pence[state])
     DIFFERING.set(len(differing))
+
+
+async def figures(tx: Transaction) -> Mapping[str, int]:
+    """What whoever keeps Conduit running is told of the money: whether the ledger is whole."""
+    return {"funds_differing": len(await ledger.differing(tx))}

@@ -1,12 +1,16 @@
 -- name: award_by_id^
 -- An award with what the ledger says of it, and what of it waits to be paid.
 SELECT awards.application_id, awards.fund_id, awards.amount_pence, offered_at, answer_by, accepted_at, payee, invoice,
-       booking_seen_at, coalesce(awards.exam_on, applications.exam_on) AS exam_on, paid_on, asked, asked_at,
-       receipt_seen_at, waived_at, reference, state, applications.round_id, purpose,
+       invoice_pence, proof_seen_at, proof_wrong, coalesce(awards.exam_on, applications.exam_on) AS exam_on, paid_on,
+       asked, asked_at, receipt_seen_at, waived_at, reference, state, applications.round_id, purpose,
+       coalesce(applications.amount_pence, awards.amount_pence) AS wanted_pence,
        coalesce(committed_pence - released_pence - commitments.paid_pence, 0) AS open_pence,
        coalesce(commitments.paid_pence - returned_pence, 0) AS paid_pence, given_at,
        (SELECT coalesce(sum(payments.amount_pence), 0)::bigint FROM payments
         WHERE payments.application_id = awards.application_id AND payments.state = 'prepared') AS waiting_pence,
+       (SELECT coalesce(sum(payments.amount_pence - payments.returned_pence), 0)::bigint FROM payments
+        WHERE payments.application_id = awards.application_id AND payments.payee = 'exam_body'
+            AND payments.invoice = awards.invoice AND payments.state IN ('prepared', 'paid')) AS invoice_used_pence,
        (SELECT coalesce(max(number), 0) FROM payments
         WHERE payments.application_id = awards.application_id) AS payments
 FROM awards
@@ -20,8 +24,12 @@ WHERE awards.application_id = :application_id;
 UPDATE awards SET accepted_at = :now, version = version + 1 WHERE application_id = :application_id;
 
 -- name: say_payee!
--- Write down to whom an award is to be paid.
-UPDATE awards SET payee = :payee, invoice = :invoice, version = version + 1 WHERE application_id = :application_id;
+-- Write down to whom an award is to be paid. What was seen for another payee or another invoice says nothing of it.
+UPDATE awards SET payee = :payee, invoice = :invoice, version = version + 1,
+    proof_seen_at = CASE WHEN payee = :payee AND invoice = :invoice THEN proof_seen_at END,
+    invoice_pence = CASE WHEN payee = :payee AND invoice = :invoice THEN invoice_pence END,
+    proof_wrong = CASE WHEN payee = :payee AND invoice = :invoice THEN proof_wrong ELSE '' END
+WHERE application_id = :application_id;
 
 -- name: keep_details!
 -- Enter where somebody is paid, or write it anew.
@@ -48,10 +56,15 @@ DELETE FROM bank_details WHERE application_id IN (
     ORDER BY 1 LIMIT :most
 ) RETURNING application_id;
 
--- name: see_booking!
--- Write down that the booking of an exam was seen, and its day where that is known.
-UPDATE awards SET booking_seen_at = :now, exam_on = coalesce(:exam_on, exam_on), version = version + 1
+-- name: see_proof!
+-- Write down that a booking or an invoice was seen, what the invoice says, and the day of the exam where that is known.
+UPDATE awards SET proof_seen_at = :now, proof_wrong = '', exam_on = coalesce(:exam_on, exam_on),
+    invoice = :invoice, invoice_pence = :invoice_pence, version = version + 1
 WHERE application_id = :application_id;
+
+-- name: say_proof_wrong!
+-- Write down what is wrong with a booking or an invoice; nothing once another one came.
+UPDATE awards SET proof_wrong = :words, version = version + 1 WHERE application_id = :application_id;
 
 -- name: see_receipt!
 -- Write down that a receipt was seen.
@@ -75,9 +88,14 @@ WHERE application_id = :application_id;
 -- Put a file to an award.
 INSERT INTO award_papers (file_id, application_id, kind, added_at) VALUES (:file_id, :application_id, :kind, :now);
 
+-- name: return_papers!
+-- Write down that what there is of one kind is of no use.
+UPDATE award_papers SET returned_at = :now
+WHERE application_id = :application_id AND kind = :kind AND returned_at IS NULL;
+
 -- name: papers_of_award
 -- The files of an award, as they came.
-SELECT file_id, kind, name, media_type, size, added_at FROM award_papers JOIN files ON id = file_id
+SELECT file_id, kind, name, media_type, size, added_at, returned_at FROM award_papers JOIN files ON id = file_id
 WHERE application_id = :application_id ORDER BY added_at, file_id;
 
 -- name: award_paper_by_id^
@@ -91,8 +109,10 @@ DELETE FROM award_papers WHERE file_id = :file_id AND application_id = :applicat
 RETURNING file_id;
 
 -- name: take_award_papers
--- Take the files of some kinds out of these awards.
-DELETE FROM award_papers WHERE application_id = ANY(:ids::uuid[]) AND kind = ANY(:kinds::text[]) RETURNING file_id;
+-- Take the files of some kinds out of these awards, and all where nothing was ever paid.
+DELETE FROM award_papers WHERE application_id = ANY(:ids::uuid[]) AND (kind = ANY(:kinds::text[]) OR NOT EXISTS (
+    SELECT FROM payments WHERE payments.application_id = award_papers.application_id AND paid_on IS NOT NULL
+)) RETURNING file_id;
 
 -- name: enter_award_step!
 -- Write down what was done about an award.
@@ -134,7 +154,7 @@ VALUES (:id, :application_id, :number, :amount_pence, :payee, :invoice, :by, :no
 -- A payment with the award that it is of.
 SELECT payments.id, payments.application_id, number, payments.amount_pence, returned_pence, payments.payee,
        payments.invoice, payments.state, prepared_by, prepared_at, settled_by, settled_at, payments.words, payments.paid_on,
-       bank_reference, fund_id, reference, applications.state AS application_state, round_id, purpose
+       bank_reference, filed_at, filed_by, fund_id, reference, applications.state AS application_state, round_id, purpose
 FROM payments
 JOIN awards ON awards.application_id = payments.application_id
 JOIN applications ON applications.id = payments.application_id
@@ -182,8 +202,8 @@ WHERE application_id = :application_id ORDER BY payment_returns.id;
 
 -- name: payments_listed
 -- Payments in some states, the newest first.
-SELECT payments.id, payments.application_id, payments.amount_pence, returned_pence, payments.payee, payments.state,
-       prepared_by, prepared_at, settled_at, payments.paid_on, reference, applications.purpose,
+SELECT payments.id, payments.application_id, number, payments.amount_pence, returned_pence, payments.payee,
+       payments.state, prepared_by, prepared_at, settled_at, payments.paid_on, filed_at, reference, applications.purpose,
        funds.name AS fund
 FROM payments
 JOIN awards ON awards.application_id = payments.application_id
@@ -201,14 +221,15 @@ FROM payments GROUP BY state;
 
 -- name: awards_to_prepare
 -- Accepted awards of which something is neither paid nor prepared, those that have waited longest first.
-SELECT awards.application_id, awards.amount_pence, accepted_at, payee, invoice, booking_seen_at, given_at, reference,
+SELECT awards.application_id, awards.amount_pence, accepted_at, payee, invoice, proof_seen_at, given_at, reference,
        applications.purpose, funds.name AS fund,
        committed_pence - released_pence - paid_pence - coalesce(waiting.pence, 0) AS left_pence,
        awards.amount_pence - (paid_pence - returned_pence)
            - (committed_pence - released_pence - paid_pence) AS missing_pence,
        EXISTS (
-           SELECT FROM award_papers WHERE award_papers.application_id = awards.application_id AND kind = 'booking'
-       ) AS booked
+           SELECT FROM award_papers WHERE award_papers.application_id = awards.application_id AND returned_at IS NULL
+               AND kind = CASE payee WHEN 'person' THEN 'booking' WHEN 'exam_body' THEN 'invoice' END
+       ) AS proof_came
 FROM awards
 JOIN applications ON applications.id = awards.application_id
 JOIN commitments ON award_id = awards.application_id
@@ -246,18 +267,17 @@ ORDER BY coalesce(paid_on, '-infinity'), awards.application_id LIMIT :most;
 -- name: money_waiting^
 -- What waits for the officer and for a payer: how many awards and payments, and for how much.
 SELECT
-    count(*) FILTER (WHERE booked AND booking_seen_at IS NULL AND payee = 'person') AS bookings,
+    count(*) FILTER (WHERE proof_came AND proof_seen_at IS NULL AND payee = 'person') AS bookings,
+    count(*) FILTER (WHERE proof_came AND proof_seen_at IS NULL AND payee = 'exam_body') AS invoices,
     count(*) FILTER (WHERE left_pence > 0 OR missing_pence > 0) AS to_prepare,
     coalesce(sum(left_pence), 0)::bigint AS to_prepare_pence,
-    count(*) FILTER (WHERE left_pence > 0 AND (
-        (payee = 'person' AND booking_seen_at IS NOT NULL AND detailed) OR payee = 'exam_body'
-    )) AS ready,
+    count(*) FILTER (WHERE left_pence > 0 AND proof_seen_at IS NOT NULL AND (detailed OR payee = 'exam_body')) AS ready,
     count(*) FILTER (WHERE missing_pence > 0) AS undecided,
     (SELECT count(*) FROM applications WHERE applications.state = 'paid') AS to_report,
     (SELECT count(*) FROM outcomes JOIN awards USING (application_id) JOIN applications ON id = application_id
      WHERE result = 'not_sat' AND waived_at IS NULL AND applications.state = 'paid') AS not_sat
 FROM (
-    SELECT payee, booking_seen_at,
+    SELECT payee, proof_seen_at,
         committed_pence - released_pence - paid_pence - coalesce((
             SELECT sum(payments.amount_pence) FROM payments
             WHERE payments.application_id = awards.application_id AND payments.state = 'prepared'
@@ -266,8 +286,9 @@ FROM (
             - (committed_pence - released_pence - paid_pence) AS missing_pence,
         EXISTS (SELECT FROM bank_details WHERE bank_details.application_id = awards.application_id) AS detailed,
         EXISTS (
-            SELECT FROM award_papers WHERE award_papers.application_id = awards.application_id AND kind = 'booking'
-        ) AS booked
+            SELECT FROM award_papers WHERE award_papers.application_id = awards.application_id AND returned_at IS NULL
+                AND kind = CASE payee WHEN 'person' THEN 'booking' WHEN 'exam_body' THEN 'invoice' END
+        ) AS proof_came
     FROM awards
     JOIN applications ON applications.id = awards.application_id AND applications.state = 'accepted'
     JOIN commitments ON award_id = awards.application_id
@@ -283,14 +304,38 @@ WHERE payments.state = 'sent_back' AND applications.state = 'accepted' AND NOT E
 )
 ORDER BY settled_at LIMIT :most;
 
--- name: payments_to_make
--- The next payments to people that wait to be made, and were not prepared by somebody, with where to pay.
-SELECT payments.id, payments.application_id, payments.amount_pence, reference, sealed FROM payments
+-- name: payments_filed
+-- The next payments to people that wait to be made, were not prepared by somebody and first stood in one file for the bank,
+-- or in any, with where to pay.
+SELECT payments.id, payments.application_id, number, payments.amount_pence, reference, sealed FROM payments
 JOIN applications ON applications.id = payments.application_id
 JOIN bank_details ON bank_details.application_id = payments.application_id
 WHERE payments.state = 'prepared' AND payee = 'person' AND prepared_by <> :but_by
+    AND filed_in = coalesce(:filed_in::uuid, filed_in)
     AND (:after::uuid IS NULL OR payments.id > :after::uuid)
 ORDER BY payments.id LIMIT :most;
+
+-- name: file_payments^
+-- Mark the payments to people that wait to be made, were not prepared by somebody and stood in no file for the bank yet.
+-- How many they are, and for how much.
+WITH filed AS (
+    UPDATE payments SET filed_in = :id, filed_at = :now, filed_by = :by
+    FROM bank_details
+    WHERE bank_details.application_id = payments.application_id AND state = 'prepared' AND payee = 'person'
+        AND prepared_by <> :by AND filed_in IS NULL
+    RETURNING amount_pence
+)
+SELECT count(*) AS count, coalesce(sum(amount_pence), 0)::bigint AS pence FROM filed;
+
+-- name: to_file^
+-- The payments to people that somebody may have in a file for the bank: how many and how much stood in none yet, how many
+-- and how much did, and since when and by whose taking.
+SELECT count(*) FILTER (WHERE filed_at IS NULL) AS fresh,
+       coalesce(sum(amount_pence) FILTER (WHERE filed_at IS NULL), 0)::bigint AS fresh_pence, count(filed_at) AS filed,
+       coalesce(sum(amount_pence) FILTER (WHERE filed_at IS NOT NULL), 0)::bigint AS filed_pence,
+       min(filed_at) AS first_at, (array_agg(filed_by ORDER BY filed_at) FILTER (WHERE filed_at IS NOT NULL))[1] AS first_by
+FROM payments JOIN bank_details ON bank_details.application_id = payments.application_id
+WHERE state = 'prepared' AND payee = 'person' AND prepared_by <> :but_by;
 
 -- name: to_make_counted^
 -- How many payments wait for somebody to make them who has not prepared them, and for how much.
@@ -329,6 +374,18 @@ WITH due AS (
 UPDATE awards SET asked = asked + 1, asked_at = :now FROM due WHERE awards.application_id = due.application_id
 RETURNING awards.application_id, asked - 1 AS asked_before;
 
+-- name: posts_to_ask
+-- Awards at their end whose exam was passed, and of whom it is not known that they work in their profession since a
+-- moment: they are asked now, once.
+WITH due AS (
+    SELECT outcomes.application_id FROM outcomes JOIN applications ON applications.id = outcomes.application_id
+    WHERE applications.state = 'reported' AND result = 'passed' AND in_post IS NOT TRUE AND post_asked_at IS NULL
+        AND greatest(said_at, in_post_at) <= :before
+    ORDER BY outcomes.application_id LIMIT :most FOR UPDATE OF applications, outcomes SKIP LOCKED
+)
+UPDATE outcomes SET post_asked_at = :now FROM due WHERE outcomes.application_id = due.application_id
+RETURNING outcomes.application_id;
+
 -- name: touch_application!
 -- What belongs to an application has changed.
 UPDATE applications SET version = version + 1, changed_at = :now WHERE id = :id;
@@ -354,7 +411,7 @@ WHERE payments.id = payment_id AND application_id = ANY(:ids::uuid[]);
 
 -- name: scrub_awards!
 -- Rid these awards of what the body that holds the exam wrote about somebody.
-UPDATE awards SET invoice = '', exam_on = NULL WHERE application_id = ANY(:ids::uuid[]);
+UPDATE awards SET invoice = '', invoice_pence = NULL, proof_wrong = '', exam_on = NULL WHERE application_id = ANY(:ids::uuid[]);
 
 -- name: money_counted^
 -- What is open of awards of these applications.

@@ -71,46 +71,40 @@ class ToPay:
     details: BankDetails | None = field(repr=False)
 
 
-async def prepare(
-    tx: Transaction, application_id: UUID, by: UUID, *, pence: int, payee: Payee, invoice: str, follows: int
-) -> UUID:
-    """Prepare a payment of an award, or of a part of it, for somebody else to make.
+async def prepare(tx: Transaction, application_id: UUID, by: UUID, *, pence: int, follows: int) -> UUID:
+    """Prepare a payment of an award, or of a part of it, for somebody else to make: to whom the award says.
 
     Args:
         follows: how many payments of the award whoever prepares it has seen.
 
     Raises:
         NotFound, Conflict: when nothing is awarded, it has moved on, or another was prepared meanwhile.
-        Refused: when less is left, or something is missing.
+        Refused: when less is left of it or of its invoice, or something is missing.
     """
     _, award = await lock_award(tx, application_id)
     if award.state is not State.ACCEPTED or award.payments != follows:
-        raise Conflict("This award has moved on.", "Reload the page to see where it stands.")
+        raise Conflict("This award has moved on.", "Open the page again to see where it stands.")
     if pence > award.left_pence:
         raise Refused(
             f"{pounds(award.left_pence)} of this award is left.", "Write at most that.", field="amount"
         )
-    _check_ready(award, payee, invoice)
+    if award.payee is None or award.lacks:
+        raise Refused(award.lacks, "Nothing can be paid before that.", field="amount")
+    if award.invoice_pence is not None and pence > award.invoice_pence - award.invoice_used_pence:
+        left = pounds(award.invoice_pence - award.invoice_used_pence)
+        raise Refused(f"{left} of the invoice is left to be paid.", "Write at most that.", field="amount")
     id = uuid_utils.compat.uuid7()
-    said = {"amount_pence": pence, "payee": payee.value, "number": award.payments + 1}
+    said = {"amount_pence": pence, "payee": award.payee.value, "number": award.payments + 1}
     await MONEY.prepare_payment(
-        tx, id=id, application_id=application_id, **said, invoice=invoice, by=by, now=tx.now
+        tx, id=id, application_id=application_id, **said, invoice=award.invoice, by=by, now=tx.now
     )
     note(tx, "payment_prepared", "payment", id, after={"award": application_id, **said})
     return id
 
 
-def _check_ready(award: Award, payee: Payee, invoice: str) -> None:
-    if payee is Payee.EXAM_BODY:
-        if not invoice:
-            cure = "It stands on the invoice. Without an invoice, pay the person back."
-            raise Refused("The reference of the invoice is missing.", cure, field="invoice")
-    elif award.given_at is None:
-        cure = "They say it on the page behind their link. Ask them for it."
-        raise Refused("They have not said where to pay.", cure, field="payee")
-    elif award.booking_seen_at is None:
-        cure = "Look at the booking and confirm it, then prepare the payment."
-        raise Refused("Nobody has confirmed that the exam is booked.", cure, field="payee")
+def reference_of(row: Any) -> str:
+    """What a payment is called at the bank and among us: the parts of one award are told apart by it."""
+    return f"{row['reference']}-{row['number']}"
 
 
 async def make(tx: Transaction, id: UUID, by: UUID, *, on: date, reference: str) -> None:
@@ -140,7 +134,9 @@ async def make(tx: Transaction, id: UUID, by: UUID, *, on: date, reference: str)
         await move(tx, application, State.PAID, by=by)
     await MONEY.touch_application(tx, id=award.application_id, now=tx.now)
     told = {"payment_id": id, "paid": pounds_sterling(pence), "paid_to": row["payee"], "paid_on": on}
-    await tell(tx, AwardPaid, award.application_id, **told)
+    by_invoice = row["payee"] == Payee.EXAM_BODY and award.own_pence
+    own = pounds_sterling(award.own_pence) if by_invoice else None
+    await tell(tx, AwardPaid, award.application_id, **told, own_share=own)
     after = {"pence": pence, "on": on, "bank_reference": digest_of(tx, reference)}
     note(tx, "payment_made", "payment", id, after=after)
 
@@ -151,7 +147,7 @@ async def _check_reference(tx: Transaction, row: Any, reference: str) -> None:
     if sealed is None:
         return
     account = BankDetails.opened(tx.context, row["application_id"], sealed).account
-    if account in "".join(filter(str.isdecimal, reference)):
+    if account in "".join(str(int(sign)) for sign in reference if sign.isdecimal()):  # of any script
         cure = "Write the bank’s own reference of this payment."
         raise Refused("This is the account, and not a reference.", cure, field="bank_reference")
 
@@ -231,7 +227,7 @@ async def _locked(
     application, award = await lock_award(tx, found["application_id"])
     row = await MONEY.payment_by_id(tx, id=id)
     if row["state"] != to_be:
-        raise Conflict("This payment has moved on.", "Reload the page to see where it stands.")
+        raise Conflict("This payment has moved on.", "Open the page again to see where it stands.")
     if row["prepared_by"] == by:
         raise OwnPayment
     return row, application, award
@@ -261,9 +257,31 @@ async def to_pay(tx: Transaction, id: UUID, by: UUID) -> ToPay:
     return ToPay(row=row, details=details)
 
 
-async def for_the_bank(tx: Transaction, by: UUID, after: UUID | None = None) -> list[ToPay]:
-    """The next payments to people that somebody may make, with where they go. Marks none of them."""
-    rows = MONEY.payments_to_make(tx, but_by=by, after=after, most=PART)
+async def file_for_the_bank(tx: Transaction, by: UUID, *, again: bool) -> UUID | None:
+    """Mark what is to be paid to people as taken in a file for the bank. The file; nothing where it is anew.
+
+    Args:
+        again: the file is to have what stood in one before, and nothing else.
+    """
+    found = await MONEY.to_file(tx, but_by=by)
+    after = {"count": found["filed"], "pence": found["filed_pence"], "again": True}
+    id = None
+    if not again:
+        id = uuid_utils.compat.uuid7()
+        after = {**await MONEY.file_payments(tx, id=id, by=by, now=tx.now), "again": False}
+    note(tx, "bank_file_downloaded", "payments", id or "", after=after)
+    return id
+
+
+async def for_the_bank(
+    tx: Transaction, by: UUID, file: UUID | None, after: UUID | None = None
+) -> list[ToPay]:
+    """The next payments to people in a file for the bank that somebody may make, with where they go.
+
+    Args:
+        file: the one in which they stood first; any where it is nothing.
+    """
+    rows = MONEY.payments_filed(tx, but_by=by, filed_in=file, after=after, most=PART)
     return [
         ToPay(row=row, details=BankDetails.opened(tx.context, row["application_id"], row["sealed"]))
         async for row in rows

@@ -124,12 +124,17 @@ def package(found: Published, house: House, address: str) -> dict[str, Any]:
         "version": VERSION,
         **described,
         **{name: str(value) for name, value in dates.items()},
-        "publisher": {"identifier": house.identifier, "name": house.name, "website": house.website},
+        "publisher": {"identifier": house.identifier, "name": house.name, "website": _whole(house.website)},
         "license": LICENCE,
         "accessURL": address,
         "downloadURL": address.removesuffix("data") + "360giving.json",
         "grants": [grant_document(grant, house) for grant in found.grants],
     }
+
+
+def _whole(website: str) -> str:
+    """An address of the web, also where it is written as people say it: the standard takes no other."""
+    return website if "://" in website else f"https://{website}"
 
 
 def grant_document(grant: Grant, house: House) -> dict[str, Any]:

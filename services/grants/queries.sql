@@ -1,7 +1,3 @@
--- name: claim_import$
--- Whether this transaction may import: only one may at a time, so that counts are right and nothing deadlocks.
-SELECT pg_try_advisory_xact_lock(7204201);
-
 -- name: lock_counts!
 -- Wait until nobody else enters or deletes registrations: counts are made of all of them.
 SELECT pg_advisory_xact_lock(7204201);
@@ -28,6 +24,11 @@ WITH given AS (
     RETURNING known.version
 )
 SELECT count(*) FILTER (WHERE version = 1) AS new, count(*) FILTER (WHERE version > 1) AS changed FROM written;
+
+-- name: registrations_of
+-- What is registered of these people, so that it can be compared.
+SELECT person, profession, area, country, exam_stage, lawful_basis, registered_on FROM registrations
+WHERE person = ANY(:persons::bytea[]);
 
 -- name: recount
 -- Bring the counts up to date with the registrations; answers those that are different now.
@@ -73,3 +74,12 @@ WHERE (known.epoch, known.version) < (excluded.epoch, excluded.version);
 -- name: forget_organisations!
 -- Let any version replace what the copy holds, before it is rebuilt from snapshots.
 UPDATE organisations SET epoch = 0, version = 0;
+
+-- name: remember_languages!
+-- In which languages letters are written; nothing when something newer was heard.
+UPDATE letter_languages SET epoch = :epoch, version = :version, languages = :languages::text[]
+WHERE (epoch, version) < (:epoch, :version);
+
+-- name: letter_languages$
+-- The languages in which staff have written some letter to one person.
+SELECT languages FROM letter_languages;

@@ -27,7 +27,7 @@ from services.grants.domain import person_digest
 from services.grants.queries import QUERIES, REGISTRATIONS
 
 #: The privacy notice that the form shows now. Whoever changes its words gives it another day.
-NOTICE = "2026-11-26"
+NOTICE = "2026-11-27"
 
 #: How long the button behind a mailed link confirms.
 GOOD_FOR = timedelta(days=7)
@@ -70,6 +70,8 @@ class Registrant:
     purposes: Sequence[Purpose] = ()
     #: Under which we may know them already.
     reference: str = ""
+    #: In which they would like to be written to, a code of the house's list; nothing is English.
+    language: str = ""
 
 
 # The link
@@ -102,7 +104,8 @@ async def ask(tx: Transaction, registrant: Registrant) -> UUID:
     await _check_pace(tx, email)
     id: UUID = uuid_utils.compat.uuid7()
     token = token_of(tx.context, id)
-    address = seal(tx.context.keys, RegistrationAsked, "address", {"email": registrant.email})
+    whom = {"email": registrant.email, "language": registrant.language}
+    address = seal(tx.context.keys, RegistrationAsked, "address", whom)
     link = {"link": f"{tx.context.settings.origin}/grants/register/{token}"}
     await REGISTRATIONS.enter_asking(
         tx,

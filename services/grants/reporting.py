@@ -9,7 +9,7 @@ from uuid import UUID
 from chassis.audit import note
 from chassis.database import Transaction
 from chassis.errors import Conflict, Refused
-from contracts.grants import ReportDue
+from contracts.grants import PostAsked, ReportDue
 from services.grants.applying import move, tell, today_of
 from services.grants.awards import (
     AT_A_TIME,
@@ -27,6 +27,8 @@ from services.grants.states import Mover, State, check_move
 TIMES, AGAIN = 3, timedelta(days=14)
 #: Days after the payment on which the first question comes where the day of the exam is not known.
 WITHOUT_DAY = 60
+#: How long after they last spoke of it whoever has passed, and had no post, is asked once more.
+POST_AFTER = timedelta(days=182)
 
 
 class Result(StrEnum):
@@ -188,7 +190,7 @@ def _check_paid(award: Award) -> None:
 
 
 def _moved_on() -> Conflict:
-    return Conflict("This award has moved on.", "Reload the page to see where it stands.")
+    return Conflict("This award has moved on.", "Open the page again to see where it stands.")
 
 
 # What time does
@@ -210,4 +212,18 @@ async def ask(tx: Transaction) -> int:
         id = row["application_id"]
         await MONEY.touch_application(tx, id=id, now=tx.now)
         await tell(tx, ReportDue, id, due_on=today_of(tx) + AGAIN, asked_before=row["asked_before"])
+    return len(found)
+
+
+async def ask_post(tx: Transaction, after: timedelta = POST_AFTER) -> int:
+    """Ask those who have passed, and had no post then, once more whether they have one now. How many.
+
+    Args:
+        after: since they last told us of it.
+    """
+    found = [row async for row in MONEY.posts_to_ask(tx, before=tx.now - after, most=AT_A_TIME, now=tx.now)]
+    for row in found:
+        id = row["application_id"]
+        await MONEY.touch_application(tx, id=id, now=tx.now)
+        await tell(tx, PostAsked, id)
     return len(found)

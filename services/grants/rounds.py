@@ -224,6 +224,21 @@ async def amend_round(tx: Transaction, id: UUID, plan: Round) -> None:
     note(tx, "round_amended", "round", id, before=_facts(tx, before), after=_facts(tx, plan))
 
 
+async def remove_draft(tx: Transaction, id: UUID) -> None:
+    """Throw a draft away.
+
+    Raises:
+        NotFound, Conflict: when there is none, it was opened, or somebody was asked onto its panel.
+    """
+    await _lock_draft(tx, id)
+    if not await ROUNDS.draft_is_alone(tx, id=id):
+        raise Conflict("Somebody was asked onto the panel of this draft.", "Keep it, and change it.")
+    row = await ROUNDS.round_by_id(tx, id=id)
+    await ROUNDS.remove_criteria(tx, id=id)
+    await ROUNDS.remove_draft(tx, id=id)
+    note(tx, "round_removed", "round", id, before=_facts(tx, Round.of(row)))
+
+
 async def open_round(tx: Transaction, id: UUID) -> None:
     """Let people apply, and announce it.
 
@@ -329,7 +344,7 @@ async def _locked(tx: Transaction, id: UUID, next: RoundState) -> Any:
     if row is None:
         raise NotFound
     if next not in STATES[RoundState(row["state"])].next:
-        raise Conflict("This round has moved on meanwhile.", "Reload the page to see where it stands.")
+        raise Conflict("This round has moved on meanwhile.", "Open the page again to see where it stands.")
     return row
 
 

@@ -16,6 +16,19 @@ UPDATE rounds SET fund_id = :fund_id, name = :name, opens_on = :opens_on, closes
     help_telephone = :help_telephone, version = version + 1, changed_at = :now
 WHERE id = :id;
 
+-- name: draft_is_alone$
+-- Whether nothing hangs on a round: nobody has applied in it, and nobody is on its panel.
+SELECT NOT EXISTS (SELECT FROM applications WHERE round_id = :id)
+    AND NOT EXISTS (SELECT FROM panel_members WHERE round_id = :id);
+
+-- name: remove_criteria!
+-- A draft is scored by nothing.
+DELETE FROM criteria WHERE round_id = :id;
+
+-- name: remove_draft!
+-- A draft never was.
+DELETE FROM rounds WHERE id = :id AND state = 'draft';
+
 -- name: touch_round$
 -- What belongs to a round has changed. Its version after that.
 UPDATE rounds SET version = version + 1, changed_at = :now WHERE id = :id RETURNING version;
@@ -86,3 +99,13 @@ UPDATE criteria SET name = :name, weight = :weight, words = :words, version = ve
 -- name: remove_criterion!
 -- Take a criterion out.
 DELETE FROM criteria WHERE id = :id;
+
+-- name: acts_on
+-- What colleagues have done with a round, the newest first.
+SELECT at, person_id, action FROM audit
+WHERE object = :round_id AND kind = 'round' AND action = ANY(:actions::text[]) ORDER BY number DESC LIMIT :most;
+
+-- name: rounds_to_apply_in
+-- The rounds in which one may apply on a day, or from a later one, by their last day.
+SELECT id, name, most_pence, professions, purposes, opens_on, closes_on, help_name, help_telephone, opens_on <= :today AS begun
+FROM rounds WHERE state = 'open' AND closes_on >= :today ORDER BY opens_on > :today, closes_on, id LIMIT :most;

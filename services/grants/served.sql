@@ -56,12 +56,12 @@ DELETE FROM reviews WHERE submitted_at IS NULL AND person_id = ANY(:person_ids::
 -- name: forget_comments_by$
 -- Forget what they have said in words. Of how many cases.
 WITH forgotten AS (
-    UPDATE reviews SET comment = '', version = version + 1
+    UPDATE reviews SET comment = '', shown = '', version = version + 1
     WHERE comment <> '' AND person_id = ANY(:person_ids::uuid[]) RETURNING 1
 )
 SELECT count(*) FROM forgotten;
 
 -- name: forget_comments_on!
 -- Forget what was said in words of these.
-UPDATE reviews SET comment = '', version = version + 1
+UPDATE reviews SET comment = '', shown = '', version = version + 1
 WHERE comment <> '' AND application_id = ANY(:application_ids::uuid[]);

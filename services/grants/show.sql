@@ -48,12 +48,13 @@ FROM awards LEFT JOIN commitments ON commitments.award_id = awards.application_i
 WHERE awards.fund_id = :fund_id AND offered_at >= :since AND offered_at < :until;
 
 -- name: applications_of_period
--- How many applications for money of a fund were sent between two moments, by profession, exam and what became of them.
+-- How many applications for money of a fund were sent between two moments, by profession, exam and what became of them,
+-- and how much those were awarded.
 SELECT coalesce(profession, '') AS profession, coalesce(purpose, '') AS purpose,
        CASE WHEN awards.application_id IS NOT NULL THEN 'awarded'
             WHEN applications.state IN ('declined', 'ineligible') THEN 'declined'
             ELSE 'open' END AS fate,
-       count(*) AS count
+       count(*) AS count, coalesce(sum(awards.amount_pence), 0)::bigint AS awarded_pence
 FROM applications
 JOIN rounds ON rounds.id = applications.round_id
 LEFT JOIN awards ON awards.application_id = applications.id
@@ -62,11 +63,16 @@ WHERE rounds.fund_id = :fund_id AND applications.state <> 'draft'
 GROUP BY 1, 2, 3;
 
 -- name: outcomes_of_period^
--- How the exams went that were paid for from a fund, as it was said between two moments.
-SELECT count(*) FILTER (WHERE result = 'passed') AS passed, count(*) FILTER (WHERE result = 'not_passed') AS not_passed,
-       count(*) FILTER (WHERE result = 'not_sat') AS not_sat, count(*) FILTER (WHERE in_post) AS in_post
-FROM outcomes JOIN awards USING (application_id)
-WHERE awards.fund_id = :fund_id AND said_at >= :since AND said_at < :until;
+-- How the exams went that were paid for from a fund, and who works in their profession: each as they said last, where that
+-- was between two moments.
+SELECT count(*) FILTER (WHERE heard AND result = 'passed') AS passed,
+       count(*) FILTER (WHERE heard AND result = 'not_passed') AS not_passed,
+       count(*) FILTER (WHERE heard AND result = 'not_sat') AS not_sat,
+       count(*) FILTER (WHERE in_post AND in_post_at >= :since AND in_post_at < :until) AS in_post
+FROM (
+    SELECT result, in_post, in_post_at, said_at >= :since AND said_at < :until AS heard
+    FROM outcomes JOIN awards USING (application_id) WHERE awards.fund_id = :fund_id
+) AS outcomes;
 
 -- name: conflicts_of_period$
 -- How many conflicts of interest were settled between two moments in the rounds of a fund.

@@ -183,4 +183,4 @@ def check_move(state: State, to: State, mover: Mover) -> None:
         Conflict: says to look where it stands.
     """
     if not may_move(state, to, mover):
-        raise Conflict("This application has moved on.", "Reload the page to see where it stands.")
+        raise Conflict("This application has moved on.", "Open the page again to see where it stands.")

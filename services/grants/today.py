@@ -1,6 +1,6 @@
 """What waits for the grants officer today: one line for each thing, from whichever part of grants knows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,9 +8,9 @@ from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.web import day, pounds
-from contracts.access import Action
+from contracts.access import Action, may
 from services.grants.panel import OVERDUE, Member, lacking
-from services.grants.queries import APPLICATIONS, CONFLICTS, DOUBTS, FUNDS, MONEY, PANEL, ROUNDS
+from services.grants.queries import APPLICATIONS, COMMENTS, CONFLICTS, DOUBTS, FUNDS, MONEY, PANEL, ROUNDS
 from services.grants.rounds import Round, RoundState
 
 
@@ -28,8 +28,12 @@ class Needed:
     action: Action
 
 
-async def needed(tx: Transaction, today: date, most: int) -> list[Needed]:
-    """What waits, the most pressing first."""
+async def needed(tx: Transaction, today: date, most: int, roles: Iterable[str] | None = None) -> list[Needed]:
+    """What waits, the most pressing first.
+
+    Args:
+        roles: only what somebody with these may do; all of it without.
+    """
     pledges = [row async for row in FUNDS.pledges_without_fund(tx, most=most)]
     to_check = [row async for row in APPLICATIONS.applications_to_check(tx, most=most)]
     rounds = [row async for row in ROUNDS.rounds_waiting(tx, most=most)]
@@ -39,7 +43,7 @@ async def needed(tx: Transaction, today: date, most: int) -> list[Needed]:
     of_panel = await _of_panels(tx, most)
     of_people = [*map(_of_applications, to_check), *of_panel]
     lines = [*of_people, *of_money, *map(_of_pledge, pledges), *filter(None, of_rounds)]
-    return lines[:most]
+    return [each for each in lines if roles is None or may(each.action, roles)][:most]
 
 
 async def _of_panels(tx: Transaction, most: int) -> list[Needed]:
@@ -52,7 +56,9 @@ async def _of_panels(tx: Transaction, most: int) -> list[Needed]:
         members[row["round_id"]].append(Member.of(row))
     professions = {code: entry.name for code, entry in tx.context.house.lists["professions"].items()}
     doubts = [row async for row in DOUBTS.doubts_waiting(tx, most=most)]
+    written = [row async for row in COMMENTS.rounds_with_comments(tx, most=most)]
     lines = [*map(_of_doubts, doubts), *map(_of_conflicts, conflicts), *map(_of_cases, cases)]
+    lines += map(_of_comments, written)
     for row in rounds:
         lines += _of_panel(row, members[row["id"]], professions, tx.now)
     return lines
@@ -92,6 +98,18 @@ def _of_cases(row: Mapping[str, Any]) -> Needed:
         what=f"Prepare {many} of “{row['name']}”, and hand over",
         why=f"The panel meets on {day(row['meets_on'])}.",
         href=f"/grants/rounds/{row['round_id']}/cases",
+        action=Action.READ_APPLICATIONS,
+    )
+
+
+def _of_comments(row: Mapping[str, Any]) -> Needed:
+    many = f"{row['count']} comments" if row["count"] != 1 else "a comment"
+    return Needed(
+        what=f"Look through {many} in “{row['name']}”",
+        why="Until then the other members do not read it."
+        if row["count"] == 1
+        else "Until then the other members do not read them.",
+        href=f"/grants/rounds/{row['round_id']}/comments",
         action=Action.READ_APPLICATIONS,
     )
 
@@ -147,6 +165,7 @@ def _of_awards(row: Mapping[str, Any]) -> Iterator[Needed]:
     href = "/grants/payments?state=prepare"
     lines = (
         (row["bookings"], "Look at {}", "booking confirmation", "Then it can be paid back."),
+        (row["invoices"], "Look at {}", "invoice", "Then its exam body can be paid."),
         (row["ready"], "Prepare {}", "payment", "All that is needed is there."),
         (row["undecided"], "Decide on {}", "award that money came back from", "Pay it again, or give it up."),
         (row["not_sat"], "Decide on {}", "exam that was not sat", "Move it, ask the money back, or do not."),

@@ -29,8 +29,8 @@ WITH theirs AS (
         state = 'blocked', reason = 'stopped', failure = :failure, cure = :cure, changed_at = :now, version = l.version + 1
     FROM theirs WHERE l.id = theirs.id RETURNING l.id
 ), noted AS (
-    INSERT INTO letter_history (letter_id, at, what, who)
-    SELECT id, :now, 'Set aside: they want no letter any more', :who FROM stopped
+    INSERT INTO letter_history (letter_id, at, what, who, person_id)
+    SELECT id, :now, 'Set aside: they want no letter any more', :who, :person_id::uuid FROM stopped
 )
 SELECT count(*) FROM stopped;
 
@@ -59,7 +59,7 @@ SELECT id, scope, way, stopped_at, lifted_at FROM stops WHERE letter_id = :lette
 
 -- name: stops
 -- A page of all stops, the newest first, with whom they are about as far as we still know it.
-SELECT s.id, s.scope, s.way, s.letter_id, s.stopped_at, s.lifted_at, s.lifted_because, c.name, c.role,
+SELECT s.id, s.scope, s.way, s.letter_id, s.stopped_at, s.lifted_at, s.lifted_by, s.lifted_because, c.name, c.role,
        coalesce(o.name, l.body_name) AS body_name, l.reference
 FROM stops s
 LEFT JOIN letters l ON l.id = s.letter_id
@@ -88,8 +88,13 @@ WHERE id = :id;
 -- What was said about a letter and not corrected, in the order in which it came.
 SELECT id, kind, confirmed_at FROM answers WHERE letter_id = :letter_id AND corrected_at IS NULL ORDER BY at, id;
 
+-- name: pledges_confirmed
+-- What was pledged for a letter, confirmed, and still counts; the newest first.
+SELECT id, pledge_pence FROM answers
+WHERE letter_id = :letter_id AND confirmed_at IS NOT NULL AND corrected_at IS NULL ORDER BY at DESC, id DESC;
+
 -- name: correct_answer!
--- A wrong entry counts no more.
+-- A wrong entry, or a pledge that another one has replaced, counts no more.
 UPDATE answers SET corrected_at = :now, corrected_by = :by WHERE id = :id;
 
 -- name: enter_suggestion!
@@ -135,12 +140,12 @@ SELECT id FROM letters WHERE campaign_id = :campaign_id AND contact_id = :contac
 -- name: copy_letter!
 -- The same letter to somebody else, with a link of its own; what it asks for, and why, stays as it was.
 INSERT INTO letters (
-    id, campaign_id, organisation_id, contact_id, number, reference, role, body_name, areas, state, ask_pence,
+    id, campaign_id, organisation_id, contact_id, number, reference, role, channel, body_name, areas, state, ask_pence,
     count, evidence_on, evidence_source, formula_version, frozen, token_digest, message_id, dated, next_try, reason,
     failure, cure, changed_at
 )
 SELECT :id, l.campaign_id, l.organisation_id, :contact_id, m.number, 'C' || c.number || '-' || lpad(m.number::text, 3, '0'),
-       :role, l.body_name, l.areas, :state, l.ask_pence, l.count, l.evidence_on, l.evidence_source, l.formula_version,
+       :role, :channel, l.body_name, l.areas, :state, l.ask_pence, l.count, l.evidence_on, l.evidence_source, l.formula_version,
        l.frozen || :says::jsonb || jsonb_build_object('values', (l.frozen -> 'values') || :values::jsonb),
        decode(:token_digest, 'hex'), :message_id, :dated, :now, :reason, :failure, :cure, :now
 FROM letters l JOIN campaigns c ON c.id = l.campaign_id

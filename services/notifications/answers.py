@@ -14,7 +14,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from chassis.audit import note
+from chassis.audit import note, person_of
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
@@ -27,7 +27,7 @@ from contracts.notifications import (
     LetterAnswerCorrected,
     LetterAnswered,
 )
-from services.notifications.campaigns import STAFF
+from services.notifications.colleagues import STAFF, done_by
 from services.notifications.domain import (
     ANSWER_LEADS_TO,
     AnswerKind,
@@ -47,6 +47,8 @@ MOST_ANSWERS = 20
 MOST_PLEDGED_PENCE = 100_000_000
 
 THE_RECIPIENT = "the recipient"
+#: Somebody of ours, who looked at the page behind the link while signed in.
+A_COLLEAGUE = "a colleague of ours, on the recipient’s page"
 
 #: What the history says of each kind.
 NOTED = {
@@ -167,7 +169,13 @@ def _line_faults(field: str, what: str, text: str) -> Iterator[Refused]:
 
 
 async def record_answer(
-    tx: Transaction, letter_id: UUID, answer: Answer, who: str = THE_RECIPIENT, told: Told | None = None
+    tx: Transaction,
+    letter_id: UUID,
+    answer: Answer,
+    who: str = THE_RECIPIENT,
+    told: Told | None = None,
+    *,
+    pressed_by: UUID | None = None,
 ) -> AnswerState:
     """Record an answer and announce it. Where the letter's answer stands afterwards.
 
@@ -176,6 +184,7 @@ async def record_answer(
 
     Args:
         told: where it did not come by the letter's own page.
+        pressed_by: somebody of ours, where it came by that page and they pressed there.
 
     Raises:
         NotFound: when there is no such letter.
@@ -200,7 +209,7 @@ async def record_answer(
         raise TooManyAnswers(tx.context.house.telephone)
     if letter["state"] == LetterState.UNKNOWN:
         await mark_sent(tx, letter_id, who=who)  # who answers has it
-    await _enter(tx, letter, answer, who, told)
+    await _enter(tx, letter, answer, who, told, pressed_by)
     version = await QUERIES.set_answer(tx, id=letter_id, answer=after.value, now=tx.now)
     if ANSWER_LEADS_TO[answer.kind] is not AnswerState.ACKNOWLEDGED or after is not before:
         await _announce(tx, letter, answer.kind, version, _said_at(tx, told))
@@ -223,7 +232,9 @@ def _said_at(tx: Transaction, told: Told | None) -> datetime:
     return datetime.combine(told.on, time(12), LOCAL)
 
 
-async def _enter(tx: Transaction, letter: Any, answer: Answer, who: str, told: Told | None) -> UUID:
+async def _enter(
+    tx: Transaction, letter: Any, answer: Answer, who: str, told: Told | None, pressed_by: UUID | None = None
+) -> UUID:
     id: UUID = uuid_utils.compat.uuid7()
     await QUERIES.enter_answer(
         tx,
@@ -235,7 +246,7 @@ async def _enter(tx: Transaction, letter: Any, answer: Answer, who: str, told: T
         position=answer.position,
         pledge_pence=answer.pledge_pence if answer.kind is AnswerKind.PLEDGE else None,
         way=(told.way if told else Way.PAGE).value,
-        entered_by=told.by if told else None,
+        entered_by=told.by if told else pressed_by,
         told_on=told.on if told else None,
         now=tx.now,
     )
@@ -243,7 +254,7 @@ async def _enter(tx: Transaction, letter: Any, answer: Answer, who: str, told: T
     if told is not None:
         note(tx, "answer_entered", "answer", id, after={"kind": answer.kind.value, "way": told.way.value})
         what += f": told us {WAYS[told.way]} on {day_words(told.on)}"
-    await QUERIES.note(tx, letter_id=letter["id"], what=what, who=who, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter["id"], what=what, **done_by(tx, who), now=tx.now)
     if answer.kind is AnswerKind.PASS_ON and answer.colleague:
         await suggest(tx, letter, id, answer.colleague)
     return id
@@ -258,7 +269,7 @@ async def _announce(tx: Transaction, letter: Any, kind: AnswerKind, version: int
         await announce(tx, LetterAnswered, answered_at=at, answer=state.value, **facts)
 
 
-async def correct_answer(tx: Transaction, answer_id: UUID, right: Answer | None, told: Told) -> UUID:
+async def correct_answer(tx: Transaction, answer_id: UUID, right: Answer | None, told: Told | None) -> UUID:
     """Put a wrong entry right: by another one, or by nothing where it was no answer. The letter it came for.
 
     The wrong one stays and counts no more; where the letter's answer stands follows from the others.
@@ -276,10 +287,11 @@ async def correct_answer(tx: Transaction, answer_id: UUID, right: Answer | None,
     letter = await lock_letter(tx, found["letter_id"])
     wrong = await QUERIES.answer(tx, id=answer_id)  # as it stands now that the letter is ours
     _check_correctable(wrong)
-    _check_day(tx, letter, told)
+    if told is not None:
+        _check_day(tx, letter, told)
     note(tx, "answer_corrected", "answer", answer_id, before={"kind": wrong["kind"]})
     what = f"Put right by us: “{NOTED[AnswerKind(wrong['kind'])]}” was entered by mistake"
-    await QUERIES.note(tx, letter_id=letter["id"], what=what, who=STAFF, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter["id"], what=what, **done_by(tx), now=tx.now)
     by = await _enter(tx, letter, right, STAFF, told) if right else None
     await ANSWERING.correct_answer(tx, id=answer_id, by=by, now=tx.now)
     await ANSWERING.drop_suggestion_of(tx, answer_id=answer_id, now=tx.now)
@@ -292,7 +304,7 @@ async def correct_answer(tx: Transaction, answer_id: UUID, right: Answer | None,
 
 def _check_correctable(wrong: Any) -> None:
     if wrong["corrected_at"] is not None:
-        raise Conflict("This was put right before.", "Reload the page.")
+        raise Conflict("This was put right before.", "Open the page again.")
     if wrong["confirmed_at"] is not None:
         cure = "Enter what they say now as a new answer; the pledge counts until its money is settled."
         raise Conflict("This pledge was confirmed and announced, so it stays as it is.", cure)
@@ -307,12 +319,16 @@ async def _reckoned(tx: Transaction, letter_id: UUID) -> AnswerState:
     return state
 
 
-async def confirm_pledge(tx: Transaction, pledge_id: UUID) -> UUID:
+async def confirm_pledge(tx: Transaction, pledge_id: UUID, *, instead: bool | None = None) -> UUID:
     """Confirm a pledge, which announces it to everybody who counts money. The letter it came for.
+
+    Args:
+        instead: whether it comes in place of what was confirmed for this letter before, or besides it.
 
     Raises:
         NotFound: when there is no such pledge.
         Conflict: when it was confirmed before, or a newer answer took its place.
+        Refused: when another one was confirmed for this letter, and nobody has said whether that stays.
     """
     found = await QUERIES.pledge(tx, id=pledge_id)
     if found is None:
@@ -321,14 +337,23 @@ async def confirm_pledge(tx: Transaction, pledge_id: UUID) -> UUID:
     await lock_letter(tx, letter_id)
     pledge = await QUERIES.pledge(tx, id=pledge_id)  # as it stands now that the letter is ours
     if pledge["confirmed_at"] is not None:
-        raise Conflict("This pledge was confirmed before.", "Reload the page.")
+        raise Conflict("This pledge was confirmed before.", "Open the page again.")
     if pledge["replaced"] or pledge["corrected_at"] is not None:
         raise Conflict("A newer answer has taken the place of this pledge.", "Look at the newest answer.")
+    before = [row["id"] async for row in ANSWERING.pledges_confirmed(tx, letter_id=letter_id)]
+    if before and instead is None:
+        what = "They have pledged before, and that was confirmed."
+        raise Refused(what, "Say whether this comes instead of it, or besides it.", field="instead")
+    replaced = before if instead else []
     pence = {"pence": pledge["pledge_pence"]}
     note(tx, "pledge_confirmed", "pledge", pledge_id, after=pence)
     await QUERIES.confirm_pledge(tx, id=pledge_id, now=tx.now)
+    for id in replaced:
+        note(tx, "pledge_replaced", "pledge", id)
+        await ANSWERING.correct_answer(tx, id=id, by=pledge_id, now=tx.now)
     await QUERIES.touch_letter(tx, id=letter_id, now=tx.now)
-    await QUERIES.note(tx, letter_id=letter_id, what="Pledge confirmed", who=STAFF, now=tx.now)
+    what = "Pledge confirmed, instead of the one before" if replaced else "Pledge confirmed"
+    await QUERIES.note(tx, letter_id=letter_id, what=what, **done_by(tx), now=tx.now)
     await announce(
         tx,
         ContributionPledged,
@@ -341,6 +366,8 @@ async def confirm_pledge(tx: Transaction, pledge_id: UUID) -> UUID:
         fund=pledge["fund"],
         amount=pounds_sterling(pledge["pledge_pence"]),
         pledged_on=pledge["told_on"] or pledge["at"].astimezone(LOCAL).date(),
+        replaces=replaced,
+        confirmed_by=person_of(tx),
     )
     return letter_id
 
@@ -359,10 +386,10 @@ async def settle_answer(tx: Transaction, answer_id: UUID) -> UUID:
     await lock_letter(tx, letter_id)
     answer = await QUERIES.answer(tx, id=answer_id)  # as it stands now that the letter is ours
     if answer["settled_at"] is not None:
-        raise Conflict("This was settled before.", "Reload the page.")
+        raise Conflict("This was settled before.", "Open the page again.")
     note(tx, "answer_settled", "answer", answer_id)
     await QUERIES.settle_answer(tx, id=answer_id, now=tx.now)
     await QUERIES.touch_letter(tx, id=letter_id, now=tx.now)
     what = SETTLED[AnswerKind(answer["kind"])]
-    await QUERIES.note(tx, letter_id=letter_id, what=what, who=STAFF, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter_id, what=what, **done_by(tx), now=tx.now)
     return letter_id

@@ -4,63 +4,56 @@ Whom to chase is looked up when a chaser is ordered, again in the transaction th
 locked, and once more when it is about to be handed over. A chaser that may go no longer is kept, with why.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
 
-from chassis.audit import digest_of, note
+from chassis.audit import note
 from chassis.clock import LOCAL
 from chassis.context import Context
 from chassis.database import Transaction, rows_of
-from chassis.errors import Conflict, NotFound, Refused
-from services.notifications.campaigns import STAFF, sender_of
+from chassis.errors import Conflict, NotFound
+from services.notifications.campaigns import sender_of
+from services.notifications.chasing_settings import FIRST_WORDS
+from services.notifications.colleagues import STAFF, done_by
 from services.notifications.domain import (
     LATE_AFTER,
     AnswerState,
+    Channel,
     LetterState,
+    StopScope,
     message_id,
 )
 from services.notifications.letters import content_of, values_of
+from services.notifications.pacing import spacing
 from services.notifications.patience import (
-    LONGEST_PAUSE,
-    MOST_CHASERS,
     Refusal,
     Waiting,
+    WhyNot,
     because,
     chased_before,
+    out_of_reach,
     waiting_before,
     why_not,
 )
 from services.notifications.queries import CHASING, QUERIES
 from services.notifications.rendering import LetterContent
 from services.notifications.stops import stopped
-from services.notifications.wording import check_template, merge
+from services.notifications.wording import merge
 
 #: How long those who order chasers may call them back.
 SECOND_THOUGHTS = timedelta(minutes=2)
 #: Bodies that are chased at once, on the page and by itself.
 MOST = 200
-#: Chasers that are looked at in one claim, when most of them may go no longer.
-_LOOKS = 50
-LONGEST_WORDS = 5_000
+#: Bodies whose turn it is that are looked at at once: some of them cannot be reached.
+_LOOKED_AT = 5 * MOST
 
-#: What a chaser says until a campaign says it otherwise.
-FIRST_WORDS = """Dear {contact_name},
-
-Some weeks ago we wrote to you at {body_name}. We have not heard from you yet. Letters do go astray,
-so here is ours once more: it is attached.
-
-It takes one minute to answer, and needs no account:
-{response_url}
-
-You can say there that the letter has reached you, which commits you to nothing. A “no” helps us as well.
-
-Yours sincerely,"""
-
+#: Two campaigns may ask the same person: they hear of one of them on one day.
+_TWICE = Refusal(WhyNot.LATELY, "They are chased about another campaign today: chase them tomorrow.")
 CALLED_BACK = "It was called back before it was sent."
 _LOST = "We were interrupted while this chaser was being sent, so it may or may not have arrived."
 _ASK = "Ask the recipient, then mark it as sent or send it again."
@@ -87,11 +80,25 @@ async def order_chasers(
     await CHASING.lock_letters(tx, ids=list(letter_ids))
     facts = await _waiting(tx, letter_ids)
     refused = {id: refusal for id, (row, letter) in facts.items() if (refusal := why_not(letter, tx.today))}
-    chosen = {id: found for id, found in facts.items() if id not in refused}
+    busy = {row["contact_id"] async for row in _chased_today(tx, facts)}
+    chosen = {}
+    for id, found in facts.items():  # the oldest letter first
+        if id in refused:
+            continue
+        if (contact_id := found[0]["contact_id"]) in busy:
+            refused[id] = _TWICE
+        else:
+            busy.add(contact_id)
+            chosen[id] = found
     batch_id: UUID = uuid_utils.compat.uuid7()
-    chasers = [_chaser(tx, row, "email", because(letter, tx.today)) for row, letter in chosen.values()]
+    chasers = [_chaser(tx, row, row["channel"], because(letter, tx.today)) for row, letter in chosen.values()]
     await _enter(tx, batch_id, chasers, who, tx.now + after)
     return Order(batch_id=batch_id, chasers=len(chasers), refused=refused)
+
+
+def _chased_today(tx: Transaction, facts: Mapping[UUID, tuple[Any, Waiting]]) -> Any:
+    contact_ids = list({row["contact_id"] for row, _ in facts.values()})
+    return CHASING.chased_on(tx, contact_ids=contact_ids, on=tx.today)
 
 
 def _chaser(tx: Transaction, row: Any, channel: str, why: str) -> dict[str, Any]:
@@ -116,7 +123,7 @@ async def _enter(
     campaigns = sorted({UUID(chaser["campaign_id"]) for chaser in chasers})
     await CHASING.enter_first_words(tx, ids=campaigns, body=FIRST_WORDS, now=tx.now)
     await CHASING.enter_chasers(
-        tx, chasers=list(chasers), batch_id=batch_id, next_try=next_try, who=who, now=tx.now
+        tx, chasers=list(chasers), batch_id=batch_id, next_try=next_try, **done_by(tx, who), now=tx.now
     )
 
 
@@ -130,7 +137,7 @@ async def chase_bodies(tx: Transaction, bodies: Sequence[tuple[UUID, UUID]]) -> 
     order = await order_chasers(tx, ids)
     if not order.chasers:
         why = next(iter(order.refused.values()), None)
-        raise Conflict("Nobody of these is chased any more.", why.words if why else "Reload the page.")
+        raise Conflict("Nobody of these is chased any more.", why.words if why else "Open the page again.")
     note(tx, "chased", "chasers", order.batch_id, after={"chasers": order.chasers})
     return order
 
@@ -138,7 +145,7 @@ async def chase_bodies(tx: Transaction, bodies: Sequence[tuple[UUID, UUID]]) -> 
 async def order_by_post(tx: Transaction, letter_id: UUID, batch_id: UUID) -> None:
     """Let a person post what a chaser says, however often it was mailed."""
     row, letter = (await _waiting(tx, [letter_id]))[letter_id]
-    await _enter(tx, batch_id, [_chaser(tx, row, "post", because(letter, tx.today))], STAFF, tx.now)
+    await _enter(tx, batch_id, [_chaser(tx, row, Channel.POST, because(letter, tx.today))], STAFF, tx.now)
 
 
 def letters_due_of(tx: Transaction, campaign_id: UUID, organisation_id: UUID) -> Any:
@@ -148,7 +155,7 @@ def letters_due_of(tx: Transaction, campaign_id: UUID, organisation_id: UUID) ->
 
 async def call_back(tx: Transaction, batch_id: UUID) -> int:
     """Send none of these chasers that nobody has begun to send. How many."""
-    back = int(await CHASING.call_back(tx, batch_id=batch_id, words=CALLED_BACK, who=STAFF, now=tx.now))
+    back = int(await CHASING.call_back(tx, batch_id=batch_id, words=CALLED_BACK, **done_by(tx), now=tx.now))
     note(tx, "chasers_called_back", "chasers", batch_id, after={"chasers": back})
     return back
 
@@ -165,7 +172,25 @@ async def chase_by_itself(tx: Transaction) -> int:
 # Whom to chase
 
 
-async def due(
+@dataclass(frozen=True)
+class ToChase:
+    """Whose turn it is to be chased, whoever has waited longest first."""
+
+    #: One for each body of a campaign, with the letters about which somebody can be chased.
+    rows: Sequence[Mapping[str, Any]]
+    #: Bodies whose turn it is and where nobody can be reached, with why.
+    left_out: Sequence[tuple[Mapping[str, Any], Refusal]]
+    #: Bodies to chase, each once whatever campaigns ask it; where there are more rows than one looks at, as
+    #: many as it is the turn of.
+    in_all: int
+
+
+async def due(tx: Transaction, **which: Any) -> Sequence[Mapping[str, Any]]:
+    """The bodies to chase today, one row each. Which, as `whom_to_chase` says."""
+    return (await whom_to_chase(tx, **which)).rows
+
+
+async def whom_to_chase(
     tx: Transaction,
     *,
     campaign_id: UUID | None = None,
@@ -173,20 +198,67 @@ async def due(
     by_itself: bool = False,
     enough: bool = False,
     most: int = MOST,
-) -> list[Any]:
-    """The bodies to chase today, one row each; with `enough`, those that were chased as often as we do."""
-    found = CHASING.due_to_be_chased(
-        tx,
-        today=tx.today,
-        late_before=waiting_before(tx.today, LATE_AFTER),
-        chased_before=chased_before(tx.today),
-        campaign_id=campaign_id,
-        organisation_id=organisation_id,
-        by_itself=by_itself,
-        enough=enough,
-        most=most,
+) -> ToChase:
+    """Whose turn it is today; with `enough`, those that were chased as often as we do."""
+    rows = await rows_of(
+        CHASING.due_to_be_chased(
+            tx,
+            today=tx.today,
+            organisation_id=organisation_id,
+            by_itself=by_itself,
+            most=_LOOKED_AT,
+            **_turns(tx, campaign_id, enough=enough),
+        )
     )
-    return await rows_of(found)
+    stops = await stopped(tx, list({id for row in rows for id in row["contact_ids"]}))
+    found, left_out = [], []
+    for row in rows:
+        refusals = [_refused(row, n, stops, tx.today, enough=enough) for n in range(len(row["letter_ids"]))]
+        ids = [id for id, refusal in zip(row["letter_ids"], refusals, strict=True) if refusal is None]
+        if ids:
+            found.append({**row, "letter_ids": ids})
+        else:
+            left_out.append((row, next(filter(None, refusals))))
+    turns = await _count_turns(tx, campaign_id, enough=enough)
+    return ToChase(found[:most], left_out, turns if len(rows) == _LOOKED_AT else _bodies_in(found))
+
+
+def _bodies_in(rows: Sequence[Mapping[str, Any]]) -> int:
+    return len({row["organisation_id"] for row in rows})
+
+
+def _refused(
+    row: Mapping[str, Any], n: int, stops: Mapping[UUID, StopScope], on: date, *, enough: bool
+) -> Refusal | None:
+    """Why nobody is chased about the n-th of a body's letters; with `enough`, somebody else there may be."""
+    scope = stops.get(row["contact_ids"][n])
+    return out_of_reach(
+        on,
+        wants_none=scope is StopScope.BODY or (scope is not None and not enough),
+        closed_on=row["closed_on"],
+        listed=enough or row["listed"][n],
+        has_address=enough or row["has_address"][n],
+        by_post=row["channels"][n] == Channel.POST,
+    )
+
+
+async def count_due(tx: Transaction, campaign_id: UUID | None = None) -> int:
+    """How many bodies to chase; where there are more than one looks at, as many as it is the turn of."""
+    turns = await _count_turns(tx, campaign_id, enough=False)
+    return turns if turns > _LOOKED_AT else (await whom_to_chase(tx, campaign_id=campaign_id)).in_all
+
+
+async def _count_turns(tx: Transaction, campaign_id: UUID | None, *, enough: bool) -> int:
+    return int(await CHASING.count_due(tx, **_turns(tx, campaign_id, enough=enough)))
+
+
+def _turns(tx: Transaction, campaign_id: UUID | None, *, enough: bool) -> dict[str, Any]:
+    return {
+        "late_before": waiting_before(tx.today, LATE_AFTER),
+        "chased_before": chased_before(tx.today),
+        "campaign_id": campaign_id,
+        "enough": enough,
+    }
 
 
 async def waiting_of(tx: Transaction, letter_id: UUID) -> Waiting:
@@ -201,19 +273,32 @@ async def waiting_of(tx: Transaction, letter_id: UUID) -> Waiting:
     return facts[letter_id][1]
 
 
+async def waiting_by_post(tx: Transaction, letter_ids: Sequence[UUID]) -> dict[UUID, Waiting]:
+    """What decides whether somebody is chased by post about each of these letters."""
+    return {id: letter for id, (_, letter) in (await _waiting(tx, letter_ids, by_post=True)).items()}
+
+
 async def _waiting(
-    tx: Transaction, letter_ids: Sequence[UUID], but_chaser: UUID | None = None
+    tx: Transaction, letter_ids: Sequence[UUID], but_chaser: UUID | None = None, *, by_post: bool = False
 ) -> dict[UUID, tuple[Any, Waiting]]:
     found = CHASING.waiting_letters(tx, ids=list(letter_ids), today=tx.today, but_chaser=but_chaser)
     rows = [row async for row in found]
     stops = await stopped(tx, [row["contact_id"] for row in rows])
-    return {row["id"]: (row, _read(row, wants_none=row["contact_id"] in stops)) for row in rows}
+    return {
+        row["id"]: (row, _read(row, wants_none=row["contact_id"] in stops, by_post=by_post or _posted(row)))
+        for row in rows
+    }
+
+
+def _posted(row: Any) -> bool:
+    """Whether whoever got this letter is chased by post: whom we do not mail, we do not mail chasers."""
+    return bool(row["channel"] == Channel.POST)
 
 
 _ANSWERS = list(AnswerState)
 
 
-def _read(row: Any, *, wants_none: bool) -> Waiting:
+def _read(row: Any, *, wants_none: bool, by_post: bool) -> Waiting:
     answers = map(AnswerState, row["body_answers"])
     return Waiting(
         state=LetterState(row["state"]),
@@ -224,8 +309,10 @@ def _read(row: Any, *, wants_none: bool) -> Waiting:
         most=row["chase_most"],
         every=row["chase_every"],
         listed=row["listed"] is True,
-        has_address=row["has_address"] is True,
-        stopped=row["stopped"] or wants_none,
+        has_address=row["has_postal" if by_post else "has_email"] is True,
+        by_post=by_post,
+        stopped=row["stopped"],
+        wants_none=wants_none,
         **{name: row[name] for name in ("came_back", "chased", "under_way", "closed_on")},
     )
 
@@ -237,26 +324,29 @@ def _day(moment: datetime | None) -> Any:
 # Sending
 
 
-async def claim_next(tx: Transaction) -> Any:
-    """The chaser that is due longest and may go; whatever may not, is withheld with the reason.
+async def claim_chaser(tx: Transaction, chaser_id: UUID) -> Any:
+    """The chaser, with all that is needed to send it, if it may go; where it may not, it is withheld.
 
     The letter is locked first and looked at afterwards: an answer that is being recorded at this moment is
     either seen here, or its chaser is passed over until it is.
     """
-    for _ in range(_LOOKS):
-        chaser = await CHASING.lock_due_chaser(tx, now=tx.now)
-        if chaser is None:
-            return None
-        refusal = await _refusal(tx, chaser["id"], chaser["letter_id"])
-        if refusal is None:
-            return await CHASING.claim_chaser(tx, id=chaser["id"], now=tx.now)
-        await _withhold(tx, chaser["id"], refusal, claimed_at=None)
-    return None
+    letter_id = await CHASING.lock_due_chaser(tx, id=chaser_id, now=tx.now)
+    if letter_id is None:
+        return None
+    refusal = await _refusal(tx, chaser_id, letter_id)
+    if refusal is not None:
+        await _withhold(tx, chaser_id, refusal, claimed_at=None)
+        return None
+    apart = spacing(tx.context.settings)
+    return await CHASING.claim_chaser(tx, id=chaser_id, spacing=apart, now=tx.now)
 
 
 async def no_longer(tx: Transaction, chaser_id: UUID, letter_id: UUID, claimed_at: datetime) -> bool:
-    """Whether a claimed chaser may go no longer, because somebody answered meanwhile; then it is withheld."""
-    await CHASING.lock_letters(tx, ids=[letter_id])
+    """Whether a claimed chaser may go no longer, because somebody answered meanwhile; then it is withheld.
+
+    Whoever has begun to answer, from whichever letter to the body, is waited for.
+    """
+    await CHASING.lock_letters_beside(tx, letter_id=letter_id)
     refusal = await _refusal(tx, chaser_id, letter_id)
     if refusal is not None:
         await _withhold(tx, chaser_id, refusal, claimed_at=claimed_at)
@@ -285,11 +375,11 @@ async def chasers_on_their_way(tx: Transaction) -> int:
     return int(await CHASING.chasers_on_their_way(tx))
 
 
-def chaser_content(context: Context, letter: Any, words: str) -> LetterContent:
-    """What a chaser says: a reply to the letter, with the same link."""
+def chaser_content(context: Context, letter: Any, words: str, dated: date | None = None) -> LetterContent:
+    """What a chaser says: a reply to the letter, with the same link; dated today unless made before."""
     first = content_of(context, letter)
-    said = {"subject": f"Re: {first.subject}", "body": merge(words, values_of(context, letter))}
-    return replace(first, **said, dated=context.clock.today(), evidence=None)
+    subject, body = f"Re: {first.subject}", merge(words, values_of(context, letter))
+    return replace(first, subject=subject, body=body, dated=dated or context.clock.today(), evidence=None)
 
 
 # One chaser, for a person
@@ -304,14 +394,11 @@ async def send_chaser_again(tx: Transaction, chaser_id: UUID) -> UUID:
 
 
 async def mark_chaser_sent(tx: Transaction, chaser_id: UUID) -> UUID:
-    """Note that a chaser arrived, or that it was posted. Its letter."""
-    chaser = await _lock(tx, chaser_id, (LetterState.UNKNOWN, LetterState.READY))
-    posted = chaser["channel"] == "post"
-    if not posted and chaser["state"] == LetterState.READY:
-        raise _moved_on()
+    """Note that a chaser arrived of which nobody knew whether it had left. Its letter."""
+    chaser = await _lock(tx, chaser_id, (LetterState.UNKNOWN,))
     note(tx, "chaser_marked_sent", "chaser", chaser_id, before={"state": chaser["state"]})
     await CHASING.mark_chaser_sent(tx, id=chaser_id, now=tx.now)
-    return await _noted(tx, chaser, f"Chaser {chaser['number']}: {'posted' if posted else 'it arrived'}")
+    return await _noted(tx, chaser, f"Chaser {chaser['number']}: it arrived")
 
 
 async def _lock(tx: Transaction, chaser_id: UUID, befores: Sequence[LetterState]) -> Any:
@@ -324,72 +411,11 @@ async def _lock(tx: Transaction, chaser_id: UUID, befores: Sequence[LetterState]
 
 
 def _moved_on() -> Conflict:
-    return Conflict("This chaser has moved on meanwhile.", "Reload the page to see where it stands.")
+    return Conflict("This chaser has moved on meanwhile.", "Open the page again to see where it stands.")
 
 
 async def _noted(tx: Transaction, chaser: Any, what: str) -> UUID:
     letter_id: UUID = chaser["letter_id"]
     await QUERIES.touch_letter(tx, id=letter_id, now=tx.now)
-    await QUERIES.note(tx, letter_id=letter_id, what=what, who=STAFF, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter_id, what=what, **done_by(tx), now=tx.now)
     return letter_id
-
-
-# What a campaign sets
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chasing:
-    """How a campaign chases."""
-
-    #: How often at most, and how many working days apart.
-    most: int
-    every: int
-    by_itself: bool
-    words: str
-
-
-def chasing_faults(chasing: Chasing) -> Iterator[Refused]:
-    """Everything that has to be mended; the fields are named as on the form."""
-    if not 0 <= chasing.most <= MOST_CHASERS:
-        yield Refused(
-            "We chase nobody that often.", f"Write a number from 0 to {MOST_CHASERS}.", field="most"
-        )
-    if not 1 <= chasing.every <= LONGEST_PAUSE:
-        cure = f"Write a number of working days from 1 to {LONGEST_PAUSE}."
-        yield Refused("This is no pause that we can keep.", cure, field="every")
-    if len(chasing.words) > LONGEST_WORDS:
-        yield Refused("This is too long.", f"Write at most {LONGEST_WORDS:,} characters.", field="words")
-    for fault in check_template(chasing.words, "Re:"):
-        yield Refused(fault.words, f"Line {fault.line}, character {fault.column}.", field="words")
-    if "overdue" in chasing.words.casefold():
-        cure = "It is courtesy, not law: say that you have not heard from them."
-        yield Refused("This calls their answer overdue.", cure, field="words")
-
-
-async def set_chasing(tx: Transaction, campaign_id: UUID, chasing: Chasing) -> None:
-    """Chase in this way from now on. Chasers that were ordered before keep their words.
-
-    Raises:
-        NotFound: when there is no such campaign.
-        Refused: names the first field at fault.
-    """
-    for fault in chasing_faults(chasing):
-        raise fault
-    if await QUERIES.lock_campaign(tx, id=campaign_id) is None:
-        raise NotFound
-    sets = {"most": chasing.most, "every": chasing.every, "by_itself": chasing.by_itself}
-    note(tx, "chasing_set", "campaign", campaign_id, after={**sets, "words": digest_of(tx, chasing.words)})
-    await CHASING.set_chasing(tx, id=campaign_id, **sets)
-    newest = await words_of(tx, campaign_id)
-    if newest["body"] != chasing.words:
-        version = newest["version"] + 1
-        await CHASING.enter_first_words(tx, ids=[campaign_id], body=FIRST_WORDS, now=tx.now)
-        await CHASING.enter_words(
-            tx, campaign_id=campaign_id, version=version, body=chasing.words, now=tx.now
-        )
-
-
-async def words_of(tx: Transaction, campaign_id: UUID) -> Mapping[str, Any]:
-    """The words of a campaign's chasers, with their version."""
-    found = await CHASING.chaser_words_of(tx, campaign_id=campaign_id)
-    return dict(found) if found else {"version": 1, "body": FIRST_WORDS, "made_at": None}

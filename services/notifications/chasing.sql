@@ -24,7 +24,8 @@ SELECT l.id, l.campaign_id, l.contact_id, l.state, l.answer, l.waits_since,
        l.delivery IN ('bounced', 'returned') AS came_back, b.answers AS body_answers,
        m.chase_most, m.chase_every, m.state = 'stopped' AS stopped, o.closed_on,
        c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today) AS listed,
-       coalesce(c.email, '') <> '' AS has_address, k.chased, k.last_at, k.under_way, k.numbers
+       l.channel, coalesce(c.email, '') <> '' AS has_email, coalesce(cardinality(c.postal_address), 0) > 0 AS has_postal,
+       k.chased, k.last_at, k.under_way, k.numbers
 FROM letters l
 JOIN campaigns m ON m.id = l.campaign_id
 JOIN LATERAL (
@@ -36,7 +37,7 @@ LEFT JOIN contacts c ON c.id = l.contact_id
 JOIN LATERAL (
     SELECT count(*) FILTER (WHERE k.state IN ('sent', 'unknown', 'failed')) AS chased,
            max(coalesce(k.sent_at, k.changed_at)) FILTER (WHERE k.state IN ('sent', 'unknown', 'failed')) AS last_at,
-           count(*) FILTER (WHERE k.state IN ('ready', 'sending')) > 0 AS under_way,
+           count(*) FILTER (WHERE k.state IN ('ready', 'printed', 'sending')) > 0 AS under_way,
            count(*) AS numbers
     FROM chasers k WHERE k.letter_id = l.id AND k.id IS DISTINCT FROM :but_chaser
 ) k ON true
@@ -46,46 +47,85 @@ WHERE l.id = ANY (:ids::uuid[]) ORDER BY l.id;
 -- Nobody answers these letters, or chases anybody about them, until this transaction ends.
 SELECT id FROM letters WHERE id = ANY (:ids::uuid[]) ORDER BY id FOR UPDATE;
 
+-- name: lock_letters_beside!
+-- Nobody answers any letter to the same body in the same campaign until this transaction ends; whoever does so at this
+-- moment goes first.
+SELECT b.id FROM letters l
+JOIN letters b ON b.organisation_id = l.organisation_id AND b.campaign_id IS NOT DISTINCT FROM l.campaign_id
+WHERE l.id = :letter_id ORDER BY b.id FOR UPDATE OF b;
+
 -- name: due_to_be_chased
--- The bodies that are chased today, whoever has waited longest first: one row for each body of a campaign. Of a body
--- where somebody has said that they have a letter, that letter alone.
-SELECT l.campaign_id, m.name AS campaign, l.organisation_id, min(l.body_name) AS body_name,
+-- The bodies whose turn it is to be chased, whoever has waited longest first: one row for each body of a campaign, with
+-- its letters about which somebody is, or would be if they could be reached. Of a body where somebody has said that they
+-- have a letter, that letter alone.
+WITH late AS (
+    SELECT b.campaign_id, b.organisation_id, b.since, m.name AS campaign, m.chase_most, m.chase_every
+    FROM bodies b JOIN campaigns m ON m.id = b.campaign_id
+    WHERE b.standing IN ('silent', 'acknowledged') AND b.since < :late_before
+      AND m.state NOT IN ('paused', 'stopped') AND m.finished_at IS NULL
+      AND (:campaign_id::uuid IS NULL OR b.campaign_id = :campaign_id)
+      AND (:organisation_id::uuid IS NULL OR b.organisation_id = :organisation_id)
+      AND (NOT :by_itself OR m.chase_by_itself)
+      AND CASE WHEN :enough THEN b.chased >= m.chase_most AND b.under_way = 0 AND b.waiting = 0
+               ELSE b.least_chased < m.chase_most AND b.under_way < b.letters END
+      AND b.last_chased_at < (:chased_before::timestamptz[])[m.chase_every]
+    ORDER BY b.since, b.campaign_id, b.organisation_id LIMIT :most
+)
+SELECT b.campaign_id, b.campaign, b.organisation_id, min(l.body_name) AS body_name,
        array_agg(l.id ORDER BY l.number) AS letter_ids, array_agg(DISTINCT l.role) AS roles,
+       array_agg(l.contact_id ORDER BY l.number) AS contact_ids,
+       array_agg(c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today) ORDER BY l.number)
+           AS listed,
+       array_agg(CASE l.channel WHEN 'post' THEN coalesce(cardinality(c.postal_address), 0) > 0
+                 ELSE coalesce(c.email, '') <> '' END ORDER BY l.number) AS has_address,
+       array_agg(l.channel ORDER BY l.number) AS channels, min(o.closed_on) AS closed_on,
        min(l.waits_since) AS since, max(k.chased) AS chased, max(k.last_at) AS last_at,
-       bool_or(l.answer = 'acknowledged') AS acknowledged, min(k.chased) >= m.chase_most AS enough,
-       count(*) OVER () AS in_all
-FROM letters l
-JOIN campaigns m ON m.id = l.campaign_id
-JOIN organisations o ON o.id = l.organisation_id
-JOIN contacts c ON c.id = l.contact_id
+       bool_or(l.answer = 'acknowledged') AS acknowledged
+FROM late b
+CROSS JOIN LATERAL (  -- by what they are known by, whatever is believed of how many there are
+    SELECT id, campaign_id, organisation_id, contact_id, number, role, body_name, state, answer, delivery, channel,
+           waits_since
+    FROM letters WHERE campaign_id = b.campaign_id AND organisation_id = b.organisation_id OFFSET 0
+) l
+LEFT JOIN organisations o ON o.id = l.organisation_id
+LEFT JOIN contacts c ON c.id = l.contact_id
 JOIN LATERAL (
     SELECT count(*) FILTER (WHERE k.state IN ('sent', 'unknown', 'failed')) AS chased,
            max(coalesce(k.sent_at, k.changed_at)) FILTER (WHERE k.state IN ('sent', 'unknown', 'failed')) AS last_at,
-           count(*) FILTER (WHERE k.state IN ('ready', 'sending')) > 0 AS under_way
+           count(*) FILTER (WHERE k.state IN ('ready', 'printed', 'sending')) > 0 AS under_way
     FROM chasers k WHERE k.letter_id = l.id
-) k ON NOT k.under_way AND (k.chased >= m.chase_most) = :enough
-   AND (k.last_at IS NULL OR k.last_at < (:chased_before::timestamptz[])[m.chase_every])
+) k ON NOT k.under_way AND (k.chased >= b.chase_most) = :enough
+   AND (k.last_at IS NULL OR k.last_at < (:chased_before::timestamptz[])[b.chase_every])
 WHERE l.state = 'sent' AND l.answer IN ('silent', 'auto_replied', 'acknowledged') AND l.waits_since < :late_before
   AND l.delivery NOT IN ('bounced', 'returned')
-  AND m.state NOT IN ('paused', 'stopped') AND m.finished_at IS NULL
-  AND (:campaign_id::uuid IS NULL OR l.campaign_id = :campaign_id)
-  AND (:organisation_id::uuid IS NULL OR l.organisation_id = :organisation_id)
-  AND (NOT :by_itself OR m.chase_by_itself)
-  AND (o.closed_on IS NULL OR o.closed_on > :today)
-  AND (:enough OR c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
-       AND coalesce(c.email, '') <> '')
   AND NOT EXISTS (
-      SELECT FROM letters b WHERE b.campaign_id = l.campaign_id AND b.organisation_id = l.organisation_id
-          AND (b.answer NOT IN ('silent', 'auto_replied', 'acknowledged')
-               OR b.answer = 'acknowledged' AND l.answer <> 'acknowledged'))
+      SELECT FROM letters x WHERE x.campaign_id = l.campaign_id AND x.organisation_id = l.organisation_id
+          AND x.answer = 'acknowledged' AND l.answer <> 'acknowledged')
   AND NOT (:enough AND EXISTS (
-      SELECT FROM letters b LEFT JOIN chasers k ON k.letter_id = b.id
-      WHERE b.campaign_id = l.campaign_id AND b.organisation_id = l.organisation_id AND (
-          b.state IN ('ready', 'sending') OR b.state = 'sent' AND b.waits_since >= :late_before
-          OR k.state IN ('ready', 'sending')
-          OR k.sent_at >= (:chased_before::timestamptz[])[m.chase_every])))
-GROUP BY l.campaign_id, m.name, m.chase_most, l.organisation_id
-ORDER BY min(l.waits_since), l.campaign_id, l.organisation_id LIMIT :most;
+      SELECT FROM letters x LEFT JOIN chasers k ON k.letter_id = x.id
+      WHERE x.campaign_id = l.campaign_id AND x.organisation_id = l.organisation_id AND (
+          x.state IN ('ready', 'printed', 'sending') OR x.state = 'sent' AND x.waits_since >= :late_before
+          OR k.state IN ('ready', 'printed', 'sending')
+          OR k.sent_at >= (:chased_before::timestamptz[])[b.chase_every])))
+GROUP BY b.campaign_id, b.campaign, b.organisation_id
+ORDER BY min(l.waits_since), b.campaign_id, b.organisation_id;
+
+-- name: count_due$
+-- How many bodies' turn it is to be chased, as `due_to_be_chased` begins; one that several campaigns ask is one.
+SELECT count(DISTINCT b.organisation_id) FROM bodies b JOIN campaigns m ON m.id = b.campaign_id
+WHERE b.standing IN ('silent', 'acknowledged') AND b.since < :late_before
+  AND m.state NOT IN ('paused', 'stopped') AND m.finished_at IS NULL
+  AND (:campaign_id::uuid IS NULL OR b.campaign_id = :campaign_id)
+  AND CASE WHEN :enough THEN b.chased >= m.chase_most AND b.under_way = 0 AND b.waiting = 0
+           ELSE b.least_chased < m.chase_most AND b.under_way < b.letters END
+  AND b.last_chased_at < (:chased_before::timestamptz[])[m.chase_every];
+
+-- name: chased_on
+-- Which of these people are chased on a day, or about to be by e-mail, about whatever letter.
+SELECT DISTINCT contact_id FROM chasers
+WHERE contact_id = ANY (:contact_ids::uuid[]) AND (
+    state IN ('ready', 'sending') AND (channel = 'email' OR (made_at AT TIME ZONE 'Europe/London')::date = :on)
+    OR state IN ('sent', 'unknown') AND (coalesce(sent_at, changed_at) AT TIME ZONE 'Europe/London')::date = :on);
 
 -- name: letters_due_of
 -- The letters to one body of a campaign, for whoever chases all of them.
@@ -93,34 +133,57 @@ SELECT id FROM letters WHERE campaign_id = :campaign_id AND organisation_id = :o
 ORDER BY id;
 
 -- name: enter_first_words!
--- The words of a campaign's chasers, as they are before anybody has changed them.
-INSERT INTO chaser_words (campaign_id, version, body, made_at)
-SELECT id, 1, :body, :now FROM campaigns WHERE id = ANY (:ids::uuid[])
+-- The words of a campaign's chasers, as they are before anybody has changed them: whoever approves its letters reads them.
+INSERT INTO chaser_words (campaign_id, version, body, made_at, approved_by, approved_at)
+SELECT id, 1, :body, :now, approved_by, coalesce(approved_at, :now) FROM campaigns WHERE id = ANY (:ids::uuid[])
 ON CONFLICT (campaign_id, version) DO NOTHING;
 
--- name: chaser_words_of^
--- The newest words of a campaign's chasers.
-SELECT version, body, made_at FROM chaser_words WHERE campaign_id = :campaign_id ORDER BY version DESC LIMIT 1;
+-- name: chasing_of^
+-- How a campaign is to chase as it was written last, or was approved last; as it begins where nobody has written anything.
+SELECT coalesce(w.version, 1) AS version, coalesce(w.body, :first) AS body, coalesce(w.most, m.chase_most) AS most,
+       coalesce(w.every, m.chase_every) AS every, coalesce(w.by_itself, m.chase_by_itself) AS by_itself,
+       coalesce(w.hands, '{}') AS hands, coalesce(w.returned_because, '') AS returned_because, w.returned_by,
+       CASE WHEN w.version IS NULL THEN coalesce(m.approved_at, m.created_at) ELSE w.approved_at END AS approved_at
+FROM campaigns m LEFT JOIN chaser_words w ON w.campaign_id = m.id AND (NOT :approved OR w.approved_at IS NOT NULL)
+WHERE m.id = :campaign_id ORDER BY w.version DESC LIMIT 1;
 
--- name: enter_words!
--- New words; chasers that were ordered before keep theirs.
-INSERT INTO chaser_words (campaign_id, version, body, made_at) VALUES (:campaign_id, :version, :body, :now);
+-- name: enter_chasing!
+-- Another way to chase, which nobody has approved; chasers that were ordered before keep their words.
+INSERT INTO chaser_words (campaign_id, version, body, made_at, most, every, by_itself, hands, approved_at)
+VALUES (:campaign_id, :version, :body, :now, :most, :every, :by_itself, :hands, NULL);
 
--- name: set_chasing!
--- How often, how far apart, and whether by itself.
-UPDATE campaigns SET
-    chase_most = :most, chase_every = :every, chase_by_itself = :by_itself, version = version + 1
-WHERE id = :id;
+-- name: approve_chasing!
+-- The campaign chases from now on as was written last.
+WITH newest AS (
+    UPDATE chaser_words SET approved_by = :by, approved_at = :now, returned_by = NULL, returned_because = ''
+    WHERE campaign_id = :campaign_id AND version = (
+        SELECT max(version) FROM chaser_words WHERE campaign_id = :campaign_id
+    ) RETURNING campaign_id, most, every, by_itself
+)
+UPDATE campaigns m SET
+    chase_most = coalesce(n.most, chase_most), chase_every = coalesce(n.every, chase_every),
+    chase_by_itself = coalesce(n.by_itself, chase_by_itself), version = m.version + 1
+FROM newest n WHERE m.id = n.campaign_id;
+
+-- name: send_chasing_back!
+-- What was written last is not done; why.
+WITH newest AS (
+    UPDATE chaser_words SET returned_by = :by, returned_because = :because
+    WHERE campaign_id = :campaign_id AND version = (
+        SELECT max(version) FROM chaser_words WHERE campaign_id = :campaign_id
+    ) RETURNING campaign_id
+)
+UPDATE campaigns m SET version = m.version + 1 FROM newest n WHERE m.id = n.campaign_id;
 
 -- name: enter_chasers!
--- Chasers to be sent, with the words of today and a line in the history of each letter.
+-- Chasers to be sent, with the words that were approved last and a line in the history of each letter.
 WITH made AS (
     INSERT INTO chasers (
         id, letter_id, number, contact_id, channel, state, words, message_id, batch_id, because, next_try, made_at,
         changed_at
     )
     SELECT n.id, n.letter_id, n.number, n.contact_id, n.channel, 'ready',
-           (SELECT max(w.version) FROM chaser_words w WHERE w.campaign_id = n.campaign_id),
+           (SELECT max(w.version) FROM chaser_words w WHERE w.campaign_id = n.campaign_id AND w.approved_at IS NOT NULL),
            n.message_id, :batch_id, n.because, :next_try, :now, :now
     FROM jsonb_to_recordset(:chasers::jsonb) AS n (
         id uuid, letter_id uuid, campaign_id uuid, number integer, contact_id uuid, channel text, message_id text,
@@ -129,9 +192,9 @@ WITH made AS (
 ), touched AS (
     UPDATE letters l SET changed_at = :now, version = l.version + 1 FROM made WHERE l.id = made.letter_id
 )
-INSERT INTO letter_history (letter_id, at, what, who)
+INSERT INTO letter_history (letter_id, at, what, who, person_id)
 SELECT letter_id, :now,
-       CASE channel WHEN 'post' THEN 'To be posted again, ' ELSE 'To be chased, ' END || because, :who FROM made;
+       CASE channel WHEN 'post' THEN 'To be posted again, ' ELSE 'To be chased, ' END || because, :who, :person_id::uuid FROM made;
 
 -- name: call_back$
 -- Chasers of a batch that nobody has begun to send are not sent. How many.
@@ -141,8 +204,8 @@ WITH back AS (
 ), touched AS (
     UPDATE letters l SET changed_at = :now, version = l.version + 1 FROM back WHERE l.id = back.letter_id
 ), noted AS (
-    INSERT INTO letter_history (letter_id, at, what, who)
-    SELECT letter_id, :now, 'Not chased: ' || :words, :who FROM back
+    INSERT INTO letter_history (letter_id, at, what, who, person_id)
+    SELECT letter_id, :now, 'Not chased: ' || :words, :who, :person_id::uuid FROM back
 )
 SELECT count(*) FROM back;
 
@@ -154,39 +217,49 @@ FROM chasers k JOIN letters l ON l.id = k.letter_id
 WHERE k.state = 'ready' AND k.attempts = 0 AND k.channel = 'email'
 GROUP BY k.batch_id ORDER BY min(k.made_at) DESC, k.batch_id LIMIT :most;
 
--- name: to_be_posted
--- Chasers that a person prints and posts, the oldest first.
-SELECT k.id, k.letter_id, k.made_at, l.body_name, l.reference FROM chasers k JOIN letters l ON l.id = k.letter_id
-WHERE k.state = 'ready' AND k.channel = 'post' ORDER BY k.made_at, k.id LIMIT :most;
-
--- name: due_chasers$
--- How many chasers could go now, counted no further than needed.
-SELECT count(*) FROM (
-    SELECT FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
-    WHERE k.state = 'ready' AND k.channel = 'email' AND k.next_try <= :now AND m.state <> 'paused' LIMIT :most
-) AS due;
+-- name: due_chasers
+-- The chasers that could go now, due longest first. Whoever claims one of them looks again.
+SELECT k.id FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
+LEFT JOIN contacts c ON c.id = l.contact_id
+LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
+WHERE (d.next_at IS NULL OR d.next_at <= :now)
+  AND k.state = 'ready' AND k.channel = 'email' AND k.next_try <= :now AND m.state <> 'paused'
+ORDER BY k.next_try, k.id LIMIT :most;
 
 -- name: chasers_on_their_way$
 -- How many chasers were ordered and are not settled yet.
 SELECT count(*) FROM chasers WHERE state IN ('ready', 'sending') AND channel = 'email';
 
--- name: lock_due_chaser^
--- The chaser that is due longest, with its letter: whoever answers that letter at this moment goes first. Those of
--- campaigns that are paused wait.
-SELECT k.id, k.letter_id FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
-WHERE k.state = 'ready' AND k.channel = 'email' AND k.next_try <= :now AND m.state <> 'paused'
-ORDER BY k.next_try, k.id LIMIT 1 FOR UPDATE OF k, l SKIP LOCKED;
+-- name: lock_due_chaser$
+-- A chaser that is due, with its letter: whoever answers that letter, or another to the same body, at this moment goes
+-- first. Those of campaigns that are paused wait.
+SELECT k.letter_id FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
+-- Never looked for among all of a campaign, whatever plan was made when there was little: see sum_up.
+JOIN bodies b ON b.organisation_id = l.organisation_id AND b.campaign_id IS NOT DISTINCT FROM l.campaign_id
+LEFT JOIN contacts c ON c.id = l.contact_id
+LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
+WHERE k.id = :id AND (d.next_at IS NULL OR d.next_at <= :now)
+  AND k.state = 'ready' AND k.channel = 'email' AND k.next_try <= :now AND m.state <> 'paused'
+  AND NOT EXISTS (SELECT FROM begun_sends s WHERE s.message_id = k.message_id AND s.attempt > k.begun)
+FOR UPDATE OF k, l, b SKIP LOCKED;
 
 -- name: claim_chaser^
--- A chaser that was locked, with all that is needed to send it.
-UPDATE chasers k SET state = 'sending', claimed_at = :now, changed_at = :now
-FROM letters l, campaigns m, contacts c, chaser_words w
+-- A chaser that was locked, with all that is needed to send it; nothing when its domain has just had another.
+WITH slot AS (
+    INSERT INTO mail_domains AS known (domain, next_at)
+    SELECT lower(split_part(c.email, '@', -1)), :now::timestamptz + :spacing::interval
+    FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN contacts c ON c.id = l.contact_id WHERE k.id = :id
+    ON CONFLICT (domain) DO UPDATE SET next_at = excluded.next_at WHERE known.next_at <= :now RETURNING pause
+)
+UPDATE chasers k SET state = 'sending', claimed_at = :now, begun = k.begun + 1, changed_at = :now
+FROM letters l, campaigns m, contacts c, chaser_words w, slot
 WHERE k.id = :id AND l.id = k.letter_id AND m.id = l.campaign_id AND c.id = l.contact_id
   AND w.campaign_id = l.campaign_id AND w.version = k.words
 RETURNING k.id AS chaser_id, k.number AS chaser_number, k.message_id AS chaser_message_id,
-    k.claimed_at AS chaser_claimed_at, k.attempts AS chaser_attempts, w.body AS chaser_body,
+    k.claimed_at AS chaser_claimed_at, k.attempts AS chaser_attempts, k.begun AS chaser_begun,
+    w.body AS chaser_body,
     l.*, c.email, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
-    m.name AS campaign;
+    m.name AS campaign, m.correlationid, m.traceparent, slot.pause > '0' AS slowed;
 
 -- name: withhold_chaser!
 -- It is not sent, for this reason, unless somebody else has settled it meanwhile.
@@ -201,14 +274,20 @@ WITH held AS (
 INSERT INTO letter_history (letter_id, at, what, who)
 SELECT letter_id, :now, 'Not chased: ' || :words, 'the sender' FROM held;
 
--- name: settle_chaser^
--- What became of a claimed chaser. Nothing when somebody else has settled it meanwhile.
-UPDATE chasers k SET
-    state = :state, sent_at = :sent_at, next_try = :next_try, failure = :failure, cure = :cure,
-    claimed_at = CASE WHEN :state = 'unknown' THEN k.claimed_at END,
-    attempts = k.attempts + 1, changed_at = :now
-WHERE k.id = :id AND k.claimed_at = :claimed_at AND k.state IN ('sending', 'unknown')
-RETURNING k.*;
+-- name: settle_chaser!
+-- What became of a claimed chaser, with a line in the history of its letter, which changes by that. Nothing when somebody
+-- else has settled it meanwhile.
+WITH settled AS (
+    UPDATE chasers k SET
+        state = :state, sent_at = :sent_at, next_try = :next_try, failure = :failure, cure = :cure,
+        claimed_at = CASE WHEN :state = 'unknown' THEN k.claimed_at END,
+        attempts = k.attempts + :tried, changed_at = :now
+    WHERE k.id = :id AND k.claimed_at = :claimed_at AND k.state IN ('sending', 'unknown')
+    RETURNING k.letter_id
+), touched AS (
+    UPDATE letters l SET changed_at = :now, version = l.version + 1 FROM settled WHERE l.id = settled.letter_id
+)
+INSERT INTO letter_history (letter_id, at, what, who) SELECT letter_id, :now, :what, 'the mail server' FROM settled;
 
 -- name: give_up_chasers
 -- Chasers that were being sent when the sender was lost: nobody knows whether they left.
@@ -237,7 +316,7 @@ UPDATE chasers SET
 WHERE id = :id;
 
 -- name: mark_chaser_sent!
--- Somebody knows that it arrived, or has posted it.
+-- Somebody knows that it arrived.
 UPDATE chasers SET
     state = 'sent', sent_at = coalesce(claimed_at, :now), claimed_at = NULL, next_try = NULL, failure = NULL,
     cure = NULL, changed_at = :now
@@ -255,26 +334,32 @@ WHERE k.id = :id;
 -- The chasers of a letter, the newest first.
 SELECT * FROM chasers WHERE letter_id = :letter_id ORDER BY number DESC;
 
--- name: chased_in
--- How often each body of a campaign was chased, and when last: several letters chased at once are one.
-SELECT organisation_id, max(chased) AS chased, max(last_at) AS last_at FROM (
-    SELECT l.organisation_id, count(*) AS chased, max(k.sent_at) AS last_at
+-- name: chased_in$
+-- How often bodies of a campaign were chased, over all of them: several letters chased at once are one time.
+SELECT coalesce(sum(chased), 0)::bigint FROM (
+    SELECT DISTINCT ON (l.campaign_id, l.organisation_id) count(*) AS chased
     FROM chasers k JOIN letters l ON l.id = k.letter_id
-    WHERE l.campaign_id = :campaign_id AND k.state = 'sent' GROUP BY l.organisation_id, l.id
-) AS letters GROUP BY organisation_id;
+    WHERE l.campaign_id = :campaign_id AND k.state = 'sent' GROUP BY l.campaign_id, l.organisation_id, l.id
+    ORDER BY l.campaign_id, l.organisation_id, count(*) DESC
+) AS bodies;
 
 -- name: others_at
--- Who else could be written to at these bodies: everybody in the address book to whom no letter of the campaign went,
--- the campaign's own roles first.
-SELECT c.id AS contact_id, l.campaign_id, l.organisation_id, c.role, c.name
+-- Who else could be written to at these bodies, and how: everybody in the address book whom we can reach, as far as we
+-- know, and to whom no letter of the campaign went, the campaign's own roles first.
+SELECT c.id AS contact_id, l.campaign_id, l.organisation_id, c.role, c.name, way.channel
 FROM (
     SELECT * FROM jsonb_to_recordset(:bodies::jsonb) AS b (campaign_id uuid, organisation_id uuid)
 ) AS l
 JOIN campaigns m ON m.id = l.campaign_id
 JOIN contacts c ON c.organisation_id = l.organisation_id OR c.organisation_id IN (
     SELECT g.id FROM organisations g WHERE g.merged_into = l.organisation_id)
-WHERE c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today) AND coalesce(c.email, '') <> ''
-  AND c.channel = 'email'
+JOIN LATERAL (
+    SELECT CASE WHEN m.by_post = 'all' OR m.by_post = 'no_email' AND coalesce(c.email, '') = '' THEN 'post' ELSE c.channel END
+        AS channel
+) AS way ON CASE way.channel WHEN 'post' THEN cardinality(c.postal_address) > 0 ELSE coalesce(c.email, '') <> '' END
+WHERE c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
+  AND NOT EXISTS (
+      SELECT FROM suspected_addresses s WHERE s.contact_id = c.id AND s.channel = way.channel AND s.lifted_at IS NULL)
   AND NOT EXISTS (SELECT FROM letters x WHERE x.campaign_id = l.campaign_id AND x.contact_id = c.id)
 ORDER BY l.campaign_id, l.organisation_id, c.role <> ALL (m.roles), c.role, c.id;
 
@@ -319,7 +404,7 @@ WHERE m.state = 'sent' AND m.finished_at IS NULL AND NOT EXISTS (
             SELECT count(*) FILTER (WHERE k.state IN ('sent', 'unknown', 'failed')) AS chased,
                    max(coalesce(k.sent_at, k.changed_at)) FILTER (WHERE k.state IN ('sent', 'unknown', 'failed'))
                        AS last_at,
-                   count(*) FILTER (WHERE k.state IN ('ready', 'sending')) > 0 AS under_way
+                   count(*) FILTER (WHERE k.state IN ('ready', 'printed', 'sending')) > 0 AS under_way
             FROM chasers k WHERE k.letter_id = l.id
         ) k ON true
         WHERE l.campaign_id = m.id GROUP BY l.organisation_id

@@ -16,11 +16,21 @@ from imaplib import IMAP4
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxStartTls, MailBoxUnencrypted
+from imap_tools import (
+    BaseMailBox,
+    ImapToolsError,
+    MailBox,
+    MailboxFolderSelectError,
+    MailboxLoginError,
+    MailBoxStartTls,
+    MailBoxUnencrypted,
+)
 
 from chassis.config import is_loopback
 from chassis.database import Database
+from chassis.errors import ChassisError
 from chassis.log import describe, logger
+from chassis.reachable import why_not
 from services.notifications import metrics
 from services.notifications.queries import INCOMING
 from services.notifications.reading.kinds import BEGINNING, LARGEST_MAIL
@@ -33,6 +43,8 @@ LOOK = 30
 
 #: Seconds until the server counts as silent.
 _TIMEOUT = 20.0
+#: Where a server is when its address does not say.
+_PORTS = {"imap": 143, "imaps": 993}
 #: Mails that are fetched over one connection, and their bytes after which no more are.
 _MOST = 50
 _MOST_BYTES = 32 * 1024 * 1024
@@ -90,18 +102,51 @@ class Collector:
             return int(await INCOMING.reached(tx, id=mailbox, uid_validity=validity) or 0)
 
 
-def _opened(url: str) -> BaseMailBox:
+class MailboxAway(ChassisError):
+    """The mailbox cannot be read. Says whose and why."""
+
+
+def greet(url: str, patience: float) -> str:
+    """Sign in to the mailbox and leave. What may be said of it. Blocks; so many seconds until it answers.
+
+    Raises:
+        MailboxAway: says why it is of no use, and what to do.
+    """
+    parts = urlsplit(url)
+    where = f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
+    try:
+        connection = _opened(url, patience)
+    except _BROKEN as error:
+        raise MailboxAway(f"the server at {where} {_why(error, url)}") from None
+    encrypted = isinstance(connection.client.sock, ssl.SSLSocket)
+    _close(connection)
+    return f"the server at {where} lets us read it, {'over' if encrypted else 'without'} TLS"
+
+
+def _why(error: Exception, url: str) -> str:
+    if isinstance(error, MailboxLoginError):
+        return "does not let us in: correct user and password in CONDUIT_IMAP_URL"
+    if isinstance(error, MailboxFolderSelectError):
+        return f"has no folder {folder_of(url)} for us: correct the end of CONDUIT_IMAP_URL"
+    if isinstance(error, IMAP4.error) and "STARTTLS" in str(error).upper():
+        return "offers no TLS, and without it no password is sent: use imaps:// in CONDUIT_IMAP_URL"
+    return why_not(error, "CONDUIT_IMAP_URL")
+
+
+def _opened(url: str, patience: float = _TIMEOUT) -> BaseMailBox:
     """A connection that has signed in. A password leaves this computer under TLS alone. Blocks."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     context = ssl.create_default_context()
     connection: BaseMailBox
     if parts.scheme == "imaps":
-        connection = MailBox(host, port or 993, timeout=_TIMEOUT, ssl_context=context)
+        connection = MailBox(host, port, timeout=patience, ssl_context=context)
     elif is_loopback(host):
-        connection = MailBoxUnencrypted(host, port or 143, timeout=_TIMEOUT)
+        connection = MailBoxUnencrypted(host, port, timeout=patience)
     else:
-        connection = MailBoxStartTls(host, port or 143, timeout=_TIMEOUT, ssl_context=context)
+        connection = MailBoxStartTls(host, port, timeout=patience, ssl_context=context)
+    # Whoever was given a wrong password makes the next one wait, longer each time.
+    connection.client.sock.settimeout(_TIMEOUT)
     try:
         connection.login(unquote(parts.username or ""), unquote(parts.password or ""), initial_folder=None)
         connection.folder.set(folder_of(url), readonly=True)

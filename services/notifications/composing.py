@@ -11,22 +11,23 @@ from chassis.audit import digest_of, note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from services.notifications.campaigns import (
-    STAFF,
-    Made,
-    Purpose,
-    Recipients,
-    Words,
     enter_purpose,
     enter_recipients,
     enter_words,
     is_whole,
     lock_draft,
-    prepare_letters,
+)
+from services.notifications.colleagues import done_by
+from services.notifications.plans import (
+    Purpose,
+    Recipients,
+    Words,
     purpose_faults,
     recipients_faults,
     template_faults,
     words_faults,
 )
+from services.notifications.preparing import Made, prepare_letters
 from services.notifications.queries import COMPOSING, QUERIES
 
 #: Looks at a locked draft once more before it is changed; may refuse.
@@ -142,5 +143,5 @@ async def give_own_words(
         after={"words": digest_of(tx, body) if body else None},
     )
     await COMPOSING.set_own_words(tx, id=letter_id, subject=subject, body=body, now=tx.now)
-    await QUERIES.note(tx, letter_id=letter_id, what=what, who=STAFF, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter_id, what=what, **done_by(tx), now=tx.now)
     await COMPOSING.touch_campaign(tx, id=draft["id"], by=by)

@@ -17,7 +17,8 @@ WHERE id = :id;
 
 -- name: set_recipients!
 -- Who receives a draft's letters.
-UPDATE campaigns SET kind = :kind, areas = :areas, roles = :roles, in_turn = :in_turn WHERE id = :id;
+UPDATE campaigns SET kind = :kind, areas = :areas, roles = :roles, in_turn = :in_turn, by_post = :by_post
+WHERE id = :id;
 
 -- name: set_words!
 -- What a draft's letters say; a version of its own when it is other than before.
@@ -45,9 +46,9 @@ WHERE id = :id;
 SELECT number, subject, body, written_by, written_at FROM campaign_words
 WHERE campaign_id = :campaign_id ORDER BY number DESC LIMIT :most;
 
--- name: own_words_of
--- The letters of a campaign that say something of their own, by the contact they are for.
-SELECT contact_id, own_subject, own_body FROM letters WHERE campaign_id = :campaign_id AND own_body IS NOT NULL;
+-- name: letters_before
+-- The letters of a campaign before they are made anew: whom each is for, and what it says of its own.
+SELECT id, contact_id, version, own_subject, own_body FROM letters WHERE campaign_id = :campaign_id;
 
 -- name: set_own_words!
 -- What one letter says instead of its campaign's words; nothing to say those again.
@@ -82,24 +83,34 @@ SELECT id FROM campaigns WHERE send_at <= :now AND state = 'approved' ORDER BY s
 
 -- name: start_campaign!
 -- Its letters go now.
-UPDATE campaigns SET state = 'sending', released_at = :now, send_at = NULL, version = version + 1 WHERE id = :id;
+UPDATE campaigns SET
+    state = 'sending', released_at = :now, send_at = NULL, version = version + 1,
+    correlationid = :correlationid, traceparent = :traceparent
+WHERE id = :id;
 
--- name: pause_campaign$
--- What waits has no time any more at which it goes. How many letters.
-WITH paused AS (
-    UPDATE campaigns SET state = 'paused', version = version + 1 WHERE id = :id
-), waiting AS (
-    UPDATE letters SET next_try = NULL, changed_at = :now WHERE campaign_id = :id AND state = 'ready' RETURNING 1
+-- name: pause_campaign!
+-- No letter of it goes for now.
+UPDATE campaigns SET state = 'paused', version = version + 1 WHERE id = :id;
+
+-- name: hold_waiting$
+-- Some of what waits has no time any more at which it goes. How many letters.
+WITH held AS (
+    UPDATE letters SET next_try = NULL, changed_at = :now WHERE id IN (
+        SELECT id FROM letters WHERE campaign_id = :id AND state = 'ready' AND next_try IS NOT NULL LIMIT :most
+    ) AND state = 'ready' RETURNING 1
 )
-SELECT count(*) FROM waiting;
+SELECT count(*) FROM held;
 
--- name: resume_campaign$
--- What waits goes from now on. How many letters.
-WITH resumed AS (
-    UPDATE campaigns SET state = 'sending', version = version + 1 WHERE id = :id
-), waiting AS (
-    UPDATE letters SET next_try = coalesce(next_try, :now), changed_at = :now WHERE campaign_id = :id AND state = 'ready'
-    RETURNING 1
+-- name: resume_campaign!
+-- Its letters go on.
+UPDATE campaigns SET state = 'sending', version = version + 1 WHERE id = :id;
+
+-- name: let_waiting_go$
+-- Some of what waits goes from now on. How many letters.
+WITH waiting AS (
+    UPDATE letters SET next_try = :now, changed_at = :now WHERE id IN (
+        SELECT id FROM letters WHERE campaign_id = :id AND state = 'ready' AND next_try IS NULL LIMIT :most
+    ) AND state = 'ready' RETURNING 1
 )
 SELECT count(*) FROM waiting;
 
@@ -108,15 +119,19 @@ SELECT count(*) FROM waiting;
 UPDATE campaigns SET state = 'stopped', stopped_at = :now, version = version + 1 WHERE id = :id;
 
 -- name: set_aside_stopped$
--- What still waits in campaigns that were stopped is set aside, with a line in the history of each. How many letters.
+-- Some of what still waits in campaigns that were stopped is set aside, with a line in the history of each. How many
+-- letters.
 WITH aside AS (
-    UPDATE letters l SET
-        state = 'blocked', reason = 'stopped', next_try = NULL, changed_at = :now, version = l.version + 1,
+    UPDATE letters SET
+        state = 'blocked', reason = 'stopped', next_try = NULL, changed_at = :now, version = version + 1,
         failure = 'The campaign was stopped before this letter went.', cure = 'There is nothing to do.'
-    FROM campaigns m WHERE m.id = l.campaign_id AND m.state = 'stopped' AND l.state = 'ready' RETURNING l.id
+    WHERE id IN (
+        SELECT l.id FROM campaigns m JOIN letters l ON l.campaign_id = m.id
+        WHERE m.state = 'stopped' AND l.state = 'ready' LIMIT :most
+    ) AND state = 'ready' RETURNING id
 ), noted AS (
-    INSERT INTO letter_history (letter_id, at, what, who)
-    SELECT id, :now, 'Set aside: the campaign was stopped', :who FROM aside
+    INSERT INTO letter_history (letter_id, at, what, who, person_id)
+    SELECT id, :now, 'Set aside: the campaign was stopped', :who, :person_id::uuid FROM aside
 )
 SELECT count(*) FROM aside;
 
@@ -127,14 +142,18 @@ WITH bodies AS (
     WHERE campaign_id = :campaign_id AND state <> 'blocked' GROUP BY organisation_id
 )
 SELECT count(*) AS letters, count(*) FILTER (WHERE l.state <> 'blocked') AS going,
-       count(*) FILTER (WHERE l.state <> 'blocked' AND c.channel = 'email') AS email,
-       count(*) FILTER (WHERE l.state <> 'blocked' AND c.channel = 'post') AS post,
+       count(*) FILTER (WHERE l.state <> 'blocked' AND l.channel = 'email') AS email,
+       count(*) FILTER (WHERE l.state <> 'blocked' AND l.channel = 'post') AS post,
+       count(*) FILTER (WHERE l.state <> 'blocked' AND l.channel = 'post'
+           AND jsonb_array_length(l.frozen->'recipient_address') > :most_lines) AS squeezed,
        count(*) FILTER (WHERE l.own_body IS NOT NULL) AS own,
+       count(*) FILTER (WHERE l.state <> 'blocked' AND s.contact_id IS NOT NULL) AS suspect,
        (SELECT count(*) FROM bodies) AS bodies,
        (SELECT sum(ask_pence)::bigint FROM bodies) AS asked_pence,
        (SELECT min(ask_pence) FROM bodies) AS least_pence,
        (SELECT max(ask_pence) FROM bodies) AS most_pence
-FROM letters l JOIN contacts c ON c.id = l.contact_id WHERE l.campaign_id = :campaign_id;
+FROM letters l LEFT JOIN suspected_addresses s ON s.contact_id = l.contact_id AND s.channel = l.channel AND s.lifted_at IS NULL
+WHERE l.campaign_id = :campaign_id;
 
 -- name: blocked_by
 -- Why letters of a campaign cannot go, the commonest reason first.
@@ -150,16 +169,36 @@ WHERE l.campaign_id = :campaign_id AND l.state <> 'blocked' AND EXISTS (
       AND coalesce(x.own_body, n.body) = coalesce(l.own_body, m.body)
 );
 
+-- name: letters_asking_again
+-- Letters of a campaign to bodies that another campaign has asked for the same fund, and what came of that: a pledge, a
+-- refusal, or nothing final yet in a campaign that still waits.
+SELECT l.id, CASE WHEN bool_or(b.standing = 'pledged') THEN 'pledged'
+                  WHEN bool_or(b.standing = 'declined') THEN 'declined' ELSE 'open' END AS said
+FROM letters l
+JOIN campaigns m ON m.id = l.campaign_id
+JOIN campaigns n ON n.id <> m.id AND n.fund <> '' AND lower(n.fund) = lower(m.fund)
+JOIN bodies b ON b.campaign_id = n.id AND b.organisation_id = l.organisation_id
+WHERE l.campaign_id = :campaign_id AND l.state <> 'blocked' AND (
+    b.standing IN ('pledged', 'declined')
+    OR b.standing IN ('silent', 'acknowledged', 'asked', 'will_meet') AND n.finished_at IS NULL)
+GROUP BY l.id;
+
 -- name: letters_listed
--- Letters of a campaign in the order of their numbers: all, those in one state of the check list, or those named.
+-- Letters of a campaign in the order of their numbers: all, those in one state of the check list, or those named;
+-- to one body, or to every one.
 SELECT l.id, l.number, l.reference, l.body_name, l.role, l.state, l.failure, l.ask_pence, l.own_body IS NOT NULL AS own
-FROM letters l JOIN contacts c ON c.id = l.contact_id
-WHERE l.campaign_id = :campaign_id AND l.number > :after AND CASE :which
+FROM letters l
+WHERE l.campaign_id = :campaign_id AND l.number > :after
+  AND (:body::uuid IS NULL OR l.organisation_id = :body::uuid) AND CASE :which
     WHEN 'all' THEN true
     WHEN 'own' THEN l.own_body IS NOT NULL
-    WHEN 'twice' THEN l.id = ANY (:ids::uuid[])
-    WHEN 'email' THEN l.state <> 'blocked' AND c.channel = 'email'
-    WHEN 'post' THEN l.state <> 'blocked' AND c.channel = 'post'
+    WHEN 'suspect' THEN l.state <> 'blocked' AND EXISTS (
+        SELECT FROM suspected_addresses s WHERE s.contact_id = l.contact_id AND s.channel = l.channel AND s.lifted_at IS NULL)
+    WHEN 'named' THEN l.id = ANY (:ids::uuid[])
+    WHEN 'email' THEN l.state <> 'blocked' AND l.channel = 'email'
+    WHEN 'squeezed' THEN l.state <> 'blocked' AND l.channel = 'post'
+        AND jsonb_array_length(l.frozen->'recipient_address') > :most_lines
+    WHEN 'post' THEN l.state <> 'blocked' AND l.channel = 'post'
     ELSE l.state = 'blocked' AND l.reason = :which
 END
 ORDER BY l.number LIMIT :most;

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from contracts.envelope import WholeNumber
-from services.notifications.domain import LetterState
+from services.notifications.domain import ByPost, LetterState
 
 _PENCE = validate.Range(min=-100_000_000, max=100_000_000)
 
@@ -19,6 +19,8 @@ class RecipientsDocument(Schema):
     roles = fields.List(fields.String(), required=True)
     #: One role after the other, in this order, instead of all at once.
     in_turn = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    #: Who gets it by post: those who are listed so, those without an e-mail address as well, or all.
+    by_post = fields.String(load_default="listed", validate=validate.OneOf([each.value for each in ByPost]))
 
 
 class AskDocument(Schema):

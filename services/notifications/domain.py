@@ -7,7 +7,7 @@ Money is whole pence; dates are dates of the calendar in London.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -90,6 +90,32 @@ class AskFormula:
         )
 
 
+# How a letter goes
+
+
+class Channel(StrEnum):
+    """How one letter goes."""
+
+    EMAIL = "email"
+    POST = "post"
+
+
+class ByPost(StrEnum):
+    """Who gets a campaign's letter by post."""
+
+    #: Those whose contact says so.
+    LISTED = "listed"
+    #: Those as well who have no e-mail address.
+    NO_EMAIL = "no_email"
+    ALL = "all"
+
+
+def channel_of(by_post: ByPost, *, listed: str, email: str | None) -> Channel:
+    """How a letter goes to a contact whose entry says `listed`."""
+    without = by_post is ByPost.NO_EMAIL and not (email or "").strip()
+    return Channel.POST if by_post is ByPost.ALL or without else Channel(listed)
+
+
 # Where a letter stands
 
 
@@ -99,6 +125,8 @@ class LetterState(StrEnum):
     DRAFT = "draft"
     BLOCKED = "blocked"
     READY = "ready"
+    #: In a file that a person prints and posts.
+    PRINTED = "printed"
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
@@ -157,13 +185,19 @@ class AnswerStage:
 _L = LetterState
 _A = AnswerState
 
-#: A sending that handed nothing to the mail server goes back to ready; one that may have is unknown, and only
-#: a person moves it on. A letter that was sent stays sent: a chaser is a letter of its own.
+#: A sending that handed nothing to the mail server goes back to ready; one that may have is unknown, and
+#: only a person moves it on. What is printed is sent when a person says on which day it was posted; a sheet
+#: that was spoiled is printed again. A letter that was sent stays sent: a chaser is a letter of its own.
 LETTER_STAGES: Mapping[LetterState, LetterStage] = MappingProxyType(
     {
         _L.DRAFT: LetterStage("Draft", "Being written", frozenset({_L.READY, _L.BLOCKED})),
         _L.BLOCKED: LetterStage("Blocked", "Being written", frozenset({_L.DRAFT, _L.READY})),
-        _L.READY: LetterStage("Ready to send", "Being sent", frozenset({_L.SENDING, _L.DRAFT, _L.BLOCKED})),
+        _L.READY: LetterStage(
+            "Ready to send", "Being sent", frozenset({_L.SENDING, _L.PRINTED, _L.DRAFT, _L.BLOCKED})
+        ),
+        _L.PRINTED: LetterStage(
+            "Printed: to be posted", "Being sent", frozenset({_L.SENT, _L.READY, _L.BLOCKED, _L.FAILED})
+        ),
         _L.SENDING: LetterStage(
             "Sending now", "Being sent", frozenset({_L.SENT, _L.FAILED, _L.UNKNOWN, _L.READY})
         ),
@@ -293,12 +327,21 @@ class BlockReason(StrEnum):
     BODY_CLOSED = "body_closed"
     NO_EMAIL = "no_email"
     NO_POSTAL_ADDRESS = "no_postal_address"
+    #: Made before letters could be posted; written anew, it goes.
     BY_POST = "by_post"
     WITHDRAWN = "withdrawn"
     NO_AREA = "no_area"
     NOT_COUNTED = "not_counted"
     NO_REGISTRATIONS = "no_registrations"
     STOPPED = "stopped"
+    #: They answered before it was posted.
+    ANSWERED = "answered"
+    #: What it says cannot be set.
+    UNPRINTABLE = "unprintable"
+    #: Its letterhead would say what a starter file says.
+    HOUSE_UNFINISHED = "house_unfinished"
+    #: Its links would lead to nobody but us.
+    LINKS_NOWHERE = "links_nowhere"
 
 
 @dataclass(frozen=True)
@@ -341,6 +384,20 @@ def block_reason(
             "Add the address and where it came from to the contact, or write by e-mail.",
         )
     return _evidence_missing(counts or {}) if asks else None
+
+
+def withdrawn_block() -> Block:
+    """Why a letter to a contact who is no longer in the address book cannot go."""
+    return Block(
+        BlockReason.WITHDRAWN,
+        "This contact was withdrawn after the letter was written.",
+        "Write to somebody else at this body.",
+    )
+
+
+def answered_block() -> Block:
+    """Why a letter to a body that has answered is not posted."""
+    return Block(BlockReason.ANSWERED, "They have answered already.", "There is nothing to do.")
 
 
 def closed_block(closed_on: date, successor: str | None) -> Block:
@@ -435,27 +492,29 @@ def late_on(sent_on: date) -> date:
     return working_days_after(sent_on, LATE_AFTER + 1)
 
 
-def very_late_on(sent_on: date) -> date:
-    """Return the first working day on which silence is very late: 40 whole working days have gone by."""
-    return working_days_after(sent_on, VERY_LATE_AFTER + 1)
-
-
 # Where a body stands: several letters to one body are one body asked
 
 
 class BodyStatus(StrEnum):
-    """Where one body stands in a campaign, over all the letters to it."""
+    """Where one body stands in a campaign, over all the letters to it: the best answer wins.
 
-    ANSWERED_PLEDGED = "answered_pledged"
-    ANSWERED_WILL_MEET = "answered_will_meet"
-    ANSWERED_DECLINED = "answered_declined"
+    The database says which, beside the letters. No body is called silent over a letter that never arrived,
+    and a chaser does not restart the clock.
+    """
+
+    PLEDGED = "pledged"
+    WILL_MEET = "will_meet"
+    DECLINED = "declined"
     ASKED = "asked"
     ACKNOWLEDGED = "acknowledged"
     SILENT = "silent"
     LATE = "late"
     VERY_LATE = "very_late"
-    PROBLEM = "problem"
     WAITING = "waiting"
+    #: Letters went, and as far as we know none arrived.
+    PROBLEM = "problem"
+    #: No letter to it can go.
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True)
@@ -463,74 +522,34 @@ class StatusWords:
     """One row of the table of a body's statuses."""
 
     staff: str
-    public: str
     #: The body has shown that somebody read the letter.
     acknowledged: bool = False
     #: The letter arrived as far as we know, and nobody has said a word.
     silent: bool = False
+
+    @property
+    def asked(self) -> bool:
+        """A letter has arrived there, or was answered."""
+        return self.acknowledged or self.silent
 
 
 _B = BodyStatus
 
 BODY_STATUSES: Mapping[BodyStatus, StatusWords] = MappingProxyType(
     {
-        _B.ANSWERED_PLEDGED: StatusWords("Pledged", "Answered: yes", acknowledged=True),
-        _B.ANSWERED_WILL_MEET: StatusWords("They will meet", "Answered: will meet", acknowledged=True),
-        _B.ANSWERED_DECLINED: StatusWords("Declined", "Answered: no", acknowledged=True),
-        _B.ASKED: StatusWords("Asked us something: our turn", "Asked a question", acknowledged=True),
-        _B.ACKNOWLEDGED: StatusWords("Acknowledged", "Acknowledged", acknowledged=True),
-        _B.SILENT: StatusWords("Silent, still in time", "No answer yet", silent=True),
-        _B.LATE: StatusWords(f"Silent for over {LATE_AFTER} working days", "No answer yet", silent=True),
-        _B.VERY_LATE: StatusWords(
-            f"Silent for over {VERY_LATE_AFTER} working days", "No answer", silent=True
-        ),
-        _B.PROBLEM: StatusWords("Our letters did not arrive", "Our letters may not have arrived"),
-        _B.WAITING: StatusWords("Not sent yet", "Not sent yet"),
+        _B.PLEDGED: StatusWords("Pledged", acknowledged=True),
+        _B.WILL_MEET: StatusWords("They will meet", acknowledged=True),
+        _B.DECLINED: StatusWords("Declined", acknowledged=True),
+        _B.ASKED: StatusWords("Asked us something: our turn", acknowledged=True),
+        _B.ACKNOWLEDGED: StatusWords("Acknowledged", acknowledged=True),
+        _B.SILENT: StatusWords("Silent, still in time", silent=True),
+        _B.LATE: StatusWords(f"Silent for over {LATE_AFTER} working days", silent=True),
+        _B.VERY_LATE: StatusWords(f"Silent for over {VERY_LATE_AFTER} working days", silent=True),
+        _B.WAITING: StatusWords("Not sent yet"),
+        _B.PROBLEM: StatusWords("Our letters did not arrive"),
+        _B.BLOCKED: StatusWords("Cannot go"),
     }
 )
-
-_BEST_ANSWER_FIRST: Sequence[tuple[AnswerState, BodyStatus]] = (
-    (_A.PLEDGED, _B.ANSWERED_PLEDGED),
-    (_A.WILL_MEET, _B.ANSWERED_WILL_MEET),
-    (_A.DECLINED, _B.ANSWERED_DECLINED),
-    (_A.ASKED, _B.ASKED),
-    (_A.ACKNOWLEDGED, _B.ACKNOWLEDGED),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """One letter of a campaign, as far as the status of its body needs it."""
-
-    state: LetterState
-    answer: AnswerState = AnswerState.SILENT
-    #: The day in London from which we wait for an answer; None until it was sent.
-    sent_on: date | None = None
-
-
-def body_status(letters: Iterable[Standing], on: date) -> BodyStatus:
-    """Return where a body stands on this day: the best answer wins.
-
-    No body is called silent over a letter that never arrived, and a chaser does not restart the clock.
-    """
-    standings = list(letters)
-    answers = {letter.answer for letter in standings}
-    for answer, status in _BEST_ANSWER_FIRST:
-        if answer in answers:
-            return status
-    # An automatic reply proves arrival even where the mail server's own answer was lost.
-    arrived = [s for s in standings if s.state is LetterState.SENT or s.answer is AnswerState.AUTO_REPLIED]
-    if arrived:
-        return _silence(min((s.sent_on for s in arrived if s.sent_on is not None), default=on), on)
-    if any(s.state in (LetterState.DRAFT, LetterState.READY, LetterState.SENDING) for s in standings):
-        return BodyStatus.WAITING
-    return BodyStatus.PROBLEM if standings else BodyStatus.WAITING
-
-
-def _silence(since: date, on: date) -> BodyStatus:
-    if on >= very_late_on(since):
-        return BodyStatus.VERY_LATE
-    return BodyStatus.LATE if on >= late_on(since) else BodyStatus.SILENT
 
 
 # The link on a letter

@@ -1,198 +1,249 @@
 """What a campaign has come to, counted by body: several letters to one body are one body asked.
 
-One look at the database serves the board, the API and the story, so that they cannot disagree.
+Where each body stands is kept beside the letters by the database itself. One look at it serves the board, the
+API and the story, so that they cannot disagree.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import chain
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from services.notifications.domain import (
     BODY_STATUSES,
+    LATE_AFTER,
+    VERY_LATE_AFTER,
     AnswerState,
     BodyStatus,
     CampaignState,
     LetterState,
-    Standing,
-    body_status,
 )
-from services.notifications.queries import CHASING, QUERIES
+from services.notifications.patience import waiting_before
+from services.notifications.queries import BOARD, CHASING, QUERIES
 
-#: Answers that say more than "it is here".
-_ANSWERED = (
-    BodyStatus.ANSWERED_PLEDGED,
-    BodyStatus.ANSWERED_WILL_MEET,
-    BodyStatus.ANSWERED_DECLINED,
-    BodyStatus.ASKED,
-)
+#: Campaigns whose standings are kept: as many as a list of them has.
+KEPT = 200
+
+#: What may become of letters that did not arrive as far as we know, in words for several; shown apart.
+APART = {
+    "bounced": "came back by e-mail",
+    "returned": "came back by post",
+    "failed": "were refused by the mail server",
+    "unknown": "may or may not have arrived",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Body:
-    """One body that a campaign writes to."""
+class Group:
+    """Bodies that serve the same areas and stand at the same."""
 
-    organisation_id: UUID
-    name: str
     #: Codes.
     areas: Sequence[str]
-    #: None when no letter to it can go.
-    ask_pence: int | None
-    count: int | None
+    #: As it is shown. A question that we have answered is their turn.
     status: BodyStatus
+    bodies: int
+    #: They have said more than "it is here".
+    answered: bool
+    #: None when no letter to them can go, or none asks for anything.
+    asked_pence: int | None
+    least_pence: int | None
+    most_pence: int | None
     letters: int
-    #: Letters that its mail server took.
-    arrived: int
-    #: How often it was chased; several letters chased at once are one time.
-    chased: int
-    #: Every letter to it is set aside for a reason.
-    blocked: bool
-    #: The letter that says most about it.
+    #: Of these, letters that have not gone yet, and letters that cannot.
+    waiting: int
+    blocked: int
+    #: Letters that need a person.
+    in_trouble: int
+    #: Where the figures behind the asks come from, and the first and the last day as of which they are: each
+    #: letter has that of its own areas. None where nothing is asked for.
+    evidence_source: str | None
+    evidence_first: date | None
+    evidence_last: date | None
+    #: Letters that did not arrive as far as we know, by what became of them: the keys of `APART`.
+    apart: Mapping[str, int]
+    #: The letter that says most about one of them.
     letter_id: UUID
-    changed_at: datetime
 
     @property
     def asked(self) -> bool:
-        """A letter to it left, or it has answered one."""
-        return self.arrived > 0 or self.acknowledged
-
-    @property
-    def acknowledged(self) -> bool:
-        return BODY_STATUSES[self.status].acknowledged
-
-    @property
-    def answered(self) -> bool:
-        return self.status in _ANSWERED
+        return BODY_STATUSES[self.status].asked
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """What a campaign has come to."""
 
-    state: str
-    bodies: Sequence[Body]
-    letters: dict[str, int]
+    campaign: Mapping[str, Any]
+    groups: Sequence[Group]
     pledged_pence: int
     pledged_bodies: int
     #: What came in answer and did not go back.
     received_pence: int
 
-    def count(self, chosen: Iterable[bool]) -> int:
-        return sum(map(bool, chosen))
+    @property
+    def state(self) -> str:
+        state: str = self.campaign["state"]
+        return state
+
+    def bodies(self, *statuses: BodyStatus) -> int:
+        """How many bodies stand at one of these; at any, where none is named."""
+        return sum(group.bodies for group in self.groups if not statuses or group.status in statuses)
 
     @property
     def asked(self) -> int:
-        return self.count(body.asked for body in self.bodies)
+        return sum(group.bodies for group in self.groups if group.asked)
 
     @property
     def acknowledged(self) -> int:
-        return self.count(body.acknowledged for body in self.bodies)
+        return sum(group.bodies for group in self.groups if BODY_STATUSES[group.status].acknowledged)
 
     @property
     def answered(self) -> int:
-        return self.count(body.answered for body in self.bodies)
-
-    @property
-    def declined(self) -> int:
-        return self.count(body.status is BodyStatus.ANSWERED_DECLINED for body in self.bodies)
-
-    @property
-    def chased(self) -> int:
-        """How often bodies were chased, over all of them."""
-        return sum(body.chased for body in self.bodies)
+        return sum(group.bodies for group in self.groups if group.answered)
 
     @property
     def never_acknowledged(self) -> int:
         """Bodies that were asked and have not said a word; none whose letters were all lost."""
-        return self.count(body.asked and not body.acknowledged for body in self.bodies)
+        return self.asked - self.acknowledged
 
     @property
-    def asks(self) -> list[int]:
-        """What each body is asked for: those that were asked, or before sending those that will be."""
-        before = CampaignState(self.state).is_before_sending
-        chosen = [body for body in self.bodies if body.asked or before]
-        return [body.ask_pence for body in chosen if body.ask_pence is not None]
+    def apart(self) -> dict[str, int]:
+        """How many letters did not arrive as far as we know, by what became of them."""
+        return {what: sum(group.apart[what] for group in self.groups) for what in APART}
 
-    def document(self) -> dict[str, Any]:
-        """As the API and the story tell it. Amounts are whole pence."""
-        asks = self.asks
+    def letters(self, what: str = "letters") -> int:
+        """How many letters there are: all, or those ``waiting``, ``blocked`` or ``in_trouble``."""
+        return sum(getattr(group, what) for group in self.groups)
+
+    @property
+    def evidence_source(self) -> str | None:
+        """Where the figures behind the asks come from."""
+        return max((group.evidence_source for group in self.groups if group.evidence_source), default=None)
+
+    @property
+    def evidence_days(self) -> list[date]:
+        """As of when these are, as letters say: one day, or the first and the last; none without letters."""
+        first = {group.evidence_first for group in self._asking if group.evidence_first}
+        last = {group.evidence_last for group in self._asking if group.evidence_last}
+        return sorted({min(first), max(last)}) if first and last else []
+
+    @property
+    def asks(self) -> dict[str, int]:
+        """What bodies are asked for, in pence."""
         return {
-            "asked": self.asked,
-            "acknowledged": self.acknowledged,
-            "answered": self.answered,
-            "declined": self.declined,
-            "never_acknowledged": self.never_acknowledged,
-            "problems": self.count(body.status is BodyStatus.PROBLEM for body in self.bodies),
-            "chased": self.chased,
-            "asks_pence": {"min": min(asks, default=0), "max": max(asks, default=0), "total": sum(asks)},
-            "pledged": {"bodies": self.pledged_bodies, "pence": self.pledged_pence},
-            "letters": self.letters,
+            "min": min((group.least_pence or 0 for group in self._asking), default=0),
+            "max": max((group.most_pence or 0 for group in self._asking), default=0),
+            "total": sum(group.asked_pence or 0 for group in self._asking),
         }
 
+    @property
+    def _asking(self) -> list[Group]:
+        """Bodies whose letters ask for money: those that were asked, or before sending those that will be."""
+        before = CampaignState(self.state).is_before_sending
+        return [group for group in self.groups if group.least_pence is not None and (group.asked or before)]
 
-async def figures(tx: Transaction, campaign_id: UUID) -> Figures:
+
+class Standings:
+    """Where the bodies of campaigns stand: counted again only once something about one of them has changed.
+
+    The same for whoever asks, and never older than what the asking transaction sees.
+    """
+
+    def __init__(self) -> None:
+        #: With what it was counted of: the newest change, and the days that make late.
+        self._kept: OrderedDict[UUID, tuple[Sequence[Any], Sequence[Group]]] = OrderedDict()
+
+    async def of(self, tx: Transaction, campaigns: Sequence[UUID]) -> Mapping[UUID, Sequence[Group]]:
+        """The bodies of each of these campaigns in groups."""
+        late = lateness(tx)
+        marks = {
+            row["campaign_id"]: (row["changed_in"], *late.values())
+            async for row in BOARD.marks_of(tx, campaigns=campaigns)
+            if row["settled"]
+        }
+        found: dict[UUID, Sequence[Group]] = {}
+        for id, mark in marks.items():
+            if id in self._kept and self._kept[id][0] == mark:
+                self._kept.move_to_end(id)
+                found[id] = self._kept[id][1]
+        anew: dict[UUID, list[Group]] = {id: [] for id in campaigns if id not in found}
+        if anew:
+            async for row in BOARD.standings_of(tx, campaigns=list(anew), **late):
+                anew[row["campaign_id"]].append(_group(row))
+        self._kept |= {id: (marks[id], groups) for id, groups in anew.items() if id in marks}
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found | anew
+
+
+async def figures(tx: Transaction, campaign_id: UUID, standings: Standings | None = None) -> Figures:
     """What a campaign has come to by now.
+
+    Args:
+        standings: what was counted before, for those who look often.
 
     Raises:
         NotFound: when there is no such campaign.
     """
-    campaign = await QUERIES.campaign(tx, id=campaign_id)
+    campaign, groups, pledged, received = await tx.together(
+        QUERIES.campaign(tx, id=campaign_id),
+        (standings or Standings()).of(tx, [campaign_id]),
+        QUERIES.pledged_in(tx, campaign_id=campaign_id),
+        QUERIES.received_in(tx, campaign_id=campaign_id),
+    )
     if campaign is None:
         raise NotFound
-    rows = [row async for row in QUERIES.bodies_of(tx, campaign_id=campaign_id)]
-    pledged = await QUERIES.pledged_in(tx, campaign_id=campaign_id)
-    chased = {
-        row["organisation_id"]: row["chased"] async for row in CHASING.chased_in(tx, campaign_id=campaign_id)
-    }
-    states = Counter(state for row in rows for state in row["states"])
     return Figures(
-        state=campaign["state"],
-        bodies=[_body(tx, row, chased.get(row["organisation_id"], 0)) for row in rows],
-        letters={state.value: states.get(state.value, 0) for state in LetterState},
+        campaign=campaign,
+        groups=groups[campaign_id],
         pledged_pence=pledged["pence"],
         pledged_bodies=pledged["bodies"],
-        received_pence=await QUERIES.received_in(tx, campaign_id=campaign_id),
+        received_pence=received,
     )
 
 
-def _body(tx: Transaction, row: Any, chased: int) -> Body:
-    standings = [
-        Standing(
-            state=LetterState(state),
-            answer=AnswerState(answer),
-            sent_on=since.astimezone(LOCAL).date() if since else None,
-        )
-        for state, answer, since in zip(row["states"], row["answers"], row["waits_since"], strict=True)
-    ]
-    return Body(
-        organisation_id=row["organisation_id"],
-        name=row["body_name"],
-        areas=list(dict.fromkeys(chain.from_iterable(row["areas"]))),
-        ask_pence=row["ask_pence"],
-        count=row["count"],
-        status=body_status(standings, tx.context.clock.today()),
-        letters=len(standings),
-        arrived=sum(standing.state is LetterState.SENT for standing in standings),
-        chased=chased,
-        blocked=all(standing.state is LetterState.BLOCKED for standing in standings),
-        letter_id=row["ids"][_most_telling(standings)],
-        changed_at=row["changed_at"],
+def lateness(tx: Transaction) -> dict[str, Any]:
+    """Since when somebody must have waited to be late and very late today, as statements take it."""
+    return {
+        "late_before": waiting_before(tx.today, LATE_AFTER),
+        "very_late_before": waiting_before(tx.today, VERY_LATE_AFTER),
+    }
+
+
+#: What a group has as the statement brings it.
+_SAME = (
+    *("areas", "bodies", "asked_pence", "least_pence", "most_pence", "letters", "waiting", "blocked"),
+    *("in_trouble", "evidence_source", "evidence_first", "evidence_last"),
+)
+
+
+def _group(row: Any) -> Group:
+    return Group(
+        status=BodyStatus(row["status"]),
+        answered=row["standing"] in set(AnswerState) and AnswerState(row["standing"]).is_answer,
+        apart={what: row[what] for what in APART},
+        letter_id=row["letter_id"],
+        **{name: row[name] for name in _SAME},
     )
 
 
-_ANSWERS = list(AnswerState)
-_TROUBLE = (LetterState.UNKNOWN, LetterState.FAILED, LetterState.BLOCKED)
-
-
-def _most_telling(standings: Sequence[Standing]) -> int:
-    """Which letter to open: the best answer, else the first in trouble, else the first."""
-    best = max(standings, key=lambda standing: _ANSWERS.index(standing.answer))
-    if best.answer is not AnswerState.SILENT:
-        return standings.index(best)
-    return next((n for n, standing in enumerate(standings) if standing.state in _TROUBLE), 0)
+async def document(tx: Transaction, campaign_id: UUID) -> dict[str, Any]:
+    """What a campaign has come to, as the API and the story tell it. Amounts are whole pence."""
+    found = await figures(tx, campaign_id)
+    states = {row["state"]: row["count"] async for row in BOARD.letters_by_state(tx, campaign_id=campaign_id)}
+    return {
+        "asked": found.asked,
+        "acknowledged": found.acknowledged,
+        "answered": found.answered,
+        "declined": found.bodies(BodyStatus.DECLINED),
+        "never_acknowledged": found.never_acknowledged,
+        "problems": found.bodies(BodyStatus.PROBLEM, BodyStatus.BLOCKED),
+        "chased": await CHASING.chased_in(tx, campaign_id=campaign_id),
+        "asks_pence": found.asks,
+        "pledged": {"bodies": found.pledged_bodies, "pence": found.pledged_pence},
+        "letters": {state.value: states.get(state.value, 0) for state in LetterState},
+    }

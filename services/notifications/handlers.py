@@ -11,6 +11,7 @@ from typing import Any
 from chassis.access import remember_standings, remember_tokens
 from chassis.database import Transaction
 from chassis.inbox import Forget, copy, reaction
+from chassis.parking import discard_asked, retry_asked
 from chassis.sealed import unseal
 from contracts.envelope import Event
 from contracts.grants import (
@@ -24,11 +25,13 @@ from contracts.grants import (
     ApplicationWithdrawn,
     AwardAccepted,
     AwardPaid,
+    AwardProofReturned,
     AwardReminded,
     AwardReturned,
     ContributionReceived,
     ContributionRefunded,
     PanelInvited,
+    PostAsked,
     RegistrationAsked,
     RegistrationsCounted,
     ReportDue,
@@ -45,6 +48,8 @@ from contracts.partners import (
     OrganisationAmended,
     OrganisationClosed,
     OrganisationRegistered,
+    ParkedDiscardAsked,
+    ParkedRetryAsked,
     PersonAdmitted,
     PersonBarred,
     PersonDataRequested,
@@ -58,10 +63,11 @@ from contracts.partners import (
     TokenIssued,
     TokenRevoked,
 )
+from services.notifications.colleagues import remember_colleagues
 from services.notifications.held import KEEPER
 from services.notifications.notices import accounts, applicants, awards, panel, partners
 from services.notifications.passing_on import write_to_colleague
-from services.notifications.queries import QUERIES
+from services.notifications.queries import COLLEAGUES, QUERIES
 from services.notifications.readdressing import follow_merges
 
 #: What remains of a contact that may no longer be written to.
@@ -72,6 +78,12 @@ async def remember_organisations(tx: Transaction, events: Sequence[Event]) -> No
     """Keep what letters need to know of bodies. Letters of one that was merged are of the surviving one."""
     await QUERIES.remember_organisations(tx, states=[event.state for event in events])
     await follow_merges(tx)
+
+
+async def remember_people(tx: Transaction, events: Sequence[Event]) -> None:
+    """Keep who may act, and what they are called."""
+    await remember_standings(tx, events)
+    await remember_colleagues(tx, events)
 
 
 async def remember_contacts(tx: Transaction, events: Sequence[Event]) -> None:
@@ -108,6 +120,7 @@ async def count_received(tx: Transaction, event: Event) -> None:
 FORGETTING: dict[str, Forget] = {
     "organisations": QUERIES.forget_organisations,
     "contacts": QUERIES.forget_contacts,
+    "colleagues": COLLEAGUES.forget_versions,
     "registration_counts": QUERIES.forget_registration_counts,
 }
 
@@ -118,10 +131,10 @@ SUBSCRIPTIONS = (
     copy(ContactListed, remember_contacts),
     copy(ContactWithdrawn, remember_contacts),
     copy(RegistrationsCounted, remember_counts),
-    copy(PersonAdmitted, remember_standings),
-    copy(RolesChanged, remember_standings),
-    copy(PersonBarred, remember_standings),
-    copy(PersonSignedOut, remember_standings),
+    copy(PersonAdmitted, remember_people),
+    copy(RolesChanged, remember_people),
+    copy(PersonBarred, remember_people),
+    copy(PersonSignedOut, remember_people),
     copy(TokenIssued, remember_tokens),
     copy(TokenRevoked, remember_tokens),
     reaction(ContactSuggestionSettled, write_to_colleague),
@@ -148,7 +161,11 @@ SUBSCRIPTIONS = (
     reaction(ApplicationDecided, awards.say_decision),
     reaction(AwardReminded, awards.remind_of_award),
     reaction(AwardAccepted, awards.confirm_acceptance),
+    reaction(AwardProofReturned, awards.ask_for_proof),
     reaction(AwardPaid, awards.say_paid),
     reaction(AwardReturned, awards.say_returned),
     reaction(ReportDue, awards.ask_for_report),
+    reaction(PostAsked, awards.ask_for_post),
+    reaction(ParkedRetryAsked, retry_asked),
+    reaction(ParkedDiscardAsked, discard_asked),
 )

@@ -10,7 +10,6 @@ whole, and then the dot goes alone.
 import asyncio
 import contextlib
 import re
-import socket
 import ssl
 import struct
 from dataclasses import dataclass
@@ -24,10 +23,12 @@ from aiosmtplib.errors import (
     SMTPException,
     SMTPResponseException,
     SMTPServerDisconnected,
+    SMTPTimeoutError,
 )
 from aiosmtplib.protocol import SMTPProtocol
 
 from chassis.log import describe, logger
+from chassis.reachable import why_not
 from contracts.topology import NOTIFICATIONS
 
 _log = logger(__name__)
@@ -49,6 +50,12 @@ _BROKEN = (SMTPException, OSError, TimeoutError)
 _SETTLE = 0.05
 
 
+#: How servers say that they take no more for now: RFC 3463's 4.7.x of policy, or in words.
+_TOO_MUCH = re.compile(
+    r"\b4\.7\.(0|1|28|500|650|651)\b|too (many|much|fast)|rate.?limit|throttl", re.IGNORECASE
+)
+
+
 class Fate(StrEnum):
     """What became of a message."""
 
@@ -68,6 +75,8 @@ class Outcome:
 
     fate: Fate
     words: str = ""
+    #: Whether it was not taken because the server takes no more of us for now.
+    too_much: bool = False
 
 
 class ServerAway(Exception):
@@ -105,6 +114,8 @@ class Connection:
             start_tls=None if over_tls else must,
         )
         self._timeout = timeout
+        #: Kept here as well: aiosmtplib lets go of it before it is closed, which takes TLS a while.
+        self._transport: asyncio.BaseTransport | None = None
 
     @property
     def encrypted(self) -> bool:
@@ -122,6 +133,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._smtp.connect()
+            self._transport = self._smtp.transport
         except (*_BROKEN, ValueError) as error:
             self._drop()
             away = ServerAway(f"{self.where} {_why(error)}")
@@ -212,9 +224,10 @@ class Connection:
 
     def _drop(self) -> None:
         """Leave at once: half a message must not be completed by a polite goodbye."""
-        transport = self._smtp.transport
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
+        for transport in (self._smtp.transport, self._transport):
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        self._transport = None
         self._smtp.close()
 
 
@@ -223,31 +236,25 @@ def _why(error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error, SMTPException) and error.__cause__ else error
     if isinstance(error, SMTPAuthenticationError):
         return "does not let us in: correct user and password in CONDUIT_SMTP_URL"
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return "shows a certificate that does not bear its name or that nobody here knows"
-    if isinstance(cause, ssl.SSLError):
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLCertVerificationError):
         return "does not speak TLS there: smtps:// is for port 465, smtp:// for port 587"
     if isinstance(error, SMTPResponseException):
         return f"refuses us with {error.code}: see its log"
-    if isinstance(cause, socket.gaierror):
-        return "has a name that nobody knows: correct CONDUIT_SMTP_URL"
-    if isinstance(cause, ConnectionRefusedError):
-        return "takes no connections: is it running, and is the port right?"
-    if isinstance(cause, TimeoutError):
-        return "does not answer in time"
-    if isinstance(error, SMTPException) and "AUTH" in str(error):
+    if cause is error and isinstance(error, SMTPException) and "AUTH" in str(error):
         return "takes no password: take user and password out of CONDUIT_SMTP_URL"
-    if isinstance(error, SMTPException) and "TLS" in str(error):
+    if cause is error and isinstance(error, SMTPException) and "TLS" in str(error):
         return "offers no TLS, and without it no password is sent"
-    return "hangs up or cannot be reached"
+    if isinstance(error, SMTPTimeoutError):
+        cause = TimeoutError()
+    return why_not(cause, "CONDUIT_SMTP_URL")
 
 
 def _dotted(message: bytes) -> bytes:
     """The message as it travels: lines end in CR LF, a dot that begins one is doubled (RFC 5321, 4.5.2)."""
-    text = re.sub(rb"\r\n|\n|\r(?!\n)", b"\r\n", message)
+    text = message.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
     if not text.endswith(b"\r\n"):
         text += b"\r\n"
-    return re.sub(rb"(?m)^\.", b"..", text)
+    return (b"\r\n" + text).replace(b"\r\n.", b"\r\n..")[2:]
 
 
 def _under_way(transport: Any) -> int:
@@ -265,7 +272,9 @@ def _under_way(transport: Any) -> int:
 
 def _verdict(code: int, words: str, *, otherwise: Fate) -> Outcome:
     fates = {2: Fate.SENT, 4: Fate.LATER, 5: Fate.REFUSED}
-    return Outcome(fates.get(code // 100, otherwise), f"{code} {_shown(words)}")
+    fate = fates.get(code // 100, otherwise)
+    too_much = fate is Fate.LATER and (code == 421 or _TOO_MUCH.search(words) is not None)
+    return Outcome(fate, f"{code} {_shown(words)}", too_much)
 
 
 def _shown(words: str) -> str:

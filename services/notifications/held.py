@@ -12,8 +12,9 @@ from chassis.files import drop_files, file_content
 from chassis.retention import Term
 from chassis.rights import Forgotten, Held, Keeper, Subject, written
 from contracts.notifications import ErasureAnswered, PersonDataGathered, PersonScrubbed
+from services.notifications.colleagues import forget_colleagues, names_kept
 from services.notifications.letters import body_of, subject_of
-from services.notifications.queries import ANSWERING, INCOMING, QUERIES
+from services.notifications.queries import ANSWERING, INCOMING, POSTING, QUERIES
 
 #: What stands in a letter instead of the name.
 NAME_GONE = "somebody whose name is no longer kept"
@@ -32,7 +33,12 @@ KEPT_STOP = (
 
 
 async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
-    """The entry in the address book, every letter with what came back, and what is still to be said."""
+    """Their name as a colleague, the entry in the address book, every letter with what came back, and what is
+    still to be said.
+    """
+    for number, name in enumerate(filter(None, (await names_kept(tx, subject.ids)).values()), 1):
+        title = f"Their account, as letters knows it, {number}"
+        yield written(f"colleague-{number}.json", title, {"name": name})
     ids, names = list(subject.ids), [name.lower() for name in subject.names]
     addresses = [row async for row in QUERIES.addresses_held(tx, ids=ids)]
     for number, row in enumerate(addresses, 1):
@@ -115,6 +121,7 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     await ANSWERING.forget_why_lifted(tx, ids=list(subject.ids))
     return Forgotten(
         counts={
+            "names of colleagues": await forget_colleagues(tx, subject.ids),
             "entries in the address book": await QUERIES.forget_addresses(tx, ids=list(subject.ids)),
             "letters": scrubbed["letters"],
             "answers": scrubbed["answers"] + elsewhere,
@@ -134,6 +141,8 @@ async def _kept(tx: Transaction, subject: Subject, letters: int) -> list[str]:
 
 async def _scrub(tx: Transaction, ids: list[UUID]) -> Mapping[str, int]:
     scrubbed: Mapping[str, int] = await QUERIES.scrub_letters(tx, ids=ids, name=NAME_GONE, now=tx.now)
+    await drop_files(tx, [row["file_id"] async for row in POSTING.files_with(tx, letters=ids)])
+    await POSTING.forget_addresses_printed(tx, letters=ids)
     asked = {"ids": list[UUID](), "emails": list[str](), "letters": ids}
     await ANSWERING.forget_suggestions(tx, **asked, now=tx.now)
     return scrubbed
@@ -169,9 +178,16 @@ async def _old_notices(tx: Transaction, before: datetime, most: int) -> int:
     return int(await QUERIES.purge_notices(tx, before=before, most=most))
 
 
+async def _old_files(tx: Transaction, before: datetime, most: int) -> int:
+    ids = [row["file_id"] async for row in POSTING.files_until(tx, before=before, most=most)]
+    await drop_files(tx, ids)
+    return len(ids)
+
+
 TERMS = (
     Term(what="letters", months=72, since="after anything last happened to a letter", scrub=_old_letters),
     Term(what="incoming mail", months=12, since="after it came", scrub=_old_mails),
+    Term(what="files to print", months=3, since="after their letters were posted", scrub=_old_files),
     Term(what="messages", months=3, since="after a message was sent", scrub=_old_notices),
 )
 

@@ -28,6 +28,11 @@ def stop_href(token: str) -> str:
     return f"{response_href(token)}/stop"
 
 
+def take_back_href(token: str) -> str:
+    """Where somebody says that they want our letters after all."""
+    return f"{stop_href(token)}/take-back"
+
+
 def stops_href(stop_id: UUID | None = None) -> str:
     """Who wants no more letters; or where one such stop is lifted."""
     return f"{MOUNT}/stops" + (f"/{stop_id}/lift" if stop_id else "")
@@ -48,9 +53,21 @@ def confirm_href(pledge_id: UUID) -> str:
 
 INCOMING = f"{MOUNT}/incoming"
 
+#: What a restored backup believes unsent.
+RESTORED = f"{MOUNT}/restored"
+
 
 def incoming_href(mail_id: UUID) -> str:
     return f"{INCOMING}/{mail_id}"
+
+
+def post_href() -> str:
+    """What waits to be printed and posted."""
+    return f"{MOUNT}/post"
+
+
+def batch_href(batch_id: UUID) -> str:
+    return f"{post_href()}/{batch_id}"
 
 
 def chasing_href(campaign_id: UUID | None = None) -> str:
@@ -60,3 +77,16 @@ def chasing_href(campaign_id: UUID | None = None) -> str:
 
 def chaser_href(chaser_id: UUID) -> str:
     return f"{MOUNT}/chasers/{chaser_id}"
+
+
+NOTICES = f"{MOUNT}/words"
+
+
+def notice_href(kind: str, language: str, page: str = "") -> str:
+    """What a kind of message to one person says in a language; or a page below that."""
+    return f"{NOTICES}/{kind}/{language}/{page}".rstrip("/")
+
+
+def worked_href(campaign_id: UUID | None = None) -> str:
+    """What worked, in one campaign or in all."""
+    return f"{campaign_href(campaign_id)}/worked" if campaign_id else f"{MOUNT}/worked"

@@ -23,6 +23,24 @@ UPDATE incoming SET state = 'matched', letter_id = :letter_id, reason = :reason,
     version = version + 1
 WHERE id = :id;
 
+-- name: led_to!
+-- An answer was recorded because of this mail.
+UPDATE incoming SET answer_id = :answer_id WHERE id = :id;
+
+-- name: unmatch!
+-- It is about another letter: it is held again.
+UPDATE incoming SET state = 'held', letter_id = NULL, answer_id = NULL, settled_at = NULL, reason = :reason,
+    version = version + 1
+WHERE id = :id;
+
+-- name: another_like_it$
+-- Another mail of the same kind that is about the same letter, the first one.
+SELECT id FROM incoming WHERE letter_id = :letter_id AND kind = :kind AND id <> :id ORDER BY id LIMIT 1;
+
+-- name: not_bounced!
+-- What came back was another letter.
+UPDATE letters SET delivery = '', changed_at = :now, version = version + 1 WHERE id = :id AND delivery = 'bounced';
+
 -- name: hold!
 -- A mail waits for a person, because of this.
 UPDATE incoming SET reason = :reason WHERE id = :id;
@@ -31,9 +49,9 @@ UPDATE incoming SET reason = :reason WHERE id = :id;
 -- Whether an earlier mail of the same kind came for the same letter.
 SELECT EXISTS (SELECT FROM incoming WHERE letter_id = :letter_id AND kind = :kind AND id <> :id);
 
--- name: set_bounced^
--- The letter did not arrive.
-UPDATE letters l SET delivery = 'bounced', changed_at = :now, version = l.version + 1
+-- name: set_delivery^
+-- What is known of a letter's arrival.
+UPDATE letters l SET delivery = :delivery, changed_at = :now, version = l.version + 1
 FROM campaigns m WHERE l.id = :id AND m.id = l.campaign_id RETURNING l.*, m.name AS campaign;
 
 -- name: lock_incoming^

@@ -15,7 +15,8 @@ from chassis.errors import Conflict, NotFound
 from chassis.outbox import announce
 from contracts.envelope import pounds_sterling
 from contracts.notifications import LetterFailed, LetterSent
-from services.notifications.campaigns import STAFF, TOKENS
+from services.notifications.campaigns import TOKENS
+from services.notifications.colleagues import STAFF, done_by
 from services.notifications.domain import CampaignState, LetterState, can, response_token
 from services.notifications.hrefs import response_href
 from services.notifications.queries import QUERIES
@@ -73,6 +74,7 @@ def content_of(context: Context, letter: Any, token: str = "") -> LetterContent:
         address_source=frozen["address_source"],
         how_to_stop=frozen["how_to_stop"],
         evidence=_evidence_of(letter),
+        asks=frozen["formula"] is not None,
     )
 
 
@@ -101,17 +103,20 @@ def facts_of(letter: Any) -> dict[str, Any]:
     }
 
 
+def said_sent(letter: Any) -> dict[str, Any]:
+    """What the fact says that a letter left."""
+    ask = letter["ask_pence"]
+    return {
+        "sent_at": letter["sent_at"],
+        "ask": pounds_sterling(ask) if ask is not None else None,
+        **facts_of(letter),
+    }
+
+
 async def announce_sent(tx: Transaction, letter: Any) -> None:
     """Say that a letter left, when this commits."""
-    await announce(
-        tx,
-        LetterSent,
-        subject=letter["id"],
-        sequence=letter["version"],
-        sent_at=letter["sent_at"],
-        ask=pounds_sterling(letter["ask_pence"]) if letter["ask_pence"] is not None else None,
-        **facts_of(letter),
-    )
+    said = said_sent(letter)
+    await announce(tx, LetterSent, subject=letter["id"], sequence=letter["version"], **said)
 
 
 async def announce_failed(tx: Transaction, letter: Any) -> None:
@@ -152,7 +157,7 @@ async def send_again(tx: Transaction, letter_id: UUID) -> None:
     _only_from(letter, LetterState.READY, (LetterState.FAILED, LetterState.UNKNOWN))
     note(tx, "letter_sent_again", "letter", letter_id, before={"state": letter["state"]})
     await QUERIES.resend_letter(tx, id=letter_id, now=tx.now)
-    await QUERIES.note(tx, letter_id=letter_id, what="To be sent again", who=STAFF, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter_id, what="To be sent again", **done_by(tx), now=tx.now)
 
 
 async def mark_sent(tx: Transaction, letter_id: UUID, who: str = STAFF) -> None:
@@ -165,14 +170,16 @@ async def mark_sent(tx: Transaction, letter_id: UUID, who: str = STAFF) -> None:
     _only_from(letter, LetterState.SENT, (LetterState.UNKNOWN,))
     note(tx, "letter_marked_sent", "letter", letter_id, before={"state": letter["state"]})
     sent = await QUERIES.mark_letter_sent(tx, id=letter_id, now=tx.now)
-    await QUERIES.note(tx, letter_id=letter_id, what="Marked as sent: it arrived", who=who, now=tx.now)
+    await QUERIES.note(
+        tx, letter_id=letter_id, what="Marked as sent: it arrived", **done_by(tx, who), now=tx.now
+    )
     await announce_sent(tx, sent)
 
 
 def _only_from(letter: Any, after: LetterState, befores: tuple[LetterState, ...]) -> None:
     before = LetterState(letter["state"])
     if before not in befores or not can(before, after):
-        raise Conflict("This letter has moved on meanwhile.", "Reload the page to see where it stands.")
+        raise Conflict("This letter has moved on meanwhile.", "Open the page again to see where it stands.")
 
 
 async def letter_to_area(tx: Transaction, campaign_id: UUID, area: str) -> UUID:

@@ -4,20 +4,21 @@ Each is claimed in one transaction, handed over, and settled in another; what di
 what it says and whom it is announced to.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.policy import SMTP
 from typing import Any, Protocol
 from uuid import UUID
 
 from chassis.context import Context
 from chassis.database import Transaction
 from services.notifications.campaigns import sender_of
-from services.notifications.chasing import chaser_content, claim_next, give_up_lost, no_longer
+from services.notifications.chasing import chaser_content, claim_chaser, give_up_lost, no_longer
 from services.notifications.domain import LetterState
 from services.notifications.hrefs import stop_href
+from services.notifications.leaving import check_may_leave
+from services.notifications.ledger import Attempt
 from services.notifications.letters import announce_failed, announce_sent, content_of, token_of
+from services.notifications.pacing import spacing
 from services.notifications.queries import CHASING, QUERIES
 from services.notifications.rendering import LetterContent, build_message, render_pdf
 from services.notifications.replies import reply_address
@@ -33,6 +34,8 @@ class Claimed:
     claimed_at: datetime
     #: Tries before this one.
     attempts: int
+    #: This try, as the ledger knows it.
+    attempt: Attempt
     #: Where it goes.
     email: str
     #: The letter, with its campaign's words and, for a chaser, its own.
@@ -50,11 +53,14 @@ class Settlement:
     cure: str | None = None
     sent_at: datetime | None = None
     next_try: datetime | None = None
+    #: Whether it counts as a try.
+    tried: bool = True
 
-    def values(self) -> Mapping[str, Any]:
+    def values(self) -> dict[str, Any]:
         """As the statements that settle take it."""
-        names = ("failure", "cure", "sent_at", "next_try")
-        return {"state": self.state.value, **{name: getattr(self, name) for name in names}}
+        names = ("what", "failure", "cure", "sent_at", "next_try")
+        values = {name: getattr(self, name) for name in names}
+        return {"state": self.state.value, "tried": int(self.tried), **values}
 
 
 class Outgoing(Protocol):
@@ -66,14 +72,14 @@ class Outgoing(Protocol):
     async def give_up(self, tx: Transaction, before: datetime) -> int:
         """Those that were claimed before are unknown: their sender was lost. How many."""
 
-    async def due(self, tx: Transaction, most: int) -> int:
-        """How many could go now, counted no further than needed."""
+    async def due(self, tx: Transaction, most: int) -> list[UUID]:
+        """Those that could go now, due longest first."""
 
     async def postpone(self, tx: Transaction, next_try: datetime, failure: str) -> None:
         """Whatever is due waits."""
 
-    async def claim(self, tx: Transaction) -> Claimed | None:
-        """The one that is due longest and may still go."""
+    async def claim(self, tx: Transaction, id: UUID) -> Claimed | None:
+        """One of those, unless somebody else has it or it may go no longer."""
 
     def compose(self, context: Context, claimed: Claimed) -> bytes:
         """The e-mail. Slow enough for a thread: most of it is the PDF."""
@@ -93,20 +99,20 @@ class Letters:
     async def give_up(self, tx: Transaction, before: datetime) -> int:
         return len([row async for row in QUERIES.give_up_claims(tx, before=before, now=tx.now)])
 
-    async def due(self, tx: Transaction, most: int) -> int:
-        return int(await QUERIES.due_letters(tx, now=tx.now, today=tx.today, most=most))
+    async def due(self, tx: Transaction, most: int) -> list[UUID]:
+        return [row["id"] async for row in QUERIES.due_letters(tx, now=tx.now, today=tx.today, most=most)]
 
     async def postpone(self, tx: Transaction, next_try: datetime, failure: str) -> None:
         await QUERIES.postpone_due(tx, next_try=next_try, failure=failure, now=tx.now)
 
-    async def claim(self, tx: Transaction) -> Claimed | None:
-        row = await QUERIES.claim_letter(tx, now=tx.now, today=tx.today)
-        while row is not None and await set_aside_if_stopped(tx, row):
-            row = await QUERIES.claim_letter(tx, now=tx.now, today=tx.today)
-        if row is None:
+    async def claim(self, tx: Transaction, id: UUID) -> Claimed | None:
+        apart = spacing(tx.context.settings)
+        row = await QUERIES.claim_letter(tx, id=id, spacing=apart, now=tx.now, today=tx.today)
+        if row is None or await set_aside_if_stopped(tx, row):
             return None
         names = ("id", "claimed_at", "attempts", "email")
-        return Claimed(letter_id=row["id"], row=row, **{name: row[name] for name in names})
+        attempt = Attempt(kind="letter", id=row["id"], message_id=row["message_id"], number=row["begun"])
+        return Claimed(letter_id=row["id"], row=row, attempt=attempt, **{name: row[name] for name in names})
 
     def compose(self, context: Context, claimed: Claimed) -> bytes:
         content = content_of(context, claimed.row)
@@ -116,12 +122,10 @@ class Letters:
         return False
 
     async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
-        settled = await QUERIES.settle_letter(
-            tx, id=claimed.id, claimed_at=claimed.claimed_at, now=tx.now, **settlement.values()
-        )
+        which = {"id": claimed.id, "claimed_at": claimed.claimed_at}
+        settled = await QUERIES.settle_letter(tx, **which, now=tx.now, **settlement.values())
         if settled is None:
             return
-        await _note(tx, claimed, settlement.what)
         if settlement.state is LetterState.SENT:
             await announce_sent(tx, settled)
         elif settlement.state is LetterState.FAILED:
@@ -136,18 +140,20 @@ class Chasers:
     async def give_up(self, tx: Transaction, before: datetime) -> int:
         return await give_up_lost(tx, before)
 
-    async def due(self, tx: Transaction, most: int) -> int:
-        return int(await CHASING.due_chasers(tx, now=tx.now, most=most))
+    async def due(self, tx: Transaction, most: int) -> list[UUID]:
+        return [row["id"] async for row in CHASING.due_chasers(tx, now=tx.now, most=most)]
 
     async def postpone(self, tx: Transaction, next_try: datetime, failure: str) -> None:
         await CHASING.postpone_due_chasers(tx, next_try=next_try, failure=failure, now=tx.now)
 
-    async def claim(self, tx: Transaction) -> Claimed | None:
-        row = await claim_next(tx)
+    async def claim(self, tx: Transaction, id: UUID) -> Claimed | None:
+        row = await claim_chaser(tx, id)
         if row is None:
             return None
+        message_id = row["chaser_message_id"]
         return Claimed(
-            id=row["chaser_id"],
+            id=id,
+            attempt=Attempt(kind="chaser", id=id, message_id=message_id, number=row["chaser_begun"]),
             letter_id=row["id"],
             claimed_at=row["chaser_claimed_at"],
             attempts=row["chaser_attempts"],
@@ -164,20 +170,15 @@ class Chasers:
         return await no_longer(tx, claimed.id, claimed.letter_id, claimed.claimed_at)
 
     async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
-        settled = await CHASING.settle_chaser(
-            tx, id=claimed.id, claimed_at=claimed.claimed_at, now=tx.now, **settlement.values()
-        )
-        if settled is not None:
-            await QUERIES.touch_letter(tx, id=claimed.letter_id, now=tx.now)
-            await _note(tx, claimed, f"Chaser {claimed.row['chaser_number']}: {settlement.what.lower()}")
+        # First the letter, then where the body stands: so does whoever answers at this moment.
+        await CHASING.lock_letters(tx, ids=[claimed.letter_id])
+        what = f"Chaser {claimed.row['chaser_number']}: {settlement.what.lower()}"
+        which = {"id": claimed.id, "claimed_at": claimed.claimed_at}
+        await CHASING.settle_chaser(tx, **which, now=tx.now, **settlement.values() | {"what": what})
 
 
 #: In the order in which they go: nobody waits for a first letter while others are chased.
 KINDS: tuple[Outgoing, ...] = (Letters(), Chasers())
-
-
-async def _note(tx: Transaction, claimed: Claimed, what: str) -> None:
-    await QUERIES.note(tx, letter_id=claimed.letter_id, what=what, who="the mail server", now=tx.now)
 
 
 def _message(
@@ -189,6 +190,7 @@ def _message(
     in_reply_to: str | None = None,
 ) -> bytes:
     """An e-mail that says `content`, with `printed` attached."""
+    check_may_leave(context.settings, content)
     message = build_message(
         content,
         sender_of(context),
@@ -203,4 +205,4 @@ def _message(
         ),
         in_reply_to=in_reply_to,
     )
-    return message.as_bytes(policy=SMTP)
+    return message.as_bytes()

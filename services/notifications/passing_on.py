@@ -18,7 +18,8 @@ from chassis.outbox import announce
 from chassis.sealed import seal
 from contracts.envelope import Event
 from contracts.notifications import ContactSuggested
-from services.notifications.campaigns import STAFF, TOKENS, sender_of
+from services.notifications.campaigns import TOKENS, addressed_to, sender_of
+from services.notifications.colleagues import STAFF
 from services.notifications.domain import (
     Block,
     LetterState,
@@ -27,6 +28,7 @@ from services.notifications.domain import (
     response_token,
     stopped_block,
 )
+from services.notifications.leaving import kept_here
 from services.notifications.letters import facts_of, lock_letter
 from services.notifications.queries import ANSWERING, QUERIES
 from services.notifications.sending import SEND_LETTERS
@@ -73,20 +75,27 @@ async def write_to_colleague(tx: Transaction, event: Event) -> None:
     if suggestion is None or suggestion["settled_at"] is not None:
         return
     contact_id, made = event.data["contact_id"], None
+    said = {"who": STAFF, "person_id": event.data["settled_by"]}
     if contact_id is None:
         what = "The colleague was left out: nothing goes to them"
     else:
         contact = await ANSWERING.contact_to_write_to(tx, id=contact_id)
         if contact is None:
             raise NotYetKnown
-        made, what = await _write(tx, letter, contact)
+        made, what = await _write(tx, letter, contact, said)
     await ANSWERING.settle_suggestion(tx, id=suggestion["id"], new_letter_id=made, now=tx.now)
-    await QUERIES.note(tx, letter_id=letter["id"], what=what, who=STAFF, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter["id"], what=what, **said, now=tx.now)
     await QUERIES.touch_letter(tx, id=letter["id"], now=tx.now)
 
 
-async def _write(tx: Transaction, letter: Any, contact: Any) -> tuple[UUID | None, str]:
-    """The letter of the same campaign to a contact, whether it was there or is made now; and what to say."""
+async def _write(
+    tx: Transaction, letter: Any, contact: Any, said: Mapping[str, Any]
+) -> tuple[UUID | None, str]:
+    """The letter of the same campaign to a contact, whether it was there or is made now; and what to say.
+
+    Args:
+        said: who has decided.
+    """
     if contact["name"] is None:
         return None, "The colleague was withdrawn again: nothing goes to them"
     await QUERIES.lock_campaign(
@@ -101,27 +110,35 @@ async def _write(tx: Transaction, letter: Any, contact: Any) -> tuple[UUID | Non
     await ANSWERING.copy_letter(tx, from_id=letter["id"], id=id, **_to(tx, id, contact, block))
     await ANSWERING.go_on_sending(tx, id=letter["campaign_id"])
     what = f"Written to whom letter {letter['reference']} was passed on"
-    await QUERIES.note(tx, letter_id=id, what=what, who=STAFF, now=tx.now)
+    await QUERIES.note(tx, letter_id=id, what=what, **said, now=tx.now)
     tx.context.wake(SEND_LETTERS)
     return id, "The colleague was confirmed: a letter of their own goes to them"
 
 
 async def _block(tx: Transaction, contact: Any) -> Block | None:
+    if kept := kept_here(tx.context.settings, tx.context.house):
+        return kept
     if stops := await stopped(tx, [contact["id"]]):
         return stopped_block(stops[contact["id"]])
-    return block_reason(on=tx.today, email=contact["email"], asks=False)
+    return block_reason(
+        on=tx.today,
+        channel=contact["channel"],
+        email=contact["email"],
+        postal_address=contact["postal_address"] or (),
+        asks=False,
+    )
 
 
 def _to(tx: Transaction, id: UUID, contact: Any, block: Block | None) -> Mapping[str, Any]:
     """What the letter to somebody has of its own."""
     roles, key = tx.context.house.lists["contact_roles"], tx.context.keys.derive(TOKENS)
-    address = [*(contact["postal_address"] or ()), *filter(None, [contact["postcode"]])]
     role = roles[contact["role"]].name if contact["role"] in roles else contact["role"]
     return {
         "contact_id": contact["id"],
         "role": contact["role"],
         "state": (LetterState.BLOCKED if block else LetterState.READY).value,
-        "says": {"recipient_address": address, "address_source": contact["source"] or "our own address book"},
+        "channel": contact["channel"],
+        "says": addressed_to(contact),
         "values": {"contact_name": contact["name"], "contact_role": role},
         "token_digest": link_digest(response_token(key, id)).hex(),
         "message_id": message_id(id, sender_of(tx.context).rpartition("@")[2]),

@@ -4,10 +4,11 @@ Pure decisions on plain values, used by the list of whom to chase, by the sender
 by the page of a letter: so that the three never disagree. It is courtesy, not law.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from chassis.clock import LOCAL
 from chassis.working_days import working_days_after, working_days_before, working_days_between
@@ -24,6 +25,9 @@ from services.notifications.domain import (
 LONGEST_PAUSE = 60
 #: The most chasers to one letter.
 MOST_CHASERS = 9
+
+#: Working days that the post takes: the clock of a posted letter begins at the end of them.
+POST_TAKES = 2
 
 #: How late an answer is: the code, and after how many working days. The milder first.
 LATENESS: Mapping[str, int] = {"late": LATE_AFTER, "very_late": VERY_LATE_AFTER}
@@ -80,8 +84,17 @@ class Waiting:
     #: The contact is in the address book and may be written to.
     listed: bool
     has_address: bool
-    #: The campaign was stopped, or whoever it is for wants no letters.
+    #: The campaign was stopped.
     stopped: bool
+    #: Whoever it is for wants no letters.
+    wants_none: bool
+    #: What chases them goes by post.
+    by_post: bool = False
+
+
+def why_not_by_post(letter: Waiting, on: date) -> Refusal | None:
+    """The same of a chaser that a person has handed to the post, however often others were mailed before."""
+    return _finished_with(letter, on) or _cannot_go(letter, on)
 
 
 def why_not(letter: Waiting, on: date) -> Refusal | None:
@@ -105,13 +118,36 @@ def _finished_with(letter: Waiting, on: date) -> Refusal | None:
 
 def _cannot_go(letter: Waiting, on: date) -> Refusal | None:
     if letter.stopped:
-        return Refusal(WhyNot.STOPPED, "The campaign was stopped, or they want no letters from us.")
-    if letter.closed_on is not None and letter.closed_on <= on:
-        return Refusal(WhyNot.CLOSED, f"This body closed on {day_words(letter.closed_on)}.")
-    if not letter.listed:
+        return Refusal(WhyNot.STOPPED, "The campaign was stopped.")
+    return out_of_reach(
+        on,
+        wants_none=letter.wants_none,
+        closed_on=letter.closed_on,
+        listed=letter.listed,
+        has_address=letter.has_address,
+        by_post=letter.by_post,
+    )
+
+
+def out_of_reach(
+    on: date,
+    *,
+    wants_none: bool,
+    closed_on: date | None,
+    listed: bool,
+    has_address: bool,
+    by_post: bool,
+) -> Refusal | None:
+    """Why nothing can be sent to whom a letter is for, or None when it can."""
+    if wants_none:
+        return Refusal(WhyNot.STOPPED, "They want no letters from us.")
+    if closed_on is not None and closed_on <= on:
+        return Refusal(WhyNot.CLOSED, f"This body closed on {day_words(closed_on)}.")
+    if not listed:
         return Refusal(WhyNot.WITHDRAWN, "This contact was withdrawn.")
-    if not letter.has_address:
-        return Refusal(WhyNot.NO_ADDRESS, "We have no e-mail address for this contact any more.")
+    if not has_address:
+        kind = "postal" if by_post else "e-mail"
+        return Refusal(WhyNot.NO_ADDRESS, f"We have no {kind} address for this contact any more.")
     return None
 
 
@@ -145,6 +181,11 @@ def because(letter: Waiting, on: date) -> str:
     return f"because {start}: {days} working days{before}"
 
 
+def waits_from(posted_on: date) -> datetime:
+    """Since when we wait for the answer to a letter that was posted on a day: the noon when it is there."""
+    return datetime.combine(working_days_after(posted_on, POST_TAKES), time(12), LOCAL)
+
+
 def times(count: int) -> str:
     """How often, in words."""
     return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
@@ -165,7 +206,8 @@ def waiting_before(on: date, days: int) -> datetime:
     return _end_of(working_days_before(on, days + 1))
 
 
-def chased_before(on: date) -> list[datetime]:
+@lru_cache(4)
+def chased_before(on: date) -> Sequence[datetime]:
     """The moments before which the last chaser must have gone for the next one to go.
 
     The n-th is for a pause of n working days.

@@ -69,13 +69,8 @@ SELECT * FROM campaigns WHERE id = :id FOR UPDATE;
 SELECT * FROM campaigns WHERE id = :id;
 
 -- name: campaigns
--- The newest campaigns, with how many bodies each writes to and how many of them have said a word.
-SELECT c.id, c.name, c.purpose, c.state, c.sent_at, c.released_at,
-       count(DISTINCT l.organisation_id) FILTER (WHERE l.state <> 'blocked') AS bodies,
-       count(DISTINCT l.organisation_id)
-           FILTER (WHERE l.answer IN ('acknowledged', 'asked', 'declined', 'will_meet', 'pledged')) AS acknowledged
-FROM campaigns c LEFT JOIN letters l ON l.campaign_id = c.id
-GROUP BY c.id ORDER BY c.created_at DESC, c.id DESC LIMIT :most;
+-- The newest campaigns.
+SELECT id, name, purpose, state, send_at, sent_at, released_at, returned_because FROM campaigns ORDER BY created_at DESC, id DESC LIMIT :most;
 
 -- name: counts_of
 -- What was counted of one profession, by area.
@@ -100,7 +95,11 @@ WITH RECURSIVE chain AS (
            o.id AS organisation_id, o.name AS body_name, o.areas, o.closed_on, s.name AS successor,
            row_number() OVER (
                PARTITION BY o.id
-               ORDER BY c.channel = 'email' AND coalesce(c.email, '') <> '' DESC,
+               ORDER BY CASE
+                            WHEN :by_post = 'all' OR c.channel = 'post'
+                                OR :by_post = 'no_email' AND coalesce(c.email, '') = ''
+                            THEN coalesce(cardinality(c.postal_address), 0) > 0
+                            ELSE coalesce(c.email, '') <> '' END DESC,
                         array_position(:roles::text[], c.role), c.id
            ) AS turn
     FROM contacts c
@@ -114,56 +113,72 @@ WITH RECURSIVE chain AS (
 SELECT * FROM everybody WHERE NOT :in_turn OR turn = 1
 ORDER BY body_name, organisation_id, array_position(:roles::text[], role), contact_id;
 
--- name: forget_letters!
--- The letters of a draft, before they are made anew.
-DELETE FROM letters WHERE campaign_id = :campaign_id AND state IN ('draft', 'blocked');
+-- name: reached
+-- How many people of each role `recipients` finds at bodies of this kind; and in the row without a role, how many people
+-- and bodies it finds for those roles that are chosen.
+SELECT c.role, count(*) AS people, count(*) FILTER (WHERE c.role = ANY (:roles::text[])) AS chosen,
+       count(DISTINCT o.id) FILTER (WHERE c.role = ANY (:roles::text[])) AS bodies
+FROM contacts c
+JOIN organisations k ON k.id = c.organisation_id
+JOIN organisations o ON o.id = coalesce(k.merged_into, k.id)
+WHERE :kind = ANY (o.kinds) AND (cardinality(:areas::text[]) = 0 OR o.areas && :areas::text[])
+  AND c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today)
+GROUP BY ROLLUP (c.role);
+
+-- name: forget_letters$
+-- Some of the letters of a draft, before they are made anew. How many.
+WITH forgotten AS (
+    DELETE FROM letters WHERE id IN (
+        SELECT id FROM letters WHERE campaign_id = :campaign_id AND state IN ('draft', 'blocked') LIMIT :most
+    ) AND state IN ('draft', 'blocked') RETURNING 1
+)
+SELECT count(*) FROM forgotten;
 
 -- name: enter_letters!
--- All letters of a campaign at once.
-INSERT INTO letters (
-    id, campaign_id, organisation_id, contact_id, number, reference, role, body_name, areas, state, ask_pence,
-    count, evidence_on, evidence_source, formula_version, frozen, token_digest, message_id, reason, failure,
-    cure, words_version, own_subject, own_body, changed_at
+-- Letters of a campaign, with the first line in the history of each.
+WITH entered AS (
+    INSERT INTO letters (
+        id, campaign_id, organisation_id, contact_id, number, reference, role, channel, body_name, areas, state, ask_pence,
+        count, evidence_on, evidence_source, formula_version, frozen, token_digest, message_id, reason, failure,
+        cure, words_version, own_subject, own_body, version, changed_at
+    )
+    SELECT l.id, :campaign_id, l.organisation_id, l.contact_id, l.number, l.reference, l.role, l.channel, l.body_name,
+           l.areas, l.state, l.ask_pence, l.count, l.evidence_on, l.evidence_source, l.formula_version, l.frozen,
+           decode(l.token_digest, 'hex'), l.message_id, l.reason, l.failure, l.cure, l.words_version, l.own_subject,
+           l.own_body, l.version, :now
+    FROM jsonb_to_recordset(:letters::jsonb) AS l (
+        id uuid, organisation_id uuid, contact_id uuid, number integer, reference text, role text, channel text,
+        body_name text, areas text[], state text, ask_pence bigint, count integer, evidence_on date, evidence_source text,
+        formula_version integer, frozen jsonb, token_digest text, message_id text, reason text, failure text,
+        cure text, words_version integer, own_subject text, own_body text, version integer
+    ) RETURNING id
 )
-SELECT l.id, :campaign_id, l.organisation_id, l.contact_id, l.number, l.reference, l.role, l.body_name, l.areas,
-       l.state, l.ask_pence, l.count, l.evidence_on, l.evidence_source, l.formula_version, l.frozen,
-       decode(l.token_digest, 'hex'), l.message_id, l.reason, l.failure, l.cure, l.words_version, l.own_subject,
-       l.own_body, :now
-FROM jsonb_to_recordset(:letters::jsonb) AS l (
-    id uuid, organisation_id uuid, contact_id uuid, number integer, reference text, role text, body_name text,
-    areas text[], state text, ask_pence bigint, count integer, evidence_on date, evidence_source text,
-    formula_version integer, frozen jsonb, token_digest text, message_id text, reason text, failure text,
-    cure text, words_version integer, own_subject text, own_body text
-);
-
--- name: note_in_all!
--- One line in the history of every letter of a campaign.
-INSERT INTO letter_history (letter_id, at, what, who)
-SELECT id, :now, :what, :who FROM letters WHERE campaign_id = :campaign_id;
+INSERT INTO letter_history (letter_id, at, what, who, person_id) SELECT id, :now, :what, :who, :person_id::uuid FROM entered;
 
 -- name: note!
 -- One line in the history of a letter.
-INSERT INTO letter_history (letter_id, at, what, who) VALUES (:letter_id, :now, :what, :who);
+INSERT INTO letter_history (letter_id, at, what, who, person_id) VALUES (:letter_id, :now, :what, :who, :person_id::uuid);
 
 -- name: discard_campaign!
 -- A draft that nobody wants any more, once its letters are gone.
 DELETE FROM campaigns WHERE id = :id AND state = 'draft';
 
 -- name: release_letters$
--- The letters of a draft that can go are due from now on, with a line in the history of each. How many.
+-- Some of the letters of a draft that can go are due from now on, with a line in the history of each. How many.
 WITH released AS (
     UPDATE letters SET state = 'ready', dated = :dated, next_try = :now, changed_at = :now, version = version + 1
-    WHERE campaign_id = :campaign_id AND state = 'draft' RETURNING id
+    WHERE id IN (SELECT id FROM letters WHERE campaign_id = :campaign_id AND state = 'draft' LIMIT :most)
+      AND state = 'draft' RETURNING id
 ), noted AS (
-    INSERT INTO letter_history (letter_id, at, what, who) SELECT id, :now, 'Released', :who FROM released
+    INSERT INTO letter_history (letter_id, at, what, who, person_id) SELECT id, :now, 'Released', :who, :person_id::uuid FROM released
 )
 SELECT count(*) FROM released;
 
 -- name: finish_campaigns
--- Campaigns of which no letter waits or is on its way any more.
-UPDATE campaigns c SET state = 'sent', sent_at = :now, version = version + 1
+-- Campaigns of which no letter waits or is on its way any more. One letter more does not change when they were sent.
+UPDATE campaigns c SET state = 'sent', sent_at = coalesce(sent_at, :now), version = version + 1
 WHERE state = 'sending'
-  AND NOT EXISTS (SELECT FROM letters l WHERE l.campaign_id = c.id AND l.state IN ('ready', 'sending'))
+  AND NOT EXISTS (SELECT FROM letters l WHERE l.campaign_id = c.id AND l.state IN ('ready', 'printed', 'sending'))
 RETURNING c.id, c.name, c.version,
     (SELECT count(DISTINCT l.organisation_id) FROM letters l WHERE l.campaign_id = c.id AND l.state = 'sent') AS bodies,
     (SELECT count(*) FROM letters l WHERE l.campaign_id = c.id AND l.state = 'sent') AS letters;
@@ -174,15 +189,23 @@ SELECT state, count(*) AS count FROM letters GROUP BY state;
 
 -- name: oldest_due$
 -- Since when the letter waits that is due longest.
-SELECT min(next_try) FROM letters WHERE state = 'ready' AND next_try <= :now;
+SELECT min(next_try) FROM letters WHERE state = 'ready' AND channel = 'email' AND next_try <= :now;
 
--- name: due_letters$
--- How many letters could go now, counted no further than needed.
-SELECT count(*) FROM (
-    SELECT FROM letters l JOIN organisations o ON o.id = l.organisation_id JOIN campaigns m ON m.id = l.campaign_id
-    WHERE l.state = 'ready' AND l.next_try <= :now AND m.state IN ('sending', 'sent')
-      AND o.merged_into IS NULL AND (o.closed_on IS NULL OR o.closed_on > :today) LIMIT :most
-) AS due;
+-- name: follow_indexes!
+-- What is asked next in this transaction reads no table from one end to the other for each row of another, as a plan does
+-- that was made when there was little.
+SET LOCAL enable_seqscan = off;
+
+-- name: due_letters
+-- The letters that could go now, due longest first. Whoever claims one of them looks again.
+SELECT l.id FROM letters l JOIN organisations o ON o.id = l.organisation_id JOIN campaigns m ON m.id = l.campaign_id
+JOIN contacts c ON c.id = l.contact_id
+LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
+WHERE (d.next_at IS NULL OR d.next_at <= :now)
+  AND l.state = 'ready' AND l.channel = 'email' AND l.next_try <= :now AND m.state IN ('sending', 'sent')
+  AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
+  AND o.merged_into IS NULL AND (o.closed_on IS NULL OR o.closed_on > :today)
+ORDER BY l.next_try, l.number, l.id LIMIT :most;
 
 -- name: give_up_claims
 -- Letters that were being sent when the sender was lost: nobody knows whether they left.
@@ -197,36 +220,56 @@ INSERT INTO letter_history (letter_id, at, what, who)
 SELECT id, :now, 'Perhaps sent: the sender was interrupted', 'the sender' FROM lost RETURNING letter_id;
 
 -- name: claim_letter^
--- The letter that is due longest and that no other sender has taken, with all that is needed to send it. Campaigns
--- that are paused or stopped wait.
+-- A letter that is due and goes by e-mail, with all that is needed to send it; nothing when another sender has it.
+-- One of a campaign that is paused or stopped waits, and so does what the ledger says was begun, and whatever goes to a
+-- domain that has had enough for now; so does a body at which something is being changed at this moment. What may be
+-- stopped of its contact comes with it, as addresses_of_contacts has it.
 WITH due AS (
-    SELECT l.id FROM letters l JOIN contacts c ON c.id = l.contact_id JOIN organisations o ON o.id = l.organisation_id
+    SELECT l.id, lower(split_part(c.email, '@', -1)) AS domain
+    FROM letters l JOIN contacts c ON c.id = l.contact_id JOIN organisations o ON o.id = l.organisation_id
     JOIN campaigns m ON m.id = l.campaign_id
-    WHERE l.state = 'ready' AND l.next_try <= :now AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
+    -- Never looked for among all of a campaign, whatever plan was made when there was little: see sum_up.
+    JOIN bodies b ON b.organisation_id = l.organisation_id AND b.campaign_id IS NOT DISTINCT FROM l.campaign_id
+    LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
+    WHERE l.id = :id AND (d.next_at IS NULL OR d.next_at <= :now)
+      AND l.state = 'ready' AND l.channel = 'email' AND l.next_try <= :now AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
       AND m.state IN ('sending', 'sent')
       AND o.merged_into IS NULL AND (o.closed_on IS NULL OR o.closed_on > :today)
-    ORDER BY l.next_try, l.number, l.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED
+      AND NOT EXISTS (SELECT FROM begun_sends s WHERE s.message_id = l.message_id AND s.attempt > l.begun)
+    FOR UPDATE OF l, b SKIP LOCKED
+), slot AS (
+    INSERT INTO mail_domains AS known (domain, next_at) SELECT domain, :now::timestamptz + :spacing::interval FROM due
+    ON CONFLICT (domain) DO UPDATE SET next_at = excluded.next_at WHERE known.next_at <= :now RETURNING pause
 )
-UPDATE letters l SET state = 'sending', claimed_at = :now, changed_at = :now, version = l.version + 1
-FROM due, contacts c, campaigns m
+UPDATE letters l SET
+    state = 'sending', claimed_at = :now, begun = l.begun + 1, changed_at = :now, version = l.version + 1
+FROM due, slot, campaigns m, contacts c
+LEFT JOIN organisations o ON o.id = c.organisation_id
+CROSS JOIN LATERAL (SELECT coalesce(o.merged_into, o.id, c.organisation_id) AS id) b
 WHERE l.id = due.id AND c.id = l.contact_id AND m.id = l.campaign_id
-RETURNING l.*, c.email, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
-    m.name AS campaign;
+RETURNING l.*, c.email, c.name, c.postcode,
+    ARRAY(SELECT e.id FROM organisations e WHERE e.merged_into = b.id) || b.id AS bodies, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
+    m.name AS campaign, m.correlationid, m.traceparent, slot.pause > '0' AS slowed;
 
 -- name: settle_letter^
--- What became of a claimed letter. Nothing when somebody else has settled it meanwhile.
-UPDATE letters l SET
-    state = :state, sent_at = :sent_at, waits_since = :sent_at, lateness = '', next_try = :next_try,
-    failure = :failure, cure = :cure, claimed_at = CASE WHEN :state = 'unknown' THEN l.claimed_at END,
-    attempts = l.attempts + 1, changed_at = :now, version = l.version + 1
-FROM campaigns m
-WHERE l.id = :id AND l.claimed_at = :claimed_at AND l.state IN ('sending', 'unknown') AND m.id = l.campaign_id
-RETURNING l.*, m.name AS campaign;
+-- What became of a claimed letter, with a line in its history. Nothing when somebody else has settled it meanwhile.
+WITH settled AS (
+    UPDATE letters l SET
+        state = :state, sent_at = :sent_at, waits_since = :sent_at, lateness = '', next_try = :next_try,
+        failure = :failure, cure = :cure, claimed_at = CASE WHEN :state = 'unknown' THEN l.claimed_at END,
+        attempts = l.attempts + :tried, changed_at = :now, version = l.version + 1
+    FROM campaigns m
+    WHERE l.id = :id AND l.claimed_at = :claimed_at AND l.state IN ('sending', 'unknown') AND m.id = l.campaign_id
+    RETURNING l.*, m.name AS campaign
+), noted AS (
+    INSERT INTO letter_history (letter_id, at, what, who) SELECT id, :now, :what, 'the mail server' FROM settled
+)
+SELECT * FROM settled;
 
 -- name: postpone_due!
 -- The mail server cannot be reached: whatever is due waits, which is no fault of any letter.
 UPDATE letters SET next_try = :next_try, failure = :failure, cure = NULL, changed_at = :now
-WHERE state = 'ready' AND next_try <= :now;
+WHERE state = 'ready' AND channel = 'email' AND next_try <= :now;
 
 -- name: lock_letter^
 -- One letter with its campaign, for whoever changes it.
@@ -278,7 +321,7 @@ RETURNING l.*, m.name AS campaign;
 
 -- name: history_of
 -- What happened to a letter, newest first.
-SELECT at, what, who FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
+SELECT at, what, who, person_id FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
 
 -- name: answers_of
 -- What came back for a letter, newest first, and what has taken the place of an earlier pledge.
@@ -298,25 +341,35 @@ SELECT count(*) AS count, coalesce(bool_or(confirmed_at IS NOT NULL), false) AS 
 FROM answers WHERE letter_id = :letter_id;
 
 -- name: open_answers_of
--- What recipients said and a person has to see to, oldest first: open questions, meetings to be agreed on, colleagues
--- to be confirmed, pledges to be confirmed, and refusals by a body whose earlier pledge was confirmed.
-SELECT a.id, a.letter_id, a.kind, a.detail, a.pledge_pence, a.at, l.organisation_id, l.body_name
-FROM answers a JOIN letters l ON l.id = a.letter_id
-WHERE l.campaign_id = :campaign_id AND a.settled_at IS NULL AND a.corrected_at IS NULL AND (
-    a.kind IN ('ask', 'meet')
-    OR a.kind = 'pass_on' AND EXISTS (SELECT FROM suggestions s WHERE s.answer_id = a.id AND s.settled_at IS NULL)
-    OR NOT EXISTS (
+-- What recipients said in these campaigns and a person has to see to, oldest first: open questions, meetings to be agreed on, colleagues
+-- to be confirmed, pledges to be confirmed, and refusals by a body whose earlier pledge was confirmed. Few answers are
+-- open: they are looked up first, and their letters by what they are known by.
+WITH open AS MATERIALIZED (
+    SELECT a.* FROM answers a
+    WHERE a.settled_at IS NULL AND a.corrected_at IS NULL AND a.confirmed_at IS NULL
+      AND a.kind IN ('ask', 'meet', 'pass_on', 'pledge') AND (
+        a.kind IN ('ask', 'meet')
+        OR a.kind = 'pass_on' AND EXISTS (
+            SELECT FROM suggestions s WHERE s.answer_id = a.id AND s.settled_at IS NULL)
+        OR a.kind = 'pledge' AND NOT EXISTS (
+            SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
+                AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id))
+      )
+    UNION
+    SELECT a.* FROM answers p JOIN letters k ON k.id = p.letter_id
+    JOIN letters o ON o.campaign_id = k.campaign_id AND o.organisation_id = k.organisation_id
+    JOIN answers a ON a.letter_id = o.id AND (a.at, a.id) > (p.at, p.id)
+    WHERE p.confirmed_at IS NOT NULL AND k.campaign_id = ANY (:campaigns::uuid[])
+      AND a.kind = 'decline' AND a.settled_at IS NULL AND a.corrected_at IS NULL AND NOT EXISTS (
         SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
-            AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
-    ) AND (
-        a.kind = 'pledge' AND a.confirmed_at IS NULL
-        OR a.kind = 'decline' AND EXISTS (
-            SELECT FROM answers p JOIN letters k ON k.id = p.letter_id
-            WHERE k.campaign_id = l.campaign_id AND k.organisation_id = l.organisation_id
-                AND p.confirmed_at IS NOT NULL AND (p.at, p.id) < (a.at, a.id)
-        )
-    )
+            AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id))
 )
+SELECT a.id, a.letter_id, a.kind, a.detail, a.pledge_pence, a.at, l.campaign_id, l.organisation_id,
+       l.body_name
+FROM open a CROSS JOIN LATERAL (
+    SELECT organisation_id, body_name, campaign_id FROM letters WHERE id = a.letter_id OFFSET 0
+) l
+WHERE l.campaign_id = ANY (:campaigns::uuid[])
 ORDER BY a.at, a.id;
 
 -- name: answer^
@@ -357,35 +410,21 @@ UPDATE answers SET confirmed_at = :now WHERE id = :id;
 -- Something about a letter changed that its page and its board show.
 UPDATE letters SET changed_at = :now, version = version + 1 WHERE id = :id;
 
--- name: bodies_of
--- One row for each body that a campaign writes to, with where its letters stand, in the order of their numbers.
-SELECT l.organisation_id, min(l.number) AS number,
-       (array_agg(l.body_name ORDER BY l.number))[1] AS body_name,
-       array_agg(to_jsonb(l.areas) ORDER BY l.number) AS areas,
-       max(l.ask_pence) FILTER (WHERE l.state <> 'blocked') AS ask_pence,
-       max(l.count) AS count,
-       array_agg(l.id ORDER BY l.number) AS ids,
-       array_agg(l.state ORDER BY l.number) AS states,
-       array_agg(l.answer ORDER BY l.number) AS answers,
-       array_agg(coalesce(l.waits_since, l.sent_at) ORDER BY l.number) AS waits_since,
-       max(l.changed_at) AS changed_at
-FROM letters l WHERE l.campaign_id = :campaign_id
-GROUP BY l.organisation_id ORDER BY min(l.number);
-
 -- name: words_of
--- The newest words of each kind that each body of a campaign sent us; a confirmed pledge and an open question before
+-- The newest words of each kind that each of these bodies of a campaign sent us; a confirmed pledge and an open question before
 -- others.
 SELECT DISTINCT ON (l.organisation_id, a.kind)
        l.organisation_id, a.kind, a.detail, a.pledge_pence, a.confirmed_at, a.settled_at
 FROM answers a JOIN letters l ON l.id = a.letter_id
-WHERE l.campaign_id = :campaign_id AND a.kind NOT IN ('acknowledge', 'pass_on') AND a.corrected_at IS NULL
+WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[])
+  AND a.kind NOT IN ('acknowledge', 'pass_on') AND a.corrected_at IS NULL
 ORDER BY l.organisation_id, a.kind, (a.confirmed_at IS NOT NULL) DESC, (a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
 
 -- name: pledged_in^
--- What was promised for a campaign and confirmed, and by how many bodies.
+-- What was promised for a campaign, confirmed and not replaced, and by how many bodies.
 SELECT coalesce(sum(a.pledge_pence), 0)::bigint AS pence, count(DISTINCT l.organisation_id) AS bodies
 FROM answers a JOIN letters l ON l.id = a.letter_id
-WHERE l.campaign_id = :campaign_id AND a.confirmed_at IS NOT NULL;
+WHERE l.campaign_id = :campaign_id AND a.confirmed_at IS NOT NULL AND a.corrected_at IS NULL;
 
 -- name: count_received!
 -- Enter what came for a campaign, or went back, once for each event.
@@ -397,39 +436,48 @@ ON CONFLICT (id) DO NOTHING;
 SELECT coalesce(sum(amount_pence), 0)::bigint FROM received WHERE campaign_id = :campaign_id;
 
 -- name: problems_of
--- The letters of a campaign that need a person.
-SELECT id, body_name, state, failure, cure FROM letters
-WHERE campaign_id = :campaign_id AND state IN ('blocked', 'failed', 'unknown') AND reason IS DISTINCT FROM 'stopped'
-ORDER BY number;
-
--- name: evidence_of^
--- Where a campaign's figures come from, and as of when.
-SELECT max(evidence_source) AS source, max(evidence_on) AS as_of FROM letters WHERE campaign_id = :campaign_id;
+-- The first letters of a campaign that need a person: those that cannot go or were refused, those of which nobody knows,
+-- and those that came back from a body that has said nothing since. How many there are in all stands with the bodies.
+SELECT id, organisation_id, body_name, state, delivery, failure, cure FROM letters
+WHERE campaign_id = :campaign_id AND (state IN ('blocked', 'failed', 'unknown') OR delivery IN ('bounced', 'returned'))
+  AND reason IS DISTINCT FROM 'stopped' AND (state <> 'sent' OR answer = 'silent')
+  AND (delivery NOT IN ('bounced', 'returned') OR (
+      SELECT b.standing FROM bodies b
+      WHERE b.campaign_id = letters.campaign_id AND b.organisation_id = letters.organisation_id
+  ) IN ('silent', 'waiting', 'problem', 'blocked'))
+ORDER BY number LIMIT :most;
 
 -- name: pulse_of^
--- Whether anything about a campaign's letters has changed.
-SELECT c.state, c.version, count(l.id) AS letters, sum(l.version) AS versions, max(l.changed_at) AS changed_at,
+-- Whether anything about a campaign's letters has changed; while a change may be under way, once more when it is not.
+SELECT c.state, c.version, b.changed_in, b.changed_in < pg_snapshot_xmin(pg_current_snapshot()) AS settled,
        (SELECT count(*) FROM received r WHERE r.campaign_id = c.id) AS received
-FROM campaigns c LEFT JOIN letters l ON l.campaign_id = c.id WHERE c.id = :campaign_id GROUP BY c.id;
+FROM campaigns c CROSS JOIN LATERAL (
+    SELECT max(changed_in) AS changed_in FROM bodies
+    WHERE campaign_id = c.id AND changed_in < pg_snapshot_xmax(pg_current_snapshot())
+) b WHERE c.id = :campaign_id;
 
 -- name: write_notice!
 -- Note what is to be said to somebody, once for each event.
-INSERT INTO notices (id, kind, person_id, state, email, subject, body, not_after, next_try, made_at)
-VALUES (:id, :kind, :person_id, 'ready', :email, :subject, :body, :not_after, :now, :now) ON CONFLICT (id) DO NOTHING;
+INSERT INTO notices (id, kind, person_id, state, email, language, runs, words, subject, body, not_after, next_try,
+                      made_at, correlationid, traceparent)
+VALUES (:id, :kind, :person_id, 'ready', :email, :language, :runs, :words, :subject, :body, :not_after, :now, :now,
+        :correlationid, :traceparent)
+ON CONFLICT (id) DO NOTHING;
 
 -- name: claim_notice^
 -- The notice that is due longest and that no other sender has taken.
 WITH due AS (
-    SELECT id FROM notices WHERE state = 'ready' AND next_try <= :now AND not_after > :now
-    ORDER BY next_try, id LIMIT 1
+    SELECT n.id FROM notices n WHERE n.state = 'ready' AND n.next_try <= :now AND n.not_after > :now
+      AND NOT EXISTS (SELECT FROM begun_sends b WHERE b.id = n.id AND b.attempt > n.attempts)
+    ORDER BY n.next_try, n.id LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
 UPDATE notices AS n SET state = 'sending', claimed_at = :now, attempts = n.attempts + 1 FROM due
 WHERE n.id = due.id RETURNING n.*;
 
 -- name: put_back_notice!
--- It was not taken; it is tried again.
-UPDATE notices SET state = 'ready', claimed_at = NULL, next_try = :next_try
+-- It was not taken; it is tried again. What was not even begun gets its try back.
+UPDATE notices SET state = 'ready', claimed_at = NULL, next_try = :next_try, attempts = attempts - :untried
 WHERE id = :id AND claimed_at = :claimed_at;
 
 -- name: settle_notice^
@@ -447,12 +495,22 @@ WHERE state = 'sending' AND claimed_at < :before;
 UPDATE notices SET state = 'late', settled_at = :now, email = NULL, subject = NULL, body = NULL
 WHERE state = 'ready' AND not_after <= :now RETURNING id, kind, person_id, settled_at;
 
+-- name: notices_because_of
+-- What was to be said to somebody because of these events, and where it stands.
+SELECT id, kind, state, coalesce(settled_at, made_at) AS at FROM notices WHERE id = ANY(:ids::uuid[]);
+
+-- name: letters_in_story
+-- The letters that a request in this story let go, by state.
+SELECT l.state, count(*) AS count, max(l.changed_at) AS at
+FROM letters AS l JOIN campaigns AS m ON m.id = l.campaign_id
+WHERE m.correlationid = :correlationid GROUP BY l.state ORDER BY l.state;
+
 -- name: waiting_since^
 -- How many messages and letters are due, and since when the oldest waits.
 SELECT count(*) AS count, min(since) AS since FROM (
-    SELECT made_at AS since FROM notices WHERE settled_at IS NULL
+    SELECT made_at AS since FROM notices WHERE settled_at IS NULL AND state <> 'unknown'
     UNION ALL SELECT m.released_at FROM letters AS l JOIN campaigns AS m ON m.id = l.campaign_id
-    WHERE l.state = 'ready' AND m.state <> 'paused'
+    WHERE l.state = 'ready' AND l.channel = 'email' AND m.state <> 'paused'
 ) AS waiting;
 
 -- name: purge_notices$
@@ -467,8 +525,10 @@ SELECT count(*) FROM gone;
 -- name: addresses_held
 -- What the address book says of these contacts.
 SELECT c.id, c.role, c.channel, c.name, c.email, c.postal_address, c.postcode, c.source, c.listed_on, c.withdrawn_on,
-       s.suspected_at AS thought_dead_since
-FROM contacts c LEFT JOIN suspects s ON s.contact_id = c.id AND s.lifted_at IS NULL
+       e.suspected_at AS thought_dead_since, p.suspected_at AS post_comes_back_since
+FROM contacts c
+LEFT JOIN suspected_addresses e ON e.contact_id = c.id AND e.channel = 'email' AND e.lifted_at IS NULL
+LEFT JOIN suspected_addresses p ON p.contact_id = c.id AND p.channel = 'post' AND p.lifted_at IS NULL
 WHERE c.id = ANY(:ids::uuid[]) AND c.name IS NOT NULL ORDER BY c.id;
 
 -- name: letters_held
@@ -499,6 +559,8 @@ SELECT kind, email, subject, body, made_at FROM notices WHERE lower(email) = ANY
 -- name: forget_addresses$
 -- Take these contacts out of the address book; what remains is that there was one. How many.
 WITH unsuspected AS (
+    DELETE FROM suspected_addresses WHERE contact_id = ANY(:ids::uuid[])
+), unsuspected_before AS (
     DELETE FROM suspects WHERE contact_id = ANY(:ids::uuid[])
 ), forgotten AS (
     UPDATE contacts SET name = NULL, email = NULL, postal_address = NULL, postcode = NULL, source = NULL
@@ -539,6 +601,6 @@ SELECT (SELECT count(*) FROM letters_scrubbed) AS letters, (SELECT count(*) FROM
 -- Say no more to these addresses. How much was still to be said.
 WITH forgotten AS (
     UPDATE notices SET state = 'late', settled_at = :now, email = NULL, subject = NULL, body = NULL
-    WHERE state = 'ready' AND lower(email) = ANY(:emails::text[]) RETURNING 1
+    WHERE settled_at IS NULL AND state <> 'sending' AND lower(email) = ANY(:emails::text[]) RETURNING 1
 )
 SELECT count(*) FROM forgotten;

@@ -1,4 +1,4 @@
-"""Where chasing has not helped: a letter to somebody else at the body, or the same once more by post."""
+"""Where our letters have not helped: a letter to somebody else at the body, or the same once more by post."""
 
 from typing import Any
 from uuid import UUID
@@ -8,9 +8,9 @@ import uuid_utils.compat
 from chassis.audit import note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
-from services.notifications.campaigns import STAFF, prepare_letter
-from services.notifications.chasing import due, letters_due_of, order_by_post
-from services.notifications.domain import LetterState
+from services.notifications.chasing import due, letters_due_of, order_by_post, waiting_by_post
+from services.notifications.domain import Channel, LetterState
+from services.notifications.preparing import enter_letters, prepare_letter
 from services.notifications.queries import CHASING, QUERIES
 
 
@@ -22,8 +22,8 @@ async def others_at(tx: Transaction, bodies: list[dict[str, str]]) -> dict[tuple
     return found
 
 
-async def write_to_other(tx: Transaction, campaign_id: UUID, contact_id: UUID) -> UUID:
-    """Write the campaign's letter to somebody else at a body that has not answered; it goes now. Its id.
+async def write_to_other(tx: Transaction, campaign_id: UUID, contact_id: UUID) -> Channel:
+    """Write the campaign's letter to somebody else at a body that has not answered; it goes now. How.
 
     Raises:
         NotFound: when there is no such campaign.
@@ -34,18 +34,16 @@ async def write_to_other(tx: Transaction, campaign_id: UUID, contact_id: UUID) -
         raise NotFound
     row = await CHASING.recipient(tx, campaign_id=campaign_id, contact_id=contact_id, today=tx.today)
     if row is None or campaign["state"] not in ("sending", "sent"):
-        raise Conflict("They cannot be written to in this campaign.", "Reload the page and choose again.")
+        raise Conflict("They cannot be written to in this campaign.", "Open the page again and choose again.")
     letter = await prepare_letter(tx, campaign, row["number"], row)
     if letter["state"] == LetterState.BLOCKED:
         raise Conflict(letter["failure"], letter["cure"])
     id = UUID(letter["id"])
-    await QUERIES.enter_letters(tx, campaign_id=campaign_id, letters=[letter], now=tx.now)
+    await enter_letters(tx, campaign_id, [letter], "Written because letters to others there have not helped")
     await CHASING.release_letter(tx, id=id, dated=tx.today, now=tx.now)
     await CHASING.go_on_sending(tx, id=campaign_id)
     note(tx, "letter_to_other", "letter", id, after={"campaign": str(campaign_id)})
-    what = "Written because chasing others there has not helped"
-    await QUERIES.note(tx, letter_id=id, what=what, who=STAFF, now=tx.now)
-    return id
+    return Channel(letter["channel"])
 
 
 async def hand_to_post(tx: Transaction, campaign_id: UUID, organisation_id: UUID) -> UUID:
@@ -58,10 +56,10 @@ async def hand_to_post(tx: Transaction, campaign_id: UUID, organisation_id: UUID
     await CHASING.lock_letters(tx, ids=ids)
     rows = await due(tx, campaign_id=campaign_id, organisation_id=organisation_id, enough=True)
     if not rows:
-        raise Conflict("This body has moved on meanwhile.", "Reload the page to see where it stands.")
+        raise Conflict("This body has moved on meanwhile.", "Open the page again to see where it stands.")
+    waiting = await waiting_by_post(tx, rows[0]["letter_ids"])
     for letter_id in rows[0]["letter_ids"]:
-        letter = await QUERIES.letter(tx, id=letter_id)
-        if letter["frozen"]["recipient_address"]:
+        if waiting[letter_id].has_address:
             await order_by_post(tx, letter_id, uuid_utils.compat.uuid7())
             note(tx, "handed_to_post", "letter", letter_id)
             return UUID(str(letter_id))

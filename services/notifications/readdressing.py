@@ -12,7 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from chassis.database import Transaction
-from services.notifications.domain import BlockReason, LetterState, closed_block, day_words
+from services.notifications.campaigns import addressed_to
+from services.notifications.domain import BlockReason, LetterState, closed_block, day_words, withdrawn_block
 from services.notifications.queries import READDRESSING
 
 #: Letters that are looked at together.
@@ -65,13 +66,9 @@ def _change(row: Mapping[str, Any], taken: set[tuple[UUID, UUID]]) -> dict[str, 
         words, cure = _why_closed(row, is_written_to=row["is_written_to"] or other in taken)
         what = "Set aside: the body has closed"
         return _as(LetterState.BLOCKED, what, BlockReason.BODY_CLOSED, words, cure)
-    return _as(
-        LetterState.BLOCKED,
-        "Set aside: the contact was withdrawn",
-        BlockReason.WITHDRAWN,
-        "This contact was withdrawn after the letter was written.",
-        "Write to somebody else at this body.",
-    )
+    block = withdrawn_block()
+    what = "Set aside: the contact was withdrawn"
+    return _as(LetterState.BLOCKED, what, block.reason, block.words, block.cure)
 
 
 def _as(
@@ -97,10 +94,8 @@ def _to_other(row: Mapping[str, Any]) -> dict[str, Any]:
         body = {"organisation_id": row["heir_id"], "body_name": row["heir"]}
         closed = f"{row['body_name']} closed on {day_words(row['closed_on'])}"
         change["what"] = f"Re-addressed to {row['heir']}: {closed}"
-    address = [*(row["postal_address"] or ()), *filter(None, [row["postcode"]])]
     values = {"contact_name": row["other_name"], "body_name": body.get("body_name", row["body_name"])}
-    says = {"recipient_address": address, "address_source": row["source"] or "our own address book"}
-    return {**change, **body, "contact_id": row["other_id"], "says": says, "values": values}
+    return {**change, **body, "contact_id": row["other_id"], "says": addressed_to(row), "values": values}
 
 
 def _why_closed(row: Mapping[str, Any], *, is_written_to: bool) -> tuple[str, str]:
@@ -111,5 +106,5 @@ def _why_closed(row: Mapping[str, Any], *, is_written_to: bool) -> tuple[str, st
     if is_written_to:
         words = f"{block.words} {row['heir']}, which took over, has a letter of this campaign."
         return words, "There is nothing to do, unless you want to write to somebody else there."
-    words = f"{block.words} At {row['heir']}, which took over, nobody has this role and an e-mail address."
+    words = f"{block.words} At {row['heir']}, which took over, nobody has this role and an address."
     return words, f"Add a contact of this role at {row['heir']}, or write to somebody else there."

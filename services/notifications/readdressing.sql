@@ -34,10 +34,12 @@ WITH RECURSIVE chain AS (
 ), heirs AS (
     SELECT first, id, name FROM chain WHERE closed_on IS NULL OR closed_on > :today
 ), astray AS (
-    SELECT l.id, l.version, l.campaign_id, l.organisation_id, l.contact_id, l.role, l.state, l.reason, l.failure, l.body_name,
+    SELECT l.id, l.version, l.campaign_id, l.organisation_id, l.contact_id, l.role, l.channel, l.state, l.reason, l.failure,
+           l.body_name,
            l.scrubbed_at IS NULL AS whole, o.closed_on, coalesce(o.closed_on <= :today, false) AS closed,
            h.id AS heir_id, h.name AS heir, t.name AS successor,
-           c.name IS NOT NULL AND coalesce(c.email, '') <> '' AS reachable,
+           c.name IS NOT NULL AND CASE l.channel WHEN 'post' THEN cardinality(c.postal_address) > 0
+               ELSE coalesce(c.email, '') <> '' END IS TRUE AS reachable,
            w.merged_into IS NOT NULL AND w.merged_into = l.organisation_id AS was_folded
     FROM letters l JOIN campaigns m ON m.id = l.campaign_id
     JOIN organisations o ON o.id = l.organisation_id
@@ -46,7 +48,9 @@ WITH RECURSIVE chain AS (
     LEFT JOIN organisations t ON t.id = o.successor_id
     LEFT JOIN heirs h ON h.first = o.id
     WHERE l.id > :after AND o.merged_into IS NULL AND (
-        l.state = 'ready' AND (o.closed_on <= :today OR c.name IS NULL OR coalesce(c.email, '') = '')
+        l.state = 'ready' AND (o.closed_on <= :today OR c.name IS NULL
+            OR CASE l.channel WHEN 'post' THEN cardinality(c.postal_address) > 0
+               ELSE coalesce(c.email, '') <> '' END IS NOT TRUE)
         OR l.state = 'blocked' AND l.dated IS NOT NULL AND m.state = 'sending'
            AND l.reason IN ('withdrawn', 'body_closed'))
 )
@@ -58,7 +62,9 @@ FROM astray a LEFT JOIN LATERAL (
     WHERE n.organisation_id IN (
             SELECT coalesce(a.heir_id, a.organisation_id)
             UNION SELECT g.id FROM organisations g WHERE g.merged_into = coalesce(a.heir_id, a.organisation_id))
-      AND n.role = a.role AND n.channel = 'email' AND n.name IS NOT NULL AND coalesce(n.email, '') <> ''
+      AND n.role = a.role AND n.name IS NOT NULL
+      AND CASE a.channel WHEN 'post' THEN cardinality(n.postal_address) > 0
+          ELSE n.channel = 'email' AND coalesce(n.email, '') <> '' END
       AND (n.withdrawn_on IS NULL OR n.withdrawn_on > :today)
       AND NOT EXISTS (SELECT FROM letters x WHERE x.campaign_id = a.campaign_id AND x.contact_id = n.id)
     ORDER BY n.listed_on, n.id LIMIT 1

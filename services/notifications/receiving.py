@@ -6,7 +6,7 @@ and nothing is ever answered from here: no loop can begin.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,13 +24,14 @@ from chassis.log import describe, logger
 from chassis.outbox import announce
 from contracts.notifications import LetterBounced
 from services.notifications import metrics
-from services.notifications.answers import Answer, record_answer
-from services.notifications.campaigns import STAFF, sender_of
+from services.notifications.answers import Answer, correct_answer, record_answer
+from services.notifications.campaigns import sender_of
+from services.notifications.colleagues import done_by
 from services.notifications.domain import AnswerKind, AnswerState, LetterState, can, day_words
 from services.notifications.letters import facts_of, lock_letter, mark_sent
 from services.notifications.queries import INCOMING, QUERIES
 from services.notifications.reading.kinds import BEGINNING, LARGEST_MAIL, Kind, Reading, digest_of, read
-from services.notifications.replies import letters_addressed, letters_followed
+from services.notifications.replies import is_like_replies, letters_addressed, letters_followed
 
 _log = logger(__name__)
 
@@ -43,6 +44,7 @@ _BY_THREAD = "By the letter that it answers."
 _BY_RETURNED = "By the letter that came back with it."
 _BY_HAND = "By hand."
 
+_OTHER = "It was matched to a letter that it is not about."
 _NONE = "It names no letter of ours."
 _TWO = "It names more than one letter."
 _NOT_SENT = "It names a letter that has not been sent."
@@ -63,18 +65,24 @@ class Place:
 
 
 async def receive(
-    database: Database, raw: bytes, *, place: Place | None = None, cut: bool = False
+    database: Database,
+    raw: bytes,
+    *,
+    came_to: Sequence[str] = (),
+    place: Place | None = None,
+    cut: bool = False,
 ) -> UUID | None:
     """Take in one mail. Its id; nothing when it was taken in before.
 
     Args:
+        came_to: the addresses that it was handed over for, where a mail server says so beside the mail.
         place: where it stands in a mailbox, which is read on from there once this is done.
         cut: whether there was more of it than this.
 
     Raises:
         DatabaseAway: when it could not be kept; it has to come again.
     """
-    reading = await asyncio.to_thread(_read, database.context, raw)
+    reading = await asyncio.to_thread(_read, database.context, raw, came_to)
     take = partial(_take_in, database, raw, reading, place)
     held = _TOO_LARGE if cut or len(raw) > LARGEST_MAIL else ""
     try:
@@ -87,6 +95,7 @@ async def receive(
         _log.error("mail_not_matched", **describe(error))
         id = await take(_FAILED)
     metrics.INCOMING.labels("again" if id is None else reading.kind.value).inc()
+    reach("mail.kept")
     return id
 
 
@@ -114,9 +123,21 @@ async def _take_in(
     return id
 
 
-def _read(context: Context, raw: bytes) -> Reading:
-    ours = frozenset({context.house.email.lower(), sender_of(context).lower()})
-    return read(raw, on=context.clock.today(), ours=ours, checked_by=context.settings.mail_checked_by)
+def is_for_us(context: Context, address: str) -> bool:
+    """Whether mail to this address is for us: the house's own, or written like that of a letter.
+
+    One that only looks like a letter's may be mistyped: its mail is held for a person.
+    """
+    return address.lower() in _ours(context) or is_like_replies(context, address)
+
+
+def _ours(context: Context) -> frozenset[str]:
+    return frozenset({context.house.email.lower(), sender_of(context).lower()})
+
+
+def _read(context: Context, raw: bytes, came_to: Sequence[str]) -> Reading:
+    checked_by = context.settings.mail_checked_by
+    return read(raw, on=context.clock.today(), came_to=came_to, ours=_ours(context), checked_by=checked_by)
 
 
 def _row(reading: Reading) -> dict[str, Any]:
@@ -173,8 +194,44 @@ async def match_by_hand(tx: Transaction, id: UUID, letter_id: UUID) -> None:
     if LetterState(letter["state"]) in _NOT_OUT:
         raise Conflict("This letter has not been sent yet.", "Choose a letter that was sent.")
     note(tx, "mail_matched", "incoming", id, after={"letter": str(letter_id)})
-    await QUERIES.note(tx, letter_id=letter_id, what="A mail was matched by hand", who=STAFF, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter_id, what="A mail was matched by hand", **done_by(tx), now=tx.now)
     await _match(tx, id, letter_id, mail, _BY_HAND)
+
+
+async def unmatch(tx: Transaction, id: UUID) -> None:
+    """A person says that a mail is not about the letter that it was matched to. It is held again.
+
+    What followed from it for the letter is taken back, unless another mail says the same.
+
+    Raises:
+        NotFound: when there is no such mail, or it is about no letter.
+    """
+    mail = await INCOMING.lock_incoming(tx, id=id)
+    if mail is None or mail["state"] != "matched":
+        raise NotFound
+    letter = await lock_letter(tx, mail["letter_id"])
+    note(tx, "mail_unmatched", "incoming", id, before={"letter": str(letter["id"])})
+    what = "A mail was matched by mistake: it is about another letter"
+    await QUERIES.note(tx, letter_id=letter["id"], what=what, **done_by(tx), now=tx.now)
+    alike = await INCOMING.another_like_it(tx, letter_id=letter["id"], kind=mail["kind"], id=id)
+    if alike is None:
+        await _take_back(tx, letter, mail)
+    elif mail["answer_id"] is not None:
+        await INCOMING.led_to(tx, id=alike, answer_id=mail["answer_id"])
+    await INCOMING.unmatch(tx, id=id, reason=_OTHER)
+    await QUERIES.touch_letter(tx, id=letter["id"], now=tx.now)
+
+
+async def _take_back(tx: Transaction, letter: Any, mail: Any) -> None:
+    kind, answer = Kind(mail["kind"]), AnswerState(letter["answer"])
+    if kind is Kind.BOUNCE:
+        await INCOMING.not_bounced(tx, id=letter["id"], now=tx.now)
+    elif kind is Kind.AUTO_REPLY and answer is AnswerState.AUTO_REPLIED:
+        await QUERIES.set_answer(tx, id=letter["id"], answer=AnswerState.SILENT.value, now=tx.now)
+    elif mail["answer_id"] is not None:
+        found = await QUERIES.answer(tx, id=mail["answer_id"])
+        if found["corrected_at"] is None:
+            await correct_answer(tx, found["id"], None, None)
 
 
 async def set_aside(tx: Transaction, id: UUID) -> None:
@@ -200,12 +257,12 @@ async def settle_mail(tx: Transaction, id: UUID) -> None:
     if mail is None or mail["state"] != "matched":
         raise NotFound
     if mail["settled_at"] is not None:
-        raise Conflict("This was settled before.", "Reload the page.")
+        raise Conflict("This was settled before.", "Open the page again.")
     note(tx, "mail_settled", "incoming", id)
     await INCOMING.settle(tx, id=id, now=tx.now)
     await QUERIES.touch_letter(tx, id=mail["letter_id"], now=tx.now)
     await QUERIES.note(
-        tx, letter_id=mail["letter_id"], what="Their e-mail was seen to", who=STAFF, now=tx.now
+        tx, letter_id=mail["letter_id"], what="Their e-mail was seen to", **done_by(tx), now=tx.now
     )
 
 
@@ -214,7 +271,7 @@ async def _held(tx: Transaction, id: UUID) -> Any:
     if mail is None:
         raise NotFound
     if mail["state"] != "held":
-        raise Conflict("Somebody has dealt with this mail meanwhile.", "Reload the page to see how.")
+        raise Conflict("Somebody has dealt with this mail meanwhile.", "Open the page again to see how.")
     return mail
 
 
@@ -228,21 +285,26 @@ async def _match(tx: Transaction, id: UUID, letter_id: UUID, mail: Any, how: str
     await INCOMING.match(tx, id=id, letter_id=letter_id, reason=how, settled_at=None if open_ else tx.now)
     letter = await lock_letter(tx, letter_id)
     first = not await INCOMING.came_before(tx, letter_id=letter_id, kind=kind.value, id=id)
-    said = partial(QUERIES.note, tx, letter_id=letter_id, now=tx.now)
+    note_line = partial(QUERIES.note, tx, letter_id=letter_id, now=tx.now)
     if kind is Kind.ANSWER:
-        await said(what="Answered by e-mail: our turn", who=THEIR_MAIL)
+        await note_line(what="Answered by e-mail: our turn", **done_by(tx, THEIR_MAIL))
         await record_answer(tx, letter_id, Answer(kind=AnswerKind.ACKNOWLEDGE), who=THEIR_MAIL)
+        newest = await QUERIES.newest_answer(tx, letter_id=letter_id)
+        if newest is not None and newest["at"] == tx.now:
+            await INCOMING.led_to(tx, id=id, answer_id=newest["id"])
     elif kind is Kind.AUTO_REPLY:
         if first:
-            await said(what=f"Automatic reply, which is no answer{_away(mail)}", who=THEIR_MAIL)
+            await note_line(
+                what=f"Automatic reply, which is no answer{_away(mail)}", **done_by(tx, THEIR_MAIL)
+            )
         if can(AnswerState(letter["answer"]), AnswerState.AUTO_REPLIED):
             await QUERIES.set_answer(tx, id=letter_id, answer=AnswerState.AUTO_REPLIED.value, now=tx.now)
     elif kind is Kind.BOUNCE:
         if first:
-            await said(what=f"Came back: {mail['why']}", who=THEIR_SERVER)
+            await note_line(what=f"Came back: {mail['why']}", **done_by(tx, THEIR_SERVER))
         await _bounced(tx, letter, mail)
     elif first:
-        await said(what=mail["why"] or "A notice of their mail program", who=THEIR_SERVER)
+        await note_line(what=mail["why"] or "A notice of their mail program", **done_by(tx, THEIR_SERVER))
     await QUERIES.touch_letter(tx, id=letter_id, now=tx.now)
 
 
@@ -257,7 +319,7 @@ async def _bounced(tx: Transaction, letter: Any, mail: Any) -> None:
         return
     if letter["state"] == LetterState.UNKNOWN:
         await mark_sent(tx, letter["id"], who=THEIR_SERVER)  # what came back had left
-    settled = await INCOMING.set_bounced(tx, id=letter["id"], now=tx.now)
+    settled = await INCOMING.set_delivery(tx, id=letter["id"], delivery="bounced", now=tx.now)
     await announce(
         tx,
         LetterBounced,

@@ -21,6 +21,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -85,6 +86,8 @@ class LetterContent:
     #: One whole sentence.
     how_to_stop: str
     evidence: Evidence | None = None
+    #: Whether it asks for money, so that a pledge is one of the answers.
+    asks: bool = True
     language: str = "en"
 
 
@@ -98,7 +101,7 @@ class Paragraph:
 
 ANSWER_WORDS = (
     "Open the page below. There you can tell us that our letter has reached you, which commits you to "
-    "nothing, or make a pledge, say no, or ask us something. No account is needed. "
+    "nothing, or {pledge}say no, or ask us something. No account is needed. "
     "You can also ring us on {telephone}."
 )
 
@@ -116,7 +119,7 @@ def paragraphs(body: str) -> list[Paragraph]:
     for block in re.split(r"\n[ \t]*\n", printable(body).strip()):
         lines = [line.strip() for line in block.split("\n") if line.strip()]
         if lines:
-            parts.extend(_lists_apart(_unwrapped(lines)))
+            parts.extend(lists_apart(_unwrapped(lines)))
     return parts
 
 
@@ -133,7 +136,8 @@ def _unwrapped(lines: Sequence[str]) -> list[str]:
     return joined
 
 
-def _lists_apart(lines: Sequence[str]) -> Iterator[Paragraph]:
+def lists_apart(lines: Sequence[str]) -> Iterator[Paragraph]:
+    """Part the lines of one paragraph where a list begins or ends."""
     run: list[str] = []
     run_is_list = False
     for line in lines:
@@ -172,7 +176,8 @@ def _recipient_lines(c: LetterContent) -> list[str]:
 
 
 def _answer_words(c: LetterContent) -> str:
-    return ANSWER_WORDS.format(telephone=printable(c.house_telephone))
+    pledge = "make a pledge, " if c.asks else ""
+    return ANSWER_WORDS.format(telephone=printable(c.house_telephone), pledge=pledge)
 
 
 def _notes(c: LetterContent) -> list[str]:
@@ -240,7 +245,8 @@ def _wrapped(line: str, first: str = "", rest: str = "") -> str:
 
 
 @cache
-def _mail_pages() -> Environment:
+def mail_pages() -> Environment:
+    """The templates of what is mailed."""
     # autoescape for every template, whatever its name ends in.
     return Environment(
         autoescape=True, loader=FileSystemLoader(_HERE / "templates" / "mail"), undefined=StrictUndefined
@@ -252,7 +258,7 @@ def render_html(c: LetterContent) -> str:
     _check_link(c)
     parts, closing = _body_and_closing(c)
     return printable(
-        _mail_pages()
+        mail_pages()
         .get_template("letter.html")
         .render(
             letter=c,
@@ -271,7 +277,8 @@ def render_html(c: LetterContent) -> str:
 # PDF
 
 
-_press = Press(_HERE / "letterhead.typ", "letter.json")
+LETTERHEAD = _HERE / "letterhead.typ"
+_press = Press(_HERE / "letter.typ", "letter.json", [LETTERHEAD])
 
 
 def render_pdf(c: LetterContent) -> bytes:
@@ -280,13 +287,25 @@ def render_pdf(c: LetterContent) -> bytes:
     When no installed font has a character, the PDF shows a box for it, and is tagged without claiming the
     standard.
     """
+    return _fitted(c)[1]
+
+
+def set_values(c: LetterContent) -> dict[str, Any]:
+    """Everything that is printed, with the size that fits best and the pages that it takes: for a batch."""
+    return _fitted(c)[0]
+
+
+def _fitted(c: LetterContent) -> tuple[dict[str, Any], bytes]:
+    """What is printed, with the size that fits best and the pages that it takes; and so printed."""
     _check_link(c)
-    values = pdf_values(c)
+    values = pdf_values(c) | {"pages": 1}
     for size in _worth_trying(c):
         pdf = _press.print({**values, "size": size}, c.dated)
-        if _pages_of(pdf) == 1:
-            return pdf
-    return _press.print({**values, "size": _SIZES[0]}, c.dated)
+        if pages_of(pdf) == 1:
+            return {**values, "size": size}, pdf
+    values["size"] = _SIZES[0]
+    values["pages"] = pages_of(_press.print(values, c.dated))
+    return values, _press.print(values, c.dated)
 
 
 #: Sizes of the text in points, the one that we prefer first: smaller where it saves a second page.
@@ -315,7 +334,7 @@ def _fullness(c: LetterContent, size: float) -> float:
     return (lines + 0.3 * len(parts) + 0.85 * small) * size / 275
 
 
-def _pages_of(pdf: bytes) -> int:
+def pages_of(pdf: bytes) -> int:
     """How many pages a PDF of typst's says it has."""
     found = re.search(rb"/Type\s*/Pages\s*/Count (\d+)", pdf)
     if found is None:
@@ -327,7 +346,7 @@ def pdf_values(c: LetterContent) -> dict[str, object]:
     """Everything that is printed, as the letterhead names it."""
     parts, closing = _body_and_closing(c)
     return {
-        "subject": printable(c.subject),
+        "subject": _breaking(printable(c.subject)),
         "language": c.language,
         "date": {"year": c.dated.year, "month": c.dated.month, "day": c.dated.day},
         "dated": day_words(c.dated),
@@ -337,8 +356,8 @@ def pdf_values(c: LetterContent) -> dict[str, object]:
             "number": _number_words(c),
             "contact": [*map(printable, c.house_address), *_contact_lines(c)[1:]],
         },
-        "recipient": _recipient_lines(c),
-        "body": [{"lines": list(part.lines), "list": part.is_list} for part in parts],
+        "recipient": [_breakable(line) for line in _recipient_lines(c)],
+        "body": [{"lines": [*map(_breaking, part.lines)], "list": part.is_list} for part in parts],
         "closing": closing,
         "signatory": {"name": printable(c.signatory_name), "position": printable(c.signatory_position)},
         "answer": _answer_words(c),
@@ -346,6 +365,24 @@ def pdf_values(c: LetterContent) -> dict[str, object]:
         "qr": _qr_svg(c.response_url),
         "notes": _notes(c),
     }
+
+
+# So many signs fit into a window, however wide they are; a longer word might stand out of it.
+_ENDLESS = re.compile(r"\S{20}(?=\S)")
+
+
+def _breakable(line: str) -> str:
+    """The line, with places in endless words at which it may break."""
+    return _ENDLESS.sub(lambda found: f"{found[0]}\u200b", line)
+
+
+# So many letters fit into a line of the text; a web address breaks by itself at its signs.
+_LONGER_THAN_A_LINE = re.compile(r"\w{40}(?=\w)")
+
+
+def _breaking(line: str) -> str:
+    """The line, with places at which a word may break that is longer than any line."""
+    return _LONGER_THAN_A_LINE.sub(lambda found: f"{found[0]}\u200b", line)
 
 
 def _qr_svg(url: str) -> str:
@@ -378,10 +415,18 @@ class _Addresses(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]
         return f"{self.name}: {str(self).replace(', ', f',{policy.linesep} ')}{policy.linesep}"
 
 
-_headers = HeaderRegistry()
+class _Headers(HeaderRegistry):
+    """Makes the class of a header once; Python makes it anew for every header of every message."""
+
+    @cache  # noqa: B019 - there is one registry, and it lives as long as the process
+    def __getitem__(self, name: str) -> type:
+        return super().__getitem__(name)
+
+
+_headers = _Headers()
 _headers.map_to_type("subject", _Subject)
 _headers.map_to_type("list-unsubscribe", _Addresses)
-_POLICY = SMTP.clone(header_factory=_headers)
+POLICY = SMTP.clone(header_factory=_headers)
 
 
 def build_message(
@@ -403,7 +448,7 @@ def build_message(
     with `https` takes one click (RFC 8058). `in_reply_to` is the Message-ID of the letter that this one
     follows. Raises UnsafeHeader.
     """
-    message = EmailMessage(policy=_POLICY)
+    message = EmailMessage(policy=POLICY)
     message["From"] = addressed("From", c.house_name, sender)
     message["To"] = addressed("To", c.recipient_name, recipient_address)
     message["Reply-To"] = addressed("Reply-To", c.house_name, reply_to)
@@ -418,10 +463,16 @@ def build_message(
         if list_unsubscribe[0].startswith("https:"):
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(render_text(c), cte="quoted-printable")
+    message.make_alternative(boundary=_BOUNDARIES[1])
     message.add_alternative(render_html(c), subtype="html", cte="quoted-printable")
+    message.make_mixed(boundary=_BOUNDARIES[0])
     message.add_attachment(pdf, maintype="application", subtype="pdf", filename=_file_name(c.reference))
     return message
 
+
+# Neither quoted-printable nor base64 has an underscore behind an equals sign (RFC 2045, 6.7): these stand in
+# no part, and one that is drawn at random is looked for in all of them.
+_BOUNDARIES = ("=_letter", "=_words")
 
 # A control character, a line or paragraph separator, half a character, or the start of an encoded word, like
 # "=?utf-8?q?=0ABcc=3A?=", which Python 3.11 decodes to write the line break that was in it (CVE-2024-6923).

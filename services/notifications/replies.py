@@ -18,6 +18,8 @@ TOKEN = "{token}"  # noqa: S105  # a place for one
 _PURPOSE = "reply addresses"
 #: Bytes of the code: 72 bits, which nobody tries out by mail.
 _CODE = 9
+#: What stands between the name of a mailbox and what mail servers let anybody add to it.
+_BETWEEN = "+-="
 #: Characters of the whole.
 _LENGTH = 40
 
@@ -28,6 +30,18 @@ def reply_address(context: Context, letter_id: UUID) -> str:
     """Where answers to a letter go: the house's own address when the settings name none for each letter."""
     pattern = context.settings.reply_to
     return pattern.replace(TOKEN, _token(context, letter_id)) if pattern else context.house.email
+
+
+def is_like_replies(context: Context, address: str) -> bool:
+    """Whether an address is written like those that letters have, with whatever stands for the letter.
+
+    That may be nothing: servers on the way may cut off what stands behind the plus.
+    """
+    before, found, after = context.settings.reply_to.lower().partition(TOKEN)
+    told = address.lower()
+    without = before.rstrip(_BETWEEN)
+    like = len(told) > len(before) + len(after) and told.startswith(before) and told.endswith(after)
+    return bool(found) and (like or (bool(without) and told == without + after))
 
 
 def letters_addressed(context: Context, text: str) -> set[UUID]:

@@ -7,26 +7,34 @@ may have left, and a person decides. Nothing is ever sent a second time by itsel
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 from typing import TypeVar
+from uuid import UUID
 
 from chassis.database import Database, Transaction
 from chassis.errors import DatabaseAway
 from chassis.failpoints import reach
 from chassis.log import describe, logger
 from chassis.outbox import announce
+from chassis.traces import Kind, cause_in, going_on
 from contracts.notifications import CampaignSent
+from contracts.topology import NOTIFICATIONS
 from services.notifications import metrics
 from services.notifications.campaigns import sender_of
 from services.notifications.domain import LetterState, NotificationsError
 from services.notifications.handover import Connection, Fate, Outcome, ServerAway
+from services.notifications.leaving import KeptHere
+from services.notifications.ledger import Ledger, LedgerAway
 from services.notifications.outgoing import KINDS, Claimed, Outgoing, Settlement
+from services.notifications.pacing import pick_up, slow_down, spread
 from services.notifications.queries import QUERIES
 from services.notifications.readdressing import follow_bodies
 from services.notifications.replies import reply_address
+from services.notifications.restored import compare_with_ledger, hold_begun
 from services.notifications.stages import release_scheduled, set_aside_stopped
 
 _log = logger(__name__)
@@ -37,10 +45,13 @@ SEND_LETTERS = "send letters"
 
 #: Connections to the mail server at once.
 CONNECTIONS = 8
+#: Letters that are looked up at once, to be claimed one by one.
+_AHEAD = 200
 #: Seconds for which one turn takes further letters; stopping waits for the end of a turn.
 TURN = 4.0
 
 _LONGEST_PAUSE = timedelta(hours=4)
+_CHECK_ADDRESS = "Check the address with the partner, then send it again."
 _ASK = "Ask the recipient, then mark it as sent or send it again."
 _BROKE = "The connection broke after the letter was handed over, so it may or may not have arrived."
 _AWAY = "The mail server cannot be reached. We try again by ourselves."
@@ -54,24 +65,34 @@ class Sender:
         self._context = database.context
         self._settings = database.context.settings
         self._sender = sender_of(database.context)
+        self._ledger = Ledger(database.context)
         self._next_slot = 0.0
+        #: What is due, in order, to be claimed by whichever connection is free next.
+        self._ahead: deque[tuple[Outgoing, UUID]] = deque()
+        self._looking = asyncio.Lock()
 
     async def turn(self) -> bool:
-        """Send for a few seconds. Whether there is more to do at once."""
-        if not self._settings.smtp_url:
-            return False
-        due = await self._tidy()
-        if due:
-            await self._send(min(due, CONNECTIONS))
+        """Send for a few seconds. Whether there is more to do at once.
+
+        Without a mail server e-mail waits; what goes by post is released and comes to its end all the same.
+        """
+        await compare_with_ledger(self._database)
+        await self._tidy()
+        mails = bool(self._settings.smtp_url) and await self._look_ahead()
+        if mails:
+            await self._send(min(len(self._ahead), CONNECTIONS))
         await self._finish_campaigns()
+        return mails and (bool(self._ahead) or await self._look_ahead())
+
+    async def _look_ahead(self) -> bool:
+        """See what is due, in order. Whether there is anything."""
         async with self._database.reading() as tx:
-            return bool(due and await self._due(tx, 1))
+            await QUERIES.follow_indexes(tx)
+            self._ahead = deque([(kind, id) for kind in KINDS for id in await kind.due(tx, _AHEAD)])
+        return bool(self._ahead)
 
-    async def _due(self, tx: Transaction, most: int) -> int:
-        return sum([await kind.due(tx, most) for kind in KINDS])
-
-    async def _tidy(self) -> int:
-        """Give up claims of lost senders and set aside what may not go. How many are due, up to a few."""
+    async def _tidy(self) -> None:
+        """Give up claims of lost senders and set aside what may not go."""
         # Whoever lives is done with a letter long before: see Connection.hand_over.
         lease = timedelta(seconds=self._settings.mail_timeout * 3 + 60)
         async with self._database.transaction() as tx:
@@ -79,10 +100,17 @@ class Sender:
             await release_scheduled(tx)
             await set_aside_stopped(tx)
             await follow_bodies(tx)
-            due = await self._due(tx, CONNECTIONS)
+            await hold_begun(tx)
         if lost:
             metrics.TRIES.labels("unknown").inc(lost)
-        return due
+        await self._spread()
+
+    async def _spread(self) -> None:
+        """Move out of the way what waits for a domain: part by part, and for no longer than we then send."""
+        more, until = True, monotonic() + TURN
+        while more and monotonic() < until:
+            async with self._database.transaction() as tx:
+                more = await spread(tx)
 
     async def _send(self, workers: int) -> None:
         """Work on several connections at once. One that fails does not disturb the others."""
@@ -120,7 +148,12 @@ class Sender:
                 found = await self._claim()
                 if found is None:
                     return
-                await self._deliver(connection, *found)
+                with going_on(NOTIFICATIONS, "send letter", Kind.CLIENT, cause_in(found[1].row)):
+                    await self._deliver(connection, *found)
+        except LedgerAway as away:
+            metrics.TRIES.labels("ledger_away").inc()
+            _log.error("ledger_away", **describe(away.__cause__ or away))
+            return
         except ServerAway:
             return
         finally:
@@ -133,12 +166,18 @@ class Sender:
         await asyncio.sleep(moment - monotonic())
 
     async def _claim(self) -> tuple[Outgoing, Claimed] | None:
-        for kind in KINDS:
-            async with self._database.transaction() as tx:
-                claimed = await kind.claim(tx)
-            if claimed is not None:
-                reach("mail.claimed")
-                return kind, claimed
+        """The next that may go; nothing when none of those may that are due."""
+        for _ in range(2):
+            while self._ahead:
+                kind, id = self._ahead.popleft()
+                async with self._database.transaction() as tx:
+                    claimed = await kind.claim(tx, id)
+                if claimed is not None:
+                    reach("mail.claimed")
+                    return kind, claimed
+            async with self._looking:  # the others wait for what one of them finds
+                if not self._ahead and not await self._look_ahead():
+                    return None
         return None
 
     async def _deliver(self, connection: Connection, kind: Outgoing, claimed: Claimed) -> None:
@@ -147,18 +186,26 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one letter must not stop the others
             _log.error("letter_not_made", id=str(claimed.letter_id), **describe(error))
             words = str(error) if isinstance(error, NotificationsError) else "Its content cannot be printed."
+            became = partial(_failed, cure=error.cure) if isinstance(error, KeptHere) else _failed
             metrics.TRIES.labels("not_made").inc()
-            await self._settle(kind, claimed, _failed, f"The letter could not be made. {words}")
+            await self._settle(kind, claimed, became, f"The letter could not be made. {words}")
             return
         if kind.looks_again and await self._persist(partial(_held_back, kind, claimed)):
             metrics.TRIES.labels("held_back").inc()
             return
+        try:
+            await self._ledger.begin(claimed.attempt, claimed.email)
+        except LedgerAway as away:
+            await self._settle(kind, claimed, self._not_begun, str(away))
+            raise
+        reach("mail.entered")
         # What cannot be delivered comes back to the envelope's sender: to the letter's own address.
         own = reply_address(self._context, claimed.letter_id)
         sender = own if self._settings.reply_to else self._sender
         outcome = await connection.hand_over(sender, claimed.email, message)
         if outcome.fate is Fate.SENT:
             reach("mail.handed_over")
+        await self._ledger.end(claimed.attempt, outcome.fate.value)
         metrics.TRIES.labels(outcome.fate.value).inc()
         await self._settle(kind, claimed, self._became, outcome)
 
@@ -180,6 +227,10 @@ class Sender:
 
         async def act(tx: Transaction) -> None:
             await kind.settle(tx, claimed, became(tx, claimed, how))
+            if isinstance(how, Outcome) and how.too_much:
+                await slow_down(tx, claimed.email)
+            elif isinstance(how, Outcome) and how.fate is Fate.SENT and claimed.row["slowed"]:
+                await pick_up(tx, claimed.email)
 
         await self._persist(act)
 
@@ -196,6 +247,14 @@ class Sender:
             words = f"Given up after {tries} tries. The last answer: {outcome.words}"
             return _failed(tx, claimed, words)
         return self._later(tx, claimed, outcome)
+
+    def _not_begun(self, tx: Transaction, claimed: Claimed, words: str) -> Settlement:
+        """Back as it was: nothing was handed over, and that is no fault of the letter."""
+        pause = timedelta(seconds=self._settings.mail_retry)
+        what = "Not sent yet: the send ledger cannot be written"
+        return Settlement(
+            state=LetterState.READY, what=what, failure=words, next_try=tx.now + pause, tried=False
+        )
 
     def _later(self, tx: Transaction, claimed: Claimed, outcome: Outcome) -> Settlement:
         """Back to the others that wait, with a pause that doubles and is never the same twice."""
@@ -227,6 +286,5 @@ async def _held_back(kind: Outgoing, claimed: Claimed, tx: Transaction) -> bool:
     return await kind.held_back(tx, claimed)
 
 
-def _failed(tx: Transaction, claimed: Claimed, words: str) -> Settlement:
-    cure = "Check the address with the partner, then send it again."
+def _failed(tx: Transaction, claimed: Claimed, words: str, cure: str = _CHECK_ADDRESS) -> Settlement:
     return Settlement(state=LetterState.FAILED, what="Not sent", failure=words, cure=cure)

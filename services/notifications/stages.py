@@ -5,6 +5,7 @@ has done. What was approved is what is sent: only a draft is changed, and an app
 that was read.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,17 @@ from chassis.audit import digest_of, note
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, Refused
-from services.notifications.campaigns import STAFF, is_whole, lock_campaign
+from services.notifications.campaigns import is_whole, lock_campaign
+from services.notifications.chasing_settings import (
+    approve_chasing,
+    chasing_that_waits,
+    send_chasing_back,
+)
+from services.notifications.checking import MOST_LINES
+from services.notifications.colleagues import STAFF, done_by
 from services.notifications.domain import CAMPAIGN_STAGES, CampaignState, can
+from services.notifications.leaving import kept_here
+from services.notifications.parts import in_parts
 from services.notifications.queries import COMPOSING, QUERIES
 
 #: Of a reason for sending a campaign back, in characters.
@@ -46,7 +56,7 @@ async def submit_campaign(tx: Transaction, campaign_id: UUID, by: UUID | None) -
     campaign = await _moved(tx, campaign_id, _C.SUBMITTED)
     if not is_whole(campaign):
         raise Refused("This campaign is not finished.", "Say who receives it and what it says first.")
-    if not (await COMPOSING.check_of(tx, campaign_id=campaign_id))["going"]:
+    if not (await COMPOSING.check_of(tx, campaign_id=campaign_id, most_lines=MOST_LINES))["going"]:
         raise Refused(
             "None of these letters can go.",
             "Look at the reasons beside them, put them right, and make the letters again.",
@@ -66,8 +76,10 @@ async def take_back(tx: Transaction, campaign_id: UUID) -> None:
     await COMPOSING.reopen_campaign(tx, id=campaign_id, returned_by=None, because="")
 
 
-async def approve_campaign(tx: Transaction, campaign_id: UUID, by: UUID, revision: int) -> None:
-    """Let a campaign be sent, as somebody who has had no part in it.
+async def approve_campaign(tx: Transaction, campaign_id: UUID, by: UUID, revision: int) -> CampaignState:
+    """Let a campaign be sent, or chase in another way, as somebody who has had no part in that.
+
+    Returns its state after it.
 
     Args:
         revision: the version that they have read.
@@ -77,12 +89,16 @@ async def approve_campaign(tx: Transaction, campaign_id: UUID, by: UUID, revisio
         SecondPersonNeeded: when they had a part in it.
     """
     campaign = await _read_by_a_second(tx, campaign_id, by, revision)
+    await approve_chasing(tx, campaign_id, by)
+    if campaign["state"] != _C.SUBMITTED:
+        return CampaignState(campaign["state"])
     note(tx, "campaign_approved", "campaign", campaign_id, after={"words": campaign["words_version"]})
     await COMPOSING.approve_campaign(tx, id=campaign_id, by=by, now=tx.now)
+    return _C.APPROVED
 
 
 async def send_back(tx: Transaction, campaign_id: UUID, by: UUID, revision: int, because: str) -> None:
-    """Make a campaign a draft again, with what is to be put right.
+    """Make a campaign a draft again, or let it chase as it did, with what is to be put right.
 
     Raises:
         NotFound, Conflict, SecondPersonNeeded: as an approval does.
@@ -93,20 +109,37 @@ async def send_back(tx: Transaction, campaign_id: UUID, by: UUID, revision: int,
     if len(because) > LONGEST_REASON:
         cure = f"Write at most {LONGEST_REASON:,} characters."
         raise Refused("This is too long.", cure, field="because")
-    await _read_by_a_second(tx, campaign_id, by, revision)
+    campaign = await _read_by_a_second(tx, campaign_id, by, revision)
+    if campaign["state"] != _C.SUBMITTED:
+        await send_chasing_back(tx, campaign_id, by, because)
+        return
     note(tx, "campaign_sent_back", "campaign", campaign_id, after={"because": digest_of(tx, because)})
     await COMPOSING.reopen_campaign(tx, id=campaign_id, returned_by=by, because=because)
 
 
 async def _read_by_a_second(tx: Transaction, campaign_id: UUID, by: UUID, revision: int) -> Any:
     campaign = await lock_campaign(tx, campaign_id)
-    if campaign["state"] != _C.SUBMITTED:
+    hands = await hands_in(tx, campaign)
+    if hands is None:
         raise _moved_on(campaign)
     if campaign["version"] != revision:
-        raise Conflict("This campaign has changed since you read it.", "Reload the page and read it again.")
-    if by in campaign["hands"]:
+        raise Conflict(
+            "This campaign has changed since you read it.", "Open the page again and read it again."
+        )
+    if by in hands:
         raise SecondPersonNeeded
     return campaign
+
+
+async def hands_in(tx: Transaction, campaign: Any) -> Sequence[UUID] | None:
+    """Who had a part in what of a campaign waits for approval: its letters, or how it chases once they went.
+
+    Nothing when neither does.
+    """
+    if campaign["state"] == _C.SUBMITTED:
+        return list(campaign["hands"])
+    chasing = await chasing_that_waits(tx, campaign)
+    return chasing.hands if chasing else None
 
 
 async def send_campaign(tx: Transaction, campaign_id: UUID) -> int:
@@ -114,9 +147,11 @@ async def send_campaign(tx: Transaction, campaign_id: UUID) -> int:
 
     Raises:
         NotFound, Conflict: when there is no such campaign, nobody has approved it, or it was sent before.
-        Refused: when no letter can go.
+        Refused: when no letter can go; says why where it lies with none of them.
     """
     await _moved(tx, campaign_id, _C.SENDING, only_from=_C.APPROVED)
+    if kept := kept_here(tx.context.settings, tx.context.house):
+        raise Refused(kept.words, kept.cure)
     released = await _release(tx, campaign_id, STAFF)
     if not released:
         raise Refused("None of these letters can go.", "Take the campaign back and look at the reasons.")
@@ -126,9 +161,11 @@ async def send_campaign(tx: Transaction, campaign_id: UUID) -> int:
 
 async def _release(tx: Transaction, campaign_id: UUID, who: str) -> int:
     today = tx.context.clock.today()
-    released = await QUERIES.release_letters(tx, campaign_id=campaign_id, dated=today, who=who, now=tx.now)
-    await COMPOSING.start_campaign(tx, id=campaign_id, now=tx.now)
-    return int(released)
+    said = {"dated": today, **done_by(tx, who), "now": tx.now}
+    released = await in_parts(QUERIES.release_letters, tx, campaign_id=campaign_id, **said)
+    story = {"correlationid": tx.cause.correlationid, "traceparent": tx.cause.traceparent}
+    await COMPOSING.start_campaign(tx, id=campaign_id, now=tx.now, **story)
+    return released
 
 
 async def schedule_campaign(tx: Transaction, campaign_id: UUID, send_at: datetime | None) -> None:
@@ -163,7 +200,8 @@ async def pause_campaign(tx: Transaction, campaign_id: UUID) -> int:
         NotFound, Conflict: when there is no such campaign, or it is not being sent.
     """
     await _moved(tx, campaign_id, _C.PAUSED)
-    waiting = int(await COMPOSING.pause_campaign(tx, id=campaign_id, now=tx.now))
+    await COMPOSING.pause_campaign(tx, id=campaign_id)
+    waiting = await in_parts(COMPOSING.hold_waiting, tx, id=campaign_id, now=tx.now)
     note(tx, "campaign_paused", "campaign", campaign_id, after={"waiting": waiting})
     return waiting
 
@@ -175,7 +213,8 @@ async def resume_campaign(tx: Transaction, campaign_id: UUID) -> int:
         NotFound, Conflict: when there is no such campaign, or it is not paused.
     """
     await _moved(tx, campaign_id, _C.SENDING, only_from=_C.PAUSED)
-    waiting = int(await COMPOSING.resume_campaign(tx, id=campaign_id, now=tx.now))
+    await COMPOSING.resume_campaign(tx, id=campaign_id)
+    waiting = await in_parts(COMPOSING.let_waiting_go, tx, id=campaign_id, now=tx.now)
     note(tx, "campaign_resumed", "campaign", campaign_id, after={"waiting": waiting})
     return waiting
 
@@ -195,7 +234,7 @@ async def stop_campaign(tx: Transaction, campaign_id: UUID) -> int:
 
 async def set_aside_stopped(tx: Transaction, who: str = "the sender") -> int:
     """Set aside what waits in stopped campaigns, also what was put back only after the stop. How many."""
-    return int(await COMPOSING.set_aside_stopped(tx, who=who, now=tx.now))
+    return await in_parts(COMPOSING.set_aside_stopped, tx, **done_by(tx, who), now=tx.now)
 
 
 async def _moved(
@@ -212,4 +251,4 @@ async def _moved(
 def _moved_on(campaign: Any) -> Conflict:
     stage = CAMPAIGN_STAGES[CampaignState(campaign["state"])].staff
     what = f"That is not possible now. The campaign is at: {stage}."
-    return Conflict(what, "Reload the page to see where it stands.")
+    return Conflict(what, "Open the page again to see where it stands.")

@@ -13,10 +13,11 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from chassis.audit import note
+from chassis.audit import note, person_of
 from chassis.context import Context
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound, Refused
+from services.notifications.colleagues import STAFF, done_by
 from services.notifications.domain import StopScope, stopped_block
 from services.notifications.queries import ANSWERING, QUERIES
 
@@ -24,6 +25,12 @@ from services.notifications.queries import ANSWERING, QUERIES
 STOPS = "stops"
 
 LONGEST_REASON = 500
+
+#: Why a stop was lifted that whoever gave it has taken back.
+TAKEN_BACK = "They took it back on the letter’s page."
+
+#: The ways of a stop that nobody here had a part in.
+_ON_THE_PAGE = ("page", "one_click")
 
 _NOTED = {
     StopScope.PERSON: "They asked us never to write to them again",
@@ -37,7 +44,12 @@ async def stopped(tx: Transaction, contacts: Collection[UUID]) -> Mapping[UUID, 
     Asked when letters are prepared, and again in the transaction that claims one.
     """
     rows = [row async for row in ANSWERING.addresses_of_contacts(tx, ids=list(contacts))]
-    theirs = {row["id"]: list(_digests(tx.context, row)) for row in rows}
+    return await _stopped(tx, {row["id"]: row for row in rows})
+
+
+async def _stopped(tx: Transaction, contacts: Mapping[UUID, Any]) -> Mapping[UUID, StopScope]:
+    """The same where their addresses and bodies are at hand."""
+    theirs = {id: list(_digests(tx.context, row)) for id, row in contacts.items()}
     asked = list({digest for some in theirs.values() for digest in some})
     if not asked:
         return {}
@@ -103,7 +115,7 @@ async def stop(tx: Transaction, letter: Any, scope: StopScope, *, way: str, who:
         tx, id=id, scope=scope.value, digests=digests, way=way, letter_id=letter["id"], **about, now=tx.now
     )
     await _set_aside(tx, letter, row, scope, who)
-    await QUERIES.note(tx, letter_id=letter["id"], what=_NOTED[scope], who=who, now=tx.now)
+    await QUERIES.note(tx, letter_id=letter["id"], what=_NOTED[scope], **done_by(tx, who), now=tx.now)
     await QUERIES.touch_letter(tx, id=letter["id"], now=tx.now)
     return True
 
@@ -125,43 +137,77 @@ async def _set_aside(tx: Transaction, letter: Any, row: Any, scope: StopScope, w
     contacts = [each["id"] async for each in found]
     block = stopped_block(scope)
     await ANSWERING.set_aside_stopped(
-        tx, contacts=contacts, failure=block.words, cure=block.cure, who=who, now=tx.now
+        tx, contacts=contacts, failure=block.words, cure=block.cure, **done_by(tx, who), now=tx.now
     )
 
 
 async def set_aside_if_stopped(tx: Transaction, letter: Any) -> bool:
-    """Whether a letter that is about to go may not: then it is set aside, with the reason."""
-    found = await stopped(tx, [letter["contact_id"]])
+    """Whether a letter that is about to go may not: then it is set aside, with the reason.
+
+    Args:
+        letter: as it was claimed, with the addresses and bodies of its contact.
+    """
+    found = await _stopped(tx, {letter["contact_id"]: letter})
     if not found:
         return False
     block = stopped_block(found[letter["contact_id"]])
     said = {"reason": block.reason.value, "failure": block.words, "cure": block.cure}
     await ANSWERING.set_aside_letter(tx, id=letter["id"], **said, now=tx.now)
     what = "Set aside: they want no letter any more"
-    await QUERIES.note(tx, letter_id=letter["id"], what=what, who="the sender", now=tx.now)
+    await QUERIES.note(tx, letter_id=letter["id"], what=what, **done_by(tx, "the sender"), now=tx.now)
     return True
 
 
-async def lift(tx: Transaction, stop_id: UUID, *, by: UUID, who: str, because: str) -> None:
+async def take_back(tx: Transaction, letter_id: UUID, *, who: str) -> None:
+    """Whoever said on a letter's page that we are to stop wants our letters after all.
+
+    Only what was said there: what they told a person, a person lifts.
+    """
+    for row in await rows_of(ANSWERING.stops_of_letter(tx, letter_id=letter_id)):
+        if may_be_taken_back(row):
+            await lift(tx, row["id"], TAKEN_BACK, who)
+
+
+def may_be_taken_back(row: Mapping[str, Any]) -> bool:
+    """Whether whoever has the letter can lift this stop."""
+    return row["lifted_at"] is None and row["way"] in _ON_THE_PAGE
+
+
+def check_reason(because: str, cure: str) -> None:
+    """See that there is a reason, and that it is short enough to be read.
+
+    Args:
+        cure: what to write where there is none.
+
+    Raises:
+        Refused: names the field ``because``.
+    """
+    if not because:
+        raise Refused("There is no reason yet.", cure, field="because")
+    if len(because) > LONGEST_REASON:
+        cure = f"Write at most {LONGEST_REASON} characters."
+        raise Refused("The reason is too long.", cure, field="because")
+
+
+async def lift(tx: Transaction, stop_id: UUID, because: str, who: str = STAFF) -> None:
     """They may be written to again, for this reason. What was set aside stays so.
+
+    Args:
+        who: wants it, one of ours or the recipient.
 
     Raises:
         NotFound: when there is no such stop.
         Refused: names the field ``because``.
         Conflict: when it was lifted before.
     """
-    if not because:
-        raise Refused("There is no reason yet.", "Write who asked for it, and when.", field="because")
-    if len(because) > LONGEST_REASON:
-        cure = f"Write at most {LONGEST_REASON} characters."
-        raise Refused("The reason is too long.", cure, field="because")
+    check_reason(because, "Write who asked for it, and when.")
     found = await ANSWERING.lock_stop(tx, id=stop_id)
     if found is None:
         raise NotFound
     if found["lifted_at"] is not None:
-        raise Conflict("This was lifted before.", "Reload the page.")
+        raise Conflict("This was lifted before.", "Open the page again.")
     note(tx, "stop_lifted", "stop", stop_id, before={"scope": found["scope"]})
-    await ANSWERING.lift_stop(tx, id=stop_id, by=by, because=because, now=tx.now)
+    await ANSWERING.lift_stop(tx, id=stop_id, by=person_of(tx), because=because, now=tx.now)
     what = "They may be written to again: a stop was lifted"
-    await QUERIES.note(tx, letter_id=found["letter_id"], what=what, who=who, now=tx.now)
+    await QUERIES.note(tx, letter_id=found["letter_id"], what=what, **done_by(tx, who), now=tx.now)
     await QUERIES.touch_letter(tx, id=found["letter_id"], now=tx.now)

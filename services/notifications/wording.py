@@ -46,17 +46,40 @@ ONLY_WITH_AN_ASK = frozenset(
     {"registered", "profession_plural", "ask", "evidence_date", "evidence_source", "fund"}
 )
 
+#: What becomes words of a sentence and no name: at the beginning of one, they begin with a capital letter.
+_WORDS = frozenset({"registered", "profession_plural", "evidence_source", "fund", "house_short_name"})
+
+#: What people write for a field, where its own name is far from it.
+_MEANT: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("name", "full_name", "first_name", "fname", "recipient", "addressee"), "contact_name"
+        ),
+        **dict.fromkeys(("role", "position", "title", "job_title"), "contact_role"),
+        **dict.fromkeys(("organisation", "organization", "company", "body", "trust"), "body_name"),
+        **dict.fromkeys(("link", "url", "page"), "response_url"),
+        **dict.fromkeys(("amount", "sum"), "ask"),
+    }
+)
+
+#: Addresses of pages. What follows one directly, mail programs take for a part of it.
+_LINKS = frozenset({"response_url", "link"})
+_CLOSES = re.compile(r"""[.,;:!?)\]>'"’”»…]""")
+
 #: What stands in a letter for a value that is missing, so that it is seen. A condition takes it as empty.
 MISSING = "?"
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
-_BRACE = re.compile(r"\{[^{}\n]*\}|[{}]")
+_BRACE = re.compile(r"\{\{[^{}\n]*\}\}|\{[^{}\n]*\}|[{}]")
 _IF = re.compile(r"\{if ([a-z_]+)\}")
 #: A part of a condition; alone on its line, it takes the line with it.
 _MARK = re.compile(
     r"^[ \t]*(\{(?:if [a-z_]+|else|end)\})[ \t]*\r?\n|(\{(?:if [a-z_]+|else|end)\})", re.MULTILINE
 )
 _GAP = re.compile(r"\n(?:[ \t]*\r?\n){2,}")
+#: What may stand before the first word of a sentence, and the end of the one before; not that of “e.g.”
+_OPENING = "“‘\"'(["
+_ENDED = re.compile(r"(?<!\.\w)[.!?…][”’\"')\]]*\Z")
 
 
 @dataclass(frozen=True)
@@ -65,13 +88,15 @@ class TemplateFault:
 
     #: "subject" or "body".
     part: str
-    #: Both start at 1.
+    #: Both start at 1; 0 is nowhere, because it is missing.
     line: int
     column: int
     words: str
 
     @property
     def place(self) -> str:
+        if not self.line:
+            return "Put it in."
         return f"Line {self.line}, character {self.column}."
 
 
@@ -80,29 +105,56 @@ def fields_for(*, asks: bool) -> Mapping[str, str]:
     return {name: said for name, said in MERGE_FIELDS.items() if asks or name not in ONLY_WITH_AN_ASK}
 
 
-def check_template(body: str, subject: str, known: Collection[str] = MERGE_FIELDS) -> list[TemplateFault]:
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Which fields a template may name, and how."""
+
+    #: By name, with what each becomes.
+    known: Mapping[str, str]
+    #: Those that say only whether something is so, and stand in conditions alone.
+    asked_only: Collection[str] = ()
+    #: Those that no letter goes without.
+    needed: Collection[str] = ()
+    #: Those that stand in no subject.
+    private: Collection[str] = ()
+
+
+def check_template(
+    body: str, subject: str, known: Mapping[str, str] | Rules = MERGE_FIELDS
+) -> list[TemplateFault]:
     """Return what has to be mended before a letter can be made, the subject first; empty means sound.
 
     Args:
-        known: the fields that have a value.
+        known: the fields that have a value; or all that there is to say of fields.
     """
-    faults = [*_Reader("subject", subject, known).faults(), *_Reader("body", body, known).faults()]
+    rules = known if isinstance(known, Rules) else Rules(known=known)
+    readers = [_Reader("subject", subject, rules), _Reader("body", body, rules)]
+    faults = [fault for reader in readers for fault in reader.faults()]
     if "\n" in subject.strip() or "\r" in subject.strip():
         faults.insert(0, TemplateFault("subject", 1, 1, "The subject must be one line."))
     for part, text in (("subject", subject), ("body", body)):
         if not text.strip():
             faults.append(TemplateFault(part, 1, 1, f"The {part} is empty."))
+    faults += [
+        TemplateFault("body", 0, 0, f"{{{name}}} is missing: {rules.known[name]}. It must always be said.")
+        for name in rules.needed
+        if name not in readers[1].always
+    ]
     return faults
 
 
 class _Reader:
     """Goes through one template from brace to brace and knows in which condition it stands."""
 
-    def __init__(self, part: str, text: str, known: Collection[str]) -> None:
-        self._part, self._text, self._known = part, text, known
-        #: Where the condition began that is open, and whether its {else} has come.
+    def __init__(self, part: str, text: str, rules: Rules) -> None:
+        self._part, self._text, self._rules = part, text, rules
+        #: Where the condition began that is open, on which field, and whether its {else} has come.
         self._open: int | None = None
+        self._on = ""
         self._otherwise = False
+        self._example = next(iter(rules.known), "")
+        #: The fields that are said whatever the conditions are; one that only depends on itself is.
+        self.always: set[str] = set()
 
     def faults(self) -> Iterator[TemplateFault]:
         for match in _BRACE.finditer(self._text):
@@ -118,26 +170,32 @@ class _Reader:
         elif found == "{end}":
             yield self._end()
         elif found.startswith("{if ") or found == "{if}":
-            yield self._begin(place)
             condition = _IF.fullmatch(found)
+            yield self._begin(place, condition[1] if condition else "")
             yield (
                 self._field(condition[1])
                 if condition
-                else "Write a condition as {if areas}: one field, no more."
+                else f"Write a condition as {{if {self._asked}}}: one field, no more."
             )
         else:
             yield self._value(found)
 
-    def _begin(self, place: int) -> str | None:
+    @property
+    def _asked(self) -> str:
+        """A field that a condition could stand on, for examples."""
+        return "areas" if "areas" in self._rules.known else self._example
+
+    def _begin(self, place: int, on: str) -> str | None:
         if self._open is not None:
             line = self._line(self._open)
             return f"A condition cannot stand inside another. Write {{end}} for the one of line {line} first."
-        self._open, self._otherwise = place, False
+        self._open, self._on, self._otherwise = place, on, False
         return None
 
     def _else(self) -> str | None:
         if self._open is None:
-            return "Nothing stands before this {else}. Begin with a condition, such as {if areas}."
+            example = f"Begin with a condition, such as {{if {self._asked}}}."
+            return f"Nothing stands before this {{else}}. {example}"
         if self._otherwise:
             return "This condition has an {else} already."
         self._otherwise = True
@@ -145,24 +203,43 @@ class _Reader:
 
     def _end(self) -> str | None:
         if self._open is None:
-            return "This {end} ends nothing. Begin with a condition, such as {if areas}."
+            return f"This {{end}} ends nothing. Begin with a condition, such as {{if {self._asked}}}."
         self._open = None
         return None
 
     def _value(self, found: str) -> str | None:
         if found == "{":
-            return "This brace is never closed. Write a field as {contact_name}."
+            return f"This brace is never closed. Write a field as {{{self._example}}}."
         if found == "}":
-            return "This brace closes nothing. Write a field as {contact_name}."
-        return self._field(found[1:-1])
+            return f"This brace closes nothing. Write a field as {{{self._example}}}."
+        if found.startswith("{{"):
+            name = self._nearest(found[2:-2]) or self._example
+            return f"Write a field with one brace on each side: {{{name}}}."
+        name = found[1:-1]
+        if name in self._rules.asked_only:
+            return f"{{{name}}} has no words of its own. Ask for it: {{if {name}}} … {{end}}."
+        if name in self._rules.private and self._part == "subject":
+            return f"{{{name}}} cannot stand in the subject: a locked telephone shows it to everybody."
+        if self._open is None or (self._on == name and not self._otherwise):
+            self.always.add(name)
+        return self._field(name)
 
     def _field(self, name: str) -> str | None:
-        if name in self._known:
+        if name in self._rules.known:
             return None
-        if name in MERGE_FIELDS:
+        if name in ONLY_WITH_AN_ASK and MERGE_FIELDS.keys() > self._rules.known.keys():
             return f"This campaign asks for no money, so there is nothing for {{{name}}}."
-        near = get_close_matches(name.strip().lower().replace(" ", "_"), self._known, n=1)
-        return f"There is no field {{{name[:58]}}}." + (f" Did you mean {{{near[0]}}}?" if near else "")
+        near = self._nearest(name)
+        if near and near == name.strip().lower():
+            return f"Write {{{near}}} in small letters, with no space inside the braces."
+        return f"There is no field {{{name[:58]}}}." + (f" Did you mean {{{near}}}?" if near else "")
+
+    def _nearest(self, name: str) -> str | None:
+        """The field that was meant, as far as can be told."""
+        plain = "_".join(name.lower().split())
+        if _MEANT.get(plain) in self._rules.known and plain not in self._rules.known:
+            return _MEANT[plain]
+        return next(iter(get_close_matches(plain, self._rules.known, n=1)), None)
 
     def _line(self, place: int) -> int:
         return self._text.count("\n", 0, place) + 1
@@ -172,14 +249,31 @@ class _Reader:
 
 
 def merge(template: str, values: Mapping[str, str]) -> str:
-    """Put the values into a sound template, once: braces inside a value stay what they are."""
+    """Put the values into a sound template, once: braces inside a value stay what they are.
+
+    What closes a sentence directly behind a link is set apart from it.
+    """
+    text = _decided(template, values)
 
     def value(match: re.Match[str]) -> str:
-        if match[1] not in values:
-            raise UnknownField(f"There is no value for the field {{{match[1]}}}.")
-        return values[match[1]]
+        name = match[1]
+        if name not in values:
+            raise UnknownField(f"There is no value for the field {{{name}}}.")
+        said = values[name]
+        if name in _LINKS and said and _CLOSES.match(text, match.end()):
+            return f"{said} "
+        capital = name in _WORDS and _sentence_begins(text[: match.start()])
+        return said[:1].upper() + said[1:] if capital else said
 
-    return _FIELD.sub(value, _decided(template, values))
+    return _FIELD.sub(value, text)
+
+
+def _sentence_begins(before: str) -> bool:
+    """Whether what follows this is the first word of a sentence or of a paragraph."""
+    before = before.rstrip(_OPENING)
+    words = before.rstrip()
+    gap = before[len(words) :]
+    return not words or gap.count("\n") > 1 or bool(gap and _ENDED.search(words[-9:]))
 
 
 def _decided(template: str, values: Mapping[str, str]) -> str:

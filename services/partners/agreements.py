@@ -1,4 +1,4 @@
-"""Agreements with other bodies: drafting, offering a version, signing it from both sides, ending it.
+"""Agreements with other bodies: drafting, offering a version, ending it. Signing one stands beside this.
 
 What is offered is frozen under a digest. It is signed by each side, once, as long as nothing is missing;
 then its outcomes and its review dates are what counts. Every step locks the agreement first.
@@ -15,11 +15,10 @@ from chassis import audit
 from chassis.audit import note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
-from chassis.files import StoredFile
 from chassis.links import link_digest, link_token
 from chassis.outbox import Announcement, announce_many
 from chassis.sealed import seal
-from contracts.partners import AgreementOffered, AgreementSigned
+from contracts.partners import AgreementOffered
 from services.partners.holding import hold_open
 from services.partners.people import own_identifier
 from services.partners.queries import AGREEMENTS, PEOPLE, QUERIES
@@ -28,7 +27,6 @@ from services.partners.terms import (
     LONGEST_LINE,
     STAGES,
     Missing,
-    Outcome,
     Side,
     State,
     Terms,
@@ -69,35 +67,6 @@ class Owner:
     #: Their role, as a code, if they are a contact.
     role: str | None = None
     email: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Signer:
-    """Whoever signs, as they write themselves."""
-
-    name: str
-    position: str
-
-    @classmethod
-    def typed(cls, name: str, position: str, *, prefix: str = "") -> "Signer":
-        """Whoever typed this.
-
-        Args:
-            prefix: what the names of the two fields begin with.
-
-        Raises:
-            Refused: names the field at fault.
-        """
-        read = cls(name=line_of(name), position=line_of(position))
-        for field, text in (("name", read.name), ("position", read.position)):
-            if not text:
-                raise Refused(
-                    f"The {field} is missing.", "We need it under the agreement.", field=prefix + field
-                )
-            if len(text) > LONGEST_LINE:
-                cure = f"Write at most {LONGEST_LINE} characters."
-                raise Refused(f"The {field} is too long.", cure, field=prefix + field)
-        return read
 
 
 # Whom it is about
@@ -268,10 +237,10 @@ async def offer(tx: Transaction, id: UUID, revision: int, contact_id: UUID | Non
         link=link_digest(token),
         now=tx.now,
     )
-    await _move(tx, agreement, State.OFFERED, contact_id=None)
+    await move_to(tx, agreement, State.OFFERED, contact_id=None)
     after = {"version": number, "digest": digest_of(content).hex()}
     note(tx, "agreement_offered", "agreement", id, after=after)
-    await _tell(tx, agreement, "agreement_offered", f"Agreement offered: “{_title_of(agreement)}”",
+    await tell(tx, agreement, "agreement_offered", f"Agreement offered: “{title_of(agreement)}”",
                 f"Version {number}, to be signed by both.")  # fmt: skip
     if contact_id is not None:
         await send(tx, id, contact_id)
@@ -298,7 +267,7 @@ async def send(tx: Transaction, id: UUID, contact_id: UUID) -> None:
         Refused: when they are no contact of the body, or have no e-mail address.
     """
     agreement = await lock(tx, id)
-    version = await _offered(tx, agreement)
+    version = await offered_version(tx, agreement)
     choices = await owners_to_choose(tx, agreement["organisation_id"])
     contact = next((each for each in choices if each.id == contact_id and each.side is Side.THEIRS), None)
     if contact is None:
@@ -310,7 +279,7 @@ async def send(tx: Transaction, id: UUID, contact_id: UUID) -> None:
     notice = {
         "name": contact.name,
         "email": contact.email,
-        "title": _title_of(agreement),
+        "title": title_of(agreement),
         "organisation": version["content"]["organisation"]["name"],
         "link": f"{tx.context.settings.origin}{SIGN}/{token_of(tx, id, version['number'])}",
     }
@@ -338,12 +307,12 @@ async def take_back(tx: Transaction, id: UUID, *, discard: bool = False) -> None
         Conflict: when nothing is offered.
     """
     agreement = await lock(tx, id)
-    version = await _offered(tx, agreement)
-    if not discard and [row async for row in _signatures(tx, version)]:
+    version = await offered_version(tx, agreement)
+    if not discard and [row async for row in signatures(tx, version)]:
         cure = "Tick the box if it may no longer count. Otherwise leave the version as it is."
         raise Refused("Somebody has signed this version.", cure, field="discard")
-    await _settle_version(tx, version, "withdrawn")
-    await _move(tx, agreement, State.DRAFT)
+    await settle_version(tx, version, "withdrawn")
+    await move_to(tx, agreement, State.DRAFT)
     note(tx, "agreement_taken_back", "agreement", id, before={"version": version["number"]})
 
 
@@ -359,7 +328,7 @@ async def amend(tx: Transaction, id: UUID) -> None:
         raise Conflict(
             "Only a signed agreement is changed by a new version.", "Open it to see where it stands."
         )
-    await _move(tx, agreement, State.DRAFT)
+    await move_to(tx, agreement, State.DRAFT)
     note(tx, "agreement_to_be_amended", "agreement", id, before={"version": agreement["in_force"]})
 
 
@@ -376,7 +345,7 @@ async def give_up(tx: Transaction, id: UUID) -> None:
             "There is no changed version to give up.", "Open the agreement to see where it stands."
         )
     signed = await AGREEMENTS.version(tx, agreement_id=id, number=agreement["in_force"])
-    await _move(tx, agreement, State.SIGNED, terms=signed["content"]["terms"])
+    await move_to(tx, agreement, State.SIGNED, terms=signed["content"]["terms"])
     note(tx, "agreement_amendment_given_up", "agreement", id, after={"version": agreement["in_force"]})
 
 
@@ -399,174 +368,12 @@ async def _end(tx: Transaction, agreement: Mapping[str, Any], why: str) -> None:
     _step(agreement, State.ENDED)
     id, today = agreement["id"], tx.today
     if agreement["state"] == State.OFFERED:
-        await _settle_version(tx, await _offered(tx, agreement), "withdrawn")
+        await settle_version(tx, await offered_version(tx, agreement), "withdrawn")
     dropped = {"agreement_id": id, "ids": [], "today": today, "now": tx.now}
     await AGREEMENTS.drop_other_outcomes(tx, **dropped, note="The agreement has ended.")
     await AGREEMENTS.end_agreement(tx, id=id, why=why, today=today, now=tx.now)
     note(tx, "agreement_ended", "agreement", id, before={"state": agreement["state"]})
-    await _tell(tx, agreement, "agreement_ended", f"Agreement ended: “{_title_of(agreement)}”", why)
-
-
-# Signing
-
-
-async def sign_ours(tx: Transaction, id: UUID, number: int, person_id: UUID, position: str) -> None:
-    """Sign for our side, as somebody who has signed in.
-
-    Args:
-        number: of the version that they have read.
-
-    Raises:
-        NotFound, Incomplete.
-        Conflict: when something else is offered by now, or nothing.
-        Refused: names the field at fault.
-    """
-    agreement = await lock(tx, id)
-    version = await _offered(tx, agreement)
-    if version["number"] != number:
-        raise Conflict("Another version is offered by now.", "Read it, then sign it.")
-    person = await PEOPLE.person_by_id(tx, id=person_id)
-    if person is None:
-        raise Conflict("Nobody is entered under your session.", "Sign out and in again.")
-    signer = Signer.typed(person["name"], position)
-    await _sign(tx, agreement, version, Side.OURS, "signed_in", signer, person_id=person_id)
-
-
-async def sign_theirs(tx: Transaction, token: str, signer: Signer) -> None:
-    """Sign for their side, by the secret in the link. A second time changes nothing.
-
-    Raises:
-        NotFound: when there is no such link.
-        Incomplete: when an owner has gone since it was offered.
-        Conflict: when it is not offered any more.
-    """
-    found = await by_token(tx, token)
-    if found is None:
-        raise NotFound
-    agreement = await lock(tx, found["agreement_id"])
-    version = await AGREEMENTS.version(tx, agreement_id=agreement["id"], number=found["number"])
-    signed = {row["side"] async for row in _signatures(tx, version)}
-    if Side.THEIRS in signed:
-        return
-    if version["state"] != "offered":
-        cure = f"Please ring us on {tx.context.house.telephone}."
-        raise Conflict("This version can no longer be signed.", cure)
-    by = {"contact_id": agreement["contact_id"]}
-    await _sign(tx, agreement, version, Side.THEIRS, "link", signer, **by)
-
-
-async def sign_on_paper(
-    tx: Transaction, id: UUID, number: int, person_id: UUID, theirs: Signer, copy: StoredFile
-) -> None:
-    """Attach a copy on paper that both sides have signed.
-
-    Args:
-        person_id: who of ours attaches it and says so.
-        theirs: who signed for them, as it stands on the paper.
-
-    Raises:
-        NotFound, Incomplete.
-        Conflict: when something else is offered by now, or nothing.
-    """
-    agreement = await lock(tx, id)
-    version = await _offered(tx, agreement)
-    if version["number"] != number:
-        raise Conflict("Another version is offered by now.", "Look which one was signed on paper.")
-    person = await PEOPLE.person_by_id(tx, id=person_id)
-    if person is None:
-        raise Conflict("Nobody is entered under your session.", "Sign out and in again.")
-    await _settle_version(tx, version, "offered", copy_id=copy.id)
-    ours = Signer(name=person["name"], position="attached the signed copy")
-    await _sign(tx, agreement, version, Side.THEIRS, "paper", theirs, contact_id=agreement["contact_id"])
-    await _sign(tx, agreement, version, Side.OURS, "paper", ours, person_id=person_id)
-    after = {"version": number, "file": copy.digest.hex()}
-    note(tx, "signed_copy_attached", "agreement", id, after=after)
-
-
-async def by_token(tx: Transaction, token: str) -> Any:
-    """The version that a secret in a link is for; nothing when there is none."""
-    return await AGREEMENTS.version_by_link(tx, link=link_digest(token[:200]))
-
-
-async def _sign(
-    tx: Transaction,
-    agreement: Mapping[str, Any],
-    version: Mapping[str, Any],
-    side: Side,
-    way: str,
-    signer: Signer,
-    **by: UUID | None,
-) -> None:
-    id, number = agreement["id"], version["number"]
-    if found := await lacks(tx, agreement):
-        raise Incomplete(found)
-    whom = {"name": signer.name, "position": signer.position, "person_id": None, "contact_id": None, **by}
-    entered = await AGREEMENTS.sign(
-        tx, agreement_id=id, number=number, side=side, way=way, **whom, now=tx.now
-    )
-    if entered is None:
-        return
-    note(tx, f"agreement_signed_{side}", "agreement", id, after={"version": number, "way": way})
-    signed = {row["side"] async for row in _signatures(tx, version)}
-    if signed == set(Side):
-        await _complete(tx, agreement, version)
-    else:
-        who = "We" if side is Side.OURS else "They"
-        what = f"{who} signed the agreement “{_title_of(agreement)}”"
-        await _tell(tx, agreement, "agreement_signed_by_one", what, "The other side has not signed yet.")
-
-
-async def _complete(tx: Transaction, agreement: Mapping[str, Any], version: Mapping[str, Any]) -> None:
-    """Both have signed: from now on this version counts, and the one before it does not."""
-    # What was offered, with owners by the ids that they have today: two contacts may have become one since.
-    id, number, terms = agreement["id"], version["number"], Terms.of(agreement["terms"])
-    if agreement["in_force"] is not None:
-        before = await AGREEMENTS.version(tx, agreement_id=id, number=agreement["in_force"])
-        await _settle_version(tx, before, "replaced")
-    await _settle_version(tx, version, "signed", signed_at=tx.now)
-    await _move(tx, agreement, State.SIGNED, in_force=number)
-    await _write_outcomes(tx, id, terms.outcomes, f"Not in version {number} of the agreement any more.")
-    days = {"agreement_id": id, "days": list(terms.reviews)}
-    await AGREEMENTS.drop_other_reviews(tx, **days)
-    await AGREEMENTS.write_reviews(tx, **days)
-    what = f"Agreement signed by both: “{terms.title}”"
-    await _tell(
-        tx, agreement, "agreement_signed", what, f"Version {number}, with {_counted(terms.outcomes)}."
-    )
-    data = {
-        "agreement_id": id,
-        "organisation_id": agreement["organisation_id"],
-        "version": number,
-        "signed_on": tx.today,
-        "outcomes": len(terms.outcomes),
-    }
-    await announce_many(tx, [Announcement(fact=AgreementSigned, subject=id, sequence=number, data=data)])
-
-
-def _counted(outcomes: Sequence[Outcome]) -> str:
-    return "one outcome" if len(outcomes) == 1 else f"{len(outcomes)} outcomes"
-
-
-async def _write_outcomes(tx: Transaction, id: UUID, outcomes: Sequence[Outcome], left_out: str) -> None:
-    ids = [each.id for each in outcomes]
-    await AGREEMENTS.write_outcomes(
-        tx,
-        agreement_id=id,
-        ids=ids,
-        whats=[each.what for each in outcomes],
-        measures=[each.measure for each in outcomes],
-        due_on=[each.due_on for each in outcomes],
-        people=[each.owner_id if each.side is Side.OURS else None for each in outcomes],
-        contacts=[each.owner_id if each.side is Side.THEIRS else None for each in outcomes],
-        now=tx.now,
-    )
-    gone = {"agreement_id": id, "ids": ids, "today": tx.today, "now": tx.now}
-    await AGREEMENTS.drop_other_outcomes(tx, **gone, note=left_out)
-
-
-def _signatures(tx: Transaction, version: Mapping[str, Any]) -> Any:
-    rows = AGREEMENTS.signatures_of(tx, agreement_id=version["agreement_id"])
-    return (row async for row in rows if row["number"] == version["number"])
+    await tell(tx, agreement, "agreement_ended", f"Agreement ended: “{title_of(agreement)}”", why)
 
 
 # What several steps have in common
@@ -576,36 +383,53 @@ def _step(agreement: Mapping[str, Any], to: State) -> None:
     """Refuse what cannot follow."""
     if to not in STAGES[State(agreement["state"])].then:
         words = STAGES[State(agreement["state"])].words.lower()
-        raise Conflict(f"This cannot be done now: the agreement is {words}.", "Reload the page.")
+        raise Conflict(f"This cannot be done now: the agreement is {words}.", "Open the page again.")
 
 
-async def _offered(tx: Transaction, agreement: Mapping[str, Any]) -> Any:
+async def offered_version(tx: Transaction, agreement: Mapping[str, Any]) -> Any:
+    """The version that is offered.
+
+    Raises:
+        Conflict: when none is.
+    """
     version = await AGREEMENTS.newest_version(tx, agreement_id=agreement["id"])
     if agreement["state"] != State.OFFERED or version is None:
-        raise Conflict("Nothing is offered to be signed.", "Reload the page.")
+        raise Conflict("Nothing is offered to be signed.", "Open the page again.")
     return version
 
 
-async def _settle_version(tx: Transaction, version: Mapping[str, Any], state: str, **more: Any) -> None:
+def signatures(tx: Transaction, version: Mapping[str, Any]) -> Any:
+    """Who has signed a version, each with their side."""
+    rows = AGREEMENTS.signatures_of(tx, agreement_id=version["agreement_id"])
+    return (row async for row in rows if row["number"] == version["number"])
+
+
+async def settle_version(tx: Transaction, version: Mapping[str, Any], state: str, **more: Any) -> None:
+    """Say how a version stands."""
     said = {"signed_at": None, "copy_id": None, **more}
     of = {"agreement_id": version["agreement_id"], "number": version["number"]}
     await AGREEMENTS.set_version(tx, **of, state=state, **said)
 
 
-async def _move(tx: Transaction, agreement: Mapping[str, Any], to: State, **changed: Any) -> None:
+async def move_to(tx: Transaction, agreement: Mapping[str, Any], to: State, **changed: Any) -> None:
+    """Let an agreement go on to a state.
+
+    Raises:
+        Conflict: when that cannot follow.
+    """
     _step(agreement, to)
     same = {name: agreement[name] for name in ("terms", "in_force", "contact_id")}
     await AGREEMENTS.move_agreement(tx, id=agreement["id"], state=to, **{**same, **changed}, now=tx.now)
 
 
-def _title_of(agreement: Mapping[str, Any]) -> str:
+def title_of(agreement: Mapping[str, Any]) -> str:
+    """What an agreement is called."""
     title: str = agreement["terms"]["title"]
     return title
 
 
-async def _tell(
-    tx: Transaction, agreement: Mapping[str, Any], kind: str, what: str, detail: str = ""
-) -> None:
+async def tell(tx: Transaction, agreement: Mapping[str, Any], kind: str, what: str, detail: str = "") -> None:
+    """Enter on the timeline what became of an agreement."""
     await enter_on_timeline(tx, agreement["organisation_id"], kind, what, detail)
 
 

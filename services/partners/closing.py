@@ -114,7 +114,7 @@ async def reopen(tx: Transaction, id: UUID, version: int | None = None) -> None:
     """
     known = await _lock(tx, id, version)
     if known.closed_on is None:
-        raise Conflict("This organisation is open.", "Reload the page.")
+        raise Conflict("This organisation is open.", "Open the page again.")
     await _say(tx, known, replace(known, closed_on=None, successor_id=None, handed_over=()))
     await enter_on_timeline(tx, id, REOPENED, "Opened again", "It was recorded as closed before.")
     before = {"closed_on": known.closed_on, "successor": known.successor_id, "handed_over": known.handed_over}

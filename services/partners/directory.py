@@ -13,7 +13,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from chassis.audit import digest_of, note
+from chassis.audit import digest_of, note, person_of
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from services.partners.domain import folded
@@ -131,7 +131,7 @@ async def add(tx: Transaction, organisation_id: UUID, offer: Offer) -> UUID:
         organisation_id=organisation_id,
         **asdict(offer),
         checked_on=tx.today,
-        checked_by=_whoever(tx),
+        checked_by=person_of(tx),
     )
     await write(tx, [service])
     after = {
@@ -169,7 +169,7 @@ async def amend(tx: Transaction, known: OfferedService, offer: Offer, *, checked
     said = replace(known, **asdict(offer))
     changed = [name for name in Offer.__dataclass_fields__ if getattr(said, name) != getattr(known, name)]
     if checked:
-        said = replace(said, checked_on=tx.today, checked_by=_whoever(tx))
+        said = replace(said, checked_on=tx.today, checked_by=person_of(tx))
     if said != known:
         await _replace(tx, said)
         note(tx, "service_amended", "service", known.id, after={"fields": changed, "checked": checked})
@@ -301,7 +301,3 @@ async def needed(tx: Transaction, today: date, most: int) -> list[Needed]:
         )
         async for row in DIRECTORY.services_unchecked(tx, today=today, most=most)
     ]
-
-
-def _whoever(tx: Transaction) -> UUID | None:
-    return tx.actor.person if tx.actor is not None else None

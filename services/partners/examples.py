@@ -8,9 +8,10 @@ from uuid import UUID
 import uuid_utils.compat
 
 from chassis.database import Transaction
-from services.partners import agreements
-from services.partners.agreements import Owner, Signer
+from services.partners import agreements, signing
+from services.partners.agreements import Owner
 from services.partners.queries import AGREEMENTS, QUERIES
+from services.partners.signing import Signer
 from services.partners.terms import TEXTS, Outcome, Terms
 
 
@@ -52,7 +53,7 @@ async def _sign(tx: Transaction, id: UUID, said: Mapping[str, Any], owners: Mapp
     number = await agreements.offer(tx, id, (await agreements.lock(tx, id))["revision"], to)
     if "their_signer" in said:
         theirs = Signer.typed(*said["their_signer"])
-        await agreements.sign_theirs(tx, agreements.token_of(tx, id, number), theirs)
+        await signing.sign_theirs(tx, agreements.token_of(tx, id, number), theirs)
     if "our_signer" in said:
         name, position = said["our_signer"]
-        await agreements.sign_ours(tx, id, number, owners[name].id, position)
+        await signing.sign_ours(tx, id, number, owners[name].id, position)

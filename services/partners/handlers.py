@@ -9,7 +9,7 @@ from datetime import datetime
 from chassis.database import Transaction
 from chassis.errors import NotYetKnown
 from chassis.house import Entry
-from chassis.inbox import reaction
+from chassis.inbox import copy, reaction
 from chassis.web import day, pounds
 from contracts import grants, notifications
 from contracts.envelope import Event
@@ -27,7 +27,7 @@ from contracts.notifications import (
     LetterSent,
     NoticeFailed,
 )
-from services.partners import heads, people, rights, taking_up
+from services.partners import heads, operations, people, rights, taking_up
 from services.partners.queries import QUERIES
 
 #: What an answer is called between "Letter to … answered" and the name of the campaign, and what it means.
@@ -117,9 +117,13 @@ async def note_letter_overdue(tx: Transaction, event: Event) -> None:
 
 
 async def note_contact_suspected(tx: Transaction, event: Event) -> None:
-    """Note that nothing ever comes from an address."""
-    what = f"The address of {_addressee(tx, event)} may be dead"
-    detail = "It has swallowed all that we sent for 25 working days. Telephone, and put it right."
+    """Note that nothing ever comes from an address, or that our letter came back from there."""
+    if event.data.get("channel") == "post":
+        what = f"The postal address of {_addressee(tx, event)} may be wrong"
+        detail = "Our letter came back by post. Telephone, and put it right."
+    else:
+        what = f"The address of {_addressee(tx, event)} may be dead"
+        detail = "It has swallowed all that we sent up to 25 working days ago. Telephone, and put it right."
     await _note(tx, event, what, detail, happened_at=event.data["suspected_at"])
 
 
@@ -132,7 +136,11 @@ async def note_contact_cleared(tx: Transaction, event: Event) -> None:
 async def note_contribution_pledged(tx: Transaction, event: Event) -> None:
     """Note what was pledged, and for which fund."""
     what = f"{_money(event)} pledged for “{event.data['fund']}”: “{event.data['campaign']}”"
-    detail = f"Pledged on {day(event.data['pledged_on'])} and confirmed by a member of staff."
+    # Whoever is known stands on the timeline by name.
+    confirmed = "" if event.data["confirmed_by"] else " and confirmed by a member of staff"
+    detail = f"Pledged on {day(event.data['pledged_on'])}{confirmed}."
+    if event.data["replaces"]:
+        detail += " It comes instead of what they had pledged before."
     await _note(tx, event, what, detail, happened_at=event.time)
 
 
@@ -179,7 +187,7 @@ def addressee(role: Entry) -> str:
 async def _note(tx: Transaction, event: Event, what: str, detail: str = "", *, happened_at: datetime) -> None:
     said = {"what": what, "detail": detail, "kind": event.fact.NAME, "happened_at": happened_at}
     where = {"id": event.id, "organisation_id": event.data["organisation_id"], "now": tx.now}
-    whose = {name: event.data.get(name) for name in ("letter_id", "contact_id")}
+    whose = {name: event.data.get(name) for name in ("letter_id", "contact_id", "confirmed_by")}
     if await QUERIES.enter_on_timeline(tx, **said, **where, **whose) is None:
         raise NotYetKnown
 
@@ -207,4 +215,6 @@ SUBSCRIPTIONS = (
     reaction(notifications.PersonScrubbed, rights.take_scrubbed),
     reaction(grants.ChainHeadTold, heads.note_head),
     reaction(notifications.ChainHeadTold, heads.note_head),
+    copy(grants.ServiceReported, operations.remember_reports),
+    copy(notifications.ServiceReported, operations.remember_reports),
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chassis import imports
 from chassis.database import Transaction
 from chassis.files import drop_files
 from chassis.outbox import announce_many
@@ -102,7 +103,7 @@ async def forget(tx: Transaction, subject: Subject) -> Forgotten:
     for email in subject.emails:
         digest = address_digest(tx, email)
         await RIGHTS.note_erased_address(tx, digest=digest, now=tx.now)
-        await _drop_files_with(tx, digest)
+        await imports.drop(tx, IMPORTS.drop_imports_with(tx, digest=digest))
     done, stays = await mentions.forget(tx, subject)
     kept = [
         *([KEPT] if counts["accounts"] else []),
@@ -118,12 +119,6 @@ async def _others_at(tx: Transaction, emails: Sequence[str]) -> bool:
     asked = {"ids": list[UUID](), "emails": list(emails)}
     people = [row async for row in RIGHTS.people_known_by(tx, **asked)]
     return bool(people or [row async for row in RIGHTS.contacts_known_by(tx, **asked)])
-
-
-async def _drop_files_with(tx: Transaction, digest: bytes) -> None:
-    """Let go of the files with this address that are waiting to be taken in."""
-    found = IMPORTS.drop_imports_with(tx, digest=digest)
-    await drop_files(tx, [row["file_id"] async for row in found if row["file_id"] is not None])
 
 
 async def _erase_person(tx: Transaction, id: UUID) -> int:

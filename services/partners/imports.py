@@ -6,14 +6,9 @@ when it is done. Each step is one transaction in the background, of whichever re
 """
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
-from time import monotonic
 from typing import Any, Self
 from uuid import UUID
 
@@ -21,9 +16,10 @@ import uuid_utils.compat
 
 from chassis.audit import Actor, acting, note
 from chassis.database import Database, Transaction
-from chassis.errors import Conflict, Refused
-from chassis.files import drop_files, file_parts
+from chassis.errors import Refused
+from chassis.files import on_disk
 from chassis.house import House
+from chassis.imports import Changed, File, GivenUp, Importing, State, by, moved_on
 from chassis.sheets import Fault, Notice
 from services.partners import staging
 from services.partners.domain import Fate, Plan
@@ -36,30 +32,8 @@ Progress = Callable[[int], None]
 #: The timer that reads and applies files, by its name for whoever wakes it.
 TAKE_FILES = "take files"
 
-#: How long a file is kept, and all that was found out about it.
-KEPT = timedelta(days=1)
-
-#: How often a step is begun before it is given up.
-MOST_ATTEMPTS = 3
-
-#: Seconds between two words of how far a step is.
-_SAID_EVERY = 0.5
-
-
-class State(StrEnum):
-    """Where a file stands."""
-
-    CHOSEN = "chosen"
-    READING = "reading"
-    READY = "ready"
-    APPLYING = "applying"
-    APPLIED = "applied"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-
-
-#: In which states a file is not wanted any more when somebody says so.
-OPEN = (State.CHOSEN, State.READING, State.READY, State.APPLYING)
+#: What it is in the audit when a file was taken in.
+_TAKEN_IN = "partners_imported"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,63 +64,44 @@ class Defaults:
 
 
 @dataclass(frozen=True, kw_only=True)
-class File:
-    """One file that is or was taken in."""
+class Chosen(File):
+    """One file that is or was taken in, and what was said of it."""
 
-    id: UUID
-    state: State
-    file_id: UUID | None
-    file_name: str
     format: Format
+    #: The column of ours that each of its columns is; nothing: as its own header says.
     names: tuple[str, ...] | None
+    #: The columns in which it may change what the register has.
     speaks_of: tuple[str, ...]
     defaults: Defaults
-    #: How far the present step is, of how much; nothing where that is not known.
-    done: int
-    total: int | None
-    #: Lines that could be read.
-    lines: int
-    shown: bytes | None
-    #: Whether it is shown again, because the register has changed.
-    changed_since: bool
-    #: Whoever asked for the present step.
-    actor: Actor
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
         """The file in a row of the table."""
-        defaults = Defaults(
-            kinds=tuple(row["kinds"]), areas=tuple(row["areas"]), closeness=row["closeness"] or ""
-        )
-        actor = Actor(
-            person=row["person_id"],
-            session=row["session_id"],
-            source=row["source"],
-            action="partners_imported",
-            object=str(row["id"]),
-        )
-        same = ("id", "file_id", "file_name", "done", "total", "lines", "shown", "changed_since")
-        return cls(
-            **{name: row[name] for name in same},
-            state=State(row["state"]),
+        return cls.of(
+            row,
             format=FORMATS[row["format"]],
             names=None if row["names"] is None else tuple(row["names"]),
             speaks_of=tuple(row["speaks_of"]),
-            defaults=defaults,
-            actor=actor,
+            defaults=Defaults(
+                kinds=tuple(row["kinds"]), areas=tuple(row["areas"]), closeness=row["closeness"] or ""
+            ),
         )
 
     @property
     def staged(self) -> Staged:
         """How its lines are taken."""
-        plan = Plan(
-            speaks_of=frozenset(self.speaks_of),
-            foreign=self.format.foreign,
-            kinds=self.defaults.kinds,
-            areas=self.defaults.areas,
-            closeness=self.defaults.closeness,
-        )
-        return Staged(id=self.id, format=self.format, plan=plan)
+        return _staged(self.id, self.format, self.speaks_of, self.defaults)
+
+
+def _staged(id: UUID, format: Format, speaks_of: Iterable[str], defaults: Defaults) -> Staged:
+    plan = Plan(
+        speaks_of=frozenset(speaks_of),
+        foreign=format.foreign,
+        kinds=defaults.kinds,
+        areas=defaults.areas,
+        closeness=defaults.closeness,
+    )
+    return Staged(id=id, format=format, plan=plan)
 
 
 # By command
@@ -217,7 +172,7 @@ async def import_partners(
             if dry_run or report.faults:
                 raise _TakenBack
             tx.actor = actor
-            note(tx, "partners_imported", "file", "", after=_counts(compared))
+            note(tx, _TAKEN_IN, "file", "", after=_counts(compared))
             await IMPORTS.drop_import(tx, id=staged.id)
     except _TakenBack:
         pass
@@ -264,14 +219,8 @@ def _by_command(source: Path | bytes, house: House, format: Format | None, defau
     found = OURS if isinstance(found, Fault) else found  # whose reader then says what is wrong with it
     if found.foreign:
         defaults.check(house)
-    plan = Plan(
-        speaks_of=frozenset(speaks_of(found, source, house, None)),
-        foreign=found.foreign,
-        kinds=defaults.kinds,
-        areas=defaults.areas,
-        closeness=defaults.closeness,
-    )
-    return Staged(id=uuid_utils.compat.uuid7(), format=found, plan=plan)
+    said = speaks_of(found, source, house, None)
+    return _staged(uuid_utils.compat.uuid7(), found, said, defaults)
 
 
 async def _enter(tx: Transaction, staged: Staged) -> None:
@@ -420,190 +369,64 @@ async def choose(
         kinds=list(defaults.kinds),
         areas=list(defaults.areas),
         closeness=defaults.closeness,
-        **_who(actor),
+        **by(actor),
         now=tx.now,
     )
     if found is None:
-        raise _moved_on()
+        raise moved_on()
     note(tx, "import_read", "import", id, after={"format": format.code})
-
-
-async def order(tx: Transaction, id: UUID, *, shown: bytes, actor: Actor) -> None:
-    """Let what was shown be carried out.
-
-    Raises:
-        Conflict: when something else is shown by now, a line is refused, or it is done already.
-    """
-    if await IMPORTS.order_import(tx, id=id, shown=shown, **_who(actor), now=tx.now) is None:
-        raise _moved_on()
-    note(tx, "import_ordered", "import", id)
-
-
-async def cancel(tx: Transaction, id: UUID) -> None:
-    """Nobody wants it any more. A step that goes on is undone.
-
-    Raises:
-        Conflict: when it is over.
-    """
-    if not await _move(tx, id, State.CANCELLED, OPEN):
-        raise _moved_on()
-    await IMPORTS.drop_fates(tx, import_id=id)
-    await IMPORTS.drop_organisations(tx, import_id=id)
-    await IMPORTS.drop_lines(tx, import_id=id)
-    note(tx, "import_cancelled", "import", id)
-
-
-def _who(actor: Actor) -> dict[str, Any]:
-    return {"person_id": actor.person, "session_id": actor.session, "source": actor.source}
-
-
-def _moved_on() -> Conflict:
-    return Conflict("This file has moved on meanwhile.", "Reload its page to see where it stands.")
-
-
-async def _move(
-    tx: Transaction, id: UUID, state: State, before: Sequence[State], *, changed_since: bool = False
-) -> bool:
-    moved = await IMPORTS.move_import(
-        tx, id=id, state=state, before=list(before), changed_since=changed_since, now=tx.now
-    )
-    return moved is not None
 
 
 # In the background
 
 
-async def turn(database: Database) -> bool:
-    """Take the next step of the file that has waited longest; true when there may be more to do."""
-    async with acting(database) as tx:
-        if not await IMPORTS.claim_import(tx):
-            return False
-        row = await IMPORTS.next_import(tx)
-        if row is None:
-            await _drop_old(tx)
-            return False
-        file = File.of(row)
-        try:
-            async with tx.connection.transaction():
-                await _step(tx, database, file)
-        except _NotWanted:
-            tx.notes.clear()
-        except _Changed:
-            tx.notes.clear()
-            await _move(tx, file.id, State.READING, (State.APPLYING,), changed_since=True)
-        except _GivenUp:
-            tx.notes.clear()
-            await _move(tx, file.id, State.FAILED, (State.READING, State.APPLYING))
-        else:
-            tx.actor = file.actor if tx.notes else None
-    return True
-
-
-class _NotWanted(Exception):
-    """Somebody has cancelled it meanwhile."""
-
-
-class _Changed(Exception):
-    """The register is not any more what it was when the file was compared."""
-
-
-class _GivenUp(Exception):
-    """It was begun too often."""
-
-
-async def _step(tx: Transaction, database: Database, file: File) -> None:
+async def _step(tx: Transaction, database: Database, file: Chosen) -> None:
     if file.state is State.APPLYING:
-        await _apply(tx, file, await _begun(database, file, None))
+        await _apply(tx, file, await IMPORTING.begin(database, file, None))
         return
-    async with _on_disk(database, file) as (path, breaks):
+    if file.file_id is None:
+        raise GivenUp
+    async with on_disk(database, file.file_id) as (path, breaks):
         # Each line is read, and then compared: its organisation, and in our list its contact.
         passes = 2 if file.format.foreign else 3
         about = None if file.format.unit == "entry" else passes * max(breaks, 1)
-        await _read(tx, file, path, await _begun(database, file, about))
+        await _read(tx, file, path, await IMPORTING.begin(database, file, about))
 
 
-async def _begun(database: Database, file: File, total: int | None) -> "_Noted":
-    """Count that this step is begun, where it stays also when the step is undone."""
-    async with database.transaction() as tx:
-        attempts = await IMPORTS.begin_attempt(tx, id=file.id, total=total)
-    if attempts is None:
-        raise _NotWanted
-    if attempts > MOST_ATTEMPTS:
-        raise _GivenUp
-    return _Noted(database, file)
-
-
-async def _read(tx: Transaction, file: File, path: Path, steps: staging.Steps) -> None:
+async def _read(tx: Transaction, file: Chosen, path: Path, steps: staging.Steps) -> None:
     """Read a file anew and write down what would become of each line."""
     staged, house = file.staged, tx.context.house
-    await IMPORTS.drop_fates(tx, import_id=file.id)
-    await IMPORTS.drop_organisations(tx, import_id=file.id)
-    await IMPORTS.drop_lines(tx, import_id=file.id)
+    await _forget(tx, file.id)
     lines = await take_in(tx, staged, file.format.read(path, house, file.names), steps)
     refused = await tell_apart(tx, staged)
     compared = await compare(tx, staged, refused, steps, write=False, listed=True)
-    if await IMPORTS.show_import(tx, id=file.id, lines=lines, shown=compared.digest, now=tx.now) is None:
-        raise _NotWanted
+    await IMPORTING.show(tx, file, lines=lines, shown=compared.digest)
 
 
-async def _apply(tx: Transaction, file: File, steps: staging.Steps) -> None:
+async def _apply(tx: Transaction, file: Chosen, steps: staging.Steps) -> None:
     """Carry out what was shown, if the same comes out while nobody else changes the register."""
     staged = file.staged
     await QUERIES.lock_register(tx)
     await IMPORTS.drop_organisations(tx, import_id=file.id)
     if await tell_apart(tx, staged, listed=False):
-        raise _Changed
+        raise Changed
     compared = await compare(tx, staged, set(), steps, write=True, listed=False)
     if compared.digest != file.shown:
-        raise _Changed
-    note(tx, "partners_imported", "import", file.id, after=_counts(compared))
-    if not await _move(tx, file.id, State.APPLIED, (State.APPLYING,)):
-        raise _NotWanted
+        raise Changed
+    await IMPORTING.finish(tx, file, _counts(compared))
 
 
-class _Noted:
-    """Notes how far a step is where others see it, and ends it when nobody wants it any more."""
-
-    def __init__(self, database: Database, file: File) -> None:
-        self._database = database
-        self._file = file
-        self._done = 0
-        self._said_at = monotonic()
-
-    async def more(self, steps: int) -> None:
-        self._done += steps
-        if monotonic() - self._said_at < _SAID_EVERY:
-            await asyncio.sleep(0)
-            return
-        async with self._database.transaction() as tx:
-            wanted = await IMPORTS.note_progress(
-                tx, id=self._file.id, state=self._file.state, done=self._done
-            )
-        if wanted is None:
-            raise _NotWanted
-        self._said_at = monotonic()
+async def _forget(tx: Transaction, id: UUID) -> None:
+    await IMPORTS.drop_fates(tx, import_id=id)
+    await IMPORTS.drop_organisations(tx, import_id=id)
+    await IMPORTS.drop_lines(tx, import_id=id)
 
 
-@asynccontextmanager
-async def _on_disk(database: Database, file: File) -> AsyncIterator[tuple[Path, int]]:
-    """A kept file where it can be read twice, and how many line breaks it has."""
-    if file.file_id is None:
-        raise _GivenUp
-    breaks = 0
-    with tempfile.NamedTemporaryFile(prefix="conduit-import-") as copy:
-        async for part in file_parts(database, file.file_id):
-            breaks += part.count(b"\n")
-            await asyncio.to_thread(copy.write, part)
-        copy.flush()
-        yield Path(copy.name), breaks
-
-
-async def _drop_old(tx: Transaction) -> None:
-    """Let go of files that have had their time."""
-    files = [
-        row["file_id"]
-        async for row in IMPORTS.drop_old_imports(tx, before=tx.now - KEPT)
-        if row["file_id"] is not None
-    ]
-    if files:
-        await drop_files(tx, files)
+IMPORTING = Importing(
+    queries=IMPORTS,
+    file=Chosen.from_row,
+    step=_step,
+    forget=_forget,
+    action=_TAKEN_IN,
+    timer=TAKE_FILES,
+)

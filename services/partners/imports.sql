@@ -22,8 +22,11 @@ SELECT id, state, file_id, file_name, format, names, speaks_of, kinds, areas, cl
 FROM imports WHERE state IN ('reading', 'applying') ORDER BY moved_at, id LIMIT 1;
 
 -- name: imports_listed
--- The newest files.
-SELECT id, state, file_name, format, lines, begun_at FROM imports ORDER BY begun_at DESC, id DESC LIMIT :most;
+-- The newest files, and whether something in them is refused.
+SELECT id, state, file_name, format, lines, begun_at, EXISTS (
+    SELECT FROM import_fates AS f WHERE f.import_id = imports.id AND f.fate = 'refused'
+) AS refused
+FROM imports ORDER BY begun_at DESC, id DESC LIMIT :most;
 
 -- name: choose_import$
 -- Say what a file is and let it be read. Nothing comes back when it was said already.
@@ -32,10 +35,10 @@ UPDATE imports SET state = 'reading', format = :format, names = :names, speaks_o
                    source = :source, done = 0, total = NULL, attempts = 0, changed_since = false, moved_at = :now
 WHERE id = :id AND state IN ('chosen', 'ready') RETURNING id;
 
--- name: move_import$
+-- name: move_import^
 -- Let a file go on from one state to another. Nothing comes back when it was in none of these.
 UPDATE imports SET state = :state, changed_since = :changed_since, done = 0, attempts = 0, moved_at = :now
-WHERE id = :id AND state = ANY(:before::text[]) RETURNING id;
+WHERE id = :id AND state = ANY(:before::text[]) RETURNING id, file_id;
 
 -- name: order_import$
 -- Let what was shown be applied. Nothing comes back when there is nothing to apply, or it was not shown.
@@ -99,6 +102,15 @@ ANALYZE import_lines;
 -- name: count_organisations!
 -- Let the planner know how many organisations there are.
 ANALYZE import_organisations;
+
+-- name: join_whole_files!
+-- What follows looks at a whole file beside itself and the register: no line leads to a search of its own, also where
+-- nobody may count the lines (above: only owners may) or the planner has reckoned with a smaller file.
+SET LOCAL enable_nestloop = off;
+
+-- name: join_as_planned!
+-- What follows looks at a few lines at a time.
+SET LOCAL enable_nestloop = on;
 
 -- name: pass_over_merged
 -- Leave out what another register still names and what was merged here; each with its survivor.
@@ -293,8 +305,9 @@ WHERE o.import_id = :import_id AND (:after::uuid IS NULL OR c.id > :after::uuid)
 ORDER BY c.id LIMIT :most;
 
 -- name: fates_counted
--- How many things of a file have each fate.
-SELECT what, fate, count(*) AS count FROM import_fates WHERE import_id = :import_id GROUP BY what, fate;
+-- How many things of a file have each fate; a line may be refused for several reasons.
+SELECT what, fate, CASE fate WHEN 'refused' THEN count(DISTINCT line) ELSE count(*) END AS count
+FROM import_fates WHERE import_id = :import_id GROUP BY what, fate;
 
 -- name: faults_of
 -- The first faults of a file.

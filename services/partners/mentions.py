@@ -1,4 +1,4 @@
-"""What people wrote about others, on timelines and of referrals: finding somebody in it, and taking them out.
+"""What people wrote about others, in notes, of referrals, to search by: finding them in it, taking them out.
 
 Only what names them goes (`naming`), and the rest stays: what was agreed with a partner is not theirs alone.
 """
@@ -6,13 +6,14 @@ Only what names them goes (`naming`), and the rest stays: what was agreed with a
 from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.retention import Term
 from chassis.rights import Held, Subject, written
 from services.partners.naming import Naming
-from services.partners.queries import REFERRALS, TIMELINE
+from services.partners.queries import REFERRALS, REGISTER, TIMELINE
 
 #: What stays when files stand beside an entry in which somebody took part.
 FILES_STAY = "Files beside notes of meetings and calls; they are of the organisation that it was with."
@@ -72,8 +73,22 @@ async def _referrals(tx: Transaction, subject: Subject) -> list[tuple[Any, str]]
     return found
 
 
+async def _searches(tx: Transaction, subject: Subject) -> list[tuple[Any, dict[str, str]]]:
+    """What is kept of searches of the list that name them; each with its words without them."""
+    naming, found = Naming.of(subject), []
+    async for row in REGISTER.searches_held(tx):
+        own = row["person_id"] in subject.ids
+        asked = dict(parse_qsl(row["query"]))
+        words = {"name": row["name"], "q": asked.get("q", "")}
+        without = {what: naming.without(text, near=own) for what, text in words.items()}
+        if without != words:
+            query = urlencode(asked | {"q": without["q"]}) if without["q"] else row["query"]
+            found.append((row, {"name": without["name"], "query": query}))
+    return found
+
+
 async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
-    """Every entry that names them, that they took part in or wrote, and every referral of theirs."""
+    """Entries that name them, that they took part in or wrote; referrals of theirs, and searches for them."""
     rows, homes = await _looked_at(tx, [subject])
     entries = [row for row in rows if row["written_by"] in subject.ids or _changes(row, subject, homes)]
     for number, row in enumerate(entries, 1):
@@ -85,6 +100,10 @@ async def gather(tx: Transaction, subject: Subject) -> AsyncIterator[Held]:
         yield written(f"timeline-{number}.json", f"Entry {number} on a timeline", said)
     for number, (row, _) in enumerate(await _referrals(tx, subject), 1):
         yield written(f"referral-{number}.json", f"Referral {number}", _told(row))
+    others = [row for row, _ in await _searches(tx, subject) if row["person_id"] not in subject.ids]
+    for number, row in enumerate(others, 1):
+        told = {"called": row["name"], "asked": dict(parse_qsl(row["query"]))}
+        yield written(f"search-{number}.json", f"Search {number} of the list, kept by a colleague", told)
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,8 +121,12 @@ async def forget(tx: Transaction, subject: Subject) -> tuple[dict[str, int], tup
     for row, reason in referrals:
         reference = "" if row["reference"] in subject.references else row["reference"]
         await REFERRALS.scrub_referral(tx, id=row["id"], reference=reference, reason=reason)
+    searches = await _searches(tx, subject)
+    for row, without in searches:
+        await REGISTER.scrub_search(tx, id=row["id"], **without)
     stays = (FILES_STAY,) if any(row["files"] for row in entries) else ()
-    return {"notes, calls and meetings": len(entries), "referrals": len(referrals)}, stays
+    counts = {"notes, calls and meetings": entries, "referrals": referrals, "searches": searches}
+    return {what: len(changed) for what, changed in counts.items()}, stays
 
 
 # What goes by itself

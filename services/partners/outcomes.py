@@ -67,7 +67,7 @@ async def _open(tx: Transaction, id: UUID) -> Any:
         raise NotFound
     found = await outcome(tx, id)
     if found["state"] != "open":
-        raise Conflict(f"This outcome is {found['state']} already.", "Reload the page.")
+        raise Conflict(f"This outcome is {found['state']} already.", "Open the page again.")
     return found
 
 
@@ -152,7 +152,7 @@ async def review(tx: Transaction, id: UUID, review_on: date, typed: str) -> None
     agreement = await lock(tx, id)
     said = {"agreement_id": id, "review_on": review_on, "note": words, "today": tx.today}
     if await AGREEMENTS.note_review(tx, **said) is None:
-        raise Conflict("This review was noted before.", "Reload the page.")
+        raise Conflict("This review was noted before.", "Open the page again.")
     note(tx, "agreement_reviewed", "agreement", id, after={"review_on": review_on})
     what = f"Agreement reviewed: “{agreement['terms']['title']}”"
     await enter_on_timeline(tx, agreement["organisation_id"], "agreement_reviewed", what, words)

@@ -83,7 +83,9 @@ async def put_address_right(tx: Transaction, id: UUID, email: str) -> None:
     """
     email, known = read_email(email), await _known(tx, id)
     if known["barred_at"] is not None or not await PEOPLE.is_unreached(tx, person_id=id):
-        raise Conflict("Their address is not known to be wrong.", "Reload the page to see how they stand.")
+        raise Conflict(
+            "Their address is not known to be wrong.", "Open the page again to see how they stand."
+        )
     other = await PEOPLE.person_by_email(tx, email_key=email.casefold())
     if other is not None and other["id"] != id:
         raise Conflict("Somebody else has this address.", "Ask them for one of their own.", field="email")
@@ -233,7 +235,10 @@ def state_of(
     keys: Keyring, person: Mapping[str, Any], fact: type[Fact] = PersonAdmitted, *, snapshot: bool = False
 ) -> Announcement:
     """What is announced of a person: their name and address sealed, and neither once they were erased."""
-    who = {"name": person["name"], "email": person["email"]}
+
+    def sealed(part: str, *said: str) -> str | None:
+        return None if person["erased_at"] else seal(keys, fact, part, {name: person[name] for name in said})
+
     return Announcement(
         fact=fact,
         subject=person["id"],
@@ -244,7 +249,8 @@ def state_of(
             "organisation_id": person["organisation_id"],
             "roles": list(person["roles"]),
             "barred": person["barred_at"] is not None,
-            "who": None if person["erased_at"] else seal(keys, fact, "who", who),
+            "who": sealed("who", "name", "email"),
+            "name": sealed("name", "name"),
         },
     )
 
@@ -273,8 +279,9 @@ async def _somebody_else_administers(tx: Transaction, leaving: Mapping[str, Any]
     """Nobody locks the door from inside."""
     if Role.OPS not in leaving["roles"] or leaving["barred_at"] is not None:
         return
-    people = [row async for row in PEOPLE.people_listed(tx)]
-    if not any(Role.OPS in p["roles"] and p["barred_at"] is None for p in people if p["id"] != leaving["id"]):
+    await PEOPLE.one_leaves_at_a_time(tx)
+    trusted = PEOPLE.people_trusted_as(tx, role=Role.OPS)
+    if not [row async for row in trusted if row["id"] != leaving["id"]]:
         cure = "Give somebody else the role Operations first."
         raise Conflict("Nobody would be left who may admit people.", cure)
 
@@ -288,7 +295,9 @@ async def _organisation(tx: Transaction, identifier: str) -> UUID:
     if identifier.strip():
         cure = "Enter the organisation first, or leave this empty for our own people."
         raise Refused("No organisation has this identifier.", cure, field="organisation")
-    return await _enter_house(tx, wanted)
+    await PEOPLE.lock_house(tx)  # somebody else may be the first as well
+    found = await QUERIES.organisation_identified(tx, identifier=wanted)
+    return found or await _enter_house(tx, wanted)
 
 
 def own_identifier(house: House) -> str:

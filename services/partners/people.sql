@@ -23,6 +23,10 @@ ORDER BY p.barred_at IS NOT NULL, lower(p.name), p.id;
 -- Everybody who may sign in and has a role.
 SELECT id, name, email FROM people WHERE barred_at IS NULL AND :role::text = ANY(roles) ORDER BY id;
 
+-- name: one_leaves_at_a_time!
+-- Two who administer and take that from each other at the same moment: the second one sees what the first has done.
+SELECT pg_advisory_xact_lock(7204203);
+
 -- name: people_count$
 -- How many may sign in.
 SELECT count(*) FROM people WHERE barred_at IS NULL;
@@ -30,6 +34,10 @@ SELECT count(*) FROM people WHERE barred_at IS NULL;
 -- name: people_after
 -- The next people in the order of their ids.
 SELECT * FROM people WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT :most;
+
+-- name: lock_house!
+-- Wait until nobody else enters our own body in the register.
+SELECT pg_advisory_xact_lock(7204203);
 
 -- name: admit_person!
 -- Enter somebody.

@@ -79,8 +79,10 @@ FROM contacts WHERE :after::uuid IS NULL OR id > :after::uuid ORDER BY id LIMIT 
 WITH known AS (
     SELECT coalesce(merged_into, id) AS id FROM organisations WHERE id = :organisation_id FOR KEY SHARE
 ), entered AS (
-    INSERT INTO timeline (id, organisation_id, happened_at, kind, what, detail, letter_id, contact_id, heard_at)
-    SELECT :id, known.id, :happened_at, :kind, :what, :detail, :letter_id, :contact_id, :now FROM known
+    INSERT INTO timeline (
+        id, organisation_id, happened_at, kind, what, detail, letter_id, contact_id, confirmed_by, heard_at
+    )
+    SELECT :id, known.id, :happened_at, :kind, :what, :detail, :letter_id, :contact_id, :confirmed_by, :now FROM known
     ON CONFLICT (id) DO NOTHING
 )
 SELECT id FROM known;
@@ -144,3 +146,7 @@ SELECT service, number, digest, heard_at FROM chain_heads WHERE week = :week ORD
 -- name: begin_report$
 -- Whether a week is reported by this transaction; nothing comes back when it was by another.
 INSERT INTO head_reports (week, reported_at) VALUES (:week, :now) ON CONFLICT (week) DO NOTHING RETURNING true;
+
+-- name: last_report$
+-- When the heads of all chains were last reported.
+SELECT max(reported_at) FROM head_reports;

@@ -19,6 +19,7 @@ from chassis.clock import LOCAL
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
+from chassis.house import word
 from chassis.links import link_digest, link_token
 from chassis.outbox import Announcement, announce, announce_many
 from chassis.sealed import seal
@@ -308,7 +309,7 @@ async def answer(
     if state in ANSWERS and referral["state"] == state:
         return
     if state not in ANSWERS & (stage.then if by is None else stage.ours):
-        cure = "Reload the page to see where it stands."
+        cure = "Open the page again to see where it stands."
         raise Conflict("This cannot be said of it any more.", cure)
     if state is State.DECLINED and not 3 <= len(reason) <= LONGEST_REASON:
         cure = f"Say why in 3 to {LONGEST_REASON} characters. Name nobody."
@@ -337,7 +338,7 @@ async def take_back(tx: Transaction, id: UUID, by: UUID) -> None:
     """
     referral = await _locked(tx, id)
     if State.TAKEN_BACK not in STAGES[State(referral["state"])].ours:
-        raise Conflict("This referral is over.", "Reload the page to see where it stands.")
+        raise Conflict("This referral is over.", "Open the page again to see where it stands.")
     await _move(tx, referral, State.TAKEN_BACK, reason="", due_on=None, by=by)
     await _enter(tx, referral, "referral_taken_back", "Referral taken back", by)
     await _announce(tx, ReferralClosed, referral, outcome=State.TAKEN_BACK.value)
@@ -351,7 +352,7 @@ async def remind(tx: Transaction, id: UUID, by: UUID) -> bool:
     """
     locked = await _locked(tx, id)
     if locked["state"] not in OPEN:
-        raise Conflict("Nothing more is expected of them.", "Reload the page to see where it stands.")
+        raise Conflict("Nothing more is expected of them.", "Open the page again to see where it stands.")
     referral = await REFERRALS.referral(tx, id=id)
     contact = {"name": referral["contact"], "email": referral["email"]} if referral["email"] else None
     await REFERRALS.put_off_referral(tx, id=id, due_on=_ask_on(tx.today, ANSWER_WITHIN))
@@ -410,8 +411,7 @@ async def _enter(tx: Transaction, referral: Mapping[str, Any], kind: str, what: 
 
 
 def _need(tx: Transaction, code: str) -> str:
-    entry = tx.context.house.lists["needs"].get(code)
-    return entry.name if entry else code
+    return word(tx.context.house.lists["needs"], code)
 
 
 def _ask_on(since: date, days: int) -> date:

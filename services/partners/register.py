@@ -81,6 +81,7 @@ async def enter_on_timeline(tx: Transaction, id: UUID, kind: str, what: str, det
         detail=detail,
         letter_id=None,
         contact_id=None,
+        confirmed_by=None,
         now=tx.now,
     )
 

@@ -265,6 +265,16 @@ DELETE FROM taggings WHERE person_id = :person_id AND done_at IS NULL;
 -- What somebody has saved of the list.
 SELECT name, query, shared, saved_at FROM saved_views WHERE person_id = :person_id ORDER BY saved_at;
 
+-- name: searches_held
+-- What was asked of the list and is kept: every view, and the lists from which tags were put on many by a search.
+SELECT id, person_id, name, query FROM saved_views
+UNION ALL SELECT id, person_id, '', query FROM taggings WHERE strpos(query, 'q=') > 0 ORDER BY id;
+
+-- name: scrub_search!
+-- A view, or the list of a tagging, in other words.
+WITH viewed AS (UPDATE saved_views SET name = :name, query = :query WHERE id = :id)
+UPDATE taggings SET query = :query WHERE id = :id;
+
 -- name: purge_views$
 -- Views that were deleted before a moment. How many.
 WITH old AS (

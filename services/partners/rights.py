@@ -317,7 +317,7 @@ async def _locked(tx: Transaction, id: UUID, *states: State | None) -> Any:
     if request is None:
         raise NotFound
     if request["state"] not in states:
-        raise Conflict("This request has moved on meanwhile.", "Reload the page to see where it stands.")
+        raise Conflict("This request has moved on meanwhile.", "Open the page again to see where it stands.")
     return request
 
 

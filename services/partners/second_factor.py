@@ -136,7 +136,7 @@ def _opened(context: Context, sealed: bytes) -> str:
 def _step_of(tx: Transaction, secret: str, code: str, *, after: int) -> int | None:
     """The half minute that a code is of; nothing when it is of none that may still be used."""
     totp, digits = pyotp.TOTP(secret), re.sub(r"\s", "", code)
-    now = totp.timecode(tx.now)
+    now = totp.timecode(tx.context.clock.on_watches())
     near = range(max(now - _CLOCKS_DIFFER, after + 1), now + _CLOCKS_DIFFER + 1)
     good = [step for step in near if hmac.compare_digest(totp.generate_otp(step).encode(), digits.encode())]
     return good[0] if good else None

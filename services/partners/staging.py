@@ -153,6 +153,7 @@ async def tell_apart(tx: Transaction, staged: Staged, *, listed: bool = True) ->
     """
     id = staged.id
     await IMPORTS.count_lines(tx)
+    await IMPORTS.join_whole_files(tx)
     await IMPORTS.tell_organisations_apart(tx, import_id=id)
     await IMPORTS.count_organisations(tx)
     passed = []
@@ -171,6 +172,7 @@ async def tell_apart(tx: Transaction, staged: Staged, *, listed: bool = True) ->
     if listed:
         await note_fates(tx, id, [*passed, *map(_refusal, faults)])
         await IMPORTS.lines_of_nothing_new(tx, import_id=id)
+    await IMPORTS.join_as_planned(tx)
     return {fault.line for fault in faults}
 
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from chassis.audit import note
+from chassis.audit import note, person_of
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
@@ -52,7 +52,14 @@ async def settle(tx: Transaction, found: Mapping[str, Any], contact_id: UUID | N
     await SUGGESTIONS.settle_suggestion(tx, id=id, contact_id=contact_id, now=tx.now)
     facts = {name: found[name] for name in ("letter_id", "organisation_id")}
     await announce(
-        tx, ContactSuggestionSettled, subject=id, sequence=1, suggestion_id=id, contact_id=contact_id, **facts
+        tx,
+        ContactSuggestionSettled,
+        subject=id,
+        sequence=1,
+        suggestion_id=id,
+        contact_id=contact_id,
+        settled_by=person_of(tx),
+        **facts,
     )
 
 

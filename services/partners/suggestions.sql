@@ -17,8 +17,11 @@ FROM suggested_contacts s JOIN organisations o ON o.id = s.organisation_id
 WHERE s.settled_at IS NULL ORDER BY s.suggested_at, s.id LIMIT :most;
 
 -- name: suggestion^
--- One of them, with the name of their body.
-SELECT s.*, o.name AS organisation FROM suggested_contacts s JOIN organisations o ON o.id = s.organisation_id
+-- One of them, with the name of their body, and who is a contact there already with the same address.
+SELECT s.*, o.name AS organisation, ARRAY(
+    SELECT c.name FROM contacts c WHERE c.organisation_id = s.organisation_id AND lower(c.email) = lower(s.email)
+      AND c.withdrawn_on IS NULL ORDER BY c.name
+) AS same_address FROM suggested_contacts s JOIN organisations o ON o.id = s.organisation_id
 WHERE s.id = :id;
 
 -- name: lock_suggestion^

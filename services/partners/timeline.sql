@@ -1,9 +1,10 @@
 -- name: timeline_listed
--- A page of an organisation's timeline, newest first, after an entry, with who entered each and how many files
--- it has. A kind is found by how its code begins.
+-- A page of an organisation's timeline, newest first, after an entry, with who entered or confirmed each and how many
+-- files it has. A kind is found by how its code begins.
 SELECT t.id, t.happened_at, t.kind, t.what, t.detail, t.letter_id, t.referral_id, t.written_by, t.place, p.name AS author,
+       q.name AS confirmed_by,
        (SELECT count(*) FROM timeline_files AS f WHERE f.entry_id = t.id AND f.removed_at IS NULL) AS files
-FROM timeline AS t LEFT JOIN people AS p ON p.id = t.written_by
+FROM timeline AS t LEFT JOIN people AS p ON p.id = t.written_by LEFT JOIN people AS q ON q.id = t.confirmed_by
 WHERE t.organisation_id = :organisation_id AND t.removed_at IS NULL AND t.kind LIKE ANY(:kinds::text[])
   AND (:after::uuid IS NULL
        OR (t.happened_at, t.id) < (SELECT b.happened_at, b.id FROM timeline AS b WHERE b.id = :after::uuid))

@@ -14,19 +14,39 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import events, idle, imports, incoming, letters, meeting, panel, register, sessions
+from tests.benchmarks import (
+    board,
+    events,
+    idle,
+    imports,
+    incoming,
+    letters,
+    mailing,
+    meeting,
+    metrics,
+    panel,
+    register,
+    replicas,
+    sessions,
+    tracing,
+)
 from tests.benchmarks.load import USERS
 from tests.journeys.running import ROOT
 
 PARTS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "events": events.measure,
+    "replicas": replicas.measure,
     "letters": letters.measure,
+    "mailing": mailing.measure,
     "incoming": incoming.measure,
+    "board": board.measure,
     "import": imports.measure,
     "register": register.measure,
     "panel": panel.measure,
     "sessions": sessions.measure,
     "meeting": meeting.measure,
+    "metrics": metrics.measure,
+    "tracing": tracing.measure,
     "idle": idle.measure,
 }
 
@@ -46,18 +66,52 @@ WORDS = {
         "p50_ms": f"from commit to effect at {events.RATE} events/s, median: ms",
         "p99_ms": f"from commit to effect at {events.RATE} events/s, 99th percentile: ms; 30 is the aim",
     },
+    "replicas": {
+        "per_s": "taken in from a full queue, one effect query each, by number of processes: events/s",
+        "ratio_two": "two processes to one",
+        "ratio_four": "four processes to one",
+        "busy_percent": "how busy all processors were: %",
+    },
     "letters": {
-        "conduit_per_s": "set as PDF with a QR code, a thread for each processor: letters/s",
+        "conduit_per_s": "merged and set as PDF with a QR code, a thread for each processor: letters/s",
         "weasyprint_per_s": "the same text by WeasyPrint, a process for each processor: letters/s",
         "ratio_weasyprint": "Conduit to WeasyPrint; 5 is the aim",
+        "libreoffice_per_s": "the same by LibreOffice's mail merge, one for each processor: letters/s",
+        "ratio_libreoffice": "Conduit to LibreOffice; 20 is the aim",
         "sent_per_s": "claimed, set, accepted by a local mail server, settled: letters/s",
+        "django_sent_per_s": "the same by Django, WeasyPrint and Django's mail, a process each: letters/s",
+        "ratio_django_sent": "Conduit to Django; 5 is the aim",
         "peak_mb": "the sender's memory at its peak, by number of letters; flat is the aim: MB",
         "ms_per_letter": "time to send one, by number of letters; the same is the aim: ms",
+    },
+    "mailing": {
+        "letters": "letters of one campaign, sent by the whole of Conduit in one process",
+        "sent_per_s": "from “send” until the mail server has taken the last one: letters/s",
+        "peak_mb": "all of its processes at their peak: MB",
+        "pages": "pages that somebody opened meanwhile, ten a second",
+        "pages_p99_ms": "the same, 99th percentile; 100 is the aim: ms",
+        "board_p99_ms": "the campaign's board afterwards, 99th percentile; 100 is the aim: ms",
     },
     "incoming": {
         "read_per_s": "taken apart and told apart, nothing kept: mails/s",
         "matched_per_s": f"read, matched to their letters and kept, {incoming.MAILS:,} one by one: mails/s",
         "mails": "how many of each kind",
+    },
+    "board": {
+        "board_1_p99_ms": "a board with 100,000 letters, one user, 99th percentile: ms; 100 is the aim",
+        "board_1_per_s": "the same: pages/s",
+        f"board_{USERS}_p99_ms": f"the same, {USERS} parallel users, 99th percentile: ms",
+        f"board_{USERS}_per_s": "the same: pages/s",
+        "chasing_1_p99_ms": "whom to chase today in it, one user, 99th percentile: ms",
+        "chasing_1_per_s": "the same: pages/s",
+        "worked_1_p99_ms": "what worked in it, one user, 99th percentile: ms; 100 is the aim",
+        "worked_1_per_s": "the same: pages/s",
+        "campaigns_1_p99_ms": "the list of campaigns with what is to do today, 99th percentile: ms",
+        "campaigns_1_per_s": "the same: pages/s",
+        "board_statements": "statements for a board, by letters; the same is the aim",
+        "chasing_statements": "statements for whom to chase, by letters",
+        "worked_statements": "statements for what worked, by letters",
+        "campaigns_statements": "statements for the list of campaigns, by letters",
     },
     "import": {
         "conduit_per_s": "organisations read, checked, compared, written and announced: lines/s",
@@ -126,6 +180,26 @@ WORDS = {
         "shown_p50_ms": "until it has fetched the page that shows it, all of them at once, median: ms",
         "shown_p99_ms": "the same, 99th percentile: ms",
     },
+    "metrics": {
+        "p50_ms": "a look at the metrics of all services in one process, median: ms",
+        "p99_ms": "the same, 99th percentile: ms; 20 is the aim",
+        "cpu_ms": "the same, time of a processor: ms",
+        "lines": "lines that it brings, after every route was asked for",
+    },
+    "tracing": {
+        "events_off_per_s": "announced, relayed, taken in, while nobody collects traces: events/s",
+        "events_on_per_s": "the same with a collector: events/s",
+        "ratio_events": "with to without, by rounds; at least 0.9 is the aim",
+        "events_off_cpu_us": "time of a processor for an event, without PostgreSQL's and RabbitMQ's: µs",
+        "events_on_cpu_us": "the same with a collector: µs",
+        "pages_off_per_s": f"the register's list, {USERS} parallel users, while nobody collects: pages/s",
+        "pages_on_per_s": "the same with a collector: pages/s",
+        "ratio_pages": "with to without, by rounds; at least 0.9 is the aim",
+        "pages_off_cpu_us": "time of a processor for a page, without PostgreSQL's: µs",
+        "pages_on_cpu_us": "the same with a collector: µs",
+        "span_off_us": "a span that nobody collects: µs",
+        "span_on_us": "one that is collected and written as it is sent: µs",
+    },
     "idle": {
         "cpu_percent": "of one core, everything together; at most 3 is the aim: %",
         "rss_mb": "everything together, shared pages once; at most 400 is the aim: MB",
@@ -172,7 +246,7 @@ def _table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        return "\n".join(f"{int(size):,}: {each:,}" for size, each in value.items())
+        return "\n".join(f"{_shown(int(of)) if of.isdigit() else of}: {each:,}" for of, each in value.items())
     return f"{value:,}"
 
 

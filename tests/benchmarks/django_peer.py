@@ -8,8 +8,6 @@ took.
 import os
 import sys
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django
 from django.conf import settings
@@ -17,26 +15,13 @@ from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.wsgi import get_wsgi_application
 from django.urls import path
 
-
-def _database(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    asked = dict(parse_qsl(parts.query))  # a socket stands there
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.strip("/"),
-        "USER": parts.username,
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or asked["host"],
-        "PORT": parts.port or asked.get("port", ""),
-        "CONN_MAX_AGE": None,
-    }
-
+from tests.benchmarks.peer_database import peer_database
 
 settings.configure(
     SECRET_KEY="of this measurement alone",
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
-    DATABASES={"default": _database(os.environ["PEER_DATABASE_URL"])},
+    DATABASES={"default": peer_database(os.environ["PEER_DATABASE_URL"])},
     INSTALLED_APPS=[
         "django.contrib.sessions",
         "django.contrib.postgres",

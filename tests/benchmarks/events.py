@@ -8,9 +8,10 @@ import asyncio
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
@@ -92,29 +93,42 @@ def _ready() -> Iterator[tuple[list[Round], Callable[[], tuple[float, float]]]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conduit-bench-")))
         postgres = stack.enter_context(DurablePostgres())
         broker = stack.enter_context(PrivateRabbitMQ())
-        single = _conduit(stack, folder, postgres, broker, "single", "tests.chassis.hosted")
-        together = _conduit(stack, folder, postgres, broker, "together", "tests.benchmarks.sets")
+        single = hosts(stack, folder, postgres, broker, "single", "tests.chassis.hosted")
+        together = hosts(stack, folder, postgres, broker, "together", "tests.benchmarks.sets")
         sides: list[Round] = [
-            partial(_conduit_per_second, *single),
-            partial(_conduit_per_second, *together),
+            partial(conduit_per_second, single.publisher, single.effects),
+            partial(conduit_per_second, together.publisher, together.effects),
             _peer(stack, postgres, broker, "faststream", PEER_EVENTS),
             _peer(stack, postgres, broker, "nameko", PEER_EVENTS),
             _limit(stack, postgres, broker),
         ]
-        outbox, effects = (postgres.database_url(f"single_{service}") for service in (GRANTS, NOTIFICATIONS))
-        execute(effects, _TELL)
-        yield sides, lambda: asyncio.run(_lateness(folder, outbox, effects))
+        execute(single.effects, _TELL)
+        yield sides, lambda: asyncio.run(_lateness(folder, single.outbox, single.effects))
 
 
-def _conduit(
+@dataclass(frozen=True)
+class Hosts:
+    """A process that announces, and those that hear it."""
+
+    publisher: Host
+    subscribers: Sequence[Host]
+    #: The address of the database of the one that announces.
+    outbox: str
+    #: The address of the database where the others note what they hear.
+    effects: str
+
+
+def hosts(
     stack: ExitStack,
     folder: Path,
     postgres: DurablePostgres,
     broker: PrivateRabbitMQ,
     name: str,
     module: str,
-) -> tuple[Host, str]:
-    """A host that announces, and the database where another one notes what it hears."""
+    subscribers: int = 1,
+    **settings: Any,
+) -> Hosts:
+    """Start them, on a virtual host and in databases of their own, with further settings."""
     broker.control("add_vhost", name)
     broker.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
     address = broker.url_for("guest", "guest", name)
@@ -123,11 +137,14 @@ def _conduit(
     for service in SERVICES:
         execute(postgres.url, f"CREATE DATABASE {name}_{service}")
         migrate(databases.url.replace("{service}", service), ROOT / "tests" / "chassis" / "migrations")
-    publisher = Host(folder, databases, GRANTS, amqp_url=address, **_SETTINGS)
-    stack.enter_context(publisher)
-    subscriber = Host(folder, databases, NOTIFICATIONS, module=module, amqp_url=address, **_SETTINGS)
-    stack.enter_context(subscriber)
-    return publisher, postgres.database_url(f"{name}_{NOTIFICATIONS}")
+    settings = {**_SETTINGS, "amqp_url": address, **settings}
+    publisher = stack.enter_context(Host(folder, databases, GRANTS, **settings))
+    hearing = [
+        stack.enter_context(Host(folder, databases, NOTIFICATIONS, module=module, **settings))
+        for _ in range(subscribers)
+    ]
+    outbox, effects = (postgres.database_url(f"{name}_{service}") for service in (GRANTS, NOTIFICATIONS))
+    return Hosts(publisher, hearing, outbox, effects)
 
 
 def _peer(
@@ -166,7 +183,7 @@ def _driven_per_second(publisher: "subprocess.Popen[str]", effects: str, events:
     return events / took
 
 
-def _conduit_per_second(publisher: Host, effects: str) -> float:
+def conduit_per_second(publisher: Host, effects: str) -> float:
     """From the first announcement until the last effect was committed."""
     execute(effects, "TRUNCATE effects")
     subjects = [f"area {number}" for number in range(EVENTS)]

@@ -55,7 +55,8 @@ async def _measure(folder: Path, postgres: DurablePostgres) -> dict[str, Any]:
     async with letters.services(folder, postgres) as databases:
         database = databases[NOTIFICATIONS]
         await letters.tell_of_everything(databases, folder)
-        await letters.draft(database, letters.SIZES[-1])
+        size, kind = list(letters.KINDS.items())[-1]
+        await letters.draft(database, size, kind)
         ids = await _sent(database)
         mails = list(_mails(ids))
         began = time.perf_counter()

@@ -28,15 +28,20 @@ async def send(folder: Path, database_url: str, smtp_url: str) -> dict[str, floa
     database = Database(database_url, context)
     await database.open()
     try:
+        before = await _sent(database)
         started = time.monotonic()
         while await Sender(database).turn():
             pass
         took = time.monotonic() - started
-        async with database.reading() as tx:
-            sent = await tx.fetchval("SELECT count(*) FROM letters WHERE state = 'sent'")
+        sent = await _sent(database) - before
     finally:
         await database.close()
     return {"sent": sent, "seconds": took, "peak_mb": peak_megabytes()}
+
+
+async def _sent(database: Database) -> int:
+    async with database.reading() as tx:
+        return int(await tx.fetchval("SELECT count(*) FROM letters WHERE state = 'sent'"))
 
 
 if __name__ == "__main__":

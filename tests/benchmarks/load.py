@@ -14,11 +14,13 @@ _CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def load(port: int, paths: Sequence[str], headers: str, seconds: float) -> list[float]:
+async def load(
+    port: int, paths: Sequence[str], headers: str, seconds: float, users: int = USERS
+) -> list[float]:
     """Let the users ask for so many seconds, each for other pages. The seconds that each answer took."""
     until = time.perf_counter() + seconds
-    users = [islice(cycle(paths), number * len(paths) // USERS, None) for number in range(USERS)]
-    waits = await asyncio.gather(*(_user(port, asked, headers, until) for asked in users))
+    theirs = [islice(cycle(paths), number * len(paths) // users, None) for number in range(users)]
+    waits = await asyncio.gather(*(_user(port, asked, headers, until) for asked in theirs))
     return [took for each in waits for took in each]
 
 

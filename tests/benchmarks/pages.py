@@ -172,13 +172,16 @@ def context_of(settings: Settings, service: str) -> Context:
 
 
 @contextmanager
-def conduit_up(home: Path, postgres: DurablePostgres, people: Mapping[str, Person]) -> Iterator[Side]:
+def conduit_up(
+    home: Path, postgres: DurablePostgres, people: Mapping[str, Person], **variables: str
+) -> Iterator[Side]:
     """Conduit as anybody starts it.
 
     Args:
         people: for each page, whoever asks for it.
+        variables: further settings.
     """
-    pace = {"CONDUIT_HOUSE_FILE": str(EXAMPLES / "house.toml"), "CONDUIT_LOG_LEVEL": "error"}
+    pace = {"CONDUIT_HOUSE_FILE": str(EXAMPLES / "house.toml"), "CONDUIT_LOG_LEVEL": "error", **variables}
     with Running(home, "--database-url", postgres.url, **pace) as conduit:
         conduit.wait_until_ready()
         cookies = {page: f"conduit={token(home / 'keys', person)}" for page, person in people.items()}

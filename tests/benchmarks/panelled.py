@@ -32,9 +32,10 @@ _STATEMENTS = (
     " SELECT gen_random_uuid(), applications.id, person_id, 'entered', 'team', 'confirmed', now()"
     " FROM applications JOIN panel_members USING (round_id)"
     " WHERE round_id = $1 AND hashtext(person_id::text || applications.reference) % 100 = 0",
-    "INSERT INTO reviews (application_id, person_id, comment, submitted_at, changed_at)"
-    " SELECT applications.id, person_id, 'A strong case, and the exam is near.', now(), now()"
-    " FROM applications JOIN panel_members USING (round_id)"
+    "INSERT INTO reviews (application_id, person_id, comment, shown, submitted_at, changed_at)"
+    " SELECT applications.id, person_id, words, words, now(), now()"
+    " FROM (VALUES ('A strong case, and the exam is near.')) AS said (words)"
+    " CROSS JOIN applications JOIN panel_members USING (round_id)"
     " WHERE round_id = $1 AND hashtext(applications.reference || person_id::text) % 10 <> 0"
     " AND NOT EXISTS (SELECT FROM removals WHERE application_id = applications.id"
     " AND removals.person_id = panel_members.person_id)",

@@ -41,6 +41,19 @@ def execute(url: str, *statements: str) -> None:
     asyncio.run(run())
 
 
+def count_in(url: str, query: str) -> int:
+    """The one number that a query gives."""
+
+    async def ask() -> int:
+        connection = await asyncpg.connect(url)
+        try:
+            return int(await connection.fetchval(query))
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
 def seconds_until(url: str, wanted: int, started: float) -> float:
     """How long after ``started`` (monotonic) so many effects were there."""
 
@@ -84,9 +97,9 @@ def line_from(running: "subprocess.Popen[str]") -> str:
     return said
 
 
-def peak_megabytes() -> float:
-    """The most memory that this program has had. For getrusage, what its parent had counts as well."""
-    status = Path("/proc/self/status").read_text().splitlines()
+def peak_megabytes(process: int | str = "self") -> float:
+    """The most memory that a program has had. For getrusage, what its parent had counts as well."""
+    status = Path(f"/proc/{process}/status").read_text().splitlines()
     peak = next(line for line in status if line.startswith("VmHWM:"))
     return round(int(peak.split()[1]) / 1024, 1)
 

@@ -45,13 +45,14 @@ def _press() -> tuple[Any, Any, Any]:
     return Environment(autoescape=True).from_string(_PAGE), CSS(string=_STYLE, font_config=fonts), fonts
 
 
-def print_letter(values: Mapping[str, Any]) -> int:
-    """How many bytes the PDF of one letter has."""
+def print_letter(values: Mapping[str, Any]) -> bytes:
+    """The PDF of one letter."""
     from weasyprint import HTML
 
     template, style, fonts = _press()
     page = HTML(string=template.render(values))
-    return len(page.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1"))
+    pdf: bytes = page.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1")
+    return pdf
 
 
 def pool(workers: int) -> ProcessPoolExecutor:
@@ -60,4 +61,4 @@ def pool(workers: int) -> ProcessPoolExecutor:
 
 
 def print_all(processes: ProcessPoolExecutor, letters: Sequence[Mapping[str, Any]]) -> None:
-    assert all(size > 5_000 for size in processes.map(print_letter, letters, chunksize=10))
+    assert all(len(pdf) > 5_000 for pdf in processes.map(print_letter, letters, chunksize=10))

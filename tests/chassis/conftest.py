@@ -36,6 +36,9 @@ from tests.conftest import administer, clone
 ROOT = Path(__file__).parents[2]
 HOSTED = (GRANTS, NOTIFICATIONS)
 
+#: The longest wait for anything, in seconds: whoever is busy with something else takes long.
+PATIENCE = 30.0
+
 _numbers = count(1)
 
 
@@ -47,6 +50,9 @@ class Databases:
         self.url = (
             server.database_url(f"{name}_NAME").replace("NAME", "{service}").replace(LOOPBACK, "localhost")
         )
+
+        #: Those that the first process came with; any other would be refused.
+        self.keys: Path | None = None
 
     def fetch(self, service: str, statement: str, *values: object) -> list[Any]:
         """The first column of what a service's database answers."""
@@ -73,6 +79,10 @@ class Databases:
     def heard_at(self, service: str = NOTIFICATIONS) -> list[datetime]:
         """When the newest sign of life of partners was sent, if a service has heard one."""
         return self.fetch(service, "SELECT sent_at FROM signs_of_life WHERE service = $1", PARTNERS)
+
+    def listening_since(self, service: str) -> list[datetime]:
+        """When a service began to listen, if it ever did."""
+        return self.fetch(service, "SELECT sent_at FROM signs_of_life WHERE service = $1", service)
 
     def parked(self) -> list[str]:
         """Why the parked messages are parked."""
@@ -108,9 +118,11 @@ class Host:
         self.databases = databases
         self.port, self.metrics_port = free_port(), free_port()
         self.output = folder / f"host-{next(_numbers)}.log"
-        create_keys(folder / "keys", SERVICES)
+        databases.keys = databases.keys or folder / "keys"
+        create_keys(databases.keys, SERVICES)
         values = {
             "home": folder,
+            "keys": databases.keys,
             "house_file": ROOT / "examples" / "house.toml",
             "database_url": databases.url,
             "port": self.port,
@@ -155,12 +167,12 @@ class Host:
         self.launch()
         eventually(
             lambda: self.process.poll() is not None or self.log.count("ready\n") > before,
-            within=20,
+            within=PATIENCE,
             otherwise="it is not ready",
         )
         assert self.process.poll() is None, self.log
 
-    def stop(self, number: int = signal.SIGTERM, within: float = 15) -> int:
+    def stop(self, number: int = signal.SIGTERM, within: float = PATIENCE) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(number)
         return self.process.wait(timeout=within)
@@ -191,28 +203,39 @@ class Host:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             try:
-                self._process.wait(timeout=15)
+                self._process.wait(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
 
 
-def becomes(look: Callable[[], object], expected: object, within: float = 5) -> None:
+def becomes(look: Callable[[], object], expected: object, within: float = PATIENCE) -> None:
     """Wait until a look at the outside world shows what is expected."""
     with suppress(TestServerError):
         eventually(lambda: look() == expected, within=within, otherwise="it does not")
     assert look() == expected
 
 
-def heard(databases: Databases, *subjects: str, within: float = 5) -> None:
+def heard(databases: Databases, *subjects: str) -> None:
     """Wait until each of these had its effect, once."""
-    becomes(lambda: sorted(s for s in databases.effects() if s in subjects), sorted(subjects), within)
+    becomes(lambda: sorted(s for s in databases.effects() if s in subjects), sorted(subjects))
 
 
-def lives(databases: Databases, service: str, within: float = 5) -> None:
+def begun(databases: Databases, *services: str) -> None:
+    """Wait until a service is in the middle of a handler, or a page of a query, that is slow."""
+    slow = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND ("
+        "state = 'idle in transaction' AND query LIKE 'INSERT INTO effects%$1%'"
+        " OR state = 'active' AND query LIKE 'SELECT pg_sleep($1%'))"
+    )
+    for service in services or (NOTIFICATIONS,):
+        becomes(lambda service=service: databases.fetch(service, slow), [True])  # type: ignore[misc]
+
+
+def lives(databases: Databases, service: str) -> None:
     """Wait until a service has heard a sign of life of partners that was sent after this was called."""
     before = real_now()
-    becomes(lambda: [moment > before for moment in databases.heard_at(service)], [True], within)
+    becomes(lambda: [moment > before for moment in databases.heard_at(service)], [True])
 
 
 def signs_are_no_events(databases: Databases) -> None:

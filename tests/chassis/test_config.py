@@ -35,7 +35,7 @@ def test_nothing_needs_to_be_set() -> None:
         ("database_timeout", "nan"),
         ("database_timeout", "inf"),
         ("database_timeout", "-inf"),
-        ("clock_offset", "nan"),
+        ("poll", "nan"),
         ("acquire_timeout", "0"),
         ("heartbeat", "0"),
         ("grace", "1e400"),
@@ -52,6 +52,12 @@ def test_nothing_needs_to_be_set() -> None:
         ("amqp_url", "amqp:rabbit"),
         ("amqp_admin_url", f"amqp://u:p@h:{SECRET}"),
         ("smtp_url", f"{SECRET}@smtp.example"),
+        ("mail_from", SECRET),
+        ("mail_from", "a@forum.example, b@forum.example"),
+        ("mail_from", "Forum <office@forum.example>"),
+        ("backup_for", "age1qq"),
+        ("backup_for", "AGE-SECRET-KEY-1"),
+        ("backup_for", f"{SECRET}, age1qq"),
         ("public_url", "forum.example"),
         ("public_url", "https://forum.example/conduit"),
         ("proxies", "proxy.example"),
@@ -73,6 +79,11 @@ def test_host_names_stand_alone(hosts: str) -> None:
     assert "CONDUIT_HOSTS" in refusal(hosts=hosts)
 
 
+def test_keys_do_not_lie_beside_the_backups_that_they_belong_to() -> None:
+    told = refusal(backup_to="/mnt/backups", backup_keys_to="/mnt/backups/")
+    assert told.startswith("CONDUIT_BACKUP_KEYS_TO must be another place than CONDUIT_BACKUP_TO")
+
+
 def test_two_servers_cannot_share_a_port() -> None:
     assert refusal(port="9108").startswith("CONDUIT_METRICS_PORT must differ")
     assert Settings.load({"CONDUIT_PORT": "0", "CONDUIT_METRICS_PORT": "0"}).port == 0
@@ -80,6 +91,11 @@ def test_two_servers_cannot_share_a_port() -> None:
 
 def test_a_variable_that_is_no_setting_is_refused() -> None:
     assert refusal(prot="8000") == "CONDUIT_PROT is not a setting of Conduit. Remove it or correct its name."
+
+
+def test_no_setting_moves_the_clock_of_an_installation() -> None:
+    """What is let go of each night goes by it; that of an example is moved by a command."""
+    assert refusal(clock_offset="86400").startswith("CONDUIT_CLOCK_OFFSET is not a setting of Conduit.")
 
 
 def test_other_peoples_variables_are_left_alone() -> None:
@@ -105,6 +121,15 @@ def other(f: "dataclasses.Field[object]") -> object:
         "smtp_url": "smtps://u:p@smtp.example:465",
         "reply_to": "answers+{token}@forum.example",
         "imap_url": "imaps://u:p@imap.example/Answers",
+        "lmtp": "[::1]:2424",
+        "name_server": "10.0.0.1:53",
+        "mail_from": "letters@forum.example",
+        "backup_keys_to": Path("/srv/keys"),
+        "backup_for": (
+            "age15zgyygdj2sz5krggp4c8f3esdndaf87yztq93nfg08lc4uc8n3pqhuw94e",
+            "age1dxkf3z6xt4lk9cw9ycvacnpq7rkg02je8jmt9x6tj4tesct52efqe78qhl",
+        ),
+        "otlp_url": "https://u:p@collector.example:4318",
         "public_url": "https://forum.example",
         "log_level": "debug",
         "host": "localhost",
@@ -135,9 +160,29 @@ def test_an_option_back_to_the_default_beats_the_parents_variable_in_the_child()
     assert Settings.load({**parents, **settings.environment()}) == settings
 
 
+def test_a_setting_may_stand_in_a_file_and_goes_to_the_child_without_it(tmp_path: Path) -> None:
+    """As secrets come into containers. What is in a file is never said."""
+    url, file = f"smtp://u:{SECRET}@mail.example", tmp_path / "url"
+    file.write_text(f"{url}\n")
+    given = {"CONDUIT_SMTP_URL_FILE": str(file), "CONDUIT_HOUSE_FILE": "house.toml"}
+    settings = Settings.load(given)
+    assert (settings.smtp_url, settings.house_file) == (url, Path("house.toml"))
+    assert Settings.load({**given, **settings.environment()}) == settings
+    file.write_text(f"ftp://u:{SECRET}@mail.example")
+    for wrong, says in (
+        (given, "CONDUIT_SMTP_URL must start"),
+        (given | {"CONDUIT_SMTP_URL": url}, "both given"),
+        (given | {"CONDUIT_SMTP_URL_FILE": f"/{SECRET}"}, "SMTP_URL_FILE names a file that cannot be read"),
+        (given | {"CONDUIT_SMPT_URL_FILE": "x"}, "CONDUIT_SMPT_URL_FILE is not a setting"),
+    ):
+        with pytest.raises(SettingsError, match=says) as caught:
+            Settings.load(wrong)
+        assert SECRET not in str(caught.value)
+
+
 def test_passwords_stay_out_of_the_representation() -> None:
     urls = {f.name: f"x://u:{SECRET}@h" for f in dataclasses.fields(Settings) if f.name.endswith("_url")}
-    assert len(urls) == 6
+    assert len(urls) == 7
     shown = repr(Settings(**(urls | {"public_url": ""})))  # type: ignore[arg-type]
     assert SECRET not in shown
     assert "port=8000" in shown

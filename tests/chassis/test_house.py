@@ -6,8 +6,9 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
+from marshmallow import fields
 
-from chassis.house import Entry, HouseError, Signatory, read_house
+from chassis.house import Entry, HouseError, Part, Signatory, read_house
 
 SOUND = """
 name = "Rivières sans frontières"
@@ -35,22 +36,39 @@ name = "Blue"
 """
 
 
+class Colour(Part):
+    code = fields.Raw()
+    name = fields.Raw()
+    plural = fields.String(error_messages={"invalid": "must be text. Write a word"})
+
+
+class Lists(Part):
+    colours = fields.List(fields.Nested(Colour))
+    shapes = fields.List(fields.Nested(Colour))
+
+
+class ListsWithShapes(Lists):
+    shapes = fields.List(
+        fields.Nested(Colour), required=True, error_messages={"required": "is missing. Write one"}
+    )
+
+
 def _written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "house.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def _refusal(tmp_path: Path, text: str, *required: str) -> HouseError:
+def _refusal(tmp_path: Path, text: str, lists: type[Part] | None = None) -> HouseError:
     with pytest.raises(HouseError) as caught:
-        read_house(_written(tmp_path, text), required=required)
+        read_house(_written(tmp_path, text), lists=lists)
     assert str(caught.value).startswith(f"{tmp_path / 'house.toml'}: {caught.value.key} ")
     assert caught.value.cure
     return caught.value
 
 
 def test_a_sound_file_is_read_whole(tmp_path: Path) -> None:
-    house = read_house(_written(tmp_path, SOUND), required=["colours"])
+    house = read_house(_written(tmp_path, SOUND), lists=Lists)
     assert house.name == "Rivières sans frontières"
     assert house.address == ("1 Quay Street", "London")
     assert house.signatories == {"chair": Signatory(code="chair", name="Ọláoyè Adéyẹmí", position="Chair")}
@@ -106,7 +124,12 @@ def test_a_byte_order_mark_is_let_pass(tmp_path: Path) -> None:
         ('"London"]', "7]", "address[2]", "is a number and must be text"),
         ("office@rivers.example", "office at rivers", "email", 'is "office at rivers"'),
         ('position = "Chair"\n', "", "signatories[1].position", "is missing"),
-        ("[[signatories]]", "[[signers]]", "signatories", "is missing"),
+        ("[[signatories]]", "[[signers]]", "signers", "is not known here"),
+        ('position = "Chair"', 'position = "Chair"\nage = 60', "signatories[1].age", "is not known here"),
+        ('website = "https://rivers.example"', 'website = "x"', "website", 'is "x"'),
+        ("[[lists.colours]]", "[[lists.colors]]", "lists.colors", "is not known here"),
+        ('plural = "reds"', 'plurals = "reds"', "lists.colours[1].plurals", "is not known here"),
+        ('plural = "reds"', "plural = 2", "lists.colours[1].plural", "must be text"),
         (
             '[[lists.colours]]\ncode = "blue"',
             '[[lists.colours]]\ncode = "red"',
@@ -120,13 +143,13 @@ def test_a_byte_order_mark_is_let_pass(tmp_path: Path) -> None:
 )
 def test_a_fault_is_named_with_its_key(tmp_path: Path, before: str, after: str, key: str, fault: str) -> None:
     assert before in SOUND
-    refusal = _refusal(tmp_path, SOUND.replace(before, after, 1))
+    refusal = _refusal(tmp_path, SOUND.replace(before, after, 1), Lists)
     assert refusal.key == key
     assert refusal.fault.startswith(fault)
 
 
 def test_a_list_that_is_required_must_be_there_and_hold_something(tmp_path: Path) -> None:
-    missing = _refusal(tmp_path, SOUND, "shapes")
+    missing = _refusal(tmp_path, SOUND, ListsWithShapes)
     assert (missing.key, missing.fault) == ("lists.shapes", "is missing")
     table = _refusal(tmp_path, SOUND + '\n[lists.shapes]\ncode = "round"\n')
     assert (table.key, table.fault) == ("lists.shapes", "is a table and must be a list of tables")

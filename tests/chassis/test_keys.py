@@ -56,6 +56,17 @@ class TestFiles:
         create_keys(folder, SERVICES)
         assert contents(folder) == before
 
+    def test_a_private_key_of_another_service_is_no_pair_with_the_public_one(self, folder: Path) -> None:
+        (folder / "grants.private").write_bytes((folder / "partners.private").read_bytes())
+        with pytest.raises(KeysError, match=r"grants\.private and grants\.public in .* are no pair"):
+            read_keys(folder, GRANTS)
+
+    def test_their_mark_changes_with_either_half_of_what_they_are(self, folder: Path) -> None:
+        before = read_keys(folder, GRANTS).mark
+        assert before == read_keys(folder, GRANTS).mark
+        (folder / "grants.secret").write_bytes((folder / "partners.secret").read_bytes())
+        assert read_keys(folder, GRANTS).mark != before
+
     def test_many_processes_at_once_agree(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: create_keys(tmp_path, SERVICES), range(16)))
@@ -67,7 +78,7 @@ class TestFiles:
     @pytest.mark.parametrize("kind", ["private", "secret"])
     def test_a_missing_one_is_named(self, folder: Path, kind: str) -> None:
         (folder / f"grants.{kind}").unlink()
-        with pytest.raises(KeysError, match=rf"grants\.{kind} is missing .* Run: conduit init"):
+        with pytest.raises(KeysError, match=rf"grants\.{kind} is missing .* Bring it back from your backup"):
             read_keys(folder, GRANTS)
         read_keys(folder, PARTNERS)
 
@@ -88,7 +99,7 @@ class TestFiles:
 
     def test_a_folder_that_cannot_be_made_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("in the way")
-        with pytest.raises(KeysError, match="Keys cannot be made in"):
+        with pytest.raises(KeysError, match="cannot be used: Not a directory"):
             create_keys(tmp_path / "file" / "keys", SERVICES)
 
 

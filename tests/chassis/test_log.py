@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from chassis import log
+from chassis.context import Cause, because_of
 
 SECRET = "Zoë Marker"
 
@@ -145,3 +146,16 @@ def test_people_get_lines_of_words() -> None:
     told = told_by(script)
     assert "done" in told
     assert "count=3" in told
+
+
+def test_a_line_says_of_which_story_it_is_a_part(lines: Lines) -> None:
+    trace = "a" * 32
+    with because_of(Cause(correlationid="1a", traceparent=f"00-{trace}-{'b' * 16}-01")):
+        EARLY.info("within")
+        EARLY.info("of_another", correlationid="2b")
+    EARLY.info("outside")
+    assert [(line.get("correlationid"), line.get("traceid")) for line in lines()] == [
+        ("1a", trace),
+        ("2b", trace),
+        (None, None),
+    ]

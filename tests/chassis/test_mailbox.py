@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -21,7 +22,8 @@ from chassis.house import House
 from chassis.mailbox import MailBox, pages
 from chassis.message import Mail
 from chassis.web import FILE_POLICY, Section
-from contracts.access import Action
+from contracts.access import Action, Role
+from tests.access import EVERYTHING, cookies
 from tests.conftest import client
 
 Send = Callable[..., Awaitable[None]]
@@ -90,6 +92,22 @@ async def only_address(browser: httpx.AsyncClient) -> str:
     page = await browser.get("/mail/")
     [address] = re.findall(r'href="(/mail/[^"/]{30,})"', page.text)
     return str(address)
+
+
+async def test_whoever_has_signed_in_reads_it_only_with_a_role_that_may(
+    box: MailBox, settings: Settings, house: House, send: Send
+) -> None:
+    await send(a_mail())
+    app = pages(box, settings, house, SECTIONS)
+    async with client(app, "/mail", None) as nobody:  # the links to sign in with are here
+        address = await only_address(nobody)
+    for roles, status in (({Role.PANEL_MEMBER}, 403), ({Role.TRUSTEE}, 403), ({Role.STAFF}, 200)):
+        async with client(app, "/mail") as browser:
+            browser.cookies.update(cookies(settings.keys_folder, replace(EVERYTHING, roles=frozenset(roles))))
+            for path in ("/mail/", address):
+                answer = await browser.get(path)
+                assert answer.status_code == status, roles
+                assert ("someone@body.example" in answer.text) is (status == 200)
 
 
 async def test_a_message_that_was_accepted_is_a_file_with_every_byte(box: MailBox, send: Send) -> None:

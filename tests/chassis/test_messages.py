@@ -24,7 +24,7 @@ from contracts.catalogue import sample
 from contracts.envelope import Event, InvalidFact, encode
 from contracts.grants import RegistrationsCounted
 from contracts.notifications import CampaignSent
-from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from contracts.topology import EXCHANGES, GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from tests.conftest import MakeDatabase, announced
 
 
@@ -168,6 +168,8 @@ class TestRelay:
             async def publish(self, batch: Sequence[Outgoing]) -> dict[UUID, str]:
                 return {kept.id: "queue_refused"}
 
+            async def observe(self) -> None: ...
+
             async def close(self) -> None: ...
 
         await Relay(owner, Half()).turn()
@@ -239,6 +241,7 @@ class TestInbox:
             (message(type="grants.registrations_counted.v9"), "unknown_type"),
             (message(data={"area": "x"}), "invalid_data"),
             (Delivery(body=message().body, dead=True), "dead_lettered"),
+            (replace(message(), exchange=EXCHANGES[PARTNERS]), "not_theirs"),
         ],
     )
     async def test_parks_poison_and_handles_its_neighbours(
@@ -249,6 +252,21 @@ class TestInbox:
         assert [subject for subject, _ in await effects(database)] == ["before", "behind"]
         (row,) = await parked(database)
         assert (row["reason"], row["next_try"], bytes(row["body"])) == (reason, None, delivery.body)
+
+    async def test_what_another_service_said_of_ours_is_never_handled_and_is_not_in_the_way_of_the_owner(
+        self, database: Database, inbox: Inbox
+    ) -> None:
+        """Whoever may write to one exchange can put any fact there: who owns the fact says it, or nobody."""
+        true = replace(message("true"), exchange=EXCHANGES[GRANTS])
+        forged = replace(true, exchange=EXCHANGES[PARTNERS])
+        await inbox.take([forged, message("behind")])
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE parked SET next_try = $1", tx.now)
+        assert await inbox.retry()
+        (row,) = await parked(database)
+        assert (row["reason"], row["next_try"]) == ("not_theirs", None)
+        await inbox.take([true])
+        assert [subject for subject, _ in await effects(database)] == ["behind", "true"]
 
     async def test_parks_an_id_that_is_used_for_something_else(
         self, database: Database, inbox: Inbox

@@ -72,12 +72,15 @@ def test_who_says_and_who_hears() -> None:
         "grants.award_reminded.v1",
         "grants.award_accepted.v1",
         "grants.award_paid.v1",
+        "grants.award_proof_returned.v1",
         "grants.award_returned.v1",
         "grants.report_due.v1",
+        "grants.post_asked.v1",
         "grants.person_data_gathered.v1",
         "grants.erasure_answered.v1",
         "grants.person_scrubbed.v1",
         "grants.chain_head_told.v1",
+        "grants.service_reported.v1",
     }
     assert set(facts_for(NOTIFICATIONS)) == {
         "partners.organisation_registered.v1",
@@ -107,14 +110,18 @@ def test_who_says_and_who_hears() -> None:
         "grants.award_reminded.v1",
         "grants.award_accepted.v1",
         "grants.award_paid.v1",
+        "grants.award_proof_returned.v1",
         "grants.award_returned.v1",
         "grants.report_due.v1",
+        "grants.post_asked.v1",
         "partners.sign_in_requested.v1",
         "partners.person_data_requested.v1",
         "partners.erasure_requested.v1",
         "partners.person_erased.v1",
         "partners.erasure_completed.v1",
         "partners.chain_heads_reported.v1",
+        "partners.parked_retry_asked.v1",
+        "partners.parked_discard_asked.v1",
         "partners.agreement_offered.v1",
         "partners.agreement_review_due.v1",
         "grants.registrations_counted.v1",
@@ -257,7 +264,7 @@ def test_the_yaml_reads_back_as_it_was(value: Any) -> None:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The generated documents in a folder of their own."""
-    for name in ("ASYNCAPI", "RELEASED", "README"):
+    for name in ("ASYNCAPI", "RELEASED", "EVENTS"):
         path: Path = getattr(catalogue, name)
         copy = tmp_path / path.name
         copy.write_bytes(path.read_bytes())
@@ -274,24 +281,24 @@ def test_nothing_is_written_when_nothing_changed(elsewhere: Path, capsys: pytest
 def test_a_stale_document_is_named_and_then_mended(
     elsewhere: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    readme = elsewhere / "README.md"
-    readme.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nAfter\n", "utf-8")
+    events = elsewhere / "events.md"
+    events.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nAfter\n", "utf-8")
     (elsewhere / "asyncapi.yaml").unlink()
 
     assert catalogue.main(["--check"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "asyncapi.yaml is stale: run `python -m contracts.catalogue`",
-        "README.md is stale: run `python -m contracts.catalogue`",
+        "events.md is stale: run `python -m contracts.catalogue`",
     ]
     assert catalogue.main([]) == 0
     assert catalogue.check() == []
-    text = readme.read_text("utf-8")
+    text = events.read_text("utf-8")
     assert text.startswith("# Before\n\n<!-- events -->\n| event |")
     assert text.endswith("<!-- /events -->\n\nAfter\n")
 
 
-def test_a_readme_without_the_marks_says_which(elsewhere: Path) -> None:
-    (elsewhere / "README.md").write_text("# Conduit\n", "utf-8")
+def test_a_page_without_the_marks_says_which(elsewhere: Path) -> None:
+    (elsewhere / "events.md").write_text("# Conduit\n", "utf-8")
     with pytest.raises(ValueError, match="put <!-- events --> and <!-- /events --> back"):
         catalogue.write()
 

@@ -13,23 +13,9 @@ from typing import Any
 import pytest
 
 from chassis.house import House, read_house
+from services.lists import Lists
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-LISTS = (
-    "areas",
-    "professions",
-    "kinds",
-    "contact_roles",
-    "closeness",
-    "needs",
-    "exam_stages",
-    "lawful_bases",
-    "channels",
-    "needs",
-    "languages",
-    "purposes",
-    "restrictions",
-)
 MERGE_FIELDS = set(
     "contact_name contact_role body_name areas registered profession_plural ask evidence_date "
     "evidence_source fund response_url signatory_name signatory_position house_name "
@@ -40,7 +26,7 @@ Line = dict[str, str]
 
 @pytest.fixture(scope="module")
 def house() -> House:
-    return read_house(EXAMPLES / "house.toml", required=LISTS)
+    return read_house(EXAMPLES / "house.toml", lists=Lists)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RawProxy, RecordingMailServer
-from tests.conftest import virtual_host
+from tests.conftest import folder_of_its_own, virtual_host
 from tests.faults.world import ONE_PROCESS, THREE_PROCESSES, Servers, World
 
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
@@ -19,10 +19,10 @@ def round_number(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="package")
-def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def one_process() -> Iterator[World]:
     """All services in one process, on the embedded PostgreSQL."""
-    with RecordingMailServer() as mail:
-        world = World(tmp_path_factory.mktemp("one") / "home", ONE_PROCESS, mail)
+    with RecordingMailServer() as mail, folder_of_its_own() as folder:
+        world = World(folder / "home", ONE_PROCESS, mail)
         with world.alive():
             world.prepare()
             yield world

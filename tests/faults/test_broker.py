@@ -11,10 +11,10 @@ from contracts.topology import EXCHANGES, GRANTS, INBOXES, NOTIFICATIONS, PARTNE
 from tests.faults.world import HEARTBEAT, World, eventually
 from tests.journeys.running import last_line_as_json
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 
 #: What a connection that was replaced needs beyond the heartbeats on a busy machine, in seconds.
-_RECONNECTING = 4.0
+_RECONNECTING = 10.0
 
 Fault = Callable[[World], AbstractContextManager[None]]
 

@@ -14,7 +14,7 @@ from chassis.embedded import EmbeddedPostgres
 from contracts.topology import GRANTS, SERVICES
 from tests.faults.world import World, eventually
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 
 Fault = Callable[[World], AbstractContextManager[None]]
 

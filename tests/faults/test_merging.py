@@ -13,16 +13,16 @@ from chassis.audit import BY_COMMAND, acting
 from chassis.database import IN_THE_WAY, Transaction
 from chassis.embedded import AlreadyRunning
 from chassis.errors import Conflict, DatabaseAway
-from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
+from contracts.topology import NOTIFICATIONS, PARTNERS, SERVICES
 from services.messages import opened
 from services.partners.closing import close
 from services.partners.domain import HandedOver
 from services.partners.merging import Side, merge
 from tests.faults.test_broker import killed
-from tests.faults.test_kill import came_back, deaths_of
+from tests.faults.test_kill import came_back, deaths
 from tests.faults.world import World, eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 #: Pairs of entries: all but two are merged, the last two close.
 PAIRS = 6
@@ -32,23 +32,21 @@ EACH = 2
 Act = Callable[[Transaction], Awaitable[None]]
 
 
-@pytest.mark.parametrize(
-    ("place", "services"),
-    [
-        ("relay.published", SERVICES),
-        ("inbox.before_commit", (GRANTS, NOTIFICATIONS)),
-        ("inbox.committed", (GRANTS, NOTIFICATIONS)),
-        ("mail.claimed", (NOTIFICATIONS,)),
-    ],
-    ids=lambda each: each if isinstance(each, str) else "",
-)
-def test_merges_and_closings_while_services_die(world: World, place: str, services: Sequence[str]) -> None:
+#: Where each service dies; in one process, all that stands for the last of them.
+_ANYBODY = ("relay.published", "inbox.before_commit", "inbox.committed")
+KILLS = dict.fromkeys(SERVICES, _ANYBODY) | {NOTIFICATIONS: (*_ANYBODY, "mail.claimed")}
+
+
+def test_merges_and_closings_while_services_die(world: World) -> None:
+    """At one place after the other."""
     pairs, campaign = prepared(world)
-    whole, before = sum(world.letters(campaign).values()), deaths_of(world, services)
-    world.order([place], *services)
+    whole, before = sum(world.letters(campaign).values()), deaths(world)
+    world.order(KILLS)
     at_once(world, pairs, campaign)
-    came_back(world, services, before)
-    an_hour_goes_by(world)
+    while not world.died(*KILLS):
+        world.work()
+    came_back(world, KILLS, before)
+    world.an_hour_goes_by()
     ends_well(world, pairs, campaign, whole)
 
 
@@ -123,12 +121,6 @@ def persist(world: World, acts: Sequence[Act]) -> None:
 
     for act in acts:
         eventually(lambda act=act: done(act), lambda: "it cannot be merged or closed")  # type: ignore[misc]
-
-
-def an_hour_goes_by(world: World) -> None:
-    """For the claims of lost senders."""
-    late = "UPDATE letters SET claimed_at = claimed_at - interval '1 hour' WHERE state = 'sending'"
-    world.select(NOTIFICATIONS, late)
 
 
 def ends_well(world: World, pairs: Sequence[tuple[UUID, UUID]], campaign: str, whole: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 from contracts.topology import NOTIFICATIONS, PARTNERS
 from tests.faults.world import World, eventually
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 
 #: Transactions that PostgreSQL had to end because they waited for each other in a ring.
 _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"

@@ -16,7 +16,7 @@ from contracts.topology import NOTIFICATIONS
 from tests.faults.world import World, eventually
 from tests.journeys.running import Running
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(400)
 
 #: What a process may take to leave beyond the grace period: the supervisor's own, and the interpreter's end.
 _LEAVING = 5.0

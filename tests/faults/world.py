@@ -7,13 +7,17 @@ supervisor of its own, they meet on a private RabbitMQ and PostgreSQL. A fault i
 
 import asyncio
 import csv
+import os
 import re
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,12 +31,14 @@ from chassis.config import Settings
 from chassis.embedded import AlreadyRunning
 from chassis.errors import DatabaseAway
 from chassis.keys import read_keys
-from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RawProxy, RecordingMailServer
+from chassis.testing import PrivatePostgres, PrivateRabbitMQ, RawProxy, ReceivedMail, RecordingMailServer
 from chassis.web.access import public_mark
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.installation import Installation
 from services.intake import take_in
+from services.messages import opened
 from services.notifications.answers import MOST_ANSWERS
+from services.notifications.chasing import order_chasers
 from tests.conftest import EXAMPLES
 from tests.faults.checker import broken_promises, count_effects
 from tests.journeys.running import Running, conduit
@@ -41,13 +47,16 @@ from tests.notifications.composing import approve_at
 T = TypeVar("T")
 
 #: The longest wait for anything, in seconds: other suites may want the processors as well.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 #: Of AMQP, in seconds.
 HEARTBEAT = 4
 
 #: The longest that the mail server may take to answer, in seconds.
-MAIL_TIMEOUT = 3
+MAIL_TIMEOUT = 4
+
+#: The longest that one statement of a command may take, in seconds.
+COMMAND_TIMEOUT = 20.0
 
 #: Quick to try again; waits that are long in use are short here.
 _QUICK = {
@@ -62,6 +71,7 @@ _QUICK = {
     "CONDUIT_RETRY_LONGEST": "2",
     "CONDUIT_ATTEMPTS": "4",
     "CONDUIT_MAIL_RATE": "500",
+    "CONDUIT_MAIL_DOMAIN_RATE": "0",
     "CONDUIT_MAIL_RETRY": "0.5",
     "CONDUIT_MAIL_TIMEOUT": str(MAIL_TIMEOUT),
 }
@@ -99,12 +109,14 @@ class Servers:
     proxy: RawProxy
     #: The broker's address, not through the proxy.
     amqp_url: str
+    #: What its databases are called.
+    prefix: str = "faults"
 
     def variables(self) -> dict[str, str]:
         through = self.amqp_url.replace(f":{self.rabbitmq.port}/", f":{self.proxy.port}/")
         return {
             "CONDUIT_DATABASE_URL": self.postgres.url,
-            "CONDUIT_DATABASE_PREFIX": "faults",
+            "CONDUIT_DATABASE_PREFIX": self.prefix,
             "CONDUIT_AMQP_URL": through,
         }
 
@@ -118,7 +130,9 @@ class World:
         groups: Sequence[Sequence[str]],
         mail: RecordingMailServer,
         servers: Servers | None = None,
+        own: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
+        """Own are further settings of one service's process, by its name."""
         self.mail = mail
         self._servers = servers
         self.amqp_url = servers.amqp_url if servers else ""
@@ -128,13 +142,16 @@ class World:
             "CONDUIT_SMTP_URL": f"smtp://{mail.host}:{mail.port}",
             **(servers.variables() if servers else {}),
         }
-        self.installation = Installation(Settings.load({**self._variables, "CONDUIT_HOME": str(home)}))
+        # Whoever types a command waits as long as anybody would: a large import takes its time.
+        settings = Settings.load({**self._variables, "CONDUIT_HOME": str(home)})
+        self.installation = Installation(replace(settings, database_timeout=COMMAND_TIMEOUT))
         self.running: dict[str, Running] = {}
         self._orders: dict[str, Path] = {}
         for group in groups:
             orders = home.parent / f"orders-{group[0]}"
             only = [f"--only={service}" for service in group] if len(groups) > 1 else []
-            process = Running(home, *only, CONDUIT_FAILPOINTS=f"@{orders}", **self._variables)
+            variables = self._variables | dict((own or {}).get(group[0], {}))
+            process = Running(home, *only, CONDUIT_FAILPOINTS=f"@{orders}", **variables)
             self.running |= dict.fromkeys(group, process)
             self._orders |= dict.fromkeys(group, orders)
         self._names = count(1)
@@ -150,9 +167,9 @@ class World:
     def processes(self) -> list[Running]:
         return list(dict.fromkeys(self.running.values()))
 
-    def conduit(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def conduit(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """A command of ops, beside the running services."""
-        return conduit(*arguments, home=self._home, **self._variables)
+        return conduit(*arguments, home=self._home, **self._variables, **variables)
 
     # Life and death
 
@@ -184,12 +201,32 @@ class World:
         finally:
             assert second.stop(within=PATIENCE) == 0
 
-    def order(self, places: Sequence[str], *services: str) -> None:
-        """The process of each of these services dies when it next reaches each of these places."""
-        for file in {self._orders[service] for service in services}:
+    def order(self, orders: Mapping[str, Sequence[str]]) -> None:
+        """The process of each service dies when it next reaches each of its places.
+
+        Where several run in one process, what was ordered for the last of them is carried out.
+        """
+        for file, places in {self._orders[service]: places for service, places in orders.items()}.items():
             draft = file.with_suffix(".draft")
             draft.write_text(",".join(f"{place}=kill" for place in places))
             draft.replace(file)
+
+    def no_orders(self) -> None:
+        """Whoever has not come to such a place yet does not die there any more."""
+        for file in self._orders.values():
+            file.write_text("")
+
+    def kill(self, service: str) -> None:
+        """SIGKILL the process of a service, wherever it is; its supervisor brings it back."""
+        supervisor = self.running[service].pid
+        for child in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+
+    def an_hour_goes_by(self) -> None:
+        """For the claims of lost senders: longer than any sender that lives works on one letter."""
+        for late in ("letters", "chasers"):
+            back = f"UPDATE {late} SET claimed_at = claimed_at - interval '1 hour' WHERE state = 'sending'"
+            self.select(NOTIFICATIONS, back)
 
     def died(self, *services: str) -> bool:
         """Whether every one of these has obeyed."""
@@ -223,8 +260,12 @@ class World:
 
     def _write_more_letters(self) -> None:
         """When few questions are left to be asked: a letter takes a limited number of them."""
-        if len(self.mail.messages) * _ANSWERS - self._asked < _FEW:
+        if self.questions_left() < _FEW:
             eventually(lambda: self._all_letters_sent(self.begin_campaign()), lambda: "no letters go out")
+
+    def questions_left(self) -> int:
+        """How many more can be asked at the letters that went out."""
+        return len(self._letters_out()) * _ANSWERS - self._asked
 
     def pages(self) -> dict[str, int]:
         """How each service's first page answers, within a bounded time; 0 for no answer at all."""
@@ -253,10 +294,16 @@ class World:
         return next((float(value) for name, _, value in lines if name == line), 0.0)
 
     def select(self, service: str, query: str, *arguments: object) -> list[dict[str, Any]]:
-        """Look into a service's database, or put something there, as its owner."""
+        """Look into a service's database, or put something there, as the service itself may."""
+        return self._ask(self.installation.urls()[service], query, *arguments)
 
+    def alter(self, service: str, statement: str) -> None:
+        """Change a table in a service's database, as its owner."""
+        self._ask(self.installation.owner_urls()[service], statement)
+
+    def _ask(self, url: str, query: str, *arguments: object) -> list[dict[str, Any]]:
         async def ask() -> list[dict[str, Any]]:
-            connection = await asyncpg.connect(self.installation.urls()[service])
+            connection = await asyncpg.connect(url)
             try:
                 return [dict(row) for row in await connection.fetch(query, *arguments)]
             finally:
@@ -268,6 +315,11 @@ class World:
         """How many events of a service wait to be published, and were refused so often."""
         waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL AND attempts >= $1"
         return int(self.select(service, waiting, tries)[0]["count"])
+
+    def relayed(self) -> int:
+        """How many events have been published."""
+        published = "SELECT count(*) FROM outbox WHERE published_at IS NOT NULL"
+        return sum(int(self.select(service, published)[0]["count"]) for service in SERVICES)
 
     @contextmanager
     def channel(self) -> Iterator[Any]:
@@ -324,18 +376,18 @@ class World:
 
     def ask(self) -> None:
         """A recipient asks something at the link in a letter, until an answer says that it was recorded."""
-        path, fields = self._question()
+        path, fields = self.question()
         self._persist("POST", path, 303, data=fields)
 
     def ask_once(self) -> int:
         """The same without trying again. The status; 0 when the connection was cut."""
-        path, fields = self._question()
+        path, fields = self.question()
         try:
             return httpx.post(self.running[NOTIFICATIONS].url + path, timeout=20, data=fields).status_code
         except httpx.TransportError:
             return 0
 
-    def _question(self) -> tuple[str, dict[str, str]]:
+    def question(self) -> tuple[str, dict[str, str]]:
         """A question, and the response page that it is sent to."""
         self._asked += 1
         fields = {"answer": "ask", "question": "When does it begin?", "key": self._form_key()}
@@ -346,9 +398,14 @@ class World:
         key = str(uuid4())
         return f"{key}.{public_mark(read_keys(self.installation.settings.keys_folder, NOTIFICATIONS), key)}"
 
+    def _letters_out(self) -> list[ReceivedMail]:
+        """The letters that the mail server has taken: a chaser answers one of them and has the same link."""
+        heads = ((mail, mail.raw.partition(b"\r\n\r\n")[0]) for mail in list(self.mail.messages))
+        return [mail for mail, head in heads if b"\nIn-Reply-To:" not in head]
+
     def _link(self, number: int) -> str:
         """The response page of one of the letters so far; each takes a limited number of answers."""
-        message = self.mail.messages[number].parsed.get_body(("plain",))
+        message = self._letters_out()[number].parsed.get_body(("plain",))
         assert message is not None
         found = re.search(r"/letters/r/[0-9a-z]{26}", message.get_content())
         assert found is not None
@@ -385,6 +442,42 @@ class World:
             "POST", f"/letters/api/v1/campaigns/{campaign}/send", 202, json={}, headers=_once()
         )
         return int(sent.json()["letters"])
+
+    def chase(self, campaign: str) -> int:
+        """Let each letter of a campaign have gone without an answer for long, and chase it. How many."""
+        long_ago = (
+            "UPDATE letters SET waits_since = waits_since - interval '60 days' WHERE campaign_id = $1 "
+            "RETURNING id"
+        )
+        ids = [row["id"] for row in self.select(NOTIFICATIONS, long_ago, campaign)]
+        # Nobody is chased about two campaigns on one day, and a test has no time to wait for the next.
+        yesterday = "changed_at = changed_at - interval '2 days', sent_at = sent_at - interval '2 days'"
+        self.select(NOTIFICATIONS, f"UPDATE chasers SET {yesterday} WHERE state IN ('sent', 'unknown')")
+
+        async def order() -> int:
+            async with opened(self.installation, NOTIFICATIONS) as database, database.transaction() as tx:
+                return (await order_chasers(tx, ids, after=timedelta(0))).chasers
+
+        return asyncio.run(order())
+
+    def sends(self, campaign: str) -> None:
+        """Send a campaign and see all of it leave."""
+        whole = self.send(campaign)
+        eventually(lambda: self.letters(campaign) == {"sent": whole}, lambda: "letters stay behind")
+
+    def outgoing(self, kind: str, campaign: str) -> Counter[str]:
+        """How many letters or chasers of a campaign stand in which state."""
+        return Counter(self.fates(kind, campaign).values())
+
+    def fates(self, kind: str, campaign: str) -> dict[str, str]:
+        """What became of each letter or chaser of a campaign, by address."""
+        queries = {
+            "letters": "SELECT c.email, l.state FROM letters l JOIN contacts c ON c.id = l.contact_id "
+            "WHERE l.campaign_id = $1",
+            "chasers": "SELECT c.email, k.state FROM chasers k JOIN letters l ON l.id = k.letter_id "
+            "JOIN contacts c ON c.id = l.contact_id WHERE l.campaign_id = $1",
+        }
+        return {row["email"]: row["state"] for row in self.select(NOTIFICATIONS, queries[kind], campaign)}
 
     def _approved(self, campaign: str) -> bool:
         """Whether it is approved, by now or from now on."""

@@ -12,7 +12,7 @@ from chassis.audit import Actor, acting
 from chassis.database import Database, Transaction
 from contracts.access import Role
 from services.grants import applying, awards, ledger, payments
-from services.grants.awards import Award, HowToPay, Paper, Payee
+from services.grants.awards import Award, HowToPay, Invoice, Paper, Payee
 from services.grants.bank_details import BankDetails
 from services.grants.queries import MONEY
 from services.grants.states import State
@@ -43,12 +43,18 @@ async def a_funded_round(grants: Database, pence: int = 500_000) -> UUID:
 
 
 async def an_award(
-    grants: Database, pence: int = 14_500, *, round: UUID | None = None, email: str = WHO.email, **asked: Any
+    grants: Database,
+    pence: int = 14_500,
+    *,
+    round: UUID | None = None,
+    email: str = WHO.email,
+    wanted: int = 0,
+    **asked: Any,
 ) -> UUID:
-    """An award that is published and not answered."""
+    """An award that is published and not answered, of all that was asked for or of less."""
     round = round or await a_funded_round(grants)
-    who, wanted = replace(WHO, email=email), replace(ASKED, amount_pence=pence, **asked)
-    id = await an_application(grants, round, who=who, asked=wanted)
+    asks = replace(ASKED, amount_pence=wanted or pence, **asked)
+    id = await an_application(grants, round, who=replace(WHO, email=email), asked=asks)
     async with grants.transaction() as tx:
         await offer(tx, id, pence)
     return id
@@ -75,11 +81,20 @@ async def an_accepted(
     token = token_of(grants, id)
     async with grants.transaction() as tx:
         await awards.accept(tx, token, how)
-    if booked and how.payee is Payee.PERSON:
-        await adds_paper(grants, id, Paper.BOOKING)
-        async with acting(grants, by(OFFICER.id)) as tx:
-            await awards.confirm_booking(tx, id, OFFICER.id, elsewhere=False, exam_on=None)
+    if booked:
+        await adds_paper(grants, id, awards.PROOFS[how.payee])
+        await confirms(grants, id)
     return id
+
+
+async def confirms(grants: Database, id: UUID, pence: int = 20_000) -> None:
+    """Confirm the booking of an award, or its invoice over so much."""
+    async with acting(grants, by(OFFICER.id)) as tx:
+        found = await awards.award_of(tx, id)
+        assert found is not None
+        newest = awards.newest_of(await awards.papers_of(tx, id), found.proof)
+        invoice = Invoice(reference=found.invoice, pence=pence) if found.invoice else None
+        await awards.confirm_proof(tx, id, OFFICER.id, seen=newest, exam_on=None, invoice=invoice)
 
 
 async def a_prepared(grants: Database, pence: int = 14_500, **more: Any) -> tuple[UUID, UUID]:
@@ -93,9 +108,7 @@ async def prepares(grants: Database, id: UUID, pence: int, person: UUID = OFFICE
     async with acting(grants, by(person)) as tx:
         found = await awards.award_of(tx, id)
         assert found is not None
-        assert found.payee is not None
-        said: dict[str, Any] = {"payee": found.payee, "invoice": found.invoice, "follows": found.payments}
-        return await payments.prepare(tx, id, person, pence=pence, **said)
+        return await payments.prepare(tx, id, person, pence=pence, follows=found.payments)
 
 
 async def a_paid(grants: Database, pence: int = 14_500, **more: Any) -> tuple[UUID, UUID]:

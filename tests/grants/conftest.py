@@ -1,9 +1,18 @@
 """The grants service's database."""
 
+from dataclasses import replace
+
 import pytest
 
+from chassis.config import Settings
 from chassis.database import Database
 from tests.conftest import MakeDatabase
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Where hundreds act at once, the last waits for a connection as long as a busy computer takes."""
+    return replace(settings, acquire_timeout=60)
 
 
 @pytest.fixture

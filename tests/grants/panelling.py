@@ -50,10 +50,15 @@ class Panelled:
 
 
 async def a_colleague(
-    grants: Database, name: str = "Marker Member", *, role: Role = Role.PANEL_MEMBER, barred: bool = False
+    grants: Database,
+    name: str = "Marker Member",
+    *,
+    role: Role = Role.PANEL_MEMBER,
+    barred: bool = False,
+    id: UUID | None = None,
 ) -> Person:
     """Somebody with an account, whose name and address grants knows."""
-    id, context = uuid4(), grants.context
+    id, context = id or uuid4(), grants.context
     email = f"{id}@members.example"
     sealed = SecretBox(context.keys.derive("colleagues")).encrypt(
         json.dumps({"name": name, "email": email}).encode()
@@ -223,11 +228,14 @@ async def scores(
     comment: str = "",
     submitted: bool = True,
 ) -> None:
-    """A member has scored a case, by criterion; ``None`` where they cannot judge."""
+    """A member has scored a case, by criterion; ``None`` where they cannot judge.
+
+    Others may read the comment.
+    """
     async with grants.transaction() as tx:
         await tx.execute(
-            "INSERT INTO reviews (application_id, person_id, comment, submitted_at, changed_at)"
-            " VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO reviews (application_id, person_id, comment, shown, submitted_at, changed_at)"
+            " VALUES ($1, $2, $3, $3, $4, $5)",
             case.application_id,
             member.id,
             comment,
@@ -299,8 +307,13 @@ async def a_decision(
     pence: int | None = None,
     words: str = "The panel has read it with care.",
     why_changed: str = "",
+    counted: Sequence[UUID] = (),
 ) -> UUID:
-    """What was decided on a case, with the money committed for it."""
+    """What was decided on a case, with the money committed for it.
+
+    Args:
+        counted: those whose scores it rests on.
+    """
     id = uuid4()
     if kind == "award" and pence is None:
         pence = 14_500
@@ -319,7 +332,7 @@ async def a_decision(
             kind,
             pence,
             [member.id for member in at.members],
-            {},
+            {"scores": [{"person": str(id)} for id in counted]},
             OFFICER.id,
             tx.now,
         )

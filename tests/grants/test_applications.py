@@ -58,6 +58,7 @@ from tests.grants.applying import (
     writes,
 )
 from tests.grants.filling import a_fund, a_plan, a_round, post
+from tests.grants.panelling import a_colleague
 
 OFFICER = replace(EVERYTHING, roles=frozenset({Role.GRANTS_OFFICER}))
 
@@ -426,12 +427,13 @@ async def test_accepted_only_by_whoever_has_looked_and_only_once(
     grants: Database, round: UUID, officer: httpx.AsyncClient
 ) -> None:
     id = await an_application(grants, round)
+    await a_colleague(grants, "Rosa <b> Quispe", role=Role.GRANTS_OFFICER, id=OFFICER.id)
     assert (await judge(officer, id, "accept")).status_code == 422
     assert (await accepts(officer, id)).status_code == 303
     assert await state_of(grants, id) == "eligible"
     page = (await officer.get(f"/grants/applications/{id}?done=accepted")).text
     assert "It may go to the panel." in page
-    assert "By you" in page
+    assert "By Rosa &lt;b&gt; Quispe" in page, "colleagues read who did what"
     again = {"looked": "yes", "revision": "1"}
     assert (await post(officer, f"/grants/applications/{id}/accept", again)).status_code == 409
 
@@ -492,7 +494,7 @@ async def test_of_two_officers_the_second_sees_what_the_first_has_said(
     assert stale.status_code == 409
     assert "has changed since you looked at it" in stale.text
     assert "Typed &lt;before&gt;" in stale.text
-    assert "By a colleague" in stale.text
+    assert "By a former colleague" in stale.text
     assert await state_of(grants, id) == "eligible"
 
 

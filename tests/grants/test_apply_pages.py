@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,10 +13,13 @@ import pytest
 
 from chassis.audit import acting
 from chassis.database import Database
+from contracts.catalogue import sample
 from contracts.grants import ApplicationLinkRequested, ApplicationSubmitted, ApplicationWithdrawn
+from contracts.notifications import LettersTranslated
 from services.grants import applying, panel, web
 from services.grants.applicants import Applicant
 from tests.conftest import announced, client
+from tests.grants import registering
 from tests.grants.applying import (
     EMAIL,
     EXAM,
@@ -36,6 +40,7 @@ from tests.grants.applying import (
 )
 from tests.grants.filling import a_fund, a_round
 from tests.grants.panelling import a_member
+from tests.grants.test_handlers import receive
 
 
 @pytest.fixture
@@ -123,9 +128,12 @@ async def test_a_draft_is_left_and_resumed_by_the_mailed_link(
     [letter] = await letters(grants)
     mailed = path_of(letter)
     assert mailed != path
-    assert "Write a telephone number." in (await browser.get(mailed)).text
+    assert "Write a telephone number." in (await browser.get(f"{mailed}?all=yes")).text
+    assert (await browser.get(mailed)).headers["location"] == f"{mailed}/you", (
+        "the first that is not complete"
+    )
     assert YOU["email"] in (await browser.get(f"{mailed}/you")).text
-    assert (await browser.get(path)).status_code == 200, "looking ends nothing"
+    assert (await browser.get(f"{path}?all=yes")).status_code == 200, "looking ends nothing"
 
 
 async def test_once_the_mailed_link_was_used_the_first_browser_sees_nothing_more(
@@ -156,7 +164,7 @@ async def test_another_address_gets_another_link_and_the_old_ones_end(
     *_, right = await letters(grants)
     assert right["email"] == EMAIL
     assert (await browser.get(path_of(wrong))).status_code == 404
-    assert (await browser.get(path_of(right))).status_code == (await browser.get(path)).status_code == 200
+    assert (await browser.get(path_of(right))).status_code == (await browser.get(path)).status_code == 303
     for number in range(applying.MOST_ADDRESSES):
         answer = await fills_in(browser, f"{path}/you", YOU | {"email": f"{number}@mail.example"})
         path = answer.headers.get("location", path).partition("/work")[0]
@@ -171,7 +179,7 @@ async def test_what_is_no_amount_is_told_so_and_nothing_is_lost(
     for typed, said in [
         ("−1", "This is not an amount."),
         ("-1", "This is not an amount."),
-        ("0", "This amount cannot be used."),
+        ("0", "The amount must be at least 1p."),
         ("0.005", "This is not an amount."),
         ("1e400", "This is not an amount."),
         ("NaN", "This is not an amount."),
@@ -197,6 +205,17 @@ async def test_an_amount(grants: Database, round: UUID, browser: httpx.AsyncClie
         assert (await one(grants))["amount_pence"] == pence
 
 
+async def test_without_an_account_one_finds_the_open_rounds_or_that_there_is_none(
+    grants: Database, round: UUID, browser: httpx.AsyncClient
+) -> None:
+    page = (await browser.get("/grants/apply")).text
+    assert f'href="/grants/apply/{round}"' in page
+    assert "For doctors. Up to £430 for one exam: " in page
+    async with grants.transaction() as tx:
+        await tx.execute("UPDATE rounds SET state = 'closed'")
+    assert "No round is open just now." in (await browser.get("/grants/apply")).text
+
+
 async def test_an_exam_before_the_meeting_is_a_warning(
     grants: Database, round: UUID, browser: httpx.AsyncClient
 ) -> None:
@@ -207,6 +226,9 @@ async def test_an_exam_before_the_meeting_is_a_warning(
     assert answer.headers["location"] == f"{path}/evidence?done=early"
     assert "your exam is before the panel meets" in (await browser.get(answer.headers["location"])).text
     assert "Your exam is early" in (await browser.get(path)).text
+    gone = await fills_in(browser, f"{path}/exam", EXAM | {"exam_on": "2020-01-01"})
+    assert "the day of your exam has gone by" in (await browser.get(gone.headers["location"])).text
+    assert "The day of your exam has gone by" in (await browser.get(path)).text
     assert (await sends(browser, path)).status_code == 303
 
 
@@ -284,7 +306,7 @@ async def test_what_is_missing_is_named_and_cannot_be_sent(
     grants: Database, round: UUID, browser: httpx.AsyncClient
 ) -> None:
     path = await begins(browser, round)
-    page = await browser.get(path)
+    page = await browser.get(f"{path}?all=yes")
     assert "Still missing" in page.text
     assert f'href="{path}/you#name"' in page.text
     assert 'value="send"' not in page.text
@@ -549,7 +571,7 @@ async def test_every_page_names_the_helper_and_whom_to_ring_in_danger(
     grants: Database, round: UUID, browser: httpx.AsyncClient
 ) -> None:
     path = await begins(browser, round)
-    steps = [f"{path}{step}" for step in ("", "/you", "/work", "/exam", "/evidence")]
+    steps = [f"{path}{step}" for step in ("?all=yes", "/you", "/work", "/exam", "/evidence")]
     for address in (f"/grants/apply/{round}", *steps):
         page = (await browser.get(address)).text
         assert "Marker Helper" in page, address
@@ -720,3 +742,31 @@ async def test_a_draft_that_is_thrown_away_leaves_no_tick(
     await acts(browser, path, "withdraw")
     async with grants.reading() as tx:
         assert await tx.fetchval("SELECT count(*) FROM conflicts") == 0
+
+
+async def test_whoever_applies_or_registers_says_in_which_language_we_may_write(
+    grants: Database, round: UUID, browser: httpx.AsyncClient
+) -> None:
+    """Only those are offered in which something is written; the choice travels with the address, sealed."""
+    path = await begins(browser, round)
+    offered = (await browser.get(f"{path}/you")).text
+    assert '<option value="ar">العربية (Arabic)</option>' in offered
+    assert '<option value="fr">' not in offered
+    newest = sample(LettersTranslated)
+    older = replace(newest, id=uuid4(), sequence=1, data={"languages": []})
+    for event in (newest, older):
+        await receive(grants, event)
+    assert '<option value="fr">français (French)</option>' in (await browser.get(f"{path}/you")).text
+    refused = await fills_in(browser, f"{path}/you", YOU | {"language": "tlh"})
+    assert refused.status_code == 422
+    await writes(browser, path, you={"language": "fr"})
+    assert '<option value="fr" selected>' in (await browser.get(f"{path}/you")).text
+    assert (
+        '<dt>We write to you in</dt><dd class="lines">français (French)</dd>'
+        in (await browser.get(path)).text
+    )
+    await sends(browser, path)
+    first, sent = await letters(grants), await letters(grants, ApplicationSubmitted)
+    assert [letter["language"] for letter in (*first, *sent)] == ["", "fr"]
+    await registering.post(browser, registering.ADDRESS, **registering.FORM | {"language": "ar"})
+    assert [each["language"] for each in await registering.mails(grants)] == ["ar"]

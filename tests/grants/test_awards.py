@@ -22,12 +22,19 @@ from chassis.retention import scrub_old
 from chassis.rights import Subject
 from chassis.web import SECRET_ADDRESS
 from contracts.access import Role
-from contracts.grants import ApplicationWithdrawn, AwardAccepted, AwardPaid, AwardReminded, AwardReturned
+from contracts.grants import (
+    ApplicationWithdrawn,
+    AwardAccepted,
+    AwardPaid,
+    AwardProofReturned,
+    AwardReminded,
+    AwardReturned,
+)
 from services.grants import awards, held, ledger, payments, web
 from services.grants.awards import HowToPay, Paper, Payee
 from services.grants.bank_details import BankDetails, read_account, read_sort_code
 from services.grants.states import State
-from tests.access import EVERYTHING
+from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
 from tests.crawling import contents
 from tests.grants.applying import EMAIL, PDF, PNG, WHO, key_in, later, letters, state_of
@@ -38,6 +45,7 @@ from tests.grants.awarding import (
     OFFICER,
     PAYER,
     REIMBURSED,
+    a_funded_round,
     a_paid,
     a_prepared,
     adds_paper,
@@ -45,6 +53,7 @@ from tests.grants.awarding import (
     an_award,
     award,
     by,
+    confirms,
     free,
     fresh,
     pays,
@@ -78,6 +87,22 @@ async def says(
     """Send one of the forms behind the link."""
     key = key or fresh(await browser.get(path))
     return await browser.post(path, data={"key": key, "act": act, **fields})
+
+
+async def takes_file(browser: httpx.AsyncClient, person: Person, **fields: str) -> httpx.Response:
+    """Download what is to be paid, for the bank."""
+    return await browser.post("/grants/payments/bank-file", data={"key": form_key(person), **fields})
+
+
+def references_in(page: str, reference: str) -> list[str]:
+    """What payments of an award are called on a page."""
+    return re.findall(rf"{reference}-\d", page)
+
+
+def seen_in(page: httpx.Response) -> str:
+    """The paper beside which a form was made."""
+    found = re.search(r'name="seen" value="([^"]*)"', page.text)
+    return found[1] if found else ""
 
 
 # Yes or no
@@ -161,7 +186,7 @@ def test_a_short_account_number_is_told_what_to_do() -> None:
     assert read_account("0123 4567") == "01234567"
 
 
-async def test_a_form_with_faults_says_them_and_shows_no_account(
+async def test_a_form_with_faults_says_them_and_keeps_all_but_the_account_number(
     grants: Database, applicant: httpx.AsyncClient
 ) -> None:
     id = await an_award(grants)
@@ -176,7 +201,11 @@ async def test_a_form_with_faults_says_them_and_shows_no_account(
         page = await says(applicant, path, "accept", payee="person", **fields)
         assert page.status_code == 422, fields
         assert "Please look at this again" in page.text
-        assert not any(marker in page.text for marker in MARKERS)
+        assert ACCOUNT["account"] not in page.text
+        assert all(f'value="{fields[name]}"' in page.text for name in ("name", "sort_code") if fields[name])
+        assert ("Please write your account number again." in page.text) is (
+            fields["account"] == ACCOUNT["account"]
+        )
     assert await state_of(grants, id) == State.AWARDED
     assert (await says(applicant, path, "dance")).status_code == 422
     assert (await applicant.get("/grants/applying/" + "0" * 26 + "/award")).status_code == 404
@@ -247,12 +276,90 @@ async def test_after_the_last_day_it_is_reminded_of_then_it_lapses(
         async with grants.transaction() as tx:
             await awards.accept(tx, token_of(grants, id), REIMBURSED)
     assert "The last day to say yes was" in (await applicant.get(page_of(grants, id))).text
+    first = (await applicant.get(page_of(grants, id).rpartition("/")[0])).text
+    assert "You were offered money" in first
+    assert "Say yes or no" not in first
     assert [await turn(), await turn()] == [(0, 1), (0, 0)]
     assert await state_of(grants, id) == State.LAPSED
     assert await state_of(grants, other) == State.ACCEPTED
     assert await free(grants, id) == 500_000
     [told] = [event for event in await announced(grants) if event.fact is AwardReturned]
     assert told.data["why"] == "not_answered"
+
+
+# The invoice
+
+
+async def test_an_invoice_is_added_looked_at_and_paid_and_the_payer_sees_it(
+    grants: Database, applicant: httpx.AsyncClient
+) -> None:
+    round = await a_funded_round(grants)
+    id = await an_award(grants, 14_500, round=round, wanted=20_000)
+    path = page_of(grants, id)
+    assert "pay the rest to General Medical Council" in (await applicant.get(path)).text
+    await says(applicant, path, "accept", payee="exam_body", invoice="INV-7731")
+    [accepted] = [event for event in await announced(grants) if event.fact is AwardAccepted]
+    assert accepted.data["own_share"]["amount_pence"] == 5_500
+    theirs = (await applicant.get(path)).text
+    assert "Add the invoice that General Medical Council sent you" in theirs
+    assert "You pay the rest yourself: £55." in theirs
+
+    async def adds(kind: str = "invoice") -> httpx.Response:
+        key = fresh(await applicant.get(path))
+        files = {"file": ("bill.png", PNG, "image/png")}
+        return await applicant.post(path, data={"key": key, "act": "add", "kind": kind}, files=files)
+
+    async def confirm(officer: httpx.AsyncClient, page: httpx.Response, **said: str) -> httpx.Response:
+        form = {"key": fresh(page), "seen": seen_in(page), "invoice": "INV-7731/2", "from_body": "yes"}
+        return await officer.post(
+            f"/grants/awards/{id}/invoice", data=form | {"invoice_amount": "190"} | said
+        )
+
+    assert (await adds("booking")).status_code == 409, "no booking is needed"
+    async with as_(grants, OFFICER) as officer, as_(grants, PAYER) as payer:
+        assert "The invoice is missing" in (await officer.get("/grants/payments?state=prepare")).text
+        assert (await adds()).status_code == 303
+        assert "Look at an invoice" in (await officer.get("/grants/")).text
+        page = await officer.get(f"/grants/awards/{id}")
+        assert "Nobody has confirmed the invoice." in page.text
+        early = {"key": fresh(page), "amount": "145", "follows": "0"}
+        assert (await officer.post(f"/grants/awards/{id}/payments", data=early)).status_code == 422
+        wrong = {
+            "key": fresh(page),
+            "seen": seen_in(page),
+            "proof": "invoice",
+            "wrong": "It’s <not> for you.",
+        }
+        assert (await officer.post(f"/grants/awards/{id}/proof", data=wrong)).status_code == 303
+        [letter] = await letters(grants, AwardProofReturned)
+        assert letter["words"] == "It’s <not> for you."
+        assert "It’s &lt;not&gt; for you." in (await applicant.get(path)).text
+        assert "Look at an invoice" not in (await officer.get("/grants/")).text
+        assert (await adds()).status_code == 303
+        assert "We cannot use what you sent" not in (await applicant.get(path)).text
+        assert (await confirm(officer, page)).status_code == 409, "another paper came meanwhile"
+        page = await officer.get(f"/grants/awards/{id}")
+        for said in ({"invoice_amount": "0"}, {"invoice": ""}, {"from_body": ""}):
+            assert (await confirm(officer, page, **said)).status_code == 422
+        assert (await confirm(officer, page, invoice_amount="140")).status_code == 303
+        with pytest.raises(Refused, match="£140 of the invoice is left"):
+            await prepares(grants, id, 14_001)
+        assert (await adds()).status_code == 409, "what was looked at stays"
+        await says(applicant, path, "payee", payee="exam_body", invoice="INV-9")
+        assert (await award(grants, id)).lacks == "Nobody has confirmed the invoice.", "it is another one"
+        assert (await confirm(officer, await officer.get(f"/grants/awards/{id}"))).status_code == 303
+        assert "You pay the rest yourself: £45." in (await applicant.get(path)).text
+        waiting = await prepares(grants, id, 14_500)
+        making = (await payer.get(f"/grants/payments/{waiting}/make")).text
+        assert "INV-7731/2" in making
+        [href] = re.findall(rf"/grants/payments/{waiting}/invoices/[0-9a-f-]+", making)
+        assert (await payer.get(href)).content == PNG
+        _, another = await a_prepared(grants, email="minh@mail.example", round=round)
+        assert (await payer.get(href.replace(str(waiting), str(another)))).status_code == 404
+        await pays(grants, waiting)
+    [paid] = [event for event in await announced(grants) if event.fact is AwardPaid]
+    assert paid.data["own_share"]["amount_pence"] == 4_500
+    assert "to General Medical Council yourself: £45" in (await applicant.get(path)).text
 
 
 # The booking
@@ -279,14 +386,14 @@ async def test_the_booking_is_added_and_confirmed(grants: Database, applicant: h
         assert (paper.content, "sandbox" in paper.headers["content-security-policy"]) == (PDF, True)
         done = await officer.post(
             f"/grants/awards/{id}/booking",
-            data={"key": key_in(page, "-booking"), "booked_on": "2099-06-01"},
+            data={"key": key_in(page, "-booking"), "seen": seen_in(page), "booked_on": "2099-06-01"},
         )
         assert done.status_code == 303
     async with as_(grants, PAYER) as payer:
         assert (await payer.get(str(paper.url.path))).status_code == 403
         assert "award-papers" not in (await payer.get(f"/grants/awards/{id}")).text
     found = await award(grants, id)
-    assert (found.booking_seen_at is not None, found.exam_on) == (True, date(2099, 6, 1))
+    assert (found.proof_seen_at is not None, found.exam_on) == (True, date(2099, 6, 1))
     with pytest.raises(Conflict):
         await adds_paper(grants, id, Paper.BOOKING)
 
@@ -346,27 +453,28 @@ async def test_nobody_but_the_payer_ever_sees_the_account(
     await says(applicant, path, "accept", payee="person", **{**ACCOUNT, "sort_code": "bad"})
     await says(applicant, path, "accept", payee="person", **ACCOUNT)
     await adds_paper(grants, id, Paper.BOOKING)
-    async with acting(grants, by(OFFICER.id)) as tx:
-        await awards.confirm_booking(tx, id, OFFICER.id, elsewhere=False, exam_on=None)
+    await confirms(grants, id)
     waiting = await prepares(grants, id, 4_500)
     both = replace(OFFICER, roles=frozenset({Role.GRANTS_OFFICER, Role.PAYER}))
     places = ["", "payments", f"payments/{waiting}", f"awards/{id}", f"applications/{id}", "audit"]
     places += [
         f"payments?state={group}" for group in ("prepare", "make", "made", "returned", "stopped", "report")
     ]
-    places += ["payments.csv", f"payments/{waiting}/make"]
+    places += ["payments/bank-file", f"payments/{waiting}/make"]
     for person in (OFFICER, AUDITOR, both):
         async with as_(grants, person) as browser:
             for place in places:
                 said = (await browser.get(f"/grants/{place}")).text
                 assert not any(marker in said for marker in MARKERS), f"{sorted(person.roles)} {place}"
+            said = (await takes_file(browser, person)).text
+            assert not any(marker in said for marker in MARKERS)
     for place in (path, path.rpartition("/")[0]):
         said = (await applicant.get(place)).text
         assert not any(marker in said for marker in MARKERS), place
     async with as_(grants, PAYER) as payer:
         said = (await payer.get(f"/grants/payments/{waiting}/make")).text
         assert all(marker in said for marker in MARKERS[2:])
-        assert "68249153" in (await payer.get("/grants/payments.csv")).text
+        assert "68249153" in (await takes_file(payer, PAYER)).text
         await payer.get(f"/grants/payments/{waiting}")
     await pays(grants, waiting)
     async with grants.reading() as tx:
@@ -408,18 +516,56 @@ async def test_the_banks_file_holds_what_is_to_be_paid_and_runs_nothing(grants: 
     id, _ = await a_prepared(grants, 123_45, how=HowToPay(payee=Payee.PERSON, details=evil))
     await a_prepared(grants, how=INVOICED, email="minh@mail.example")
     async with as_(grants, PAYER) as payer:
-        before = await contents(grants)
-        answer = await payer.get("/grants/payments.csv")
-        after = await contents(grants)
+        answer = await takes_file(payer, PAYER)
     rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     reference = (await award(grants, id)).reference
     assert rows == [
         ["Payee name", "Sort code", "Account number", "Amount", "Reference"],
-        ['\'=cmd|"/C calc"!A0', "40-73-12", "01234567", "123.45", reference],
+        ['\'=cmd|"/C calc"!A0', "40-73-12", "01234567", "123.45", f"{reference}-1"],
     ]
-    assert {table for table in before if before[table] != after[table]} == {"audit"}
     async with as_(grants, OFFICER) as officer:
-        assert (await officer.get("/grants/payments.csv")).status_code == 403
+        assert (await takes_file(officer, OFFICER)).status_code == 403
+
+
+async def test_a_file_for_the_bank_is_marked_and_its_payments_come_only_once_unasked(
+    grants: Database,
+) -> None:
+    id = await an_accepted(grants)
+    first = await prepares(grants, id, 4_500)
+    reference = (await award(grants, id)).reference
+
+    def references(answer: httpx.Response) -> list[str]:
+        return re.findall(rf"{reference}-\d", answer.text)
+
+    async with as_(grants, PAYER) as payer:
+        assert "Downloaded before" not in (await payer.get("/grants/payments")).text
+        assert references(await takes_file(payer, PAYER)) == [f"{reference}-1"]
+        await prepares(grants, id, 10_000)
+        page = (await payer.get("/grants/payments?state=make")).text
+        assert sorted(set(references_in(page, reference))) == [f"{reference}-1", f"{reference}-2"]
+        assert "it may pay twice" in page
+        assert "1 payment, £45 together" in page
+        assert ", by a former colleague. <b>" in page
+        marked = (await payer.get(f"/grants/payments/{first}/make")).text
+        assert "It may be paid already" in marked
+        assert references(await takes_file(payer, PAYER)) == [f"{reference}-2"], (
+            "the first was in a file before"
+        )
+        assert references(await takes_file(payer, PAYER)) == []
+        assert references(await takes_file(payer, PAYER, again="yes")) == [f"{reference}-1", f"{reference}-2"]
+        no_key = await payer.post("/grants/payments/bank-file", data={"again": "yes"})
+        assert no_key.status_code == 409
+    async with as_(grants, replace(PAYER, id=UUID(int=107))) as other:
+        assert ", by a former colleague. <b>" in (await other.get("/grants/payments?state=make")).text
+    async with grants.reading() as tx:
+        rows = await tx.fetch("SELECT after FROM audit WHERE action = 'bank_file_downloaded' ORDER BY number")
+    said = [row["after"] for row in rows]
+    assert [(each["count"], each["again"]) for each in said] == [
+        (1, False),
+        (1, False),
+        (0, False),
+        (2, True),
+    ]
 
 
 # Pages of staff
@@ -433,12 +579,12 @@ async def test_amounts_that_cannot_be_are_refused_with_a_sentence(grants: Databa
     async with as_(grants, OFFICER) as officer:
         for typed in AMOUNTS:
             key = fresh(await officer.get(f"/grants/awards/{id}"))
-            form = {"key": key, "amount": typed, "payee": "person", "invoice": "", "follows": "0"}
+            form = {"key": key, "amount": typed, "follows": "0"}
             page = await officer.post(f"/grants/awards/{id}/payments", data=form)
             assert page.status_code == 422, typed
             assert re.search(r'id="amount-fault">[^<]+\.<span>[^<]+\.', page.text), typed
         key = key_in(await officer.get(f"/grants/awards/{id}"), "-payments")
-        form = {"key": key, "amount": "£10", "payee": "person", "invoice": "", "follows": "0"}
+        form = {"key": key, "amount": "£10", "follows": "0"}
         for _ in range(2):
             assert (await officer.post(f"/grants/awards/{id}/payments", data=form)).status_code == 303
     assert (await award(grants, id)).waiting_pence == 1_000
@@ -450,7 +596,7 @@ async def test_officer_and_payer_go_the_whole_way(grants: Database, applicant: h
         assert "Prepare a payment" in (await officer.get("/grants/")).text
         assert "For you to pay" not in (await payer.get("/grants/")).text
         page = await officer.get(f"/grants/awards/{id}")
-        form = {"key": key_in(page, "-payments"), "amount": "145", "payee": "person", "follows": "0"}
+        form = {"key": key_in(page, "-payments"), "amount": "145", "follows": "0"}
         assert (await officer.post(f"/grants/awards/{id}/payments", data=form)).status_code == 303
         home = (await payer.get("/grants/")).text
         assert "Make a payment" in home
@@ -478,7 +624,7 @@ async def test_officer_and_payer_go_the_whole_way(grants: Database, applicant: h
         form = {"key": key_in(page, "-again"), "again": "145"}
         assert (await officer.post(f"/grants/awards/{id}/again", data=form)).status_code == 303
         page = await officer.get(f"/grants/awards/{id}")
-        form = {"key": key_in(page, "-payments"), "amount": "145", "payee": "person", "follows": "1"}
+        form = {"key": key_in(page, "-payments"), "amount": "145", "follows": "1"}
         assert (await officer.post(f"/grants/awards/{id}/payments", data=form)).status_code == 303
         listed = (await payer.get("/grants/payments?state=make")).text
         [second] = set(re.findall(r"/grants/payments/[0-9a-f-]{36}", listed))
@@ -507,8 +653,9 @@ async def test_who_has_prepared_it_is_not_led_to_pay_it(grants: Database) -> Non
         assert (await browser.post(f"/grants/payments/{waiting}/make", data=form)).status_code == 409
     old = replace(PAYER, proved_at=None)
     async with as_(grants, old) as browser:
-        for path in (f"/grants/payments/{waiting}/make", "/grants/payments.csv"):
-            assert "/partners/prove" in (await browser.get(path)).headers["location"]
+        path = f"/grants/payments/{waiting}/make"
+        assert "/partners/prove" in (await browser.get(path)).headers["location"]
+        assert "/partners/prove" in (await takes_file(browser, old)).headers["location"]
 
 
 async def test_the_lists_take_as_many_statements_for_many(grants: Database, statements: list[str]) -> None:

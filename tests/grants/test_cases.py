@@ -18,6 +18,7 @@ from services.grants.cases import SuggestionWaits
 from services.grants.conflicts import Interest, Kind, Tie
 from services.grants.redaction import redact, still_says
 from services.grants.web.cases import PAGE
+from services.grants.web.hrefs import cases_href
 from tests.conftest import client
 from tests.grants.applying import ASKED, key_in, later, state_of
 from tests.grants.panelling import (
@@ -200,7 +201,9 @@ async def test_what_was_sent_again_is_prepared_again(grants: Database, at: Panel
     await hands_over(grants, id)
 
 
-async def test_nothing_is_handed_over_while_a_suggestion_waits(grants: Database, at: Panelled) -> None:
+async def test_nothing_is_handed_over_while_a_suggestion_waits(
+    grants: Database, at: Panelled, officer: httpx.AsyncClient
+) -> None:
     first, second, third = await eligible(grants, at)
     for id in (first, second):
         await prepares(grants, id)
@@ -216,6 +219,10 @@ async def test_nothing_is_handed_over_while_a_suggestion_waits(grants: Database,
         "under_review",
         "eligible",
     ]
+    path = cases_href(at.id)
+    answer = await officer.post(f"{path}/hand-over", data={"key": key_in(await officer.get(path), "-all")})
+    said = (await officer.get(answer.headers["location"])).text
+    assert "Nothing was handed over: on what is prepared, a conflict of interest waits to be settled." in said
     async with grants.reading() as tx:
         id = await tx.fetchval("SELECT id FROM conflicts")
     async with acting(grants) as tx:

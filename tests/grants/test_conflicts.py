@@ -242,6 +242,29 @@ async def test_what_is_added_once_the_panel_has_the_case_waits_for_the_officer(
     assert not await sees(grants, member, case)
 
 
+async def test_whoever_steps_out_already_is_not_asked_about_again(grants: Database, at: Panelled) -> None:
+    who = an_applicant(1)
+    case = await a_case(grants, at.id, 1, who=who)
+    member = at.members[0]
+    await says(grants, member)
+    await says(grants, member, Interest(Kind.PERSON, who.name))
+    found = await the_conflict(grants, case.application_id)
+    async with acting(grants) as tx:
+        await conflicts.declare(tx, member.id, case.application_id, Tie.FAMILY)
+    async with client(web.build(grants), "/grants", OFFICER) as officer:
+        for page in (f"/grants/rounds/{at.id}/conflicts", f"/grants/conflicts/{found}"):
+            shown = (await officer.get(page)).text
+            assert "Steps out for another reason" in shown, page
+            assert "They still see it" not in shown, page
+    async with acting(grants) as tx:
+        assert await needed(tx, tx.today, 5) == []
+        [declared] = await tx.fetch("SELECT id FROM conflicts WHERE source = 'declared'")
+        seen = Standing.CONFIRMED
+        await conflicts.settle(tx, declared["id"], OFFICER.id, tie=None, words="A mistake.", seen=seen)
+        [waits] = await needed(tx, tx.today, 5)
+    assert "Settle a conflict" in waits.what, "without the other tie it waits again"
+
+
 async def test_a_member_whose_own_name_or_address_is_there_is_suggested(
     grants: Database, at: Panelled
 ) -> None:

@@ -4,14 +4,12 @@ import asyncio
 import os
 import random
 import signal
-import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from chassis import failpoints
 from chassis.audit import Actor, acting
 from chassis.database import Database
 from chassis.errors import Conflict, NotFound, Refused
@@ -23,8 +21,9 @@ from services.grants.applying import token_of
 from services.grants.decisions import Decision, Kind, record
 from services.grants.reviews import Review
 from services.grants.states import State
-from tests.conftest import EXAMPLES, MakeDatabase, announced
+from tests.conftest import MakeDatabase, announced
 from tests.grants.applying import letters, state_of
+from tests.grants.mortal import elsewhere
 from tests.grants.panelling import (
     OFFICER,
     Case,
@@ -422,47 +421,22 @@ async def test_deciding_and_taking_back_in_the_same_moment(grants: Database) -> 
     assert await free(grants, at) == 500_000
 
 
-#: A process that decides, then publishes, until it is killed at the place that it was told.
-_WORKER = """
-import asyncio, sys
-from pathlib import Path
-from uuid import UUID
-from chassis import failpoints
-from chassis.audit import acting
-from chassis.config import Settings
-from chassis.context import Context
-from chassis.database import Database
-from chassis.house import read_house
-from chassis.keys import read_keys
-from services.grants import meetings, publishing
-from services.grants.decisions import Decision, Kind, record
-from services.grants.reviews import Review
-
-url, home, house, round, meeting, case = sys.argv[1:]
-
-async def run():
-    settings = Settings(home=Path(home))
-    context = Context(service="grants", settings=settings, house=read_house(house),
-                      keys=read_keys(settings.keys_folder, "grants"))
-    database = Database(url, context)
-    await database.open()
-    failpoints.arm("@" + home + "/orders")
+async def decides_and_publishes(database: Database, at: Panelled, meeting: UUID, place: str) -> None:
+    """Whatever of it is not done yet, until it is killed at this place."""
+    failpoints.arm(f"{place}=kill" if place else "")
     said = Decision(kind=Kind.AWARD, amount_pence=14_500, without_missing=True)
     async with database.reading() as tx:
         over = (await tx.fetchval("SELECT ended_at FROM meetings")) is not None
         state = await tx.fetchval("SELECT state FROM rounds")
     if not over:
         async with acting(database) as tx:
-            await record(tx, UUID(meeting), UUID(case), said, UUID(int=1))
+            await record(tx, meeting, at.cases[0].id, said, UUID(int=1))
         async with acting(database) as tx:
-            await meetings.end(tx, UUID(meeting))
+            await meetings.end(tx, meeting)
     if state != "published":
         async with acting(database) as tx:
-            await publishing.publish(tx, UUID(round), UUID(int=1))
-    await database.close()
+            await publishing.publish(tx, at.id, UUID(int=1))
 
-asyncio.run(run())
-"""
 
 PLACES = (
     "decision.checked",
@@ -477,17 +451,12 @@ PLACES = (
 
 
 @pytest.mark.timeout(180)
-async def test_killed_between_any_two_steps_it_is_done_once(grants: Database, tmp_path: Path) -> None:
+async def test_killed_between_any_two_steps_it_is_done_once(grants: Database) -> None:
     at = await a_panel(grants, 1)
-    meeting, orders, case = await a_meeting(grants, at), tmp_path / "orders", at.cases[0]
-    arguments: Sequence[str] = (
-        *(grants._url, str(tmp_path), str(EXAMPLES / "house.toml")),
-        *(str(at.id), str(meeting), str(case.id)),
-    )
+    meeting, case = await a_meeting(grants, at), at.cases[0]
     for place in (*PLACES, ""):
-        orders.write_text(f"{place}=kill" if place else "")
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", _WORKER, *arguments)
-        assert await process.wait() == (-signal.SIGKILL if place else 0), place
+        ended = await elsewhere(grants, decides_and_publishes, at, meeting, place)
+        assert ended == (-signal.SIGKILL if place else 0), place
         assert len(await rows(grants, case)) == (place not in PLACES[:5])
         assert await free(grants, at) == (500_000 if place in PLACES[:5] else 485_500)
         assert (await state_of(grants, case.application_id) == "awarded") is (not place)

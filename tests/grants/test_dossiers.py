@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import html
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +64,14 @@ async def a_decided(grants: Database) -> Decided:
     await scores(grants, case, at.members[0], dict.fromkeys(criteria, 4), comment=HOSTILE)
     await scores(grants, case, at.members[1], dict.fromkeys(criteria, 1))
     await scores(grants, case, at.members[2], dict.fromkeys(criteria), submitted=False)
+    await scores(grants, case, at.members[3], dict.fromkeys(criteria, 5))
     await a_conflict(grants, case.application_id, at.members[1], tie="family")
     await a_conflict(grants, case.application_id, at.members[0], tie="acquaintance", source="declared")
     meeting = await a_meeting(grants, at)
     await a_decision(grants, at, case, meeting, kind="defer", words="More is needed.")
-    await a_decision(grants, at, case, meeting, pence=14_500, words=HOSTILE, why_changed="More has come.")
+    counted = [at.members[0].id]
+    why = "More has come."
+    await a_decision(grants, at, case, meeting, pence=14_500, words=HOSTILE, why_changed=why, counted=counted)
     return Decided(at, case)
 
 
@@ -88,7 +93,7 @@ async def test_it_tells_all_and_not_who_applied(grants: Database, officer: httpx
     assert [each["why_changed"] for each in dossier["decisions"]] == ["", "More has come."]
     assert [each["kind"] for each in dossier["ledger"]] == ["committed"]
     by_member = {each["person_id"]: each for each in dossier["scores"]}
-    assert len(by_member) == 3
+    assert len(by_member) == 4
     assert by_member[str(members[1].id)]["kept_from"] is True
     assert by_member[str(members[0].id)]["kept_from"] is False
     assert {one["score"] for one in by_member[str(members[0].id)]["given"]} == {4}
@@ -118,6 +123,14 @@ async def test_it_tells_all_and_not_who_applied(grants: Database, officer: httpx
         assert said in page, said
         assert said in told, said
     assert "O&#39;Brien &lt;b&gt;" in page
+    note = r'<th scope="row">([^<]+)</th>(?:(?!</tr>).)*data-label="Note"[^>]*>([^<]*)<'
+    notes = {name: words.split(".")[0] for name, words in re.findall(note, page, re.DOTALL)}
+    assert notes == {
+        "Marker Doctor One": html.escape(HOSTILE, quote=False).replace("'", "&#39;"),
+        "Marker Doctor Two": "Not counted",
+        "Marker Funder": "Not handed in",
+        "Marker Reserve": "Not counted",
+    }
     assert file["sha256"] in page
     assert file["sha256"] in told
 

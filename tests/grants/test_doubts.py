@@ -1,5 +1,6 @@
 """Decisions in which somebody had a part who came out to be too close afterwards."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 
@@ -12,10 +13,12 @@ from contracts.access import Role
 from services.grants import conflicts, doubts, meetings, publishing, web
 from services.grants.conflicts import Tie
 from services.grants.decisions import Decision, Kind
+from services.grants.dossiers import digest_of_dossier, enclose, gather, names_in, read_dossier
 from services.grants.minutes import values_of
 from services.grants.scoring import in_figures
 from services.grants.sitting import sitting
 from services.grants.today import needed
+from services.grants.web.dossiers import tell
 from tests.access import form_key
 from tests.conftest import client
 from tests.grants.panelling import OFFICER, Panelled, a_conflict, a_meeting, a_panel, to_state
@@ -104,6 +107,19 @@ async def test_it_is_said_why_it_stands_and_the_minutes_have_it(grants: Database
         own = str(await values_of(tx, await sitting(tx, meeting), whole=False))
     assert "Marker Doctor One. The decision stands, because: All others were for it." in said
     assert "stands" not in own
+    async with grants.reading() as tx:
+        dossier = await gather(tx, case.application_id)
+        names = await names_in(tx, dossier)
+    told = tell(dossier, names, grants.context.house)
+    title, words = told.parts[3].texts[-1]
+    assert title == "Why it stands, although Marker Doctor One had a part in it"
+    assert words.startswith(
+        f"All others were for it.\u0020Đào’s word did not count. (Colleague {str(OFFICER.id)[-8:]}"
+    )
+    read, digest = read_dossier(json.dumps(enclose(dossier, names)).encode())
+    assert digest_of_dossier(read) == digest, "what was added is covered by it"
+    read["decisions"][0]["upheld"][0]["words"] = "Other words."
+    assert digest_of_dossier(read) != digest
     await publishes(grants, at)
     async with acting(grants) as tx:
         with pytest.raises(Conflict):

@@ -2,17 +2,25 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import permutations, product
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from chassis.database import Database
 from services.grants import ledger, web
+from services.grants.demographics import Number
+from services.grants.disclosure import LEAST
+from services.grants.funder_reports import FATES, RESULTS, Period, Report, split, tell, together
+from services.grants.telling import Part
 from tests.conftest import client
 from tests.grants.applying import ASKED, an_application
 from tests.grants.filling import a_fund, a_round, money_comes
@@ -104,6 +112,165 @@ async def test_small_numbers_are_left_out_whoever_looks(grants: Database, office
     assert said["How the exams went", "Passed", "People"] == "0"
 
 
+async def test_awards_by_exam_show_no_more_than_the_applications_and_are_everywhere_the_same(
+    grants: Database, officer: httpx.AsyncClient
+) -> None:
+    fund = await a_fund(grants, restrictions=())
+    await money_comes(grants, fund, 500_000)
+    round = await a_round(grants, fund, opened=True)
+    exams = ["plab_1"] * 7 + ["plab_2"] * 6 + ["oet"] * 2 + ["ielts"] * 3
+    for number, exam in enumerate(exams):
+        asked = replace(ASKED, purpose=exam)
+        id = await an_application(grants, round, who=an_applicant(number), asked=asked)
+        await to_state(grants, id, "awarded")
+        async with grants.transaction() as tx:
+            await ledger.commit(tx, fund, 1_000 + number, award=id)
+            said = (id, fund, 1_000 + number, tx.now, tx.now.date())
+            await tx.execute("INSERT INTO awards VALUES ($1, $2, $3, $4, $5)", *said)
+    table = await the_lines(officer, fund)
+    awards = {key[1:]: value for key, value in table.items() if key[0] == "Awards by exam"}
+    assert awards["PLAB 1", "Awards"] == "7"
+    assert awards["PLAB 1", "Amount"] == "£70.21"
+    assert awards["PLAB 2", "Amount"] == "£60.57"
+    assert not any(line in ("OET", "IELTS") for line, _ in awards)
+    assert awards["Others, together", "Awards"] == "5"
+    assert awards["Others, together", "Amount"] == "£50.75"
+    assert awards["Together", "Amount"] == "£181.53"
+    by_exam = [key for key in table if key[0] == "Applications by exam"]
+    assert {what for _, _, what in by_exam} == {"Awarded", "Asked"}
+    assert table["Applications", "", "Awarded"] == table["Applications", "", "Asked"] == "18"
+    page = (await officer.get(path(fund))).text
+    pdf = await officer.get(path(fund, ".pdf"))
+    paper = "\n".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(pdf.content)).pages)
+    for text in (page, paper):
+        assert "Awards by exam" in text
+        assert all(value in text for value in awards.values())
+
+
+# What can be worked out
+
+EXAMS = {"a": "PLAB 1", "b": "PLAB 2", "c": "OET", "d": "IELTS"}
+PLACES = [(exam, fate) for exam in EXAMS for fate in FATES]
+WORLDS = st.fixed_dictionaries({place: st.one_of(st.integers(0, 6), st.integers(0, 20)) for place in PLACES})
+World = dict[tuple[str, str], int]
+
+
+def the_parts(world: World) -> dict[str, Part]:
+    """The parts of a report that speak of applications, by their titles."""
+    counts, fates = Counter(world), Counter[str]()
+    for (_, fate), count in world.items():
+        fates[fate] += count
+    by_exam = split(counts, dict.fromkeys(EXAMS, 100), EXAMS)
+    found = Report(
+        money=Counter[str](),
+        applications=together(fates),
+        by_purpose=by_exam,
+        by_profession=by_exam,
+        results=dict.fromkeys(RESULTS, Number(0)),
+        in_post=Number(0),
+        conflicts=Number(0),
+    )
+    fund, today = {"name": "Fund", "purpose": "Fees"}, date(2026, 11, 26)
+    return {part.title: part for part in tell(found, fund, Period(first=today, last=today), today).parts}
+
+
+def meant(heading: str, headings: Collection[str], names: Mapping[str, str], whole: str) -> set[str]:
+    """The codes that a heading stands for: all, one, or those that have no heading of their own."""
+    if heading == whole:
+        return set(names)
+    own = {code for code, name in names.items() if name in headings}
+    return {code for code in names if names[code] == heading} or set(names) - own
+
+
+def the_sums(world: World) -> list[tuple[set[tuple[str, str]], str]]:
+    """Every number that a report says of applications, as words, with what it is the sum of."""
+    parts, sums = the_parts(world), []
+    facts = [name for name, _ in parts["Applications"].facts]
+    for name, words in parts["Applications"].facts:
+        fates = meant(name, facts, FATES, "Asked")
+        sums.append(({place for place in PLACES if place[1] in fates}, words))
+    for part in (parts[title] for title in parts if title.endswith("by exam")):
+        head = ["Awarded" if words == "Awards" else words for words in part.head]
+        down = [row[0] for row in part.rows]
+        for row in part.rows:
+            for heading, words in zip(head[1:], row[1:], strict=True):
+                exams, fates = meant(row[0], down, EXAMS, "Together"), meant(heading, head, FATES, "Asked")
+                if heading != "Amount":
+                    sums.append(
+                        ({place for place in PLACES if place[0] in exams and place[1] in fates}, words)
+                    )
+    return sums
+
+
+def the_changes() -> list[World]:
+    """Ways in which a world could be another one: by one person more or less at a place, by one who is moved,
+    or by some who change exams with each other; the smallest first.
+    """
+    columns = [
+        [dict(zip(EXAMS, signs, strict=True)) for signs in product((-1, 0, 1), repeat=4) if not sum(signs)]
+        for _ in FATES
+    ]
+    found: list[World] = [{place: by} for place in PLACES for by in (-1, 1)]
+    found += [{there: -1, here: 1} for there, here in permutations(PLACES, 2)]
+    for grid in product(*columns):
+        moved = {
+            (exam, fate): by[exam] for fate, by in zip(FATES, grid, strict=True) for exam in EXAMS if by[exam]
+        }
+        found += [moved] if moved else []
+    return sorted(found, key=len)
+
+
+CHANGES = the_changes()
+
+#: Of whom no small number may come out: of an exam, of a fate, of both, and those who were awarded nothing.
+TOLD_OF = [
+    {place for place in PLACES if place[0] in exams and place[1] in fates}
+    for exams in [*({exam} for exam in EXAMS), set(EXAMS)]
+    for fates in [*({fate} for fate in FATES), {"declined", "open"}, set(FATES)]
+]
+
+
+@given(WORLDS)
+@example(dict.fromkeys(PLACES, 0) | {("a", "awarded"): 9, ("b", "awarded"): 8, ("a", "declined"): 2})
+@example(dict.fromkeys(PLACES, 0) | {("a", "awarded"): 9, ("b", "awarded"): 3, ("b", "open"): 2})
+@example(dict.fromkeys(PLACES, 0) | {("a", "awarded"): 4, ("b", "awarded"): 4, ("a", "open"): 9})
+@example(dict.fromkeys(PLACES, 1))
+def test_no_small_number_can_be_worked_out_of_all_that_a_report_says(world: World) -> None:
+    def of(places: Collection[tuple[str, str]], there: World) -> int:
+        return sum(there.get(place, 0) for place in places)
+
+    said = [
+        (places, int(words.replace(",", ""))) for places, words in the_sums(world) if words[0].isdecimal()
+    ]
+    for places, number in said:
+        assert number == of(places, world)
+        assert number == 0 or number >= LEAST
+    for places in TOLD_OF:
+        if 0 < of(places, world) < LEAST:
+            assert any(
+                of(places, change)
+                and all(world[place] + by >= 0 for place, by in change.items())
+                and not any(of(known, change) for known, _ in said)
+                for change in CHANGES
+            ), (world, places)
+
+
+def test_it_tells_awards_where_how_many_asked_would_give_somebody_away() -> None:
+    world = dict.fromkeys(PLACES, 0) | {("a", "awarded"): 9, ("b", "awarded"): 8, ("c", "awarded"): 3}
+    world |= {("d", "awarded"): 2, ("a", "declined"): 3, ("b", "declined"): 2, ("c", "declined"): 1}
+    parts = the_parts(world)
+    assert [row[:2] for row in parts["Awards by exam"].rows] == [
+        ("PLAB 1", "9"),
+        ("PLAB 2", "8"),
+        ("Others, together", "5"),
+        ("Together", "22"),
+    ]
+    assert "Applications by exam" not in parts
+    few = dict.fromkeys(PLACES, 0) | {("a", "awarded"): 1, ("b", "declined"): 3, ("c", "awarded"): 3}
+    assert not the_parts(few)["Applications by exam"].rows
+    assert "Awards by exam" not in the_parts(few)
+
+
 async def test_only_what_happened_in_the_time_is_in_it(grants: Database, officer: httpx.AsyncClient) -> None:
     at = await a_panel(grants, 2)
     first = grants.context.clock.today()
@@ -129,8 +296,8 @@ async def test_outcomes_and_conflicts_are_counted(grants: Database, officer: htt
         id = await a_conflict(grants, case.application_id, at.members[0], tie="acquaintance")
         async with grants.transaction() as tx:
             await tx.execute(
-                "INSERT INTO outcomes (application_id, result, said_at, in_post)"
-                " VALUES ($1, 'passed', $2, true)",
+                "INSERT INTO outcomes (application_id, result, said_at, in_post, in_post_at)"
+                " VALUES ($1, 'passed', $2, true, $2)",
                 case.application_id,
                 tx.now,
             )
@@ -191,4 +358,6 @@ async def test_a_fund_without_anything_has_one_too(grants: Database, officer: ht
     fund = await a_fund(grants, "O'Brien’s <fund> \u202e " + "x" * 100)
     assert (await officer.get(path(fund))).status_code == 200
     assert (await officer.get(path(fund, ".pdf"))).status_code == 200
-    assert (await the_lines(officer, fund))["The money", "Received", "Amount"] == "£0"
+    said = await the_lines(officer, fund)
+    assert said["The money", "Received", "Amount"] == "£0"
+    assert [key for key in said if key[0].startswith("Applications")] == [("Applications", "", "Asked")]

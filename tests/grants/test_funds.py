@@ -23,6 +23,7 @@ from services.grants.queries import FUNDS
 from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
 from tests.grants.filling import FUND, a_fund, a_round, money_comes, post
+from tests.grants.panelling import a_colleague
 from tests.grants.test_handlers import CAMDEN, ORGANISATION, PLEDGE, a_pledge, an_organisation, receive
 
 PDF = b"%PDF-1.7\n%terms of the funder\n%%EOF\n"
@@ -288,6 +289,19 @@ async def test_a_pledge_comes_in_parts_and_its_rest_is_written_back(
     assert {event.data["campaign_id"] for event in said} == {UUID(int=9)}
 
 
+async def test_nobody_waits_for_a_pledge_that_another_one_has_replaced(grants: Database) -> None:
+    """What came of it before stays; and whichever of the two is heard first."""
+    fund = await a_fund(grants, "training scheme")
+    await receive(grants, another_pledge(99, replaces=[PLEDGE]))
+    async with grants.reading() as tx:
+        assert await FUNDS.pledge_by_id(tx, id=UUID(int=99)) is None, "it waits for the other one"
+    await receive(grants, a_pledge())
+    await money_comes(grants, fund, 100_000, pledge_id=PLEDGE)
+    await receive(grants, replace(another_pledge(100, replaces=[PLEDGE]), id=UUID(int=7)))
+    assert await pledge_now(grants) == (fund, 100_000, 270_000)
+    assert await pledge_now(grants, UUID(int=100)) == (fund, 0, 0)
+
+
 async def test_of_a_pledge_no_more_comes_than_was_pledged_however_many_enter_it(grants: Database) -> None:
     await receive(grants, a_pledge())
     fund = await a_fund(grants, "training scheme")
@@ -391,11 +405,14 @@ async def test_money_that_came_is_entered_once_announced_and_can_be_followed(
     assert event.data["received_on"] == date(2012, 3, 5)
     assert event.data["campaign_id"] is None
     assert "MARKER-REF" not in str(event)
+    await a_colleague(grants, "Rosa Quispe", id=EVERYTHING.id)
     page = (await browser.get(f"/grants/funds/{fund}/ledger")).text
     assert "1. Received" in page
     assert "+£5,000" in page
-    assert "You" in page
-    assert "MARKER-REF" in (await browser.get(f"/grants/contributions/{event.subject}")).text
+    assert "Rosa Quispe" in page
+    given = (await browser.get(f"/grants/contributions/{event.subject}")).text
+    assert "MARKER-REF" in given
+    assert "By Rosa Quispe" in given
     async with grants.reading() as tx:
         assert "MARKER-REF" not in str(await tx.fetch("SELECT * FROM audit"))
         assert await ledger.differing(tx) == []
@@ -503,6 +520,11 @@ async def test_what_was_one_bodys_is_anothers_after_merging(
         assert "Survivor" in page
         assert "Camden" not in page
     assert f"/partners/organisations/{survivor}" in (await browser.get(f"/grants/funds/{fund}")).text
+    payer = replace(EVERYTHING, roles=frozenset({"payer"}))
+    async with client(web.build(grants), "/grants", payer) as browser_of_payer:
+        page = (await browser_of_payer.get(f"/grants/funds/{fund}")).text
+        assert "Survivor" in page
+        assert "/partners/organisations" not in page, "a payer may not open it"
     assert "Camden" not in (await browser.get(f"/grants/funds/{fund}/edit")).text
     await money_comes(grants, fund, 1_000, pledge_id=PLEDGE)
     async with grants.transaction() as tx:

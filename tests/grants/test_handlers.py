@@ -49,6 +49,7 @@ def a_pledge(**more: Any) -> Event:
         "fund": "training scheme",
         "amount": pounds_sterling(370_000),
         "pledged_on": date(2012, 3, 5),
+        "replaces": [],
     }
     return an_event(ContributionPledged, PLEDGE, data, sequence=1, **more)
 

@@ -235,6 +235,12 @@ async def test_the_officer_leads_a_meeting_by_the_pages(
     assert (await sends(officer, f"{path}/end", confirm="")).status_code == 422
     assert (await sends(officer, f"{path}/end", confirm="yes")).status_code == 303
     assert (await sends(officer, f"{path}/open", case=str(case.id))).status_code == 409
+    over = (await officer.get(path)).text
+    assert "Who was here" in over
+    assert ", was here" in over
+    [how] = re.findall(f'href="([^"]+/dossier)">{case.label}', over)
+    assert (await officer.get(how)).status_code == 200
+    assert over.count("Not decided") == 2
     round = (await officer.get(f"/grants/rounds/{at.id}")).text
     assert "3 cases, 1 decision" in round
 
@@ -407,6 +413,43 @@ async def test_others_scores_are_seen_when_all_are_in_and_ones_own(grants: Datab
         async with signed_in(grants, member) as browser:
             page = (await browser.get(f"/grants/attend/{meeting}")).text
             assert ("4.00" in page) is sees, "a reserve who has not scored is not led either"
+    await scores(grants, case, at.members[3], dict.fromkeys(at.criteria, 1))
+    async with signed_in(grants, at.members[0]) as browser:
+        page = (await browser.get(f"/grants/attend/{meeting}")).text
+        assert "4.00" in page
+        assert "The scores of Marker Reserve do not count" in page
+    async with acting(grants) as tx:
+        await meetings.stand_in(tx, meeting, case.id, at.members[3].id)
+    async with signed_in(grants, at.members[0]) as browser:
+        page = (await browser.get(f"/grants/attend/{meeting}")).text
+        assert "Reserve, stands in" in page
+        assert "3.25" in page
+
+
+async def test_a_meeting_is_begun_where_there_is_something_to_decide_and_twice_is_once(
+    grants: Database, at: Panelled
+) -> None:
+    async with grants.transaction() as tx:
+        await tx.execute("UPDATE cases SET handed_at = NULL")
+    async with signed_in(grants, OFFICER) as officer:
+        page = (await officer.get(f"/grants/rounds/{at.id}")).text
+        assert "There is nothing to decide: no case is with the panel." in page
+        assert "Begin a meeting" not in page
+        answer = await sends(officer, f"/grants/rounds/{at.id}/meetings")
+        assert answer.status_code == 303
+        page = (await officer.get(answer.headers["location"])).text
+        assert "No meeting was begun: there is nothing to decide." in page
+        async with grants.transaction() as tx:
+            await tx.execute("UPDATE cases SET handed_at = changed_at")
+        assert "Begin a meeting" in (await officer.get(f"/grants/rounds/{at.id}")).text
+        both = [
+            answer.headers["location"]
+            for answer in await asyncio.gather(
+                *(sends(officer, f"/grants/rounds/{at.id}/meetings") for _ in range(2))
+            )
+        ]
+        assert len({path.partition("?")[0] for path in both}) == 1
+        assert sorted(path.partition("?done=")[2] for path in both) == ["begun", "goes-on"]
 
 
 async def test_what_was_put_off_is_still_scored_by_who_has_not_seen_what_others_gave(
@@ -556,7 +599,7 @@ async def test_a_decision_wakes_all_who_see_it_and_nobody_else(grants: Database,
     ear = await grants.listen()
     await ear.add_listener("live", lambda *_: told.set())
     await decide(grants, meeting, hidden, AWARD)
-    await asyncio.wait_for(told.wait(), 2)
+    await asyncio.wait_for(told.wait(), 20)
     await ear.close()
     after = await look()
     assert [one == other for one, other in zip(after, before, strict=True)] == [True, *[False] * 4]

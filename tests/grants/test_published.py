@@ -20,7 +20,7 @@ from services.grants.rounds import RoundState
 from services.grants.web.published import AS_CSV, AS_JSON, HREF
 from tests.conftest import client
 from tests.grants.panelling import Case, Panelled, a_panel, an_applicant, an_award, to_state
-from tests.grants.threesixty import GRANT, PACKAGE
+from tests.grants.threesixty import GRANT, PACKAGE, check
 
 #: What every applicant of these tests has in common.
 NAME = "Marker Applicant"
@@ -69,11 +69,6 @@ async def the_json(program: httpx.AsyncClient) -> Any:
     return answer.json()
 
 
-def check(document: Any) -> None:
-    """Refuse what the standard would."""
-    jsonschema.Draft4Validator(PACKAGE, format_checker=jsonschema.FormatChecker()).validate(document)
-
-
 async def test_the_standard_accepts_every_grant(grants: Database, anybody: httpx.AsyncClient) -> None:
     await a_decided(grants, 6)
     document = await the_json(anybody)
@@ -93,23 +88,49 @@ async def test_the_standard_accepts_every_grant(grants: Database, anybody: httpx
         assert grant["fundingOrganization"][0]["id"] == "GB-CHC-1234567"
 
 
-async def test_the_rules_that_it_is_checked_by_refuse_what_is_wrong() -> None:
+async def test_the_rules_that_it_is_checked_by_refuse_what_is_wrong(
+    grants: Database, anybody: httpx.AsyncClient
+) -> None:
     jsonschema.Draft4Validator.check_schema(PACKAGE)
-    sound: dict[str, Any] = {"id": "360G-a-1", "title": "A", "description": "B", "currency": "GBP"}
-    sound |= {"amountAwarded": 1, "awardDate": "2026-11-26", "recipientIndividual": {"id": "1", "name": "A"}}
-    sound |= {"fundingOrganization": [{"id": "GB-CHC-1", "name": "A"}]}
-    check({"grants": [sound]})
-    for wrong in (
+    await a_decided(grants)
+    sound = await the_json(anybody)
+    check(sound)
+    mistakes: tuple[dict[str, Any], ...] = (
         {"amountAwarded": "1"},
+        {"amountAwarded": 0},
         {"awardDate": "26/11/2026"},
+        {"awardDate": "2026-02-30"},
+        {"currency": "pounds"},
         {"recipientIndividual": {"id": "1"}},
+        {"recipientOrganization": [{"id": "GB-CHC-1", "name": "A"}]},
+        {"fundingOrganization": []},
         {"beneficiaryLocation": [{"name": "Brent"}]},
         {"toIndividualsDetails": {"primaryGrantReason": "GTIP130"}},
-    ):
+    )
+    for wrong in mistakes:
         with pytest.raises(jsonschema.ValidationError):
-            check({"grants": [sound | wrong]})
-    with pytest.raises(jsonschema.ValidationError):
-        check({"grants": []})
+            check(sound | {"grants": [sound["grants"][0] | wrong]})
+    for field, value in {
+        "grants": [],
+        "version": "1.4.0",
+        "issued": "2026-11-26T10:00:00Z",
+        "modified": "2026-11-26",
+        "license": "CC BY 4.0",
+        "downloadURL": "/grants/360giving.json",
+        "publisher": {"name": "A", "identifier": "1234567", "website": "https://forum.example"},
+    }.items():
+        with pytest.raises(jsonschema.ValidationError):
+            check(sound | {field: value})
+
+
+async def test_a_website_as_people_write_it_is_published_as_an_address(grants: Database) -> None:
+    await a_decided(grants)
+    house = replace(grants.context.house, website="www.forum.example")
+    grants.context = replace(grants.context, house=house)
+    async with client(web.build(grants), "/grants", None) as program:
+        document = await the_json(program)
+    check(document)
+    assert document["publisher"]["website"] == "https://www.forum.example"
 
 
 async def test_the_table_comes_back_as_the_same_grants(
@@ -158,7 +179,9 @@ async def test_only_what_is_published_and_was_given_is_shown(
     await comes_back(grants, at, at.cases[0], 10_000, 10_000)
     await comes_back(grants, at, at.cases[1], 10_050, 50)
     await to_state(grants, at.cases[2].application_id, "withdrawn")
-    given = sorted(grant["amountAwarded"] for grant in (await the_json(anybody))["grants"])
+    document = await the_json(anybody)
+    check(document)
+    given = sorted(grant["amountAwarded"] for grant in document["grants"])
     assert given == [100.5, 101.5, 102, 102.5, 103, 103.5]
     async with grants.transaction() as tx:
         await tx.execute("UPDATE rounds SET state = $1 WHERE id = $2", RoundState.DECIDED.value, at.id)

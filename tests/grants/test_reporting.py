@@ -10,14 +10,14 @@ import pytest
 from chassis.audit import acting
 from chassis.database import Database
 from chassis.errors import Conflict, Refused
-from contracts.grants import ReportDue
+from contracts.grants import PostAsked, ReportDue
 from services.grants import reporting, web
 from services.grants.awards import Paper
 from services.grants.queries import MONEY
 from services.grants.reporting import Result
 from services.grants.states import State
 from tests.conftest import announced, client
-from tests.grants.applying import PNG, key_in, later, state_of
+from tests.grants.applying import PNG, key_in, later, letters, state_of
 from tests.grants.awarding import (
     OFFICER,
     a_paid,
@@ -141,6 +141,41 @@ async def test_nobody_is_asked_for_what_is_there_or_was_not_sat(grants: Database
         await reporting.report(tx, token_of(grants, half), Result.PASSED, None)
     later(grants, days=61)
     assert await asked(grants) == 1, "of the third the receipt is missing"
+
+
+async def test_whoever_passed_and_has_no_post_is_asked_once_more_half_a_year_later(
+    grants: Database, applicant: httpx.AsyncClient, officer: httpx.AsyncClient
+) -> None:
+    said = {"passed": (Result.PASSED, False), "silent": (Result.PASSED, None)}
+    said |= {"works": (Result.PASSED, True), "failed": (Result.NOT_PASSED, False)}
+    ids = {name: (await a_paid(grants, email=f"{name}@mail.example"))[0] for name in said}
+    for name, (result, in_post) in said.items():
+        await adds_paper(grants, ids[name], Paper.RECEIPT)
+        async with grants.transaction() as tx:
+            await reporting.report(tx, token_of(grants, ids[name]), result, in_post)
+
+    async def asks(**more: timedelta) -> set[UUID]:
+        async with grants.transaction() as tx:
+            count = await reporting.ask_post(tx, **more)
+            assert await reporting.ask_post(tx, **more) == 0
+        told = [event for event in await announced(grants) if event.fact is PostAsked]
+        return {event.data["application_id"] for event in told[len(told) - count :]}
+
+    later(grants, days=100)
+    await says(applicant, grants, ids["silent"], "post", in_post="no")
+    later(grants, days=81)
+    assert await asks() == set()
+    later(grants, days=1)
+    assert await asks() == {ids["passed"]}
+    assert await asks(after=timedelta(days=82)) == {ids["silent"]}, "sooner where it is so set"
+    later(grants, days=400)
+    assert await asks() == set(), "once"
+    [first, *_] = await letters(grants, PostAsked)
+    path = f"/grants/applying/{token_of(grants, ids['passed'])}/award"
+    assert first["link"].endswith(path.removesuffix("/award"))
+    assert "that you do not yet" in (await applicant.get(path)).text
+    assert (await says(applicant, grants, ids["passed"], "post", in_post="yes")).status_code == 303
+    assert "Works in the profession" in (await officer.get(f"/grants/awards/{ids['passed']}")).text
 
 
 async def test_an_exam_that_was_moved_is_asked_about_anew(

@@ -1,6 +1,7 @@
 """Rounds: what they lack, how they are opened and closed, and what stays as it is from then on."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -19,8 +20,10 @@ from services.grants.funds import Allowed
 from services.grants.queries import ROUNDS
 from services.grants.rounds import STATES, Criterion, Means, RoundState, missing, takes_applications
 from services.grants.today import needed
+from tests.access import EVERYTHING
 from tests.conftest import announced, client
 from tests.grants.filling import CRITERION, a_fund, a_plan, a_round, post
+from tests.grants.panelling import a_colleague, a_member
 
 TODAY = date(2012, 4, 2)
 MEANS = Means(closed=False, allowed=Allowed(None, None), terms_on_status=False)
@@ -178,6 +181,14 @@ async def test_a_round_is_prepared_opened_and_closed(grants: Database, browser: 
     assert (await post(browser, f"{path}/open", {"confirm": "yes"})).status_code == 409
     assert (await post(browser, f"{path}/close", {"confirm": "yes"})).status_code == 303
     assert (await post(browser, f"{path}/close", {"confirm": "yes"})).status_code == 409
+    await a_colleague(grants, "Rosa Quispe", id=EVERYTHING.id)
+    history = (await browser.get(path)).text.split("What happened")[1]
+    assert re.findall("(The draft was begun|It was opened|It was closed)</p>", history)[::-1] == [
+        "The draft was begun",
+        "It was opened",
+        "It was closed",
+    ]
+    assert history.count("By Rosa Quispe") == 3
     opened, closed = await announced(grants)
     assert (opened.fact, closed.fact) == (RoundOpened, RoundClosed)
     assert opened.data == closed.data
@@ -222,6 +233,8 @@ async def test_a_draft_may_lack_everything_but_a_name_and_a_fund(
         ("quorum", "٣"),
         ("help_name", "x" * 300),
         ("help_telephone", "1\u202e2"),
+        ("help_telephone", "abc"),
+        ("closes_on", "2012-04-02"),
     ],
 )
 async def test_each_field_says_what_is_wrong(
@@ -286,6 +299,22 @@ async def test_whoever_comes_second_sees_both(grants: Database, browser: httpx.A
     assert same.status_code == 303, "both want the same"
 
 
+async def test_a_draft_on_which_nothing_hangs_is_deleted(
+    grants: Database, browser: httpx.AsyncClient
+) -> None:
+    fund = await a_fund(grants)
+    draft, asked = await a_round(grants, fund), await a_round(grants, fund)
+    opened = await a_round(grants, fund, opened=True)
+    await a_member(grants, asked, "Marker Member")
+    assert (await post(browser, f"/grants/rounds/{draft}/remove", {})).status_code == 422
+    for id, status in ((asked, 409), (opened, 409), (draft, 303), (draft, 404)):
+        answer = await post(browser, f"/grants/rounds/{id}/remove", {"confirm": "yes"})
+        assert answer.status_code == status, answer.text
+    assert "Delete the draft" not in (await browser.get(f"/grants/rounds/{opened}")).text
+    assert (await browser.get(f"/grants/rounds/{draft}")).status_code == 404
+    assert "The draft is deleted." in (await browser.get("/grants/rounds?done=removed")).text
+
+
 async def test_once_opened_only_the_meeting_and_the_help_change(
     grants: Database, browser: httpx.AsyncClient
 ) -> None:
@@ -295,7 +324,7 @@ async def test_once_opened_only_the_meeting_and_the_help_change(
     page = (await browser.get(f"{path}/edit")).text
     assert 'name="purposes"' not in page
     meets_on = before["meets_on"] + timedelta(days=7)
-    sent = {"meets_on": meets_on.isoformat(), "help_name": "Other", "help_telephone": "1", "most": "9999"}
+    sent = {"meets_on": meets_on.isoformat(), "help_name": "Other", "help_telephone": "111", "most": "9999"}
     revision = {"revision": str(before["version"])}
     assert (await post(browser, f"{path}/edit", {**sent, **revision})).status_code == 303
     now = await one(grants)
@@ -365,9 +394,23 @@ async def test_what_waits_is_said(grants: Database) -> None:
     ]
 
 
+async def test_what_waits_is_cut_after_what_somebody_may_not_do_is_left_out(grants: Database) -> None:
+    fund = await a_fund(grants)
+    id = await a_round(grants, fund, opened=True)
+    async with grants.transaction() as tx:
+        await rounds.close_round(tx, id)
+        today = grants.context.clock.today()
+        whole = [each.what for each in await needed(tx, today, 1)]
+        of_staff = [each.what for each in await needed(tx, today, 1, {"staff"})]
+    assert [whole, of_staff] == [
+        ["Complete the panel of “Doctors’ exams, spring”"],
+        ["Prepare the meeting of “Doctors’ exams, spring”"],
+    ]
+
+
 async def test_unknown_rounds_and_criteria_are_answered_alike(browser: httpx.AsyncClient) -> None:
     for path in ("rounds/{}", "rounds/{}/edit", "rounds/{}/criteria/new", "criteria/{}"):
         for id in (uuid4(), "x"):
             assert (await browser.get(f"/grants/{path.format(id)}")).status_code == 404
-    for path in ("rounds/{}/open", "rounds/{}/close", "criteria/{}/remove"):
+    for path in ("rounds/{}/open", "rounds/{}/close", "rounds/{}/remove", "criteria/{}/remove"):
         assert (await post(browser, f"/grants/{path.format(uuid4())}", {"confirm": "yes"})).status_code == 404

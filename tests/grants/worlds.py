@@ -22,7 +22,8 @@ from chassis.audit import acting
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Refused
-from services.grants import applying, conflicts, decisions, meetings, panel, reviews, rounds, web
+from services.grants import applying, comments, conflicts, decisions, meetings, panel, reviews, rounds, web
+from services.grants.comments import LookedThrough
 from services.grants.conflicts import Interest, Tie
 from services.grants.conflicts import Kind as Close
 from services.grants.decisions import Decision, Kind
@@ -224,6 +225,29 @@ class Gives(OnCase):
 
 
 @dataclass(frozen=True)
+class Passed(OnCase):
+    """Somebody of ours lets others read what a member wrote of a case."""
+
+    async def happen(self, world: World) -> None:
+        writer, case = world.member(self.member).id, world.case(self.case).application_id
+        async with acting(world.grants) as tx:
+            await comments.let_read(
+                tx,
+                world.at.id,
+                [
+                    LookedThrough(
+                        application_id=each.application_id,
+                        person_id=each.person_id,
+                        version=each.version,
+                        words=each.words,
+                    )
+                    for each in await comments.waiting(tx, world.at.id, 50)
+                    if (each.application_id, each.person_id) == (case, writer)
+                ],
+            )
+
+
+@dataclass(frozen=True)
 class Declares(OnCase):
     """A member says how they know whoever applies."""
 
@@ -411,6 +435,7 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
         comment=st.sampled_from(["", "é"]),
         submit=st.booleans(),
     ),
+    st.builds(Passed, member=_MEMBER, case=_CASE),
     st.builds(Declares, member=_MEMBER, case=_CASE, tie=st.sampled_from(Tie)),
     st.builds(Ticked, member=_MEMBER, case=_CASE),
     st.builds(Entered, member=_MEMBER, case=_CASE, tie=st.sampled_from(Tie)),

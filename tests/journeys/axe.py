@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from playwright.sync_api import Browser, Page, StorageState, ViewportSize
 
+from tests.journeys.browsing import PHONE
 from tests.journeys.running import Running
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
@@ -17,26 +18,30 @@ AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 DESK: ViewportSize = {"width": 1280, "height": 900}
 
 
-def opened_for_axe(browser: Browser, screen: ViewportSize, kept: StorageState | None) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport=screen, storage_state=kept, bypass_csp=True, reduced_motion="reduce"
-    )
+def opened_for_axe(browser: Browser, kept: StorageState | None) -> Iterator[Page]:
+    context = browser.new_context(viewport=DESK, storage_state=kept, bypass_csp=True, reduced_motion="reduce")
     yield context.new_page()
     context.close()
 
 
 def found_at(page: Page, running: Running, paths: Iterable[str]) -> list[str]:
-    """What axe finds on each page, and pages that are wider than the screen."""
+    """What axe finds on each page at either width, and pages that are wider than the screen."""
     found = []
     for path in paths:
         page.goto(path if path.startswith("http") else running.url + path)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         page.add_script_tag(content=AXE)
-        for it in page.evaluate("async () => (await axe.run()).violations"):
-            found += [f"{path} {it['id']}: {node['target']} {node['html'][:150]}" for node in it["nodes"]]
-        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-            found.append(f"{path} is wider than the screen")
+        for screen in (PHONE, DESK):
+            page.set_viewport_size(screen)
+            found += [f"{path} at {screen['width']}: {what}" for what in _found(page)]
     return found
+
+
+def _found(page: Page) -> Iterator[str]:
+    for it in page.evaluate("async () => (await axe.run({resultTypes: ['violations']})).violations"):
+        yield from (f"{it['id']}: {node['target']} {node['html'][:150]}" for node in it["nodes"])
+    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        yield "wider than the screen"
 
 
 def first(page: Page, running: Running, path: str, pattern: str) -> str:

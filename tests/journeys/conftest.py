@@ -1,22 +1,41 @@
 """One started Conduit with the example, and one browser, for all journeys of a module."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
+from tests.conftest import folder_of_its_own
 from tests.journeys.browsing import FLAGS, PHONE, opened, signed_in
 from tests.journeys.running import Running
 
+#: The last of what a start says.
+_STARTED = "Later: ask for a link"
+
+
+@pytest.fixture(scope="session")
+def loaded() -> Iterator[Running]:
+    """A Conduit that has loaded the example once and was stopped."""
+    with folder_of_its_own() as folder:
+        with Running(folder / "home", "--example") as started:
+            started.wait_for_words(_STARTED, within=140)
+            assert started.stop(within=60) == 0
+        yield started
+
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    home = tmp_path_factory.mktemp("journey") / "home"
-    with Running(home, "--example") as started:
-        started.wait_until_ready()
-        started.wait_for_words("Later: ask for a link")  # the last of what the start says
-        yield started
+def running(loaded: Running) -> Iterator[Running]:
+    """Its second start, on a copy. At the same address, which stands in letters of the example."""
+    with folder_of_its_own() as folder:
+        subprocess.run(["cp", "--archive", loaded.home, folder], check=True)
+        again = Running(folder / loaded.home.name, "--example")
+        again.port = loaded.port
+        with again:
+            again.wait_until_ready()
+            again.wait_for_words(_STARTED)
+            yield again
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,16 @@ from tests.access import cookies
 ROOT = Path(__file__).parent.parent.parent
 
 
-def conduit(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
+def conduit(
+    *arguments: str, home: Path, typed: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end, with what somebody types while it asks."""
     return subprocess.run(
         [sys.executable, "-m", "services", *arguments],
         cwd=ROOT,
         env=_environment(home, variables),
         capture_output=True,
+        input=typed,
         text=True,
         timeout=90,
         check=False,

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, StorageState, ViewportSize
+from playwright.sync_api import Browser, Page, StorageState
 
-from tests.journeys.axe import DESK, first, found_at, opened_for_axe, round_with_a_panel
-from tests.journeys.browsing import PHONE, eventually_mailed, signed_in
+from tests.journeys.axe import first, found_at, opened_for_axe, round_with_a_panel
+from tests.journeys.browsing import eventually_mailed, signed_in
 from tests.journeys.running import Running
 
 #: Pages whose address is known.
@@ -38,12 +38,21 @@ STAFF = (
     "/grants/funds",
     "/grants/rounds",
     "/grants/registrations",
+    "/grants/registrations/imports",
     "/grants/price",
     "/grants/figures",
     "/letters/",
     "/letters/campaigns/new",
     "/letters/incoming",
     "/letters/incoming?show=all",
+    "/letters/chasing",
+    "/letters/worked",
+    "/letters/post",
+    "/letters/suspects",
+    "/letters/words",
+    "/letters/words/application_received/ar",
+    "/letters/words/decision_award/en",
+    "/letters/words/sign_in/en",
     "/mail",
     "/partners/nothing-is-here",
 )
@@ -67,7 +76,7 @@ OF_ORGANISATION = (
 OF_AGREEMENT = ("", "/history")
 
 #: Pages of a round whose panel has not met, and what they lead to.
-OF_ROUND = ("", "/edit", "/applications", "/panel", "/conflicts", "/cases", "/publish")
+OF_ROUND = ("", "/edit", "/applications", "/panel", "/conflicts", "/cases", "/comments", "/publish")
 FROM_ROUND = {
     "/applications": r"/grants/applications/[0-9a-f-]{36}",
     "/cases": r"/grants/applications/[0-9a-f-]{36}/case",
@@ -91,16 +100,8 @@ PUBLIC = ("/", "/partners/sign-in", "/partners/sign-in/sent", "/grants/data", "/
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
-def screen(request: pytest.FixtureRequest) -> ViewportSize:
-    size: ViewportSize = request.param
-    return size
-
-
-def test_pages_of_staff(
-    browser: Browser, running: Running, staff: StorageState, screen: ViewportSize
-) -> None:
-    for page in opened_for_axe(browser, screen, staff):
+def test_pages_of_staff(browser: Browser, running: Running, staff: StorageState) -> None:
+    for page in opened_for_axe(browser, staff):
         found = found_at(page, running, STAFF)
         one = r"/partners/organisations/[0-9a-f-]{36}"
         trust = first(page, running, "/partners/organisations?q=westminster+5lc", one)
@@ -121,9 +122,9 @@ def test_pages_of_staff(
 
 
 def test_pages_on_which_two_entries_are_merged(
-    browser: Browser, running: Running, staff: StorageState, screen: ViewportSize
+    browser: Browser, running: Running, staff: StorageState
 ) -> None:
-    for page in opened_for_axe(browser, screen, staff):
+    for page in opened_for_axe(browser, staff):
         one = r"/partners/organisations/[0-9a-f-]{36}"
         trust = first(page, running, "/partners/organisations?q=westminster+5lc", one)
         compare = first(page, running, f"{trust}/merge?q=camden", rf"{one}/merge/compare[^\"]*")
@@ -133,10 +134,8 @@ def test_pages_on_which_two_entries_are_merged(
         assert not found, "\n".join(found)
 
 
-def test_pages_of_the_file_that_is_taken_in(
-    browser: Browser, running: Running, staff: StorageState, screen: ViewportSize
-) -> None:
-    for page in opened_for_axe(browser, screen, staff):
+def test_pages_of_the_file_that_is_taken_in(browser: Browser, running: Running, staff: StorageState) -> None:
+    for page in opened_for_axe(browser, staff):
         page.goto(running.url + "/partners/imports")
         page.get_by_label("File", exact=True).set_input_files(Path("examples") / "trusts_2012_ods.csv")
         page.get_by_role("button", name="Look at it").click()
@@ -150,9 +149,9 @@ def test_pages_of_the_file_that_is_taken_in(
 
 
 def test_pages_on_which_a_campaign_is_composed(
-    browser: Browser, running: Running, staff: StorageState, screen: ViewportSize
+    browser: Browser, running: Running, staff: StorageState
 ) -> None:
-    for page in opened_for_axe(browser, screen, staff):
+    for page in opened_for_axe(browser, staff):
         page.goto(f"{running.url}/letters/campaigns/new")
         page.get_by_label("Name").fill("An open day")
         page.get_by_label("Purpose").fill("That every trust knows whom to ring.")
@@ -168,7 +167,17 @@ def test_pages_on_which_a_campaign_is_composed(
         page.get_by_label("Who signs it").select_option(index=1)
         page.get_by_role("button", name="Save and write the letters").click()
         campaign = page.url.partition("/check")[0]
-        steps = ("purpose", "who", "words", "words/versions", "check", "letters", "approve", "send")
+        steps = (
+            "purpose",
+            "who",
+            "words",
+            "words/versions",
+            "chasing",
+            "check",
+            "letters",
+            "approve",
+            "send",
+        )
         found += found_at(page, running, (campaign, *(f"{campaign}/{step}" for step in steps)))
         letter = first(
             page, running, f"{campaign.removeprefix(running.url)}/check", r"/letters/letters/[0-9a-f-]{36}"
@@ -180,45 +189,100 @@ def test_pages_on_which_a_campaign_is_composed(
         assert not found, "\n".join(found)
 
 
+def test_pages_of_letters_that_go_by_post(browser: Browser, running: Running, staff: StorageState) -> None:
+    outreach = signed_in(browser, running.link("Outreach"))
+    for page in opened_for_axe(browser, staff):
+        campaign = submitted_by_post(page, running)
+    for page in opened_for_axe(browser, outreach):
+        page.goto(f"{campaign}/approve")
+        page.get_by_label("I have read the letters").check()
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_label("The letters may go now.").check()
+        page.get_by_role("button", name=re.compile("Send .* letters")).click()
+        found = found_at(page, running, (f"{running.url}/letters/post", campaign))
+        page.goto(f"{running.url}/letters/post")
+        page.get_by_role("button", name="Make the file to print").click()
+        page.get_by_role("button", name="Download the file").wait_for(timeout=60_000)
+        batch = page.url.partition("?")[0]
+        page.goto(campaign)
+        page.get_by_role("button", name="Pause", exact=True).click()
+        found += found_at(page, running, (batch, campaign))
+        page.goto(campaign)
+        page.get_by_role("button", name="Let it go on").click()
+        page.goto(batch)
+        page.get_by_role("button", name="They were posted").click()
+        page.get_by_role("region", name="Letters of this batch").get_by_role("link").first.click()
+        page.get_by_role("button", name="It came back by post").click()
+        page.get_by_role("heading", name="It came back").wait_for()
+        letter = page.url.partition("?")[0]
+        others = (batch, campaign, letter, "/letters/suspects", "/letters/post")
+        found += found_at(page, running, others)
+        assert not found, "\n".join(found)
+
+
+def submitted_by_post(page: Page, running: Running) -> str:
+    """A campaign that goes by post and waits for its second person."""
+    page.goto(f"{running.url}/letters/campaigns/new")
+    page.get_by_label("Name").fill("An open day on paper")
+    page.get_by_label("Purpose").fill("That every trust knows whom to ring.")
+    page.get_by_label("No. Then nobody need have been counted").check()
+    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_label("Kind of body").select_option("Primary Care Trust")
+    page.get_by_label("Chief executive").check()
+    page.get_by_label("In turn").check()
+    page.get_by_label("All of them by post").check()
+    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_label("Subject").fill("An open day")
+    page.get_by_label("Text").fill("Dear {contact_name},\n\nplease come.")
+    page.get_by_label("Who signs it").select_option(index=1)
+    page.get_by_role("button", name="Save and write the letters").click()
+    page.get_by_role("button", name="Submit for approval").click()
+    page.get_by_role("heading", name="Somebody else approves it").wait_for()
+    return page.url.partition("?")[0].removesuffix("/approve")
+
+
 def test_pages_of_who_looks_after_people(browser: Browser, running: Running) -> None:
     kept = signed_in(browser, running.link("Auditor"))
-    for screen in (DESK, PHONE):
-        for page in opened_for_axe(browser, screen, kept):
-            person = first(page, running, "/partners/people", r"/partners/people/[0-9a-f-]{36}")
-            found = found_at(page, running, (*AUDITOR, person))
-            assert not found, "\n".join(found)
+    for page in opened_for_axe(browser, kept):
+        person = first(page, running, "/partners/people", r"/partners/people/[0-9a-f-]{36}")
+        found = found_at(page, running, (*AUDITOR, person))
+        assert not found, "\n".join(found)
+
+
+def test_pages_of_operations(browser: Browser, running: Running) -> None:
+    kept = signed_in(browser, running.link("Operations"))
+    for page in opened_for_axe(browser, kept):
+        found = found_at(page, running, ("/partners/ops", "/partners/ops/runbook"))
+        assert not found, "\n".join(found)
 
 
 def test_pages_of_a_round_before_its_panel_meets(browser: Browser, running: Running) -> None:
     officer = signed_in(browser, running.link("Grants officer"))
     member = signed_in(browser, running.link("Panel member"))
-    for screen in (DESK, PHONE):
-        for page in opened_for_axe(browser, screen, officer):
-            round = round_with_a_panel(page, running)
-            below = [first(page, running, round + path, pattern) for path, pattern in FROM_ROUND.items()]
-            pages = (
-                *(round + path for path in OF_ROUND),
-                *below,
-                f"{below[0]}/conflicts",
-                "/grants/payments",
-            )
-            found = found_at(page, running, pages)
-            assert not found, "\n".join(found)
-        for page in opened_for_axe(browser, screen, member):
-            found = found_at(page, running, ("/", "/grants/desk", "/grants/desk/interests"))
-            assert not found, "\n".join(found)
+    for page in opened_for_axe(browser, officer):
+        round = round_with_a_panel(page, running)
+        below = [first(page, running, round + path, pattern) for path, pattern in FROM_ROUND.items()]
+        pages = (
+            *(round + path for path in OF_ROUND),
+            *below,
+            f"{below[0]}/conflicts",
+            "/grants/payments",
+        )
+        found = found_at(page, running, pages)
+        assert not found, "\n".join(found)
+    for page in opened_for_axe(browser, member):
+        found = found_at(page, running, ("/", "/grants/desk", "/grants/desk/interests"))
+        assert not found, "\n".join(found)
 
 
-def test_pages_for_people_outside(
-    browser: Browser, running: Running, staff: StorageState, screen: ViewportSize
-) -> None:
+def test_pages_for_people_outside(browser: Browser, running: Running, staff: StorageState) -> None:
     links = []
-    for page in opened_for_axe(browser, DESK, staff):
+    for page in opened_for_axe(browser, staff):
         for subject in ("To read and sign", "[Tt]raining"):
             words = eventually_mailed(page, running, subject)
             address = re.search(r"http://127\S+/(?:partners|letters)/\S+", words)
             assert address, words
             links.append(address.group(0))
-    for page in opened_for_axe(browser, screen, None):
+    for page in opened_for_axe(browser, None):
         found = found_at(page, running, (*PUBLIC, *links))
         assert not found, "\n".join(found)

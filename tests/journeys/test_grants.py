@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from pypdf import PdfReader
 
 from chassis.clock import LOCAL
-from tests.journeys.axe import DESK, first, found_at, opened_for_axe, round_with_a_panel
+from tests.journeys.axe import first, found_at, opened_for_axe, round_with_a_panel
 from tests.journeys.browsing import (
     PHONE,
     eventually_mailed,
@@ -325,7 +325,6 @@ def prepare(officer: Page, running: Running, amount: str) -> None:
     """Confirm the booking of an award of this amount and prepare its payment."""
     to_payments(officer, running, "To be prepared", amount)
     officer.get_by_role("button", name="The exam is booked").click()
-    officer.get_by_label("To whom").select_option("The applicant, against the booking")
     officer.get_by_role("button", name="Prepare it").click()
     expect(section(officer, "Payments").get_by_role("row").filter(has_text="Payment 1")).to_be_visible()
 
@@ -429,18 +428,17 @@ def test_axe_finds_nothing_on_these_pages(
     meeting = officer.url.removeprefix(running.url).split("?")[0]
     outside = [own_page(applicant, running, "The panel’s answer", mail_of(name))[0] for name in AWARDED]
     links = [*outside, *(f"{link}/award" for link in outside)]
-    for screen in (DESK, PHONE):
-        found = []
-        for page in opened_for_axe(browser, screen, officer.context.storage_state()):
-            found += found_at(page, running, pages_of_officer(page, running, meeting))
-        for page in opened_for_axe(browser, screen, payer.context.storage_state()):
-            made = first(page, running, "/grants/payments?state=make", r"/grants/payments/[0-9a-f-]{36}")
-            found += found_at(page, running, ("/grants/", made, f"{made}/make"))
-        for page in opened_for_axe(browser, screen, member.context.storage_state()):
-            desk = first(page, running, "/grants/desk", r"/grants/desk\?round=[0-9a-f-]{36}")
-            case = first(page, running, desk, r"/grants/desk/cases/[0-9a-f-]{36}")
-            attend = meeting.replace("/meetings/", "/attend/")
-            found += found_at(page, running, (desk, "/grants/desk/interests", case, attend))
-        for page in opened_for_axe(browser, screen, None):
-            found += found_at(page, running, ("/grants/data", *links))
-        assert not found, "\n".join(found)
+    found = []
+    for page in opened_for_axe(browser, officer.context.storage_state()):
+        found += found_at(page, running, pages_of_officer(page, running, meeting))
+    for page in opened_for_axe(browser, payer.context.storage_state()):
+        made = first(page, running, "/grants/payments?state=make", r"/grants/payments/[0-9a-f-]{36}")
+        found += found_at(page, running, ("/grants/", made, f"{made}/make"))
+    for page in opened_for_axe(browser, member.context.storage_state()):
+        desk = first(page, running, "/grants/desk", r"/grants/desk\?round=[0-9a-f-]{36}")
+        case = first(page, running, desk, r"/grants/desk/cases/[0-9a-f-]{36}")
+        attend = meeting.replace("/meetings/", "/attend/")
+        found += found_at(page, running, (desk, "/grants/desk/interests", case, attend))
+    for page in opened_for_axe(browser, None):
+        found += found_at(page, running, ("/grants/data", *links))
+    assert not found, "\n".join(found)

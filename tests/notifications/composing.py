@@ -29,7 +29,12 @@ PURPOSE = {
     "ask_most": "5000",
 }
 NO_ASK = {"name": "Open day", "purpose": "That schools know us.", "asks": "no"}
-WHO = {"kind": "primary_care_trust", "roles": ["chief_executive", "dental_care"], "in_turn": "no"}
+WHO = {
+    "kind": "primary_care_trust",
+    "roles": ["chief_executive", "dental_care"],
+    "in_turn": "no",
+    "by_post": "listed",
+}
 WORDS = {
     "subject": "We ask {body_name} for {ask}",
     "body": "Dear {contact_name},\n\nPlease answer at {response_url}.",

@@ -15,9 +15,12 @@ from chassis.sealed import seal
 from chassis.testing import RecordingMailServer
 from contracts.envelope import Event, Fact
 from contracts.grants import RegistrationsCounted
-from contracts.partners import ContactListed, ContactWithdrawn, OrganisationRegistered
-from services.notifications.campaigns import Plan, create_campaign, lock_campaign, prepare_letters, read_plan
+from contracts.partners import ContactListed, ContactWithdrawn, OrganisationRegistered, PersonAdmitted
+from services.notifications.campaigns import create_campaign, lock_campaign
+from services.notifications.chasing_settings import chasing_of, set_chasing
 from services.notifications.handlers import SUBSCRIPTIONS
+from services.notifications.plans import Plan, read_plan
+from services.notifications.preparing import prepare_letters
 from services.notifications.sending import Sender
 from services.notifications.stages import approve_campaign, send_campaign, submit_campaign
 from tests.conftest import EXAMPLES, MakeDatabase, take
@@ -66,8 +69,8 @@ def contact(database: Database, id: UUID, organisation_id: UUID, sequence: int =
     address = {
         "name": data.pop("name", "Zuzana Marková"),
         "email": data.pop("email", f"{id.hex[:8]}@trust.example"),
-        "postal_address": ["1 Trust Road", "London"],
-        "postcode": "W10 1AA",
+        "postal_address": data.pop("postal_address", ["1 Trust Road", "London"]),
+        "postcode": data.pop("postcode", "W10 1AA"),
         "source": "the trust's annual report",
     }
     return told(
@@ -102,7 +105,34 @@ def withdrawn(id: UUID, organisation_id: UUID, sequence: int = 2) -> Event:
     )
 
 
-def counted(area: str, count: int, sequence: int = 1, profession: str = "dentist") -> Event:
+def person(
+    database: Database,
+    id: UUID,
+    name: str | None,
+    sequence: int = 1,
+    *,
+    fact: type[Fact] = PersonAdmitted,
+    barred: bool = False,
+) -> Event:
+    """Somebody who may sign in, as partners says it; of whoever was erased, without a name."""
+    keys = database.context.keys
+    who = {"name": name, "email": "colleague@forum.example"}
+    return told(
+        fact,
+        id,
+        sequence,
+        person_id=id,
+        organisation_id=UUID(int=2),
+        roles=["staff"],
+        barred=barred,
+        who=seal(keys, fact, "who", who) if name else None,
+        name=seal(keys, fact, "name", {"name": name}) if name else None,
+    )
+
+
+def counted(
+    area: str, count: int, sequence: int = 1, profession: str = "dentist", on: date = date(2011, 12, 31)
+) -> Event:
     return told(
         RegistrationsCounted,
         f"{area}/{profession}",
@@ -110,7 +140,7 @@ def counted(area: str, count: int, sequence: int = 1, profession: str = "dentist
         area=area,
         profession=profession,
         count=count,
-        counted_on=date(2011, 12, 31),
+        counted_on=on,
     )
 
 
@@ -174,6 +204,13 @@ async def approve(tx: Transaction, id: UUID) -> None:
     await approve_campaign(tx, id, READER, found["version"])
 
 
+async def chase_so(tx: Transaction, id: UUID, **changes: Any) -> None:
+    """Let a campaign of which letters have gone chase in another way, which somebody else has approved."""
+    chasing = replace((await chasing_of(tx, id)).chasing, **changes)
+    if (await set_chasing(tx, id, chasing, WRITER)).waits:
+        await approve_campaign(tx, id, READER, (await lock_campaign(tx, id))["version"])
+
+
 async def released(database: Database, plan: Plan | None = None) -> UUID:
     """A campaign whose letters are due."""
     id = await approved(database, plan)
@@ -213,6 +250,7 @@ def settings(settings: Settings, mail: RecordingMailServer) -> Settings:
         settings,
         smtp_url=f"smtp://{mail.host}:{mail.port}",
         mail_rate=1000.0,
+        mail_domain_rate=0.0,
         mail_timeout=2.0,
         mail_attempts=3,
         mail_retry=30.0,
@@ -240,3 +278,11 @@ def send_due(book: Database) -> SendAll:
             pass
 
     return send_due
+
+
+@pytest.fixture
+async def sent(book: Database, send_due: SendAll) -> list[dict[str, Any]]:
+    """Nine letters that were sent."""
+    await released(book)
+    await send_due()
+    return await letters(book)

@@ -20,6 +20,7 @@ from contracts.access import Role
 from contracts.envelope import Event
 from contracts.notifications import (
     ContactSuggested,
+    ContributionPledged,
     LetterAcknowledged,
     LetterAnswerCorrected,
     LetterAnswered,
@@ -34,10 +35,11 @@ from services.notifications.answers import (
     correct_answer,
     record_answer,
 )
-from services.notifications.campaigns import prepare_letters
 from services.notifications.domain import AnswerKind, StopScope
+from services.notifications.figures import figures
 from services.notifications.held import forget, gather
 from services.notifications.letters import letter_to_area, lock_letter, token_of
+from services.notifications.preparing import prepare_letters
 from services.notifications.stages import send_campaign
 from services.notifications.stops import lift, stop, stopped
 from tests.access import EVERYTHING, form_key
@@ -56,6 +58,7 @@ from tests.notifications.conftest import (
     hear,
     letters,
     organisation,
+    person,
     released,
     rows,
     told,
@@ -169,6 +172,23 @@ async def test_each_answer_takes_one_press_and_says_what_happens_next(
     assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))["answer"] == state
     page = await visitor.get(address)
     assert "You have told us" in page.text
+    assert "One press, and you are done." not in page.text
+
+
+async def test_a_letter_is_not_passed_on_to_where_it_went(
+    visitor: httpx.AsyncClient, book: Database, address: str
+) -> None:
+    own = address_of(AREA, "chief_executive").upper()
+    refused = await press(visitor, address, "pass_on", **MAI | {"colleague_email": own})
+    assert refused.status_code == 422
+    assert "Our letter went to this address." in refused.text
+    assert await rows(book, "SELECT FROM answers") == []
+
+
+async def test_thanks_for_a_pledge_say_how_much_it_is(visitor: httpx.AsyncClient, address: str) -> None:
+    assert "One press, and you are done." in (await visitor.get(address)).text
+    await press(visitor, address, "pledge", amount="33,000", **SAM)
+    assert "We have recorded that you pledge £33,000." in (await visitor.get(f"{address}/done")).text
 
 
 async def test_opened_fifty_times_by_scanners_nothing_changes(
@@ -202,6 +222,49 @@ async def test_a_link_that_is_cut_wrong_or_past_leads_to_whom_to_ring(
         for path, body in (("", {"answer": "acknowledge", "key": form_key()}), ("/stop", {"whom": "person"})):
             assert (await visitor.post(each + path, data=body)).status_code in (400, 404)
     assert await rows(book, "SELECT FROM answers") == []
+
+
+@pytest.mark.parametrize("behind", [".", ")", "%3E", ",", "/"])
+async def test_the_link_works_with_what_stood_behind_it(
+    visitor: httpx.AsyncClient, book: Database, letter: UUID, address: str, behind: str
+) -> None:
+    page = await visitor.get(address + behind, follow_redirects=True)
+    assert (page.status_code, "We have received the letter" in page.text) == (200, True)
+    if behind != "/":
+        assert (await press(visitor, address + behind, "acknowledge")).status_code == 303
+        assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))[
+            "answer"
+        ] == "acknowledged"
+
+
+async def test_a_colleague_is_not_taken_for_the_recipient(
+    staff: httpx.AsyncClient, visitor: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    theirs = "You are signed in, so you are not the recipient"
+    assert theirs not in (await visitor.get(address)).text
+    assert theirs not in (await visitor.get(f"{address}/stop")).text
+    page = (await staff.get(address)).text
+    assert theirs in page
+    assert f'href="/letters/letters/{letter}"' in page
+    assert theirs in (await staff.get(f"{address}/stop")).text
+    await press(staff, address, "acknowledge")
+    assert (await one(book, "SELECT entered_by FROM answers"))["entered_by"] == EVERYTHING.id
+    history = await rows(book, "SELECT who FROM letter_history WHERE what = 'Acknowledged'")
+    assert history == [{"who": "a colleague of ours, on the recipient’s page"}]
+    assert (
+        "pressed by a member of staff, on the recipient’s page"
+        in (await staff.get(f"/letters/letters/{letter}")).text
+    )
+
+
+async def test_a_colleague_who_presses_stop_has_not_read_the_letter_for_them(
+    staff: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    key = await key_of(staff, address)
+    await staff.post(f"{address}/stop", data={"whom": "person", "key": f"{key}-stop"})
+    assert await rows(book, "SELECT FROM answers") == []
+    noted = await one(book, "SELECT who FROM letter_history WHERE what LIKE '%never%'")
+    assert noted["who"] == "a colleague of ours, on the recipient’s page"
 
 
 async def test_answers_at_the_same_moment_are_each_recorded_once(
@@ -331,6 +394,7 @@ async def settles(database: Database, contact_id: UUID | None, **data: Any) -> U
         letter_id=found["letter_id"],
         organisation_id=trust_of(AREA),
         contact_id=contact_id,
+        **data,
     )
     await hear(database, event)
     id: UUID = found["id"]
@@ -392,10 +456,12 @@ async def test_a_colleague_who_is_left_out_gets_nothing(
 ) -> None:
     count = len(await letters(book))
     await press(visitor, address, "pass_on", **MAI)
-    await settles(book, None)
+    await hear(book, person(book, EVERYTHING.id, "Amina Marker"))
+    await settles(book, None, settled_by=EVERYTHING.id)
     assert len(await letters(book)) == count
     page = (await staff.get(f"/letters/letters/{letter}")).text
     assert "The colleague was left out" in page
+    assert "· Amina Marker</p>" in page
     assert "Mai Nguyễn" not in page
 
 
@@ -424,11 +490,12 @@ async def may_not(database: Database, *contacts: UUID) -> dict[UUID, StopScope]:
         return dict(await stopped(tx, contacts))
 
 
-async def test_one_press_stops_every_campaign_and_says_what_happens(
+async def test_a_stop_is_asked_for_once_more_and_then_holds_for_every_campaign(
     visitor: httpx.AsyncClient, book: Database, letter: UUID, address: str
 ) -> None:
-    key = await key_of(visitor, address)
-    pressed = await visitor.post(f"{address}/stop", data={"whom": "person", "key": f"{key}-stop"})
+    assert f'href="{address}/stop">Never write to me again' in (await visitor.get(address)).text
+    key = await key_of(visitor, f"{address}/stop")
+    pressed = await visitor.post(f"{address}/stop", data={"whom": "person", "key": f"{key}-person"})
     assert (pressed.status_code, pressed.headers["location"]) == (303, f"{address}/stop")
     page = (await visitor.get(f"{address}/stop")).text
     assert "We will not write again" in page
@@ -441,6 +508,33 @@ async def test_one_press_stops_every_campaign_and_says_what_happens(
         book, "SELECT contact_id, reason FROM letters WHERE campaign_id = $1 AND state = 'blocked'", second
     )
     assert blocked == [{"contact_id": ours, "reason": "stopped"}]
+
+
+async def test_whoever_stopped_us_by_mistake_takes_it_back(
+    visitor: httpx.AsyncClient, staff: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    key = await key_of(visitor, f"{address}/stop")
+    for whom in StopScope:
+        await visitor.post(f"{address}/stop", data={"whom": whom.value, "key": f"{key}-{whom}"})
+    assert "Write to me again after all" in (await visitor.get(f"{address}/stop")).text
+    back = await visitor.post(f"{address}/stop/take-back", data={"key": f"{key}-back"})
+    assert (back.status_code, back.headers["location"]) == (303, f"{address}/stop?done=taken_back")
+    page = (await visitor.get(back.headers["location"])).text
+    assert "We may write to you again" in page
+    assert "Never write to me again" not in page
+    assert await may_not(book, contact_of(AREA, "chief_executive")) == {}
+    assert "They took it back on the letter’s page." in (await staff.get("/letters/stops")).text
+
+
+async def test_what_they_told_a_person_is_not_taken_back_on_the_page(
+    visitor: httpx.AsyncClient, staff: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    await enters(staff, letter, answer="stop_person")
+    assert "take-back" not in (await visitor.get(f"{address}/stop")).text
+    key = await key_of(visitor, f"{address}/stop")
+    await visitor.post(f"{address}/stop/take-back", data={"key": f"{key}-back"})
+    ours = contact_of(AREA, "chief_executive")
+    assert await may_not(book, ours) == {ours: StopScope.PERSON}
 
 
 async def test_one_click_in_a_mail_program_stops_without_a_page(
@@ -617,13 +711,24 @@ async def test_an_answer_that_came_another_way_counts_the_same(
     page = (await staff.get(done.headers["location"])).text
     assert "The answer is entered." in page
     assert "Declined: told us " in page
-    assert "· entered by us" in page
+    assert "· entered by a member of staff, " in page
     assert "<bdi>Sam Okafor</bdi>" in page
     [event] = await facts(book, LetterAnswered)
     assert event.data["answer"] == "declined"
     kept = await one(book, "SELECT way, entered_by FROM answers")
     assert kept == {"way": way, "entered_by": EVERYTHING.id}
     assert "answer_entered" in [row["action"] for row in await audited(book)]
+
+
+@pytest.mark.parametrize("fields", [{"answer": "acknowledge"}, {"answer": "pledge", "amount": "100", **SAM}])
+async def test_what_else_they_said_is_kept_whatever_they_answered(
+    staff: httpx.AsyncClient, letter: UUID, fields: dict[str, str]
+) -> None:
+    done = await enters(staff, letter, detail="She said ring back in May", **fields)
+    assert "She said ring back in May" in (await staff.get(done.headers["location"])).text
+    too_long = await enters(staff, letter, **{**fields, "detail": "x" * 4_001})
+    assert too_long.status_code == 422
+    assert 'id="detail-fault"' in too_long.text
 
 
 @pytest.mark.parametrize(
@@ -703,6 +808,36 @@ async def test_a_confirmed_pledge_is_not_put_right_here(book: Database, letter: 
             await correct_answer(tx, id, None, told_today)
 
 
+@pytest.mark.parametrize(("instead", "pence"), [("yes", 20_000), ("no", 220_000)])
+async def test_a_pledge_comes_instead_of_one_that_was_confirmed_or_besides_it(
+    staff: httpx.AsyncClient, book: Database, campaign: UUID, letter: UUID, instead: str, pence: int
+) -> None:
+    async def confirms(id: UUID, **fields: str) -> httpx.Response:
+        return await staff.post(f"/letters/pledges/{id}/confirm", data={"key": form_key(), **fields})
+
+    await enters(staff, letter, answer="pledge", amount="2,000", **SAM)
+    first = (await one(book, "SELECT id FROM answers"))["id"]
+    await confirms(first)
+    page = (await staff.get(f"/letters/letters/{letter}")).text
+    assert "enter what they pledge now as another answer" in page
+    assert f'href="/grants/pledges/{first}"' in page
+    await enters(staff, letter, answer="pledge", amount="200", **SAM)
+    second = (await one(book, "SELECT id FROM answers WHERE confirmed_at IS NULL"))["id"]
+    asked = (await staff.get(f"/letters/letters/{letter}")).text
+    assert "A pledge of £2,000 was confirmed before. Does this come" in asked
+    unsaid = await confirms(second)
+    assert (unsaid.status_code, "instead of it, or besides it" in unsaid.text) == (422, True)
+    assert (await confirms(second, instead=instead)).status_code == 303
+    async with book.reading() as tx:
+        found = await figures(tx, campaign)
+    assert (found.pledged_pence, found.pledged_bodies) == (pence, 1)
+    replaced = [first] if instead == "yes" else []
+    assert [event.data["replaces"] for event in await facts(book, ContributionPledged)] == [[], replaced]
+    page = (await staff.get(f"/letters/letters/{letter}")).text
+    assert ("replaced by another pledge: counts no more" in page) is bool(replaced)
+    assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))["answer"] == "pledged"
+
+
 async def test_an_entry_of_another_letter_is_not_put_right_from_here(
     staff: httpx.AsyncClient, book: Database, campaign: UUID, letter: UUID
 ) -> None:
@@ -757,7 +892,7 @@ async def test_a_draft_made_before_a_stop_is_set_aside_too(book: Database, lette
     assert released_now == len(await letters(book)) // 2 - 1
     async with book.transaction() as tx:
         found = await tx.fetchval("SELECT id FROM stops")
-        await lift(tx, found, by=EVERYTHING.id, who="a member of staff", because="She rang.")
+        await lift(tx, found, "She rang.")
     third = await drafted(book, example_plan(name="A third"))
     async with book.transaction() as tx:
         assert (await prepare_letters(tx, third)).letters

@@ -1,20 +1,25 @@
 """From a plan to letters that are due: who gets one, what it asks, and what is frozen into it."""
 
 import asyncio
+import io
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from pypdf import PdfReader
 
 from chassis.database import Database
 from chassis.errors import Conflict, NotFound, Refused
-from services.notifications.campaigns import create_campaign, prepare_letters, read_plan
+from services.notifications.campaigns import create_campaign
 from services.notifications.domain import AskFormula
 from services.notifications.figures import figures
 from services.notifications.letters import content_of
+from services.notifications.plans import read_plan
+from services.notifications.preparing import prepare_letters
 from services.notifications.queries import QUERIES
+from services.notifications.rendering import render_html, render_pdf, render_text
 from services.notifications.stages import send_campaign, submit_campaign
 from tests.conftest import MakeDatabase
 from tests.notifications.conftest import (
@@ -105,15 +110,24 @@ async def test_a_missing_or_zero_count_blocks_the_letter(
 async def test_under_five_is_never_printed_as_a_figure(make_database: MakeDatabase) -> None:
     database = await make_database("notifications")
     await fill(database, {"E09000020": 3}, roles=["chief_executive"])
-    await drafted(database)
+    plan = example_plan()
+    await drafted(
+        database, replace(plan, body=f"{plan.body}\n\n{{registered}} {{profession_plural}} live here.")
+    )
     async with database.reading() as tx:
         [made] = await letters(database)
         letter = await QUERIES.letter(tx, id=made["id"])
         content = content_of(database.context, letter)
     assert letter["count"] == 3
     assert "fewer than five dentists" in content.body
+    for form in (render_text(content), render_html(content), _said(render_pdf(content))):
+        assert "Fewer than five dentists live here." in form, "every form says it alike"
     assert content.evidence is not None
     assert content.evidence.figure == "fewer than five registered dentists in Kensington and Chelsea"
+
+
+def _said(pdf: bytes) -> str:
+    return " ".join(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).split())
 
 
 async def test_who_cannot_be_mailed_is_made_a_letter_that_says_why(make_database: MakeDatabase) -> None:
@@ -133,12 +147,12 @@ async def test_who_cannot_be_mailed_is_made_a_letter_that_says_why(make_database
         organisation(open_one, "Trust", ["E09000020"]),
         contact(database, uuid4(), closed),
         contact(database, uuid4(), open_one, role="chief_executive", email=None),
-        contact(database, uuid4(), open_one, role="dental_care", channel="post"),
+        contact(database, uuid4(), open_one, role="dental_care", channel="post", postal_address=[]),
         counted("E09000020", 10),
     )
     await drafted(database)
     found = [(letter["reason"], letter["state"], letter["cure"]) for letter in await letters(database)]
-    assert [reason for reason, _, _ in found] == ["body_closed", "no_email", "by_post"]
+    assert [reason for reason, _, _ in found] == ["body_closed", "no_email", "no_postal_address"]
     assert {state for _, state, _ in found} == {"blocked"}
     assert "The Clinical Group" in found[0][2]
 
@@ -290,7 +304,7 @@ async def test_fifteen_hundred_letters_are_made_with_the_same_number_of_statemen
     id = await released(database)
     async with database.reading() as tx:
         found = await figures(tx, id)
-    assert (len(found.bodies), found.letters["ready"]) == (1500, 1500)
+    assert (found.bodies(), found.letters("waiting")) == (1500, 1500)
 
 
 async def test_a_formula_of_another_version_is_frozen_with_its_number(book: Database) -> None:

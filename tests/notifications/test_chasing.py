@@ -2,6 +2,7 @@
 
 import asyncio
 import email.policy
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -14,42 +15,47 @@ from hypothesis import strategies as st
 
 from chassis import failpoints
 from chassis.clock import LOCAL
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.errors import Conflict
 from chassis.failpoints import FailPoint
 from chassis.testing import CUT_AFTER_DOT, CUT_BEFORE_DOT, NO_SUCH_MAILBOX, RecordingMailServer
 from chassis.working_days import working_days_after, working_days_before, working_days_between
 from contracts.notifications import CampaignFinished, LetterOverdue
 from services.notifications.answers import Answer, record_answer
+from services.notifications.campaigns import lock_campaign
 from services.notifications.chasing import (
     SECOND_THOUGHTS,
-    Chasing,
     call_back,
     chase_bodies,
-    chasing_faults,
     due,
     mark_chaser_sent,
     order_chasers,
     send_chaser_again,
-    set_chasing,
     waiting_of,
-    words_of,
 )
-from services.notifications.domain import AnswerKind, late_on
-from services.notifications.figures import figures
-from services.notifications.letters import mark_sent, token_of
-from services.notifications.outgoing import Chasers
+from services.notifications.chasing_settings import Chasing, chasing_faults, chasing_of, set_chasing
+from services.notifications.domain import AnswerKind, Channel, LetterState, day_words, late_on
+from services.notifications.figures import document
+from services.notifications.letters import lock_letter, mark_sent, token_of
+from services.notifications.outgoing import Chasers, Claimed, Settlement
 from services.notifications.patience import chased_before, next_on, waiting_before, why_not
+from services.notifications.posting import confirm_posted, order_batch
+from services.notifications.printing import Printer
 from services.notifications.reaching import hand_to_post, write_to_other
 from services.notifications.sending import Sender
+from services.notifications.stages import SecondPersonNeeded, approve_campaign, send_back, submit_campaign
 from services.notifications.waiting import chase_where_wanted, finish_campaigns, note_lateness
 from tests.conftest import announced, move_to
 from tests.notifications.conftest import (
+    READER,
     ROLES,
+    WRITER,
     SendAll,
     address_of,
+    chase_so,
     contact,
     contact_of,
+    drafted,
     hear,
     letters,
     organisation,
@@ -106,6 +112,21 @@ async def answer(database: Database, letter_id: UUID, said: Answer = DECLINE) ->
 async def letter_to(database: Database, area: str, role: str = "chief_executive") -> dict[str, Any]:
     [found] = [each for each in await letters(database) if each["contact_id"] == contact_of(area, role)]
     return found
+
+
+async def claim(tx: Transaction) -> Claimed | None:
+    """The next chaser, as the sender claims it."""
+    [first] = await Chasers().due(tx, 1)
+    return await Chasers().claim(tx, first)
+
+
+async def letters_of(database: Database, area: str) -> list[dict[str, Any]]:
+    return [each for each in await letters(database) if each["organisation_id"] == trust_of(area)]
+
+
+async def held_back(database: Database, claimed: Claimed) -> bool:
+    async with database.transaction() as tx:
+        return await Chasers().held_back(tx, claimed)
 
 
 async def chasers(database: Database) -> list[dict[str, Any]]:
@@ -308,13 +329,7 @@ class TestChasing:
         assert await to_chase(book, enough=True) == [trust_of(BARNET)]
         assert len(mail.to(address_of(BARNET, "chief_executive"))) == 2
         async with book.reading() as tx:
-            found = await figures(tx, sent)
-        assert found.document()["chased"] == 2
-        assert {body.name: body.chased for body in found.bodies} == {
-            "Trust E09000020": 2,
-            "Trust E09000033": 0,
-            "Trust E09000007": 0,
-        }
+            assert (await document(tx, sent))["chased"] == 2
 
     async def test_an_order_can_be_called_back_until_it_goes(
         self, book: Database, sent: UUID, mail: RecordingMailServer, send_due: SendAll
@@ -351,8 +366,7 @@ class TestChasing:
         pass_working_days(book, 21)
         async with book.transaction() as tx:
             assert await chase_where_wanted(tx) == 0
-            words = (await words_of(tx, sent))["body"]
-            await set_chasing(tx, sent, Chasing(most=1, every=5, by_itself=True, words=words))
+            await chase_so(tx, sent, most=1, every=5, by_itself=True)
             assert [await chase_where_wanted(tx), await chase_where_wanted(tx)] == [3, 0]
         await send_due()
         assert len(mail.messages) == 9
@@ -405,8 +419,7 @@ class TestNotChased:
             await hear(book, contact(book, id, trust, 2, email=None))
         else:
             async with book.transaction() as tx:
-                words = (await words_of(tx, sent))["body"]
-                await set_chasing(tx, sent, Chasing(most=0, every=5, by_itself=False, words=words))
+                await chase_so(tx, sent, most=0)
         await go(book, send_due)
         [chaser] = [each for each in await chasers(book) if each["letter_id"] == letter["id"]]
         assert (chaser["state"], chaser["reason"]) == ("withheld", reason)
@@ -437,7 +450,7 @@ class TestNotChased:
         await order(book, sent, BARNET)
         book.context.clock.advance(SECOND_THOUGHTS + timedelta(seconds=1))
         async with book.transaction() as tx:
-            claimed = await Chasers().claim(tx)
+            claimed = await claim(tx)
         assert claimed is not None
         await answer(book, claimed.letter_id)
         async with book.transaction() as tx:
@@ -452,7 +465,7 @@ class TestNotChased:
         await order(book, sent, BARNET)
         book.context.clock.advance(SECOND_THOUGHTS + timedelta(seconds=1))
         async with book.transaction() as tx:
-            claimed = await Chasers().claim(tx)
+            claimed = await claim(tx)
             assert claimed is not None
             answering = asyncio.create_task(answer(book, claimed.letter_id))
             await asyncio.sleep(0.2)
@@ -460,6 +473,61 @@ class TestNotChased:
         await answering
         async with book.transaction() as tx:
             assert await Chasers().held_back(tx, claimed)  # seen at the last moment
+
+    async def test_whoever_answers_one_campaign_while_they_are_chased_about_two(
+        self, book: Database, sent: UUID, mail: RecordingMailServer, send_due: SendAll
+    ) -> None:
+        """Somebody begins to answer once a chaser is claimed; others follow. The other campaign goes on."""
+        other = await released(book)
+        await send_due()
+        mail.forget()
+        pass_working_days(book, 21)
+        found = {(each["campaign_id"], each["role"]): each["id"] for each in await letters_of(book, BARNET)}
+        chief, dental, equality = ROLES
+        async with book.transaction() as tx:
+            ids = [found[sent, chief], found[sent, dental], found[other, equality]]
+            assert (await order_chasers(tx, ids)).chasers == 3
+        book.context.clock.advance(SECOND_THOUGHTS + timedelta(seconds=1))
+        async with book.transaction() as tx:
+            claimed = await claim(tx)
+        assert claimed is not None
+        assert claimed.letter_id in (found[sent, chief], found[sent, dental])
+        async with book.transaction() as answering:
+            await lock_letter(answering, found[sent, equality])
+            last_look = asyncio.create_task(held_back(book, claimed))
+            followers = [asyncio.create_task(answer(book, found[sent, role])) for role in (chief, dental)]
+            await asyncio.sleep(0.2)
+            assert not last_look.done()
+            await record_answer(answering, found[sent, equality], DECLINE)
+            await Sender(book).turn()
+        assert await last_look
+        await asyncio.gather(*followers)
+        await send_due()
+        assert [message.recipients for message in mail.messages] == [(address_of(BARNET, equality),)]
+        assert await states(book) == {"withheld": 2, "sent": 1}
+
+    async def test_whoever_answers_while_it_is_entered_that_a_chaser_went(
+        self, book: Database, sent: UUID
+    ) -> None:
+        pass_working_days(book, 21)
+        await order(book, sent, BARNET)
+        book.context.clock.advance(SECOND_THOUGHTS + timedelta(seconds=1))
+        async with book.transaction() as tx:
+            claimed = await claim(tx)
+        assert claimed is not None
+
+        async def settle() -> None:
+            async with book.transaction() as tx:
+                went = Settlement(state=LetterState.SENT, what="Taken by the mail server", sent_at=tx.now)
+                await Chasers().settle(tx, claimed, went)
+
+        async with book.transaction() as answering:
+            await lock_letter(answering, claimed.letter_id)
+            settling = asyncio.create_task(settle())
+            await asyncio.sleep(0.2)
+            await record_answer(answering, claimed.letter_id, DECLINE)
+        await settling
+        assert (await states(book))["sent"] == 1
 
 
 class TestAtMostOnce:
@@ -526,6 +594,15 @@ class TestAtMostOnce:
 
 
 class TestBeyondChasing:
+    async def test_one_letter_more_does_not_change_when_a_campaign_was_sent(
+        self, book: Database, stuck: UUID, send_due: SendAll
+    ) -> None:
+        [before] = await rows(book, "SELECT sent_at FROM campaigns")
+        async with book.transaction() as tx:
+            await write_to_other(tx, stuck, contact_of(BARNET, "chair"))
+        await send_due()
+        assert await rows(book, "SELECT state, sent_at FROM campaigns") == [{"state": "sent", **before}]
+
     @pytest.fixture
     async def stuck(self, book: Database, send_due: SendAll) -> UUID:
         """One body that was chased as often as the campaign does; somebody there has no letter yet."""
@@ -537,8 +614,7 @@ class TestBeyondChasing:
         id = await released(book)
         await send_due()
         async with book.transaction() as tx:
-            words = (await words_of(tx, id))["body"]
-            await set_chasing(tx, id, Chasing(most=1, every=5, by_itself=False, words=words))
+            await chase_so(tx, id, most=1, every=5)
         pass_working_days(book, 21)
         await order(book, id, BARNET)
         await go(book, send_due)
@@ -550,10 +626,10 @@ class TestBeyondChasing:
     ) -> None:
         mail.forget()
         async with book.transaction() as tx:
-            id = await write_to_other(tx, stuck, contact_of(BARNET, "chair"))
+            assert await write_to_other(tx, stuck, contact_of(BARNET, "chair")) is Channel.EMAIL
         await send_due()
         assert len(mail.messages) == 1
-        [letter] = [each for each in await letters(book) if each["id"] == id]
+        [letter] = [each for each in await letters(book) if each["role"] == "chair"]
         assert (letter["state"], letter["number"], letter["role"]) == ("sent", 10, "chair")
         with pytest.raises(Conflict):
             async with book.transaction() as tx:
@@ -568,9 +644,17 @@ class TestBeyondChasing:
         await send_due()
         [post] = [each for each in await chasers(book) if each["channel"] == "post"]
         assert post["state"] == "ready"
+        with pytest.raises(Conflict):
+            async with book.transaction() as tx:
+                await mark_chaser_sent(tx, post["id"])
         async with book.transaction() as tx:
-            await mark_chaser_sent(tx, post["id"])
-        assert "Chaser 2: posted" in await history(book, post["letter_id"])
+            batch = (await order_batch(tx, stuck, duplex=False, by=None)).batch_id
+        assert batch
+        assert await Printer(book).turn()
+        async with book.transaction() as tx:
+            assert await confirm_posted(tx, batch, tx.today, by=None) == 1
+        today = day_words(book.context.clock.today())
+        assert f"Chaser posted on {today}" in await history(book, post["letter_id"])
 
     async def test_a_campaign_is_finished_when_everybody_answered_or_was_given_up(
         self, book: Database, stuck: UUID, send_due: SendAll
@@ -611,8 +695,7 @@ async def test_words_that_were_ordered_stay_as_they_were(
     pass_working_days(book, 21)
     await order(book, sent, BARNET)
     async with book.transaction() as tx:
-        words = "Ánh ﷽ O’Brien, {contact_name}"
-        await set_chasing(tx, sent, Chasing(most=2, every=10, by_itself=False, words=words))
+        await chase_so(tx, sent, words="Ánh ﷽ O’Brien, {contact_name}")
     await order(book, sent, BRENT)
     await go(book, send_due)
     assert "Ánh ﷽ O’Brien, Zuzana" not in text_of(mail, BARNET)
@@ -625,3 +708,72 @@ def text_of(mail: RecordingMailServer, area: str, role: str = ROLES[0]) -> str:
     body = message.get_body(("plain",))
     assert body is not None
     return str(body.get_content())
+
+
+class TestApproval:
+    """Whoever writes how a campaign chases does not say that it may."""
+
+    async def test_chasers_say_what_was_approved_until_somebody_else_has_read_the_new_words(
+        self, book: Database, sent: UUID, mail: RecordingMailServer, send_due: SendAll
+    ) -> None:
+        mail.forget()
+        pass_working_days(book, 21)
+        other = Chasing(most=9, every=1, by_itself=True, words="BUY MY WATCHES, {contact_name}")
+        async with book.transaction() as tx:
+            before = (await chasing_of(tx, sent)).chasing
+            written = await set_chasing(tx, sent, other, WRITER)
+            assert written.waits
+            assert (await chasing_of(tx, sent, approved=True)).chasing == before
+            assert await chase_where_wanted(tx) == 0
+        await order(book, sent, BARNET)
+        await go(book, send_due)
+        assert "Some weeks ago we wrote to you" in text_of(mail, BARNET)
+        async with book.transaction() as tx:
+            version = (await lock_campaign(tx, sent))["version"]
+            with pytest.raises(SecondPersonNeeded):
+                await approve_campaign(tx, sent, WRITER, version)
+            await approve_campaign(tx, sent, READER, version)
+            assert (await chasing_of(tx, sent, approved=True)).chasing == other
+        await order(book, sent, BRENT)
+        await go(book, send_due)
+        assert "BUY MY WATCHES" in text_of(mail, BRENT)
+
+    async def test_what_was_sent_back_is_not_done_and_everybody_who_wrote_it_is_remembered(
+        self, book: Database, sent: UUID
+    ) -> None:
+        third = UUID("0134c1e9-0100-7a11-8a6f-00000000000c")
+        async with book.transaction() as tx:
+            before = (await chasing_of(tx, sent)).chasing
+            await set_chasing(tx, sent, replace(before, words="Hello {contact_name}"), WRITER)
+            await send_back(tx, sent, READER, (await lock_campaign(tx, sent))["version"], "Say who we are.")
+            found = await chasing_of(tx, sent)
+            assert (found.waits, found.returned_because) == (False, "Say who we are.")
+            assert (await chasing_of(tx, sent, approved=True)).chasing == before
+            await set_chasing(tx, sent, replace(before, words="The forum greets {contact_name}"), third)
+            version = (await lock_campaign(tx, sent))["version"]
+            for hand in (WRITER, third):
+                with pytest.raises(SecondPersonNeeded):
+                    await approve_campaign(tx, sent, hand, version)
+            await approve_campaign(tx, sent, READER, version)
+
+    async def test_chasing_less_needs_nobody(self, book: Database, sent: UUID) -> None:
+        async with book.transaction() as tx:
+            less = replace((await chasing_of(tx, sent)).chasing, most=1, every=20)
+            await set_chasing(tx, sent, less, WRITER)
+            assert (await chasing_of(tx, sent, approved=True)).chasing == less
+            with pytest.raises(Conflict):
+                await approve_campaign(tx, sent, READER, (await lock_campaign(tx, sent))["version"])
+
+    async def test_what_is_written_in_a_draft_is_approved_with_its_letters(self, book: Database) -> None:
+        id = await drafted(book)
+        async with book.transaction() as tx:
+            other = replace((await chasing_of(tx, id)).chasing, most=3)
+            await set_chasing(tx, id, other, READER)
+            await submit_campaign(tx, id, WRITER)
+            version = (await lock_campaign(tx, id))["version"]
+            with pytest.raises(SecondPersonNeeded):
+                await approve_campaign(tx, id, READER, version)
+            with pytest.raises(Conflict):
+                await set_chasing(tx, id, replace(other, most=9), WRITER)
+            await approve_campaign(tx, id, UUID(int=7), version)
+            assert (await chasing_of(tx, id, approved=True)).chasing == other

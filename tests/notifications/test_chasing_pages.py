@@ -11,9 +11,24 @@ import pytest
 from chassis.database import Database
 from chassis.testing import CUT_AFTER_DOT, RecordingMailServer
 from services.notifications import web
-from services.notifications.chasing import Chasing, set_chasing
+from services.notifications.domain import StopScope
+from services.notifications.letters import lock_letter
+from services.notifications.stops import stop
+from tests.access import form_key
 from tests.conftest import client
-from tests.notifications.conftest import SendAll, address_of, contact, contact_of, hear, released, trust_of
+from tests.notifications.composing import OTHER, field_on
+from tests.notifications.conftest import (
+    ROLES,
+    SendAll,
+    address_of,
+    chase_so,
+    contact,
+    contact_of,
+    hear,
+    released,
+    trust_of,
+    withdrawn,
+)
 from tests.notifications.test_chasing import (
     BARNET,
     BRENT,
@@ -104,6 +119,36 @@ async def test_nobody_ticked_is_said_so(browser: httpx.AsyncClient, late: UUID) 
     assert (await browser.get(f"{CHASING}?campaign=x")).status_code == 404
 
 
+async def test_all_are_ticked_or_none(browser: httpx.AsyncClient, late: UUID) -> None:
+    ticked = (await browser.get(f"{CHASING}?campaign={late}")).text
+    assert ticked.count('type="checkbox"') == ticked.count(" checked>") > 1
+    assert f'href="?campaign={late}&amp;tick=none">Tick none' in ticked
+    none = (await browser.get(f"{CHASING}?campaign={late}&tick=none")).text
+    assert " checked>" not in none
+    assert f'href="?campaign={late}&amp;tick=all">Tick all' in none
+
+
+async def test_whoever_cannot_be_reached_is_left_out_and_it_is_said_why(
+    browser: httpx.AsyncClient, book: Database, late: UUID
+) -> None:
+    barnet, brent = await letter_to(book, BARNET), await letter_to(book, BRENT)
+    async with book.transaction() as tx:
+        await stop(tx, await lock_letter(tx, barnet["id"]), StopScope.BODY, way="page", who="them")
+    await hear(book, withdrawn(brent["contact_id"], trust_of(BRENT)))
+    page = html.unescape((await browser.get(CHASING)).text)
+    assert "2 bodies to chase" in page
+    assert "Left out: 1 body" in page
+    assert re.search(r"Trust E09000020</a>: They want no letters from us\.", page)
+    assert "2 bodies to chase" in (await browser.get("/letters/")).text
+    for letter, why in ((barnet, "they want no letters from us"), (brent, "this contact was withdrawn")):
+        shown = await browser.get(f"/letters/letters/{letter['id']}")
+        assert f"Not chased now: {why}." in shown.text
+    await browser.post(CHASING, data={"key": key_on(await browser.get(CHASING)), "only": pair(late, BRENT)})
+    chased = {each["letter_id"] for each in await chasers(book)}
+    assert len(chased) == 2
+    assert brent["id"] not in chased, "the others there are chased"
+
+
 async def test_somebody_answers_while_the_list_is_open(
     browser: httpx.AsyncClient, book: Database, late: UUID
 ) -> None:
@@ -137,7 +182,7 @@ async def test_where_chasing_has_not_helped(
     name = "Đặng O’Brien <b>" + "ä" * 120
     await hear(book, contact(book, contact_of(BARNET, "chair"), trust_of(BARNET), role="chair", name=name))
     async with book.transaction() as tx:
-        await set_chasing(tx, late, Chasing(most=1, every=5, by_itself=False, words="Dear {contact_name}"))
+        await chase_so(tx, late, most=1, every=5, words="Dear {contact_name}")
     await order(book, late, BARNET, BRENT)
     await go(book, send_due)
     pass_working_days(book, 5)
@@ -154,12 +199,14 @@ async def test_where_chasing_has_not_helped(
     where = {"campaign_id": str(late), "organisation_id": str(trust_of(BRENT))}
     done = await browser.post(f"{CHASING}/post", data={"key": key_on(page) + "-post-1", **where})
     page = await browser.get(done.headers["location"])
-    assert "To be posted by you" in page.text
-    pdf = re.search(r'href="([^"]+/chasers/[^"]+/pdf)"', page.text)
+    assert "1 letter waits to be printed" in page.text.replace("</a>", "")
+    [chaser] = [each for each in await chasers(book) if each["channel"] == "post"]
+    letter = (await browser.get(f"/letters/letters/{chaser['letter_id']}")).text
+    assert "Waits to be printed" in letter
+    pdf = re.search(r'href="([^"]+/chasers/[^"]+/pdf)"', letter)
     assert pdf
     assert (await browser.get(pdf[1])).content[:5] == b"%PDF-"
-    posted = await browser.post(pdf[1].replace("/pdf", "/posted"), data={"key": key_on(page) + "-posted"})
-    assert "Noted as posted." in (await browser.get(posted.headers["location"])).text
+    assert "1 chaser" in (await browser.get("/letters/post")).text
 
 
 async def test_what_a_campaign_sets_comes_back_with_every_fault(
@@ -182,6 +229,56 @@ async def test_what_a_campaign_sets_comes_back_with_every_fault(
     }
     done = await browser.post(address, data=right)
     page = await browser.get(done.headers["location"])
-    assert "Saved." in page.text
+    assert "Saved. Somebody else reads it" in page.text
     assert "(version 2)" in page.text
     assert re.search(r'name="by_itself" value="yes" checked', page.text)
+
+
+async def test_a_second_person_reads_how_a_campaign_chases_and_says_that_it_may(
+    browser: httpx.AsyncClient, book: Database, late: UUID
+) -> None:
+    address = f"/letters/campaigns/{late}"
+    assert f'How they read: <a href="{address}/chasing">' in (await browser.get(CHASING)).text
+    page = await browser.get(f"{address}/chasing")
+    assert "Dear Zuzana" in page.text  # how it reads
+    typed = {"key": key_on(page), "most": "2", "every": "10", "words": "Hello {contact_nam}"}
+    checked = await browser.post(f"{address}/chasing/check", data=typed)
+    assert "There is one thing to mend." in checked.text
+    assert "Hello {contact_nam}" in checked.text
+    typed["words"] = "Hello {contact_name}, at {body_name}"
+    saved = await browser.post(f"{address}/chasing", data=typed)
+    assert "waits for approval" in (await browser.get(saved.headers["location"])).text
+    own = await browser.get(f"{address}/approve")
+    assert "You have written, changed or submitted how it chases" in own.text
+    async with client(web.build(book), "/letters", OTHER) as colleague:
+        page = await colleague.get(f"{address}/approve")
+        assert "May it chase like this?" in page.text
+        assert "Hello Zuzana" in page.text
+        said = {"key": form_key(), "confirm": "yes", "revision": field_on(page.text, "revision")}
+        done = await colleague.post(f"{address}/approve", data=said)
+        assert (
+            "The campaign chases like this from now on."
+            in (await colleague.get(done.headers["location"])).text
+        )
+
+
+async def test_two_campaigns_to_a_body_are_one_body_and_nobody_is_chased_twice_on_one_day(
+    browser: httpx.AsyncClient, book: Database, send_due: SendAll
+) -> None:
+    pass_working_days(book, 1)
+    for _ in range(2):
+        await released(book)
+        await send_due()
+    pass_working_days(book, 21)
+    page = await browser.get("/letters/chasing")
+    assert "3 bodies to chase" in page.text
+    rows = re.findall(r'name="body" value="([^"]+)"( checked)?', page.text)
+    assert (len(rows), sum(bool(ticked) for _, ticked in rows)) == (6, 3)
+    every = {"key": key_on(page), "body": [value for value, _ in rows]}
+    assert (await browser.post("/letters/chasing", data=every)).status_code == 303
+    async with book.reading() as tx:
+        chased = await tx.fetch("SELECT contact_id FROM chasers")
+    assert len(chased) == len({row["contact_id"] for row in chased}) == 3 * len(ROLES)
+    page = await browser.get("/letters/chasing")
+    late = await browser.post("/letters/chasing", data={"key": key_on(page), "only": rows[-1][0]})
+    assert (late.status_code, "about another campaign today" in late.text) == (409, True)

@@ -1,6 +1,7 @@
 """A campaign is composed in steps by one person and approved by another; then it goes, pauses, stops."""
 
 import asyncio
+import html
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -12,20 +13,30 @@ import httpx
 import pytest
 
 from chassis.clock import LOCAL
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.errors import Conflict
 from chassis.testing import NO_SUCH_MAILBOX, RecordingMailServer
 from contracts.access import Role
 from contracts.notifications import LetterSent
 from services.notifications import composing, stages, web
-from services.notifications.campaigns import prepare_letters
-from services.notifications.domain import CAMPAIGN_STAGES, CampaignState, can
+from services.notifications.answers import Answer, record_answer
+from services.notifications.domain import (
+    CAMPAIGN_STAGES,
+    AnswerKind,
+    CampaignState,
+    LetterState,
+    StopScope,
+    can,
+)
 from services.notifications.figures import figures
-from services.notifications.letters import token_of
+from services.notifications.letters import lock_letter, token_of
+from services.notifications.outgoing import Claimed, Letters, Settlement
+from services.notifications.preparing import prepare_letters
 from services.notifications.queries import COMPOSING, QUERIES
 from services.notifications.sending import Sender
+from services.notifications.stops import stop
 from tests.access import EVERYTHING, form_key
-from tests.conftest import announced, client
+from tests.conftest import announced, client, move_to
 from tests.notifications.composing import (
     NO_ASK,
     OTHER,
@@ -54,6 +65,7 @@ from tests.notifications.conftest import (
     hear,
     letters,
     organisation,
+    person,
     released,
     rows,
     trust_of,
@@ -75,6 +87,12 @@ async def colleague(book: Database, browser: httpx.AsyncClient) -> AsyncIterator
     """A browser of somebody else."""
     async with client(web.build(book), "/letters", OTHER) as visitor:
         yield visitor
+
+
+async def claim(tx: Transaction) -> Claimed | None:
+    """The next letter, as the sender claims it."""
+    claimed = [await Letters().claim(tx, id) for id in await Letters().due(tx, 1)]
+    return claimed[0] if claimed else None
 
 
 async def presses(browser: httpx.AsyncClient, address: str, **fields: str) -> httpx.Response:
@@ -173,6 +191,7 @@ async def test_a_step_comes_back_with_every_fault_and_with_what_was_typed(
         page = await composed(browser, submit=False)
         answer = await saves(browser, f"{page}/{step}", whole[step] | typed)
     assert answer.status_code == 422
+    assert ("For each person: this is not an amount." in answer.text) is ("ask_each" in fields)
     for field in fields:
         assert f'id="{field}-fault"' in answer.text, field
     kept = [text for text in typed.values() if isinstance(text, str) and text and "\u202e" not in text]
@@ -208,6 +227,41 @@ async def test_words_are_checked_as_one_types_and_nothing_is_kept(
     assert await rows(book, "SELECT version, body FROM campaigns") == before
 
 
+async def test_what_other_programs_fill_in_is_doubted_as_one_types_and_on_check(
+    browser: httpx.AsyncClient,
+) -> None:
+    page = await composed(browser, submit=False)
+    body = "Dear ((name)), *|FNAME|*, <<name>>, [Name]: **now** \U0001fae8"
+    typed = WORDS | {"body": body}
+    carried = await hidden(browser, f"{page}/words")
+    checked = html.unescape((await browser.post(f"{page}/words/check", data=carried | typed)).text)
+    assert 'data-say="The words can be used. Look at 6 things once more."' in checked
+    await saves(browser, f"{page}/words", typed)
+    shown = html.unescape((await browser.get(f"{page}/check")).text)
+    for field in ("((name))", "*|FNAME|*", "<<name>>", "[Name]"):
+        for said in (checked, shown):
+            assert f"“{field}” goes out as it stands." in said
+    assert "“**now**” goes out with its marks" in shown
+    assert "No font here has \U0001fae8: on paper there is an empty box instead." in shown
+
+
+async def test_check_names_addresses_that_are_squeezed_into_the_window(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    page = await composed(browser, submit=False)
+    async with book.transaction() as tx:
+        await tx.execute(
+            "UPDATE letters SET channel = 'post', frozen = frozen || "
+            """'{"recipient_address": ["1", "2", "3", "4", "5", "6"]}' """
+            "WHERE id = (SELECT id FROM letters WHERE campaign_id = $1 AND state <> 'blocked' LIMIT 1)",
+            UUID(page.rsplit("/", 1)[1]),
+        )
+    check = await browser.get(f"{page}/check")
+    assert "has an address of so many lines" in check.text
+    listed = await browser.get(f"{page}/letters?which=squeezed")
+    assert listed.text.count("/letters/letters/") == 1
+
+
 async def test_a_first_step_sent_twice_makes_one_campaign(browser: httpx.AsyncClient, book: Database) -> None:
     form = PURPOSE | {"key": form_key()}
     answers = await asyncio.gather(*(browser.post(NEW, data=form) for _ in range(4)))
@@ -239,6 +293,10 @@ async def test_a_campaign_without_an_ask_needs_no_count(
     await presses(browser, f"{page}/send")
     await send_due()
     assert len(mail.messages) == 7
+    for message in mail.messages:
+        text = message.parsed.get_body(("plain",))
+        assert text
+        assert "pledge" not in text.get_content()
     sent = await letters(book)
     frozen = {name for letter in sent for name in letter["frozen"]["values"]}
     assert {(letter["ask_pence"], letter["count"], letter["formula_version"]) for letter in sent} == {
@@ -377,13 +435,14 @@ async def test_two_people_at_different_steps_do_not_meet(
 async def test_words_have_versions_and_letters_say_which(
     browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database
 ) -> None:
+    await hear(book, person(book, EVERYTHING.id, "Amina Writer"), person(book, OTHER.id, "Tekle Reader"))
     page = await composed(browser, submit=False)
     await saves(browser, f"{page}/words", WORDS)  # the same again is no version
     await saves(colleague, f"{page}/words", WORDS | {"body": "Dear {contact_name},\n\n<i>Please</i> come."})
     found = await browser.get(f"{page}/words/versions")
     assert re.findall(r"Version (\d+)</p>", found.text) == ["2", "1"]
-    assert "written by a colleague" in found.text
-    assert "written by you" in found.text
+    assert "written by Tekle Reader" in found.text
+    assert "written by Amina Writer" in found.text
     put_in = re.findall(r"<ins>.*?</span>(.*?)</ins>", found.text)
     assert put_in[0] == "&lt;i&gt;Please&lt;/i&gt; come."
     assert re.findall(r"<del>.*?</span>(.*?)</del>", found.text) == ["Please answer at {response_url}."]
@@ -417,8 +476,7 @@ async def test_one_letter_may_say_something_else(
     kept = await saves(browser, f"{page}/words", WORDS | {"subject": "Again: {ask}"})
     assert "kept=1" in kept.headers["location"]
     assert (
-        "1 letter had words of their own: those were kept."
-        in (await browser.get(kept.headers["location"])).text
+        "1 letter had words of its own: they were kept." in (await browser.get(kept.headers["location"])).text
     )
     await presses(browser, f"{page}/submit")
     await approves(colleague, f"{page}/approve")
@@ -443,7 +501,7 @@ async def test_letters_made_anew_keep_their_own_words_or_drop_them_and_say_which
     assert common.headers["location"].endswith("?done=common")
     dropped = await presses(browser, f"{page}/letters", own="drop")
     assert dropped.headers["location"].endswith("?done=written&dropped=1")
-    assert "those are gone" in (await browser.get(dropped.headers["location"])).text
+    assert "they were thrown away" in (await browser.get(dropped.headers["location"])).text
     assert [letter for letter in await letters(book) if letter["own_body"]] == []
 
 
@@ -518,7 +576,7 @@ async def test_the_check_list_names_what_cannot_go_and_leads_there(
         "email": 4,
         "no_registrations": 2,
         "body_closed": 1,
-        "by_post": 1,
+        "post": 1,
         "no_email": 1,
     }
     for address, count in lines.items():
@@ -526,6 +584,87 @@ async def test_the_check_list_names_what_cannot_go_and_leads_there(
     assert len(re.findall(r'th scope="row"', (await browser.get(f"{page}/letters")).text)) == 9
     for unknown in ("x", "'; DROP TABLE letters"):
         assert (await browser.get(f"{page}/letters", params={"which": unknown})).status_code == 404
+
+
+async def test_who_receives_it_says_at_once_how_many_that_is(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    made = await browser.post("/letters/campaigns/new", data=PURPOSE | {"key": form_key()})
+    page = made.headers["location"].removesuffix("/who")
+    assert "Choose a kind of body" in (await browser.get(f"{page}/who")).text
+    form = await hidden(browser, f"{page}/who")
+
+    async def say(**chosen: Any) -> str:
+        shown = (await browser.post(f"{page}/who/check", data=form | WHO | chosen)).text
+        found = re.search(r'data-say="([^"]*)"', shown)
+        assert found
+        assert ("Dental care" in shown, "Chief executive: 3" in shown) == (True, "areas" not in chosen)
+        return found[1]
+
+    assert await say() == "6 letters to 3 bodies"
+    assert await say(in_turn="yes") == "3 letters to 3 bodies"
+    assert await say(areas=["E09000020"]) == "2 letters to 1 body"
+    assert await say(roles=[]) == "0 letters to 0 bodies"
+    assert "6 letters to 3 bodies" not in (await browser.get(f"{page}/who")).text
+    await saves(browser, f"{page}/who", WHO)
+    assert len(await letters(book)) == 0
+    assert "6 letters to 3 bodies" in (await browser.get(f"{page}/who")).text
+
+
+async def test_what_came_of_asking_for_the_same_fund_before_is_named(
+    browser: httpx.AsyncClient, book: Database, send_due: SendAll
+) -> None:
+    """Whatever its words are: one has pledged, one has declined, one has not decided."""
+    await released(book, example_plan(roles=("dental_care",)))
+    await send_due()
+    pledge = Answer(kind=AnswerKind.PLEDGE, name="Zuzana", position="Chair", pledge_pence=100_000)
+    said = {"E09000020": pledge, "E09000033": Answer(kind=AnswerKind.DECLINE)}
+    async with book.transaction() as tx:
+        for letter in await letters(book):
+            if answer := said.get(letter["areas"][0]):
+                await record_answer(tx, letter["id"], answer)
+    page = await composed(browser, submit=False)
+    check = (await browser.get(f"{page}/check")).text
+    for which, area, words in (
+        ("pledged", "E09000020", "go to bodies that have pledged for the training scheme"),
+        ("declined", "E09000033", "go to bodies that have declined the training scheme"),
+        ("open", "E09000007", "were asked for the training scheme before and have not decided yet"),
+    ):
+        assert words in check
+        listed = (await browser.get(f"{page}/letters?which={which}")).text
+        assert re.findall(r"Trust (E\d+)", listed) == [area] * 2, which
+    await saves(browser, f"{page}/purpose", PURPOSE | {"fund": "exam fund"})
+    assert "training scheme before" not in (await browser.get(f"{page}/check")).text
+
+
+async def test_whoever_wants_no_letters_is_named_so_and_not_as_a_stopped_campaign(
+    browser: httpx.AsyncClient, book: Database, send_due: SendAll
+) -> None:
+    await released(book, example_plan(roles=("dental_care",), areas=("E09000020",)))
+    await send_due()
+    [letter] = await letters(book)
+    async with book.transaction() as tx:
+        await stop(tx, await lock_letter(tx, letter["id"]), StopScope.BODY, way="page", who="them")
+    page = await composed(browser, submit=False)
+    assert "cannot go: they want no letters from us" in (await browser.get(f"{page}/check")).text
+    listed = (await browser.get(f"{page}/letters?which=stopped")).text
+    assert "<h1>They want no letters from us</h1>" in listed
+    assert "The campaign was stopped" not in listed
+
+
+async def test_whoever_reads_a_draft_finds_its_letters_again_when_it_is_saved_meanwhile(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    page = await composed(browser, submit=False)
+    before = {letter["id"]: letter["version"] for letter in await letters(book)}
+    reading = f"/letters/letters/{next(iter(before))}"
+    form = await hidden(browser, f"{reading}/words")
+    changed = WORDS | {"body": "Dear {contact_name},\n\nPlease do answer at {response_url}."}
+    assert (await saves(browser, f"{page}/words", changed)).status_code == 303
+    assert "Please do answer" in (await browser.get(reading)).text
+    assert {letter["id"]: letter["version"] - 1 for letter in await letters(book)} == before
+    stale = {"subject": "Mine", "body": "Dear {contact_name}: {response_url}"}
+    assert (await browser.post(f"{reading}/words", data=form | stale)).status_code == 409
 
 
 async def test_the_same_words_to_the_same_body_within_90_days_are_named(
@@ -601,6 +740,7 @@ async def test_what_a_browser_sends_is_refused_to_whoever_wrote_it(
 async def test_it_is_sent_back_with_a_reason_and_submitted_again(
     browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database
 ) -> None:
+    await hear(book, person(book, OTHER.id, "Tekle Reader"))
     page = await composed(browser)
     revision = field_on((await colleague.get(f"{page}/approve")).text, "revision")
     empty = await presses(colleague, f"{page}/send-back", revision=revision, because=" ")
@@ -613,7 +753,7 @@ async def test_it_is_sent_back_with_a_reason_and_submitted_again(
     assert back.status_code == 303
     check = await browser.get(f"{page}/check")
     assert "O&#39;Brien &lt;b&gt;is&lt;/b&gt; named wrongly." in check.text
-    assert "By a colleague." in check.text
+    assert "By Tekle Reader." in check.text
     assert await state_of(book, page) == "draft"
     await presses(browser, f"{page}/submit")
     assert "named wrongly" not in (await colleague.get(f"{page}/approve")).text
@@ -760,6 +900,8 @@ async def test_it_goes_by_itself_at_its_time_and_once(
     on = {"send_on": soon.date().isoformat(), "send_at": "09:30"}
     assert (await presses(browser, f"{page}/schedule", **on)).status_code == 303
     assert "It goes by itself" in (await browser.get(f"{page}/send")).text
+    for shown in ("/letters/", page):
+        assert "Approved: goes by itself on" in (await browser.get(shown)).text
     [campaign] = await rows(book, "SELECT send_at FROM campaigns")
     assert campaign["send_at"].astimezone(LOCAL).isoformat()[:16] == f"{on['send_on']}T09:30"
     await Sender(book).turn()
@@ -786,6 +928,24 @@ async def test_a_time_can_be_taken_away_and_goes_with_the_approval(
     await Sender(book).turn()
     assert mail.messages == []
     assert await state_of(book, page) == "draft"
+
+
+async def test_a_time_when_nobody_is_there_is_pointed_out(
+    browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database
+) -> None:
+    move_to(book, datetime(2026, 12, 1, 12, tzinfo=LOCAL))
+    page = await composed(browser)
+    await approves(colleague, f"{page}/approve")
+    for on, at, words in (
+        ("2026-12-25", "03:00", "a bank holiday"),
+        ("2026-12-05", "10:00", "a weekend"),
+        ("2026-12-08", "03:00", "at night"),
+        ("2026-12-08", "09:00", ""),
+    ):
+        answer = await presses(browser, f"{page}/schedule", send_on=on, send_at=at)
+        shown = (await browser.get(answer.headers["location"])).text
+        assert ("nobody may be there" in shown) is bool(words), on
+        assert f"That is {words}" in shown or not words
 
 
 @pytest.mark.parametrize(
@@ -817,7 +977,10 @@ async def test_a_paused_campaign_waits_and_goes_on(
 ) -> None:
     page = f"/letters/campaigns/{await released(book)}"
     assert (await presses(browser, f"{page}/pause")).status_code == 303
-    assert (await presses(browser, f"{page}/pause")).status_code == 409
+    browser.headers["referer"] = str(browser.base_url.join(page))
+    late = await presses(browser, f"{page}/pause")
+    assert late.status_code == 409
+    assert f'<a class="button" href="{page}">See it as it is now</a>' in late.text
     board = await browser.get(page)
     assert "Let it go on" in board.text
     await send_due()
@@ -837,14 +1000,15 @@ async def test_what_is_being_handed_over_finishes_and_the_rest_waits(
     """A letter that was claimed before the pause is settled after it."""
     id = await released(book)
     async with book.transaction() as tx:
-        claimed = await QUERIES.claim_letter(tx, now=tx.now, today=book.context.clock.today())
+        claimed = await claim(tx)
+    assert claimed is not None
     async with book.transaction() as tx:
         assert await stages.pause_campaign(tx, id) == 8
     async with book.transaction() as tx:
-        assert await QUERIES.claim_letter(tx, now=tx.now, today=book.context.clock.today()) is None
-    settled = {"sent_at": None, "failure": None, "cure": None, "state": "ready"}
+        assert await claim(tx) is None
+    settled = Settlement(state=LetterState.READY, what="Not taken yet").values()
     async with book.transaction() as tx:
-        later = {"id": claimed["id"], "claimed_at": claimed["claimed_at"], "now": tx.now, "next_try": tx.now}
+        later = {"id": claimed.id, "claimed_at": claimed.claimed_at, "now": tx.now, "next_try": tx.now}
         await QUERIES.settle_letter(tx, **settled | later)
     await send_due()
     assert mail.messages == []
@@ -860,15 +1024,16 @@ async def test_a_stopped_campaign_sets_aside_what_has_not_gone_for_good(
     id = await released(book)
     page = f"/letters/campaigns/{id}"
     async with book.transaction() as tx:
-        claimed = await QUERIES.claim_letter(tx, now=tx.now, today=book.context.clock.today())
+        claimed = await claim(tx)
+    assert claimed is not None
     form = {"key": form_key()}
     assert (await browser.post(f"{page}/stop", data=form)).status_code == 422, "nobody said so"
     assert (await presses(browser, f"{page}/stop")).status_code == 303
     states = [(letter["state"], letter["reason"]) for letter in await letters(book)]
     assert sorted(states, key=str) == [("blocked", "stopped")] * 8 + [("sending", None)]
     async with book.transaction() as tx:
-        settled = {"sent_at": None, "failure": None, "cure": None, "state": "ready"}
-        later = {"id": claimed["id"], "claimed_at": claimed["claimed_at"], "now": tx.now, "next_try": tx.now}
+        settled = Settlement(state=LetterState.READY, what="Not taken yet").values()
+        later = {"id": claimed.id, "claimed_at": claimed.claimed_at, "now": tx.now, "next_try": tx.now}
         await QUERIES.settle_letter(tx, **settled | later)
     await send_due()
     assert mail.messages == []
@@ -876,6 +1041,7 @@ async def test_a_stopped_campaign_sets_aside_what_has_not_gone_for_good(
     board = await browser.get(page)
     assert "Needs you" not in board.text
     assert "Not written to" in board.text
+    assert "0 of 9 letters" in (await browser.get("/letters/")).text
     async with book.reading() as tx:
         found = await figures(tx, id)
     assert (found.state, found.asked) == ("stopped", 0)

@@ -4,21 +4,23 @@ import asyncio
 import contextlib
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from imap_tools import MailBoxUnencrypted
+from imap_tools import BaseMailBox, MailBox, MailBoxUnencrypted
 
 from chassis.audit import Actor, acting
 from chassis.config import Settings, SettingsError
 from chassis.database import Database
-from chassis.errors import Conflict
+from chassis.errors import Conflict, NotFound
 from chassis.files import file_content
 from chassis.rights import Subject
 from chassis.testing import PrivateDovecot, RecordingMailServer
@@ -27,9 +29,10 @@ from services.installation import Installation
 from services.messages import opened as database_of
 from services.notifications import held
 from services.notifications.collecting import Collector
-from services.notifications.reading.kinds import LARGEST_MAIL
-from services.notifications.receiving import match_by_hand, receive, set_aside, settle_mail
+from services.notifications.reading.kinds import LARGEST_MAIL, MOST_LINES
+from services.notifications.receiving import match_by_hand, receive, set_aside, settle_mail, unmatch
 from services.notifications.replies import letters_addressed, letters_followed, reply_address
+from tests.certificates import Certificate
 from tests.conftest import announced
 from tests.notifications.conftest import SendAll, letters, released, rows
 from tests.notifications.test_reading_mail import delivery_report, mail
@@ -40,14 +43,6 @@ WHO = Actor(person=None, source="test", action="test")
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return replace(settings, reply_to="answers+{token}@forum.example")
-
-
-@pytest.fixture
-async def sent(book: Database, send_due: SendAll) -> list[dict[str, Any]]:
-    """Nine letters that were sent."""
-    await released(book)
-    await send_due()
-    return await letters(book)
 
 
 async def _letter(database: Database, id: UUID) -> dict[str, Any]:
@@ -330,6 +325,47 @@ class TestByHand:
         outcomes = await asyncio.gather(act(sent[0]["id"]), act(sent[1]["id"]))
         assert sorted(outcomes) == ["matched", "too late"]
 
+    @pytest.mark.parametrize("kind", ["answer", "auto_reply", "bounce"])
+    async def test_or_that_it_was_matched_by_mistake_and_what_followed_is_taken_back(
+        self, book: Database, sent: list[dict[str, Any]], kind: str
+    ) -> None:
+        wrong, other = sent[0], sent[1]
+        came = {
+            "answer": mail(in_reply_to=wrong["message_id"]),
+            "auto_reply": mail(in_reply_to=wrong["message_id"], auto_submitted="auto-replied"),
+            "bounce": delivery_report(returned=wrong["message_id"]),
+        }
+        id = await receive(book, came[kind])
+        assert id is not None
+        changed = await _letter(book, wrong["id"])
+        assert (changed["answer"], changed["delivery"]) != ("silent", "")
+        async with acting(book, WHO) as tx:
+            await unmatch(tx, id)
+        kept = await _only(book)
+        assert (kept["state"], kept["letter_id"], kept["settled_at"]) == ("held", None, None)
+        back = await _letter(book, wrong["id"])
+        assert (back["answer"], back["delivery"]) == ("silent", "")
+        assert any("matched by mistake" in each for each in await _history(book, wrong["id"]))
+        assert len(await rows(book, "SELECT FROM audit WHERE action = 'mail_unmatched'")) == 1
+        with pytest.raises(NotFound):
+            async with acting(book, WHO) as tx:
+                await unmatch(tx, id)
+        async with acting(book, WHO) as tx:
+            await match_by_hand(tx, id, other["id"])
+        right = await _letter(book, other["id"])
+        assert (right["answer"], right["delivery"]) == (changed["answer"], changed["delivery"])
+
+    async def test_what_another_mail_says_as_well_stands(
+        self, book: Database, sent: list[dict[str, Any]]
+    ) -> None:
+        first = await receive(book, mail("Thank you.", in_reply_to=sent[0]["message_id"]))
+        second = await receive(book, mail("We think about it.", in_reply_to=sent[0]["message_id"]))
+        for id, answer in ((first, "acknowledged"), (second, "silent")):
+            assert id is not None
+            async with acting(book, WHO) as tx:
+                await unmatch(tx, id)
+            assert (await _letter(book, sent[0]["id"]))["answer"] == answer
+
     async def test_or_that_it_is_about_none(self, book: Database) -> None:
         id = await receive(book, mail())
         assert id is not None
@@ -355,6 +391,7 @@ class TestHarm:
             mail("x" * (LARGEST_MAIL + 10)),
             b"\x00\xff\xfe broken",
             b"",
+            b"Subject: lines\r\n" + b"\r\n" * (MOST_LINES + 1),
             b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 1_000,
         ],
     )
@@ -450,8 +487,12 @@ class Box:
         self._server, self._user = server, user
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[MailBoxUnencrypted]:
-        box = MailBoxUnencrypted("127.0.0.1", self._server.port)
+    def opened(self) -> Iterator[BaseMailBox]:
+        box: BaseMailBox
+        if self.url.startswith("imaps"):
+            box = MailBox("localhost", self._server.port, ssl_context=ssl.create_default_context())
+        else:
+            box = MailBoxUnencrypted("127.0.0.1", self._server.port)
         with box.login(self._user, self._server.PASSWORD):
             yield box
 
@@ -496,6 +537,18 @@ class TestMailbox:
         assert box.count() == 3
         with box.opened() as opened:
             assert not any("\\Seen" in each.flags for each in opened.fetch(mark_seen=False))
+
+    async def test_over_tls_a_server_is_believed_whose_signer_is_named(
+        self, book: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shown = Certificate.write(tmp_path / "tls", "localhost")
+        with PrivateDovecot(tls=(shown.certificate, shown.key)) as server:
+            box = Box(server, "u")
+            assert await _reading(book, box).turn() is False  # it sees nothing of our password
+            monkeypatch.setenv("SSL_CERT_FILE", str(shown.certificate))
+            box.put(mail("Over TLS"))
+            await _collect(_reading(book, box))
+        assert (await _only(book))["words"] == "Over TLS"
 
     async def test_more_than_one_look_takes(self, book: Database, box: Box) -> None:
         box.put(*(mail(f"Mail {number}") for number in range(120)))

@@ -15,7 +15,7 @@ from services.notifications import web
 from services.notifications.receiving import receive
 from tests.access import form_key
 from tests.conftest import client
-from tests.notifications.conftest import SendAll, letters, released, rows
+from tests.notifications.conftest import rows
 from tests.notifications.test_reading_mail import delivery_report, mail
 
 HTML = "<p>Hello</p><script>alert(1)</script><img src=https://evil.example/x.png>"
@@ -30,13 +30,6 @@ def settings(settings: Settings) -> Settings:
 async def browser(book: Database) -> AsyncIterator[httpx.AsyncClient]:
     async with client(web.build(book), "/letters") as visitor:
         yield visitor
-
-
-@pytest.fixture
-async def sent(book: Database, send_due: SendAll) -> list[dict[str, Any]]:
-    await released(book)
-    await send_due()
-    return await letters(book)
 
 
 def with_files() -> bytes:
@@ -158,7 +151,7 @@ async def test_a_letter_that_came_back_says_so(
 ) -> None:
     await _come(book, delivery_report(returned=sent[0]["message_id"]))
     page = (await browser.get(f"/letters/letters/{sent[0]['id']}")).text
-    assert "Came back by mail" in page
+    assert "Came back by e-mail" in page
     assert "There is no such mailbox." in page
 
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.database import Database
+from chassis.metrics import REGISTRY
 from chassis.retention import scrub_old
 from chassis.sealed import seal
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer, free_port
@@ -27,9 +28,11 @@ from contracts.grants import (
     ApplicationWithdrawn,
     AwardAccepted,
     AwardPaid,
+    AwardProofReturned,
     AwardReminded,
     AwardReturned,
     PanelInvited,
+    PostAsked,
     RegistrationAsked,
     ReportDue,
 )
@@ -49,6 +52,7 @@ from tests.conftest import MakeDatabase, announced
 from tests.notifications.conftest import hear, rows, told
 
 EMAIL = "amina.marker@forum.example"
+_KIND: dict[type[Fact], str] = {ReferralMade: "referral", ReferralReminded: "referral_reminder"}
 _REFERRAL: dict[str, Any] = {"referral_id": uuid4(), "organisation_id": uuid4(), "need": "housing"}
 LINK = "https://forum.example/partners/sign-in/aaaabbbbccccddddeeeeffffgggghhhh"
 
@@ -104,6 +108,30 @@ async def states(desk: Database) -> list[str]:
     return [row["state"] for row in await notices(desk)]
 
 
+async def test_a_ledger_that_cannot_be_written_is_said_and_costs_no_try(
+    desk: Database, mail: RecordingMailServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = desk.context.settings.ledger_folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("a file where the folder should be")
+    await hear(desk, invited(desk))
+    before = tries("ledger_away")
+    for _ in range(desk.context.settings.mail_attempts + 1):
+        await Courier(desk).turn()
+        desk.context.clock.advance(timedelta(seconds=desk.context.settings.mail_retry))
+    (notice,) = await notices(desk)
+    assert (notice["state"], notice["attempts"], mail.messages) == ("ready", 0, [])
+    assert tries("ledger_away") - before == desk.context.settings.mail_attempts + 1
+    assert "ledger_away" in capsys.readouterr().out
+    folder.unlink()
+    await Courier(desk).turn()
+    assert len(mail.to(EMAIL)) == 1
+
+
+def tries(result: str) -> float:
+    return REGISTRY.get_sample_value("conduit_notice_tries_total", {"result": result}) or 0
+
+
 async def test_a_link_and_a_code_go_to_whoever_asked(desk: Database, mail: RecordingMailServer) -> None:
     await hear(desk, wanted(desk))
     assert not await Courier(desk).turn()
@@ -156,7 +184,7 @@ async def test_a_partner_is_asked_about_a_referral_by_a_link(
     assert link in plain.get_content().splitlines()
     assert f'<a href="{link}">' in page.get_content()
     [row] = await notices(desk)
-    assert (row["kind"], row["email"], row["body"]) == ("referral", None, None)
+    assert (row["kind"], row["email"], row["body"]) == (_KIND[fact], None, None)
 
 
 async def test_whoever_registers_is_asked_to_confirm(desk: Database, mail: RecordingMailServer) -> None:
@@ -214,12 +242,25 @@ async def test_a_registration_whose_address_was_scrubbed_is_no_message(desk: Dat
         (AwardReminded, {}, "The last day to say yes is"),
         (AwardAccepted, {}, "You have said yes to £145."),
         (AwardAccepted, {"paid_to": "person"}, "we pay when we have seen that your exam is booked."),
-        (AwardAccepted, {"paid_to": "exam_body"}, "we pay the body that holds your exam, by its invoice."),
-        (AwardPaid, {}, "on 28 May 2012 we paid £145 to the body that holds your exam."),
+        (
+            AwardAccepted,
+            {"paid_to": "exam_body"},
+            "we pay the body that holds your exam, when we have seen its invoice.",
+        ),
+        (
+            AwardAccepted,
+            {"paid_to": "exam_body", "own_share": pounds_sterling(5_500)},
+            "Please pay the rest to them yourself: £55.",
+        ),
+        (AwardProofReturned, {"proof": "invoice"}, "the invoice that you sent us."),
+        (AwardProofReturned, {"proof": "booking"}, "We cannot use it: Add your <booking>."),
+        (AwardPaid, {"own_share": pounds_sterling(5_500)}, "Please pay the rest to them yourself: £55."),
+        (AwardPaid, {}, "On 28 May 2012 we paid £145 to the body that holds your exam."),
         (AwardPaid, {"paid_to": "person"}, "to your bank account."),
         (AwardReturned, {}, "the bank sent it back."),
         (AwardReturned, {"why": "something new"}, "It will not be paid."),
         (ReportDue, {}, "Please tell us by 20 July 2012"),
+        (PostAsked, {}, "Do you work in your profession now?"),
         (ReportDue, {"asked_before": 2}, "our third letter about it, and the last."),
     ],
 )
@@ -257,7 +298,7 @@ async def test_somebody_who_applies_is_written_to(
         assert desk.context.house.complaints in words
     assert ("takes the place" in words) is said.get("replaces", False)
     [row] = await notices(desk)
-    assert (row["kind"], row["email"], row["body"]) == ("application", None, None)
+    assert (row["email"], row["body"], row["language"], row["words"]) == (None, None, "en", 1)
 
 
 @pytest.mark.parametrize(("reserve", "expected"), [(False, "to sit on the panel"), (True, "to be a reserve")])
@@ -469,7 +510,7 @@ async def test_a_server_that_is_away_is_logged_once_and_so_is_its_return(
     for _ in range(3):
         await Courier(desk).turn()
         desk.context.clock.advance(timedelta(seconds=60))
-    words = "takes no connections: is it running, and is the port right?"
+    words = "takes no connections: is it running, and is the port in CONDUIT_SMTP_URL right?"
     assert [(line["event"], line["reason"]) for line in logged() if line["event"].startswith("mail_")] == [
         ("mail_server_away", f"127.0.0.1:{port} {words}")
     ]

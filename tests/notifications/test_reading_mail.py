@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.notifications.reading.kinds import LARGEST_MAIL, MOST_PARTS, Kind, Reading, digest_of, read
+from services.notifications.reading.kinds import (
+    LARGEST_MAIL,
+    MOST_LINES,
+    MOST_PARTS,
+    Kind,
+    Reading,
+    digest_of,
+    read,
+)
 from services.notifications.reading.phrases import is_automatic, moved_to, returns_on
 from services.notifications.reading.quotes import fold, text_of
 
@@ -284,6 +292,30 @@ def _nested(depth: int) -> bytes:
     return b"From: a@b.example\r\n" + inner
 
 
+class TestNothing:
+    @pytest.mark.parametrize(
+        ("raw", "why"),
+        [
+            (b"From: a@b.example\r\n\r\n \r\n", "Nothing is written in it."),
+            (bytes(range(256)) * 4, "It does not say whom it is from."),
+            (b"Subject: Yes\r\n\r\nWe will.", "It does not say whom it is from."),
+        ],
+    )
+    def test_what_nobody_says_is_no_answer(self, raw: bytes, why: str) -> None:
+        reading = reads(raw)
+        assert (reading.kind, reading.why) == (Kind.UNREADABLE, why)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"From: a@b.example\r\nSubject: It has arrived\r\n\r\n",
+            b"From: a@b.example\r\nContent-Type: application/pdf\r\n\r\n%PDF",
+        ],
+    )
+    def test_a_subject_or_a_file_alone_is_an_answer(self, raw: bytes) -> None:
+        assert reads(raw).kind is Kind.ANSWER
+
+
 class TestHarm:
     @pytest.mark.parametrize(
         ("raw", "why"),
@@ -292,6 +324,8 @@ class TestHarm:
             (_parts(1_000), f"more than {MOST_PARTS} parts"),
             (_nested(1_000), "mails within mails"),
             (b"X: y\r\n" * 5_000 + b"\r\nhello", "lines of headers"),
+            (mail("\r\n" * (MOST_LINES + 1)), "more than 500,000 lines"),
+            (mail("\r" * (MOST_LINES + 1)), "more than 500,000 lines"),
         ],
     )
     def test_too_much_is_held_with_the_reason(self, raw: bytes, why: str) -> None:

@@ -32,7 +32,7 @@ from services.notifications.rendering import (
     render_pdf,
     render_text,
 )
-from services.notifications.wording import merge
+from services.notifications.wording import MERGE_FIELDS, merge
 
 CAMPAIGN = Path(__file__).parents[2] / "examples" / "campaign.toml"
 URL = "https://letters.forum.example/letters/answer/0123456789abcdefghjkmnpqrs"
@@ -336,6 +336,14 @@ def test_long_values_lose_nothing_and_stay_on_the_page(wide: dict[str, object]) 
     assert squeezed(URL) in said
 
 
+def test_a_word_longer_than_a_line_stays_on_the_page() -> None:
+    word = "Donaudampfschiff" * 12
+    [page] = PdfReader(io.BytesIO(render_pdf(replace(LETTER, subject=word, body=f"So: {word}")))).pages
+    lines = page.extract_text().split("\n")
+    assert max(map(len, lines)) < 150
+    assert squeezed("".join(lines)).count(word) == 2
+
+
 def test_a_letter_longer_than_a_page_numbers_its_pages() -> None:
     said = pages(render_pdf(replace(LETTER, body="\n\n".join([BODY] * 8))))
     assert len(said) >= 2
@@ -458,6 +466,30 @@ def test_no_control_character_reaches_a_header(field: str, place: str, bad: str)
     assert "Bcc" not in str(refused.value)
 
 
+@pytest.mark.parametrize("field", MERGE_FIELDS)
+def test_through_no_merge_field_does_anything_become_a_header(field: str) -> None:
+    values = dict.fromkeys(MERGE_FIELDS, "word") | {field: "x\r\nBcc: all@forum.example\r\n\r\nNo letter"}
+    with pytest.raises(UnsafeHeader):
+        message(replace(LETTER, subject=merge(f"About {{{field}}}", values)))
+    harmless = message(replace(LETTER, body=merge(f"Dear {{{field}}},", values)))
+    assert "Bcc" not in read_back(harmless)
+
+
+def test_a_signature_over_it_holds_on_the_way() -> None:
+    """No server has a reason to change anything: short lines of ASCII, and each header once."""
+    raw = message(replace(LETTER, recipient_name="Zuzana Marková", subject="Škola £5 " * 20)).as_bytes(
+        policy=SMTP
+    )
+    lines = raw.split(b"\r\n")
+    assert raw.isascii()
+    assert max(map(len, lines)) <= 998
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    head = [line.partition(b":")[0].lower() for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n")]
+    names = [name for name in head if name and not name[:1].isspace()]
+    assert len(set(names)) == len(names)
+    assert {b"from", b"to", b"date", b"message-id", b"subject", b"mime-version"} <= set(names)
+
+
 @pytest.mark.parametrize(
     "address",
     ["", "nobody", "a@", "@b.example", "a@b.example, c@d.example", "A <a@b.example>", "a b@c.example"],
@@ -512,3 +544,12 @@ def test_a_name_comes_back_whole(name: str) -> None:
 def test_the_attachment_has_a_harmless_name() -> None:
     (attached,) = read_back(message(replace(LETTER, reference='../..\\a"b;c 李'))).iter_attachments()
     assert re.fullmatch(r"letter-[A-Za-z0-9._-]+\.pdf", attached.get_filename() or "")
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_pledge_is_offered_where_money_is_asked_for(asks: bool) -> None:
+    letter = replace(LETTER, asks=asks, evidence=None)
+    said = [" ".join(render_text(letter).split()), " ".join(Words(render_html(letter)).said)]
+    for words in [*said, " ".join(pages(render_pdf(letter)))]:
+        assert ("make a pledge" in words) is asks
+        assert "say no, or ask us something" in words

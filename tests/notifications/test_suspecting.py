@@ -1,5 +1,6 @@
 """Mail boxes that swallow everything: when one is suspected, what lifts it, and what staff see."""
 
+import re
 from uuid import UUID
 
 import pytest
@@ -8,13 +9,13 @@ from chassis.database import Database
 from chassis.errors import Conflict
 from contracts.notifications import ContactCleared, ContactSuspected
 from services.notifications import web
-from services.notifications.suspecting import say_it_works, suspect_silent, suspected
+from services.notifications.domain import Channel
+from services.notifications.suspecting import say_it_works, suspect_silent
 from tests.conftest import client
-from tests.notifications.conftest import ROLES, SendAll, contact_of, released
+from tests.notifications.conftest import ROLES, SendAll, contact_of, drafted, released
 from tests.notifications.test_chasing import (
     ACKNOWLEDGE,
     BARNET,
-    BRENT,
     answer,
     facts,
     go,
@@ -32,15 +33,16 @@ async def look(database: Database) -> int:
 
 @pytest.fixture
 async def chased(book: Database, send_due: SendAll) -> UUID:
-    """Everybody has had a letter for 26 working days; at one body they were chased."""
+    """At one body they were chased 21 working days after our letter, and that is 26 working days ago."""
     pass_working_days(book, 1)
     id = await released(book)
     await send_due()
     pass_working_days(book, 21)
     await order(book, id, BARNET)
     await go(book, send_due)
-    pass_working_days(book, 4)
-    assert await look(book) == 0
+    for days in (5, 20):
+        pass_working_days(book, days)
+        assert await look(book) == 0, "the letter is old enough, the chaser is not"
     pass_working_days(book, 1)
     return id
 
@@ -49,9 +51,28 @@ async def test_two_mails_and_not_a_word_for_over_25_working_days(book: Database,
     assert [await look(book), await look(book)] == [3, 0]
     said = await facts(book, ContactSuspected)
     assert {event.data["contact_id"] for event in said} == {contact_of(BARNET, role) for role in ROLES}
-    async with book.reading() as tx:
-        everybody = [contact_of(BARNET, ROLES[0]), contact_of(BRENT, ROLES[0])]
-        assert await suspected(tx, everybody) == {contact_of(BARNET, ROLES[0])}
+    draft = await drafted(book)
+    async with client(web.build(book), "/letters") as browser:
+        check = await browser.get(f"/letters/campaigns/{draft}/check")
+        assert re.search(r"3 letters</a> go to an address that may be dead", check.text)
+        listed = await browser.get(f"/letters/campaigns/{draft}/letters?which=suspect")
+        assert set(re.findall(r"Trust (E\d+)", listed.text)) == {BARNET}
+
+
+async def test_two_mails_of_one_week_are_one_try_and_a_new_campaign_is_given_its_time(
+    book: Database, send_due: SendAll
+) -> None:
+    for days in (1, 2):
+        pass_working_days(book, days)
+        await released(book)
+        await send_due()
+    pass_working_days(book, 30)
+    assert await look(book) == 0, "two days apart"
+    await released(book)
+    await send_due()
+    assert await look(book) == 0, "the third has only just gone"
+    pass_working_days(book, 26)
+    assert await look(book) == 3 * len(ROLES)
 
 
 async def test_an_answer_lifts_it_at_once_and_keeps_it_away(book: Database, chased: UUID) -> None:
@@ -79,6 +100,6 @@ async def test_staff_say_that_it_works(book: Database, chased: UUID) -> None:
         assert "Noted." in (await browser.get(done.headers["location"])).text
     with pytest.raises(Conflict):
         async with book.transaction() as tx:
-            await say_it_works(tx, who)
+            await say_it_works(tx, who, Channel.EMAIL)
     assert await look(book) == 0
     assert len(await facts(book, ContactCleared)) == 1

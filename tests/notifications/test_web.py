@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 import httpx
@@ -151,6 +151,21 @@ async def test_the_board_shows_who_is_silent_and_who_answered(
     assert "No body is in this state" in none.text
 
 
+async def test_the_board_says_as_of_when_the_figures_in_its_letters_are(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    first = await drafted(book)
+    await hear(book, counted("E09000007", 261, sequence=2, on=date(2012, 1, 5)))
+    second = await drafted(book)
+    for campaign, days in (
+        (first, "31 December 2011"),
+        (second, "31 December 2011 to 5 January 2012"),
+    ):
+        board = await browser.get(f"/letters/campaigns/{campaign}")
+        assert re.findall(r"Evidence: .*, as of (.*)\.</p>", board.text) == [days]
+        assert f"counts as of {days}. Counting" in board.text
+
+
 def _bodies_on(page: str) -> list[str]:
     return re.findall(r'<th scope="row"><a href="[^"]+">([^<]+)</a>', page)
 
@@ -179,6 +194,51 @@ async def test_the_table_can_be_taken_away_and_runs_nothing(
     table = list(csv.DictReader(io.StringIO(download.text.removeprefix("\ufeff"))))
     assert [row["Body"] for row in table] == ['\'=HYPERLINK("x")', "Trust E09000007", "Trust E09000033"]
     assert [row["Asked (£)"] for row in table] == ["3500.00", "5000.00", "4800.00"]
+
+
+async def test_the_table_is_of_what_is_looked_at_with_what_was_pledged_and_days_that_sort(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    await reply(book, sent, PLEDGE)
+    href = f"/letters/campaigns/{sent}"
+    board = (await browser.get(f"{href}?status=pledged")).text
+    assert f'href="{href}.csv?status=pledged">Download these bodies (CSV)' in board
+    download = await browser.get(f"{href}.csv?status=pledged")
+    [row] = csv.DictReader(io.StringIO(download.text.removeprefix("\ufeff")))
+    assert (row["Pledged and confirmed (£)"], row["Pledged, to be confirmed (£)"]) == ("", "1500.00")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", row["Last event"])
+    nobody = (await browser.get(f"{href}.csv?status=declined")).text
+    assert len(nobody.splitlines()) == 1
+
+
+async def test_a_search_within_one_state_says_so_and_leads_to_all(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    board = (await browser.get(f"/letters/campaigns/{sent}?status=declined&q=Trust")).text
+    assert "Nothing found for “Trust” among those that are “Declined”" in board
+    assert 'href="?q=Trust#bodies-title">Look in all states' in board
+
+
+async def test_several_letters_to_a_body_lead_to_all_of_them(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    board = (await browser.get(f"/letters/campaigns/{sent}")).text
+    href = f"/letters/campaigns/{sent}/letters?body={trust_of('E09000020')}"
+    assert f'href="{href}">3 of 3 arrived' in board
+    page = (await browser.get(href)).text
+    assert re.search(r"<h1>Letters to [^<]+</h1>", page)
+    assert page.count("/letters/letters/") == 3
+
+
+async def test_a_letter_says_how_to_reach_whoever_it_is_for(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    letter = (await letters(book))[0]
+    page = (await browser.get(f"/letters/letters/{letter['id']}")).text
+    async with book.reading() as tx:
+        email = await tx.fetchval("SELECT email FROM contacts WHERE id = $1", letter["contact_id"])
+    assert f'href="mailto:{email}"' in page
+    assert f'href="/partners/organisations/{letter["organisation_id"]}"' in page
 
 
 async def test_a_letter_can_be_read_printed_and_seen_as_mailed(

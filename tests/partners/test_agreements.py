@@ -26,12 +26,13 @@ from contracts.access import Role
 from contracts.envelope import Event
 from contracts.partners import AgreementOffered, AgreementReviewDue, AgreementSigned, OutcomeMet
 from contracts.topology import NOTIFICATIONS
-from services.partners import agreements, held, outcomes, people
-from services.partners.agreements import Incomplete, Signer
+from services.partners import agreements, held, outcomes, people, signing
+from services.partners.agreements import Incomplete
 from services.partners.examples import agree
 from services.partners.held import NAME_GONE, TERMS
 from services.partners.imports import import_partners
 from services.partners.queries import AGREEMENTS, PEOPLE
+from services.partners.signing import Signer
 from services.partners.terms import (
     TEXTS,
     Kept,
@@ -252,8 +253,8 @@ async def signed(register: Database, id: UUID, amina: UUID, to: UUID | None = No
     token = await offered(register, id, to)
     async with register.transaction() as tx:
         newest = await AGREEMENTS.newest_version(tx, agreement_id=id)
-        await agreements.sign_ours(tx, id, newest["number"], amina, "Director")
-        await agreements.sign_theirs(tx, token, Signer(name="Maia Head", position="Chief executive"))
+        await signing.sign_ours(tx, id, newest["number"], amina, "Director")
+        await signing.sign_theirs(tx, token, Signer(name="Maia Head", position="Chief executive"))
     return token
 
 
@@ -290,11 +291,11 @@ async def test_both_sign_once_and_then_it_counts(register: Database, trust: UUID
     token = await offered(register, id)
     signer = Signer(name="Maia Head", position="Chief executive")
     async with register.transaction() as tx:
-        await agreements.sign_theirs(tx, token, signer)
-        await agreements.sign_theirs(tx, token, Signer(name="Somebody Else", position="x"))
+        await signing.sign_theirs(tx, token, signer)
+        await signing.sign_theirs(tx, token, Signer(name="Somebody Else", position="x"))
     assert await state(register, id) == "offered"
     async with register.transaction() as tx:
-        await agreements.sign_ours(tx, id, 1, amina, "Director")
+        await signing.sign_ours(tx, id, 1, amina, "Director")
     assert await state(register, id) == "signed"
     names = {row["name"] for row in await rows(register, "SELECT name FROM agreement_signatures")}
     assert names == {"Maia Head", "Amina Marker"}
@@ -320,11 +321,11 @@ async def test_many_signatures_at_once_are_one_of_each_side(
 
     async def theirs(number: int) -> None:
         async with register.transaction() as tx:
-            await agreements.sign_theirs(tx, token, Signer(name=f"Signer {number}", position="x"))
+            await signing.sign_theirs(tx, token, Signer(name=f"Signer {number}", position="x"))
 
     async def ours() -> None:
         async with register.transaction() as tx:
-            await agreements.sign_ours(tx, id, 1, amina, "Director")
+            await signing.sign_ours(tx, id, 1, amina, "Director")
 
     found = await asyncio.gather(*map(theirs, range(4)), ours(), ours(), return_exceptions=True)
     assert all(each is None or isinstance(each, Conflict) for each in found)
@@ -341,11 +342,11 @@ async def test_what_was_taken_back_is_signed_by_nobody(register: Database, trust
         await agreements.take_back(tx, id)
     async with register.transaction() as tx:
         with pytest.raises(Conflict, match="can no longer be signed"):
-            await agreements.sign_theirs(tx, token, Signer(name="Maia", position="x"))
+            await signing.sign_theirs(tx, token, Signer(name="Maia", position="x"))
         with pytest.raises(Conflict, match="Nothing is offered"):
-            await agreements.sign_ours(tx, id, 1, amina, "Director")
+            await signing.sign_ours(tx, id, 1, amina, "Director")
         with pytest.raises(NotFound):
-            await agreements.sign_theirs(tx, "0" * 26, Signer(name="Maia", position="x"))
+            await signing.sign_theirs(tx, "0" * 26, Signer(name="Maia", position="x"))
     assert await offered(register, id) != token, "the next version has a link of its own"
 
 
@@ -369,7 +370,7 @@ async def test_a_signature_is_lost_only_when_that_is_said_and_nobody_is_told_tha
     id = await drafted(register, trust, amina)
     token = await offered(register, id)
     async with register.transaction() as tx:
-        await agreements.sign_theirs(tx, token, Signer(name="Maia Head", position="Chief executive"))
+        await signing.sign_theirs(tx, token, Signer(name="Maia Head", position="Chief executive"))
     async with browser(app, amina) as staff, client(app, MOUNT, None) as outsider:
         assert "Maia Head signed this version already." in (await staff.get(of(id))).text
         unasked = await post(staff, f"{of(id)}/take-back", of(id))
@@ -412,7 +413,7 @@ async def test_an_owner_who_leaves_between_offer_and_signature_stops_it(
     await withdraw(register)
     async with register.transaction() as tx:
         with pytest.raises(Incomplete, match="not complete"):
-            await agreements.sign_theirs(tx, token, Signer(name="Maia", position="x"))
+            await signing.sign_theirs(tx, token, Signer(name="Maia", position="x"))
 
 
 async def withdraw(register: Database) -> None:
@@ -438,9 +439,9 @@ async def test_a_new_version_replaces_the_signed_one_only_when_both_have_signed_
     await offered(register, id)
     assert {row["state"] for row in await rows(register, whats)} == {"open"}
     async with register.transaction() as tx:
-        await agreements.sign_ours(tx, id, 2, amina, "Director")
+        await signing.sign_ours(tx, id, 2, amina, "Director")
         token = agreements.token_of(tx, id, 2)
-        await agreements.sign_theirs(tx, token, Signer(name="Maia", position="x"))
+        await signing.sign_theirs(tx, token, Signer(name="Maia", position="x"))
     assert [row["state"] for row in await rows(register, query)] == ["replaced", "signed"]
     assert [tuple(row.values()) for row in await rows(register, whats)] == [
         ("They send twelve dentists", "open"),
@@ -888,7 +889,7 @@ async def test_a_successor_takes_over_what_has_not_ended(
     assert [await state(register, id) for id in (in_force, waiting)] == ["signed", "draft"]
     async with register.transaction() as tx:
         with pytest.raises(Conflict):
-            await agreements.sign_theirs(tx, token, Signer(name="Maia", position="x"))
+            await signing.sign_theirs(tx, token, Signer(name="Maia", position="x"))
     found = await rows(register, "SELECT side, gone_on IS NOT NULL AS gone FROM owned_outcomes ORDER BY side")
     assert [tuple(row.values()) for row in found] == [("ours", False), ("theirs", True)]
 

@@ -63,7 +63,8 @@ async def timeline(register: Database) -> list[dict[str, Any]]:
 
 def test_everything_that_is_said_to_partners_is_heard() -> None:
     assert {each.fact.type() for each in SUBSCRIPTIONS} == set(facts_for("partners"))
-    assert [each for each in SUBSCRIPTIONS if each.react is None] == []
+    remembered = {each.fact.NAME for each in SUBSCRIPTIONS if each.react is None}
+    assert remembered == {"service_reported"}, "how a service is replaces what was heard before"
 
 
 @pytest.mark.parametrize("fact", NOTED)
@@ -81,6 +82,13 @@ async def test_a_letter_without_an_ask_is_noted_without_one(register: Database, 
     await hear(register, [told(LetterSent, organisation_id=trust, ask=None, contact_role="unheard_of")])
     [row] = await timeline(register)
     assert row["what"] == "Letter to unheard_of sent: “Training for refugee dentists 2012”"
+
+
+async def test_a_postal_address_from_which_our_letter_came_back(register: Database, trust: UUID) -> None:
+    await hear(register, [told(ContactSuspected, organisation_id=trust, channel="post")])
+    [row] = await timeline(register)
+    assert row["what"].startswith("The postal address of ")
+    assert row["detail"] == "Our letter came back by post. Telephone, and put it right."
 
 
 @pytest.mark.parametrize("answer", ["pledged", "will_meet", "declined", "asked"])

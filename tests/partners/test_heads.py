@@ -290,7 +290,7 @@ async def main(url):
     settings = Settings.load()
     failpoints.arm(settings.failpoints)
     house, keys = read_house(settings.house_path), read_keys(settings.keys_folder, "partners")
-    clock = Clock(timedelta(seconds=settings.clock_offset))
+    clock = Clock(timedelta(seconds=float(sys.argv[2])))
     context = Context(service="partners", settings=settings, house=house, keys=keys, clock=clock)
     database = Database(url, context)
     await database.open()
@@ -310,11 +310,10 @@ async def test_a_process_that_is_killed_while_it_reports_has_said_nothing_and_th
     variables = {
         "CONDUIT_HOME": str(register.context.settings.home),
         "CONDUIT_HOUSE_FILE": str(EXAMPLES / "house.toml"),
-        "CONDUIT_CLOCK_OFFSET": str(offset.total_seconds()),
     }
 
     async def a_turn(**more: str) -> int:
-        command = [sys.executable, "-c", _TURN, register._url]
+        command = [sys.executable, "-c", _TURN, register._url, str(offset.total_seconds())]
         environment = {**os.environ, **variables, **more}
         done = await asyncio.to_thread(
             subprocess.run, command, cwd=ROOT, env=environment, timeout=60, check=False

@@ -18,9 +18,8 @@ from starlette.types import ASGIApp
 from chassis.audit import every_row
 from chassis.database import Database
 from chassis.rights import Subject
-from services.partners import imports
 from services.partners.held import address_digest, forget
-from services.partners.imports import turn
+from services.partners.imports import IMPORTING
 from services.partners.queries import QUERIES, RIGHTS
 from tests.conftest import EXAMPLES, announced, client
 from tests.partners.browsing import MOUNT, key_in, rows
@@ -68,7 +67,7 @@ class Desk:
         return href
 
     async def work(self) -> None:
-        while await turn(self.register):
+        while await IMPORTING.turn(self.register):
             pass
 
     async def apply(self, href: str) -> httpx.Response:
@@ -161,10 +160,12 @@ async def test_a_closing_body_and_a_withdrawn_contact_say_so(desk: Desk, bring: 
 
 
 async def test_a_refused_line_says_why_and_nothing_can_be_taken_in(desk: Desk, register: Database) -> None:
-    href = await desk.read(partners_csv(line(TRUST, OFFICER), line(SUCCESSOR, closeness="close")))
+    wrong = line(SUCCESSOR, closeness="close", opened_on="yesterday")
+    href = await desk.read(partners_csv(line(TRUST, OFFICER), wrong))
     page = await desk.browser.get(href)
-    assert "Nothing can be taken in yet: 1 thing is refused" in text_of(page)
+    assert "Nothing can be taken in yet: 1 line is refused" in text_of(page)
     assert "/apply" not in page.text
+    assert "To be corrected" in await desk.text(LIST)
     refused = await desk.text(f"{href}?fate=refused")
     assert "“close” is not a known code." in refused
     shown = (await rows(register, "SELECT shown FROM imports"))[0]["shown"].hex()
@@ -229,7 +230,7 @@ async def test_a_file_may_be_read_as_something_else(desk: Desk) -> None:
     answer = await desk.say(href, **FOREIGN)
     assert answer.status_code == 303
     await desk.work()
-    assert "things are refused" in await desk.text(href)
+    assert "lines are refused" in await desk.text(href)
 
 
 async def test_only_what_is_ticked_changes_what_we_know(desk: Desk, bring: Bring, register: Database) -> None:
@@ -344,12 +345,12 @@ async def test_a_file_that_is_cancelled_while_it_is_taken_in_is_undone(
     id = UUID(href.rpartition("/")[2])
     async with register.transaction() as held:
         await QUERIES.lock_register(held)
-        working = asyncio.create_task(turn(register))
+        working = asyncio.create_task(IMPORTING.turn(register))
         async with asyncio.timeout(20):
             while not await rows(register, "SELECT 1 FROM imports WHERE attempts = 1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         async with register.transaction() as tx:
-            await imports.cancel(tx, id)
+            await IMPORTING.cancel(tx, id)
     await working
     assert await state_of(register) == ["cancelled"]
     assert await rows(register, "SELECT 1 FROM organisations") == []
@@ -359,12 +360,12 @@ async def test_a_file_that_is_cancelled_while_it_is_taken_in_is_undone(
 async def test_one_replica_works_at_a_time_and_another_goes_on(desk: Desk, register: Database) -> None:
     href = await desk.open(partners_csv(line(TRUST, OFFICER)))
     await desk.say(href)
-    await asyncio.gather(*(turn(register) for _ in range(4)))
+    await asyncio.gather(*(IMPORTING.turn(register) for _ in range(4)))
     await desk.work()
     assert await state_of(register) == ["ready"]
     assert len(await rows(register, "SELECT 1 FROM import_fates")) == 2
     await desk.apply(href)
-    await asyncio.gather(*(turn(register) for _ in range(4)))
+    await asyncio.gather(*(IMPORTING.turn(register) for _ in range(4)))
     await desk.work()
     assert len(await announced(register)) == 2
 

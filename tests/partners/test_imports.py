@@ -17,17 +17,15 @@ import pytest
 from chassis.database import Database
 from chassis.errors import Refused
 from chassis.keys import create_keys
-from chassis.migrations import migrate
 from chassis.sheets import Fault
 from chassis.testing import PrivatePostgres
 from contracts.topology import PARTNERS, SERVICES
-from services.installation import migrations_of
 from services.intake import in_words
 from services.partners.capitals import readable
 from services.partners.imports import Defaults, ImportReport, import_partners
 from tests.benchmarks.imports import written
 from tests.benchmarks.servers import line_from, program
-from tests.conftest import EXAMPLES, administer, announced
+from tests.conftest import EXAMPLES, announced, clone, drop
 from tests.partners.browsing import rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, everything, line, partners_csv
 from tests.partners.directory import watched
@@ -628,19 +626,18 @@ async def test_an_extract_that_cannot_be_used(register: Database, content: bytes
 
 @pytest.mark.timeout(420)
 def test_a_hundred_thousand_lines_take_no_more_memory_than_ten_thousand(
-    postgres: PrivatePostgres, tmp_path: Path
+    postgres: PrivatePostgres, templates: dict[str, str], tmp_path: Path
 ) -> None:
     create_keys(tmp_path / "keys", SERVICES)
     peaks = {}
     for size in (10_000, 100_000):
         database = f"import_{size}"
-        asyncio.run(administer(postgres, f"CREATE DATABASE {database}"))
+        asyncio.run(clone(postgres, {database: templates[PARTNERS]}))
         url = postgres.database_url(database)
-        migrate(url, migrations_of(PARTNERS))
         file = written(tmp_path, size)
         with program("tests.benchmarks.importer", str(tmp_path), url, str(file)) as importer:
             told = json.loads(line_from(importer))
         assert told["lines"] == size
         peaks[size] = told["peak_mb"]
-        asyncio.run(administer(postgres, f"DROP DATABASE {database} WITH (FORCE)"))
+        asyncio.run(drop(postgres, [database]))
     assert peaks[100_000] < peaks[10_000] + 40, peaks

@@ -1,10 +1,13 @@
 """Admitting, trusting and barring people: what others hear of it, and the pages for it."""
 
+import asyncio
 import html
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,6 +33,7 @@ from contracts.partners import (
 )
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 from services.partners import held, people
+from services.partners.queries import PEOPLE
 from services.partners.snapshots import SNAPSHOTS
 from services.partners.web import build
 from tests.access import EVERYTHING
@@ -92,12 +96,13 @@ async def test_what_others_hear_of_somebody(register: Database) -> None:
 
 
 async def names_in(register: Database, events: Sequence[Event]) -> list[tuple[str, str] | None]:
-    """Name and address in each event about a person, which grants alone can open."""
+    """Name and address in each event about a person, which grants alone can open; letters only the name."""
     folder = register.context.settings.keys_folder
     found: list[tuple[str, str] | None] = []
     for event in events:
         sealed = event.data["who"]
         if sealed is None:
+            assert event.data["name"] is None
             found.append(None)
             continue
         for other in (PARTNERS, NOTIFICATIONS):
@@ -105,7 +110,17 @@ async def names_in(register: Database, events: Sequence[Event]) -> list[tuple[st
                 unseal(read_keys(folder, other), event.fact, "who", sealed)
         who = unseal(read_keys(folder, GRANTS), event.fact, "who", sealed)
         found.append((who["name"], who["email"]))
+        assert _told_to_letters(folder, event) == {"name": who["name"]}
     return found
+
+
+def _told_to_letters(folder: Path, event: Event) -> dict[str, Any]:
+    """What letters alone can open: no address."""
+    sealed = event.data["name"]
+    for other in (PARTNERS, GRANTS):
+        with pytest.raises(Unopenable):
+            unseal(read_keys(folder, other), event.fact, "name", sealed)
+    return unseal(read_keys(folder, NOTIFICATIONS), event.fact, "name", sealed)
 
 
 async def test_of_whoever_was_erased_everybody_hears_that_there_is_no_name_any_more(
@@ -124,8 +139,9 @@ async def test_of_whoever_was_erased_everybody_hears_that_there_is_no_name_any_m
     for id, name in ((one, "amina"), (other, "bo")):
         admitted, barred, erased, snapshot = await about(register, id)
         assert await names_in(register, [admitted, barred]) == [(name.title(), f"{name}@marker.example")] * 2
-        assert (erased.fact, erased.sequence, erased.data["who"]) == (PersonBarred, 3, None)
-        assert (snapshot.sequence, snapshot.data["who"], snapshot.data["barred"]) == (3, None, True)
+        assert (erased.fact, erased.sequence) == (PersonBarred, 3)
+        assert (snapshot.sequence, snapshot.data["barred"]) == (3, True)
+        assert await names_in(register, [erased, snapshot]) == [None, None]
 
 
 async def test_an_invitation_is_sealed_for_the_one_service_that_writes(register: Database) -> None:
@@ -211,6 +227,23 @@ async def test_nobody_locks_the_door_from_inside(register: Database) -> None:
             await change(register, what)
     await admit(register, "Bo", "ops")
     await change(register, people.bar, last)
+
+
+@pytest.mark.parametrize("takes", [people.bar, partial(people.change_roles, roles=["staff"])])
+async def test_two_who_take_the_role_from_each_other_at_the_same_moment_leave_one(
+    register: Database, takes: Any
+) -> None:
+    one, two = await admit(register, "Amina", "ops"), await admit(register, "Bo", "ops")
+    async with register.transaction() as first:
+        await people.bar(first, two)
+        second = asyncio.create_task(change(register, takes, one))
+        await asyncio.sleep(0.2)
+        assert not second.done()
+    with pytest.raises(Conflict, match="Nobody would be left"):
+        await second
+    async with register.reading() as tx:
+        left = [row["id"] async for row in PEOPLE.people_trusted_as(tx, role=Role.OPS)]
+    assert left == [one]
 
 
 async def test_a_snapshot_says_how_somebody_stands_now(register: Database) -> None:

@@ -15,9 +15,10 @@ from contracts.access import Role
 from contracts.partners import ContactListed, ContactSuggestionSettled
 from contracts.topology import NOTIFICATIONS, PARTNERS
 from services.notifications.answers import Answer, record_answer
-from services.notifications.campaigns import create_campaign, prepare_letters
+from services.notifications.campaigns import create_campaign
 from services.notifications.domain import AnswerKind
 from services.notifications.passing_on import Colleague
+from services.notifications.preparing import prepare_letters
 from services.notifications.stages import send_campaign
 from services.partners import suggestions
 from services.partners.held import address_digest, forget, gather
@@ -86,6 +87,15 @@ async def test_whoever_was_named_stands_on_the_page_and_is_no_contact(
     assert '<option value="dental_care" selected>' in shown
 
 
+async def test_whoever_has_the_address_already_is_named(
+    register: Database, trust: UUID, staff: httpx.AsyncClient
+) -> None:
+    other = (await staff.get(await suggested(register, trust))).text
+    assert "has this e-mail address already" not in other
+    same = await suggested(register, trust, email=OFFICER["contact_email"].upper())
+    assert f"{OFFICER['contact_name']} has this e-mail address already" in (await staff.get(same)).text
+
+
 async def test_whoever_is_entered_is_announced_as_contact_and_as_settled(
     register: Database, trust: UUID, staff: httpx.AsyncClient
 ) -> None:
@@ -101,6 +111,7 @@ async def test_whoever_is_entered_is_announced_as_contact_and_as_settled(
     assert id in [event.data["contact_id"] for event in listed]
     [event] = await settled(register)
     assert (event.data["suggestion_id"], event.data["contact_id"]) == (id, id)
+    assert event.data["settled_by"] == EVERYTHING.id
     [kept] = await rows(register, "SELECT name, role, email FROM suggested_contacts")
     assert set(kept.values()) == {""}
     assert (await staff.get(address)).status_code == 404

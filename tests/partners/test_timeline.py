@@ -296,6 +296,32 @@ async def test_who_only_reads_sees_no_button_and_may_press_none(
 # Reading
 
 
+async def test_a_pledge_names_who_confirmed_it_until_they_are_erased(
+    amina: httpx.AsyncClient, us: dict[str, Person], trust: UUID, register: Database
+) -> None:
+    marek = us["Marek"].id
+    await hear(register, [told(ContributionPledged, organisation_id=trust, confirmed_by=marek)])
+    for page in (f"{MOUNT}/organisations/{trust}", f"{MOUNT}/organisations/{trust}/timeline"):
+        shown = (await amina.get(page)).text
+        assert "Told us by Letters · confirmed by Marek Marker" in shown
+        assert "a member of staff" not in shown
+    async with register.transaction() as tx:
+        await people.bar(tx, marek)
+        await held.forget(tx, Subject(ids=(marek,)))
+    shown = (await amina.get(f"{MOUNT}/organisations/{trust}/timeline")).text
+    assert "Marek" not in shown
+    assert "confirmed by Somebody who was erased" in shown
+
+
+async def test_a_pledge_that_a_command_confirmed_names_nobody(
+    amina: httpx.AsyncClient, trust: UUID, register: Database
+) -> None:
+    await hear(register, [told(ContributionPledged, organisation_id=trust, confirmed_by=None)])
+    shown = (await amina.get(f"{MOUNT}/organisations/{trust}/timeline")).text
+    assert "and confirmed by a member of staff." in shown
+    assert "· confirmed by" not in shown
+
+
 async def test_the_timeline_is_filtered_by_kind_in_the_address(
     amina: httpx.AsyncClient, trust: UUID, register: Database
 ) -> None:

@@ -21,13 +21,13 @@ from contracts.partners import OrganisationClosed, ReferralReminded
 from contracts.topology import NOTIFICATIONS
 from services.notifications import handlers as letters_handlers
 from services.notifications.readdressing import follow_bodies
-from services.partners import agreements, directory, outcomes, people, referrals, tagging, timeline
-from services.partners.agreements import Signer
+from services.partners import agreements, directory, outcomes, people, referrals, signing, tagging, timeline
 from services.partners.closing import close
 from services.partners.domain import HandedOver
 from services.partners.holding import Closed
 from services.partners.merging import merge
 from services.partners.queries import QUERIES, REGISTER
+from services.partners.signing import Signer
 from services.partners.terms import Side, Terms
 from services.partners.timeline import Entry, Kind
 from services.partners.web import build
@@ -146,13 +146,13 @@ async def _offer(register: Database, id: UUID, officer: UUID, amina: UUID) -> st
     async with register.transaction() as tx:
         row = await agreements.lock(tx, id)
         number = await agreements.offer(tx, id, row["revision"], officer)
-        await agreements.sign_ours(tx, id, number, amina, "Director")
+        await signing.sign_ours(tx, id, number, amina, "Director")
         return agreements.token_of(tx, id, number)
 
 
 async def _sign(register: Database, link: str) -> None:
     async with register.transaction() as tx:
-        await agreements.sign_theirs(tx, link, Signer(name="Marker Zzyzxova", position="Officer"))
+        await signing.sign_theirs(tx, link, Signer(name="Marker Zzyzxova", position="Officer"))
 
 
 #: Every table of the register that says of which organisation something is.

@@ -17,6 +17,7 @@ from services.grants.web import (
     awarded,
     awards,
     cases,
+    comments,
     conflicts,
     contributions,
     criteria,
@@ -26,6 +27,7 @@ from services.grants.web import (
     funder_reports,
     funds,
     home,
+    imports,
     ledger,
     meeting,
     minutes,
@@ -45,9 +47,6 @@ from services.grants.web.watching import seeing, watching
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 _POST = ("POST",)
-
-#: Bytes of a form with a paper of somebody who applies.
-_LARGEST_PAPER = LARGEST_EVIDENCE + 64 * 1024
 
 
 def build(database: Database) -> ASGIApp:
@@ -119,6 +118,7 @@ def _rounds() -> list[Route]:
         page("/rounds/{id}/edit", rounds.amend, keep, methods=_POST),
         page("/rounds/{id}/open", rounds.open_one, keep, methods=_POST),
         page("/rounds/{id}/close", rounds.close, keep, methods=_POST),
+        page("/rounds/{id}/remove", rounds.remove, keep, methods=_POST),
         page("/rounds/{id}/criteria/new", criteria.show_new, keep),
         page("/rounds/{id}/criteria/new", criteria.add, keep, methods=_POST),
         page("/criteria/{id}", criteria.show, keep),
@@ -129,10 +129,17 @@ def _rounds() -> list[Route]:
 
 def _registrations() -> list[Route]:
     """Who is registered, and what it costs that they do not work; the form, and the page behind its link."""
-    public, read = Action.BE_PUBLIC, Action.READ_EVIDENCE
+    public, read, keep = Action.BE_PUBLIC, Action.READ_EVIDENCE, Action.KEEP_REGISTRATIONS
     return [
         page("/registrations", registrations.show, read),
         page("/registrations.csv", registrations.download, read),
+        page("/registrations/imports", imports.show_all, keep),
+        page("/registrations/imports", imports.begin, keep, methods=_POST, largest=LARGEST_FILE),
+        page("/registrations/imports/{id}", imports.show, keep),
+        page("/registrations/imports/{id}/live", imports.follow, keep),
+        page("/registrations/imports/{id}/refused.csv", imports.refused, keep),
+        page("/registrations/imports/{id}/apply", imports.apply, keep, methods=_POST),
+        page("/registrations/imports/{id}/cancel", imports.cancel, keep, methods=_POST),
         page("/price", price.show, read),
         page("/register", register.show, public),
         page("/register", register.ask, public, methods=_POST),
@@ -149,6 +156,7 @@ def _applying() -> list[Route]:
     """What people see who apply. No account; the secret in a link names the application."""
     public = Action.BE_PUBLIC
     return [
+        page("/apply", apply.show_rounds, public),
         page("/apply/{round}", apply.show, public),
         page("/apply/{round}", apply.begin, public, methods=_POST),
         page("/apply/{round}/link", apply.send_links, public, methods=_POST),
@@ -160,10 +168,10 @@ def _applying() -> list[Route]:
             applying.change_evidence,
             public,
             methods=_POST,
-            largest=_LARGEST_PAPER,
+            largest=LARGEST_EVIDENCE,
         ),
         page("/applying/{token}/award", awarded.show, public),
-        page("/applying/{token}/award", awarded.act, public, methods=_POST, largest=_LARGEST_PAPER),
+        page("/applying/{token}/award", awarded.act, public, methods=_POST, largest=LARGEST_EVIDENCE),
         page("/applying/{token}/{step}", applying.show_step, public),
         page("/applying/{token}/{step}", applying.save_step, public, methods=_POST),
     ]
@@ -201,6 +209,8 @@ def _panel() -> list[Route]:
         page("/applications/{id}/conflicts", conflicts.enter, keep, methods=_POST),
         page("/rounds/{id}/cases", cases.show_all, read),
         page("/rounds/{id}/cases/hand-over", cases.hand_over_all, keep, methods=_POST),
+        page("/rounds/{id}/comments", comments.show, read),
+        page("/rounds/{id}/comments", comments.let_read, keep, methods=_POST),
         page("/applications/{id}/case", cases.show, read),
         page("/applications/{id}/case", cases.prepare, keep, methods=_POST),
         page("/applications/{id}/case/hand-over", cases.hand_over, keep, methods=_POST),
@@ -228,6 +238,8 @@ def _awards() -> list[Route]:
     return [
         page("/awards/{id}", awards.show, read),
         page("/awards/{id}/booking", awards.confirm_booking, prepare, methods=_POST),
+        page("/awards/{id}/invoice", awards.confirm_invoice, prepare, methods=_POST),
+        page("/awards/{id}/proof", awards.return_proof, prepare, methods=_POST),
         page("/awards/{id}/payments", awards.prepare, prepare, methods=_POST),
         page("/awards/{id}/again", awards.commit_again, prepare, methods=_POST),
         page("/awards/{id}/give-up", awards.give_up, prepare, methods=_POST),
@@ -244,8 +256,9 @@ def _payments() -> list[Route]:
     read, prepare, make = Action.READ_PAYMENTS, Action.PREPARE_PAYMENTS, Action.MAKE_PAYMENTS
     return [
         page("/payments", payments.show_all, read),
-        page("/payments.csv", payments.download, make),
+        page("/payments/bank-file", payments.download, make, methods=_POST),
         page("/payments/{id}", payments.show, read),
+        page("/payments/{id}/invoices/{file}", payments.give_invoice, read),
         page("/payments/{id}/cancel", payments.cancel, prepare, methods=_POST),
         page("/payments/{id}/returned", payments.come_back, prepare, methods=_POST),
         page("/payments/{id}/came-back", payments.come_back, make, methods=_POST),

@@ -3,16 +3,17 @@
 It knows only what it is given: what a member may not see is not in it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from chassis.house import House
+from chassis.house import House, word
 from chassis.web import pounds
 from services.grants.quorum import Seat
 from services.grants.scoring import in_figures
 from services.grants.sitting import Item, Sitting
+from services.grants.web.hrefs import dossier_href
 
 #: Whoever was erased.
 NOBODY = "Somebody who is no longer kept"
@@ -55,13 +56,17 @@ class Agenda:
         found = [{"id": seat.person_id, "name": self.name(seat.person_id)} for seat in seats]
         return sorted(found, key=lambda one: one["name"].casefold())
 
-    def seats(self) -> list[dict[str, Any]]:
-        """Who takes part, by name, those who are there first."""
+    def seats(self, came: Collection[UUID] = ()) -> list[dict[str, Any]]:
+        """Who takes part, by name, those who are there first.
+
+        Args:
+            came: those who were there, of a meeting that is over.
+        """
         rows = [
             {
                 "id": seat.person_id,
                 "name": self.name(seat.person_id),
-                "here": seat.here,
+                "here": seat.here or seat.person_id in came,
                 "what": self._what(seat),
             }
             for seat in self.found.seats
@@ -78,8 +83,7 @@ class Agenda:
         return ", ".join(parts)
 
     def _listed(self, list: str, code: str) -> str:
-        entries = self._house.lists[list]
-        return entries[code].name if code in entries else code
+        return word(self._house.lists[list], code)
 
     def line(self, item: Item) -> dict[str, Any]:
         """An item in a line: what was decided on it last."""
@@ -88,11 +92,12 @@ class Agenda:
         )
 
     def listed(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The same of a row of the agenda."""
+        """The same of a row of the agenda, with where it stands how that was decided: for the officer."""
         decision = row if row["kind"] else None
-        return self._line(
+        line = self._line(
             row["case_id"], row["label"], row["purpose"], row["asked_pence"], row["state"], decision
         )
+        return {**line, "how_href": dossier_href(row["application_id"]) if decision else None}
 
     def _line(
         self, case_id: UUID, label: str, purpose: str, asked_pence: int, state: str | None, decision: Any
@@ -145,6 +150,8 @@ class Agenda:
         """What everybody gave, side by side."""
         judges = [seat.person_id for seat in self.found.judges(item) if seat.person_id in item.comments]
         judges.sort(key=lambda judge: self.name(judge).casefold())
+        reserves = {seat.person_id for seat in self.found.seats if seat.reserve}
+        aside = (reserves & item.comments.keys()) - set(judges) - item.removed
         given = {(each.criterion_id, each.person_id): each.score for each in item.scores}
         of_criteria, total = self.found.means(item), sum(self.found.weights.values())
         return {
@@ -160,11 +167,13 @@ class Agenda:
             "members": [
                 {
                     "name": self.name(judge),
+                    "stands_in": judge in reserves,
                     "given": [_score(given, row["id"], judge) for row in self.found.criteria],
                 }
                 for judge in judges
             ],
             "mean": mean_words(self.found.mean(item)),
+            "aside": self.names(aside),
             "comments": [
                 (self.name(judge), item.comments[judge]) for judge in judges if item.comments[judge]
             ],

@@ -15,10 +15,11 @@ from chassis.audit import acting, note
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.files import StoredFile
-from chassis.house import House
+from chassis.house import House, word
 from chassis.web import (
     PDF,
     BadRequest,
+    Faults,
     give_file,
     new_key,
     read_form,
@@ -38,8 +39,8 @@ from services.grants.judging import LONGEST_WORDS, Examined, is_same
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.states import COUNTING, STAGES, Mover, State, may_move
-from services.grants.web.award_way import People, of_application
-from services.grants.web.forms import Fields, submit
+from services.grants.web.award_way import of_application
+from services.grants.web.forms import Fields, Values, submit
 from services.grants.web.hrefs import (
     application_href,
     applications_href,
@@ -51,6 +52,7 @@ from services.grants.web.hrefs import (
     ways,
 )
 from services.grants.web.looks import LOOKS
+from services.grants.web.people import People
 
 #: Applications on one page of the list.
 PAGE = 50
@@ -203,8 +205,8 @@ async def _page(
         evidence = await applying.evidence_of(tx, id)
         steps = [each async for each in APPLICATIONS.steps_of(tx, application_id=id)]
         examined = await judging.examine(tx, row)
-        award = await of_application(tx, id, signed_in(request).id)
-        people = await People.of(tx, [each["person_id"] for each in steps], signed_in(request).id)
+        award = await of_application(tx, id)
+        people = await People.of(tx, [each["person_id"] for each in steps])
     if row["status_met"] is not None:  # whoever sees what was said of somebody's status leaves a trace
         async with acting(site.database, actor_of(request)) as tx:
             note(tx, "status_looked_at", "application", id)
@@ -216,8 +218,8 @@ async def _page(
         status=status,
         application={**row, **_in_words(row, house)},
         who=who,
-        profession=_name(lists["professions"], row["profession"]),
-        area=_name(lists["areas"], row["area"]),
+        profession=word(lists["professions"], row["profession"]),
+        area=word(lists["areas"], row["area"]),
         round=examined.plan,
         round_href=round_href(row["round_id"]),
         list_href=applications_href(row["round_id"]),
@@ -245,10 +247,6 @@ async def _page(
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
-
-
-def _name(entries: Mapping[str, Any], code: str | None) -> str:
-    return entries[code].name if code and code in entries else code or ""
 
 
 def paper(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -344,9 +342,9 @@ async def give_back(request: Request) -> Response:
 
 
 async def _submit(request: Request, fields: Fields, act: Any) -> Response:
-    async def again(status: int) -> Response:
-        values = {"words": "", "more": "", "rule": "", **fields.values}
-        return await _page(request, values, fields.faults, status=status)
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
+        values = {"words": "", "more": "", "rule": "", **values}
+        return await _page(request, values, faults, status=status)
 
     return await submit(request, fields, act, again)
 

@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
-from chassis.web import new_key, once, read_form, read_id, see, site_of
+from chassis.house import House, words
+from chassis.web import fault, new_key, once, private, read_form, read_id, see, site_of
 from chassis.web.access import acts, check_key
 from chassis.web.pace import source_of
 from chassis.writing import mailable
@@ -20,13 +21,38 @@ from services.grants import applying
 from services.grants.queries import ROUNDS
 from services.grants.rounds import RoundState, takes_applications
 from services.grants.web.applying import step_href
-from services.grants.web.frame import frame, private
+from services.grants.web.frame import frame
 from services.grants.web.hrefs import apply_href
+
+#: Rounds that are shown together.
+MOST = 20
 
 _DONE = {
     "sent_again": "If there is an application with this address, we have sent its link. Look at your mail.",
     "thrown": "We have deleted what you wrote.",
 }
+
+
+async def show_rounds(request: Request) -> Response:
+    """Where one may apply, now or soon."""
+    site = site_of(request)
+    async with site.database.reading() as tx:
+        rows = [row async for row in ROUNDS.rounds_to_apply_in(tx, today=tx.today, most=MOST)]
+    house = site.context.house
+    rounds = [{**row, "href": apply_href(row["id"]), **_what_for(house, row)} for row in rows]
+    return site.page(request, "apply_rounds.html", rounds=rounds)
+
+
+def _what_for(house: House, row: Any) -> dict[str, str]:
+    """Whom a round helps, and to what, in words."""
+    people, exams = house.lists["professions"], house.lists["purposes"]
+    return {
+        "people": ", ".join(
+            str(people[code].attributes.get("plural", people[code].name)) if code in people else code
+            for code in row["professions"]
+        ),
+        "exams": ", ".join(words(exams, row["purposes"])),
+    }
 
 
 async def show(request: Request) -> Response:
@@ -38,7 +64,6 @@ async def _page(request: Request, *, status: int = 200, **said: Any) -> Response
     site, id = site_of(request), read_id(request, "round")
     async with site.database.reading() as tx:
         row = await _found(tx, id)
-    purposes = site.context.house.lists["purposes"]
     shown = {"values": {"email": "", "again": ""}, "faults": {}, **said}
     return private(
         site.page(
@@ -49,7 +74,7 @@ async def _page(request: Request, *, status: int = 200, **said: Any) -> Response
             **shown,
             open=_is_open(row, site.context.clock.today()),
             over=row["state"] != RoundState.OPEN or row["closes_on"] < site.context.clock.today(),
-            purposes=[purposes[code].name if code in purposes else code for code in row["purposes"]],
+            **_what_for(site.context.house, row),
             href=apply_href(id),
             key=new_key(request),
             flash=_DONE.get(request.query_params.get("done", "")),
@@ -92,7 +117,7 @@ async def send_links(request: Request) -> Response:
 
     try:
         email = read_email(form, "again")
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         return await _again(request, form, refused, "again")
 
@@ -102,7 +127,7 @@ async def _again(request: Request, form: FormData, refused: Refused, field: str)
     if isinstance(refused, NotFound):
         raise refused
     values = {"email": "", "again": "", field: str(form.get(field, ""))[:254]}
-    faults = {field: {"fault": refused.what, "cure": refused.cure}}
+    faults = {field: fault(refused.what, refused.cure)}
     return await _page(request, status=refused.status, values=values, faults=faults)
 
 

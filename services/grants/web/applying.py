@@ -6,6 +6,7 @@ and no answer that holds one is kept. Whatever is wrong with a link, the answer 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -16,20 +17,23 @@ from starlette.responses import Response
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
-from chassis.house import Entry, House
+from chassis.house import Entry, House, word
 from chassis.web import (
     JPEG,
     PDF,
     PNG,
     day,
+    fault_of,
     new_key,
     once,
     pounds,
+    private,
     read_form,
     read_upload,
     see,
     site_of,
     size_in_words,
+    unknown_link,
 )
 from chassis.web.access import acts, check_key
 from chassis.writing import mailable
@@ -37,12 +41,13 @@ from services.grants import applying, awards, conflicts, panel
 from services.grants.applicants import Applicant, applicant_of
 from services.grants.applying import ASKED_FOR, LARGEST_EVIDENCE, MOST_FILES, Asked, Writing, lacking
 from services.grants.awards import Award, award_of
+from services.grants.languages import languages_offered
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import Round
 from services.grants.states import STAGES, Mover, State
 from services.grants.web.awarded import offered
-from services.grants.web.forms import Fields
-from services.grants.web.frame import frame, private
+from services.grants.web.forms import Fields, read_language
+from services.grants.web.frame import frame
 from services.grants.web.hrefs import APPLYING, apply_href
 from services.grants.web.looks import LOOKS
 
@@ -61,6 +66,7 @@ _DONE = {
     "kept": "Your answers are kept. Use your link to go on later.",
     "moved": "We have sent a new link to your new e-mail address. Older links no longer work.",
     "early": "Kept. Please note: your exam is before the panel meets, so the money may come too late for it.",
+    "over": "Kept. Please note: the day of your exam has gone by. If it is wrong, go back and put it right.",
     "added": "The paper is added.",
     "removed": "The paper is deleted.",
     "sent": "Thank you. We have your application, and we have sent you a mail that says so.",
@@ -93,6 +99,7 @@ class _Case:
         members: Mapping[UUID, str],
         knows: Collection[UUID],
         award: Award | None,
+        languages: Sequence[Entry],
     ):
         self.row = row
         self.round_row = round_row
@@ -107,6 +114,8 @@ class _Case:
         self.members = members
         self.knows = knows
         self.award = award
+        #: In which they may be written to, besides English.
+        self.languages = languages
 
     def may_write(self, context: Context) -> bool:
         return applying.may_write(self.state, self.round_row, context.clock.today())
@@ -133,20 +142,25 @@ async def _find(request: Request) -> _Case | None:
         members = await panel.known_by_applicants(tx, row["round_id"])
         knows = await conflicts.ticked(tx, row["id"])
         award = await award_of(tx, row["id"])
-        return _Case(row, round_row, who, evidence, told, members, knows, award)
-
-
-def _unknown(request: Request) -> Response:
-    return private(site_of(request).page(request, "unknown_link.html", status=404))
+        languages = await languages_offered(tx)
+        return _Case(row, round_row, who, evidence, told, members, knows, award, languages)
 
 
 # The first page: to be checked and sent, or where it stands
 
 
 async def show(request: Request) -> Response:
-    """What was written, what is missing, and what happens next."""
-    case = await _find(request)
-    return _unknown(request) if case is None else _overview(request, case)
+    """What was written, what is missing, and what happens next.
+
+    The bare link to what is not complete opens the first step that is not.
+    """
+    case, token = await _find(request), request.path_params["token"]
+    if case is None:
+        return unknown_link(request)
+    unfinished = case.state is State.DRAFT and case.lacking and case.may_write(site_of(request).context)
+    if unfinished and not request.url.query:
+        return private(see(step_href(token, case.lacking[0].step)))
+    return _overview(request, case)
 
 
 def _overview(
@@ -156,6 +170,10 @@ def _overview(
     stage, writes = STAGES[case.state], case.may_write(site.context)
     if case.state is State.WITHDRAWN and case.award is not None:
         stage = replace(stage, public="No money is paid for it", next="You need to do nothing more.")
+    if case.state is State.AWARDED and case.award and site.context.clock.today() > case.award.answer_by:
+        stage = replace(
+            stage, public="You were offered money", next="The day to say yes has gone by: ring us."
+        )
     return private(
         site.page(
             request,
@@ -177,13 +195,13 @@ def _overview(
                 {"words": it.words, "href": f"{step_href(token, it.step)}#{it.field}"} for it in case.lacking
             ],
             early=applying.before_meeting(case.asked, case.plan),
+            gone_by=applying.gone_by(case.asked, site.context.clock.today()) and case.asked.exam_on,
             members=_members(case) if case.may_say_known(site.context) else [],
             knows=[str(id) for id in case.knows],
             papers=len(case.evidence),
-            award=(award := offered(case.award, token)),
+            award=(award := offered(case.award, token, site.context.clock.today())),
             may_withdraw=award is None and stage.moves.get(State.WITHDRAWN) is Mover.APPLICANT,
             of=len(_ALL) + 1,
-            apply_href=apply_href(case.row["round_id"]),
             faults=faults or {},
             key=new_key(request),
             flash=_DONE.get(request.query_params.get("done", "")),
@@ -212,6 +230,7 @@ def _answers(case: _Case, house: House, token: str) -> list[dict[str, Any]]:
             ("E-mail", who.email),
             ("Telephone", who.telephone),
             ("Address", who.address),
+            *([("We write to you in", _language(case))] if case.languages else []),
             *([("You live in", _name(house, "areas", asked.area))] if "area" in rules else []),
         ],
         "work": [
@@ -240,6 +259,10 @@ def _members(case: _Case) -> list[dict[str, str]]:
     return [{"code": str(id), "name": name} for id, name in case.members.items()]
 
 
+def _language(case: _Case) -> str:
+    return {entry.code: entry.name for entry in case.languages}.get(case.who.language, "English")
+
+
 def _known(case: _Case) -> str:
     return ", ".join(name for id, name in case.members.items() if id in case.knows) or "Nobody"
 
@@ -250,8 +273,7 @@ def _yes_no(rules: Sequence[str], asked: Asked, rule: str, label: str) -> list[t
 
 
 def _name(house: House, list: str, code: str | None) -> str:
-    entries = house.lists[list]
-    return entries[code].name if code and code in entries else code or ""
+    return word(house.lists[list], code)
 
 
 async def act(request: Request) -> Response:
@@ -259,7 +281,7 @@ async def act(request: Request) -> Response:
     token, form = request.path_params["token"], await read_form(request)
     wanted, href, case = form.get("act"), step_href(token), await _find(request)
     if case is None:
-        return _unknown(request)
+        return unknown_link(request)
     if wanted not in ("send", "withdraw", "knows"):
         raise Refused("It is not said what to do.", "Go back and press one of the buttons.")
 
@@ -288,15 +310,14 @@ async def act(request: Request) -> Response:
 async def _acting(request: Request, form: FormData, act: Callable[[Transaction], Any]) -> Response:
     """Act once, or show the first page again with what is wrong."""
     try:
-        return private(await once(request, site_of(request).database, str(form.get("key", "")), act))
+        return private(await once(request, act))
     except NotFound:
-        return _unknown(request)
+        return unknown_link(request)
     except Refused as refused:
         case = await _find(request)
         if not refused.field or case is None:
             raise
-        faults = {refused.field: {"fault": refused.what, "cure": refused.cure}}
-        return _overview(request, case, status=refused.status, faults=faults)
+        return _overview(request, case, status=refused.status, faults=fault_of(refused))
 
 
 # The steps with fields
@@ -308,7 +329,7 @@ async def show_step(request: Request) -> Response:
     if step not in STEPS:
         raise NotFound
     if case is None:
-        return _unknown(request)
+        return unknown_link(request)
     if not case.may_write(site_of(request).context):
         return private(see(step_href(request.path_params["token"])))
     return _step(request, case, step, _values(case), {})
@@ -321,7 +342,7 @@ async def save_step(request: Request) -> Response:
         raise NotFound
     form = await read_form(request)
     if case is None:
-        return _unknown(request)
+        return unknown_link(request)
     check_key(request, str(form.get("key", "")))
     later = form.get("later") == "yes"
     fields, house = Fields(form, several=_SEVERAL), site_of(request).context.house
@@ -336,7 +357,7 @@ async def save_step(request: Request) -> Response:
                 if knows is not None:
                     await conflicts.tick(tx, at.id, knows)
     except NotFound:
-        return _unknown(request)
+        return unknown_link(request)
     except Refused as refused:
         if not refused.field:
             raise
@@ -344,7 +365,8 @@ async def save_step(request: Request) -> Response:
         status = refused.status
     if fields.faults:
         return _step(request, case, step, {**_values(case), **fields.values}, fields.faults, status=status)
-    onward = _onward(case, step, moved or token, replace(case.asked, **changes), later, bool(moved))
+    asked, today = replace(case.asked, **changes), site_of(request).context.clock.today()
+    onward = _onward(case, step, moved or token, asked, today, later=later, moved=bool(moved))
     return private(see(onward))
 
 
@@ -357,10 +379,13 @@ async def _save(
     return await applying.save_applicant(tx, at, replace(who, **of_who))
 
 
-def _onward(case: _Case, step: str, token: str, asked: Asked, later: bool, moved: bool) -> str:
+def _onward(
+    case: _Case, step: str, token: str, asked: Asked, today: date, *, later: bool, moved: bool
+) -> str:
     """Where a step that was kept leads, and with which word."""
     early = step == "exam" and applying.before_meeting(asked, case.plan)
-    done = "moved" if moved else "early" if early else "kept" if later else ""
+    over = step == "exam" and applying.gone_by(asked, today)
+    done = "moved" if moved else "over" if over else "early" if early else "kept" if later else ""
     next = "" if later else _ALL[_ALL.index(step) + 1]
     return step_href(token, next) + (f"?done={done}" if done else "")
 
@@ -390,6 +415,7 @@ def _step(
             purposes=[lists["purposes"][code] for code in case.plan.purposes if code in lists["purposes"]],
             areas=list(lists["areas"].values()),
             members=_members(case),
+            languages=case.languages,
             yes_no=[{"code": "yes", "name": "Yes"}, {"code": "no", "name": "No"}],
             returned=case.state is State.RETURNED,
             message=case.told,
@@ -409,7 +435,7 @@ def _place(step: str, token: str) -> dict[str, Any]:
         "of": len(_ALL) + 1,
         "href": step_href(token, step),
         "back_href": step_href(token, _ALL[number - 1]) if number else None,
-        "overview_href": step_href(token),
+        "overview_href": f"{step_href(token)}?all=yes",
     }
 
 
@@ -445,6 +471,8 @@ def _read_you(fields: Fields, case: _Case, house: House, required: bool) -> _Rea
         "telephone": telephone,
         "address": fields.words("address", most=300, required=False),
     }
+    if case.languages:
+        who["language"] = read_language(fields, case.languages)
     return who, _if_asked(case, "area", lambda: _chosen(fields, "area", house.lists["areas"], required))
 
 
@@ -525,7 +553,7 @@ async def show_evidence(request: Request) -> Response:
     """The papers that were added, by name; nobody can open them here."""
     case = await _find(request)
     if case is None:
-        return _unknown(request)
+        return unknown_link(request)
     if not case.may_write(site_of(request).context):
         return private(see(step_href(request.path_params["token"])))
     return _papers(request, case, {})
@@ -572,15 +600,14 @@ async def change_evidence(request: Request) -> Response:
 
     try:
         act = remove if "remove" in form else add
-        return private(await once(request, site_of(request).database, str(form.get("key", "")), act))
+        return private(await once(request, act))
     except NotFound:
-        return _unknown(request)
+        return unknown_link(request)
     except Refused as refused:
         case = await _find(request)
         if not refused.field or case is None:
             raise
-        faults = {refused.field: {"fault": refused.what, "cure": refused.cure}}
-        return _papers(request, case, faults, status=refused.status)
+        return _papers(request, case, fault_of(refused), status=refused.status)
 
 
 def _id(text: object) -> UUID:

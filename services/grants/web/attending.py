@@ -31,7 +31,6 @@ async def show(request: Request) -> Response:
         "attend.html",
         meeting=found,
         round=found.plan,
-        me=viewer,
         here=any(seat.here for seat in found.seats if seat.person_id == viewer),
         seats=agenda.seats(),
         item=agenda.whole(item) if item else None,
@@ -69,4 +68,4 @@ async def say_here(request: Request) -> Response:
         await (meetings.arrive if comes else meetings.leave)(tx, id, me)
         return see(f"{attend_href(id)}?done={'here' if comes else 'gone'}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

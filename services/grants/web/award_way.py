@@ -1,20 +1,20 @@
 """An award in words: what it is, its payments, and everything that happened to it, in one order."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.house import House
 from chassis.web import day, pounds
 from services.grants.awards import Award, Payee, award_of
-from services.grants.colleagues import called
 from services.grants.payments import PaymentState, Why, exam_body
 from services.grants.queries import MONEY
 from services.grants.reporting import RESULTS, Result
 from services.grants.states import STAGES
 from services.grants.web.hrefs import application_href, award_href, payment_href
 from services.grants.web.looks import LOOKS
+from services.grants.web.people import People
 
 #: How each state of a payment looks, and what it is called.
 PAYMENT_LOOKS: Mapping[PaymentState, tuple[str, str]] = {
@@ -35,6 +35,10 @@ WHYS: Mapping[Why, str] = {
 _STEPS = {
     "booking_added": "A booking confirmation was added",
     "booking_seen": "The booking was confirmed",
+    "booking_returned": "Another booking confirmation was asked for",
+    "invoice_added": "An invoice was added",
+    "invoice_seen": "The invoice was confirmed",
+    "invoice_returned": "Another invoice was asked for",
     "receipt_added": "A receipt was added",
     "receipt_seen": "A receipt was seen on paper",
     "exam_moved": "The exam was moved",
@@ -50,25 +54,6 @@ _SETTLED = {
     PaymentState.PAID: "Payment {} made",
     PaymentState.RETURNED: "Payment {} made",
 }
-
-
-class People:
-    """Colleagues, as pages say what they did."""
-
-    def __init__(self, names: Mapping[UUID, str], me: UUID) -> None:
-        self._names = names
-        self._me = me
-
-    @classmethod
-    async def of(cls, tx: Transaction, ids: Iterable[UUID | None], me: UUID) -> Self:
-        """These, by one statement."""
-        return cls(await called(tx, {id for id in ids if id}), me)
-
-    def by(self, person: UUID | None) -> str:
-        """``By`` somebody; nothing where it was nobody of ours."""
-        if person is None:
-            return ""
-        return "By you" if person == self._me else f"By {self._names.get(person, 'a colleague')}"
 
 
 def in_words(award: Award, house: House) -> dict[str, Any]:
@@ -98,7 +83,7 @@ def payee_in_words(payee: str | None, house: House, row: Any) -> str:
     return exam_body(house, {"purpose": purpose}) or "The body that holds the exam"
 
 
-async def of_application(tx: Transaction, application_id: UUID, me: UUID) -> dict[str, Any] | None:
+async def of_application(tx: Transaction, application_id: UUID) -> dict[str, Any] | None:
     """What the pages of an application and of its award say of it; nothing where nothing is awarded."""
     award = await award_of(tx, application_id)
     if award is None:
@@ -111,7 +96,7 @@ async def of_application(tx: Transaction, application_id: UUID, me: UUID) -> dic
     outcome = await MONEY.outcome_of(tx, application_id=id)
     acted = [row[name] for row in payments for name in ("prepared_by", "settled_by")]
     acted += [row["person_id"] for row in steps] + [row["recorded_by"] for row in returns]
-    people = await People.of(tx, [*acted, outcome["said_by"] if outcome else None], me)
+    people = await People.of(tx, [*acted, outcome["said_by"] if outcome else None])
     return {
         **in_words(award, house),
         "it": award,

@@ -1,9 +1,11 @@
 """What somebody sees behind their link who is awarded money: yes or no, how to be paid, papers, the report.
 
-What is wrong with a form is shown on it again; a bank account that was typed never is.
+What is wrong with a form is shown on it again with what was typed, but for the number of an account: that is
+asked for once more.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +22,13 @@ from chassis.web import (
     day,
     new_key,
     once,
+    private,
     read_form,
     read_upload,
     see,
     site_of,
     size_in_words,
+    unknown_link,
 )
 from services.grants import awards, reporting
 from services.grants.applying import LARGEST_EVIDENCE, by_token, today_of
@@ -46,7 +50,7 @@ from services.grants.reporting import RESULTS, Result
 from services.grants.states import State
 from services.grants.web.awards import LONGEST_REASON, read_in_post
 from services.grants.web.forms import Fields
-from services.grants.web.frame import frame, private
+from services.grants.web.frame import frame
 from services.grants.web.hrefs import APPLYING
 
 _DONE = {
@@ -68,8 +72,12 @@ _TITLES = {
 #: Words that are said on the first page, because there is nothing more to see here.
 _ELSEWHERE = {"declined"}
 
-#: What is never shown again, whoever sees the form.
-_SECRET = ("name", "sort_code", "account")
+#: What is never shown again, whoever sees the form: a page may stay in a browser that others use as well.
+_ASKED_AGAIN = "account"
+_AGAIN = {
+    "fault": "Please write your account number again.",
+    "cure": "To keep it safe we never show it on a page once it was sent.",
+}
 _EMPTY = {"payee": "", "result": "", "in_post": ""}
 
 
@@ -78,12 +86,14 @@ def awarded_href(token: str) -> str:
     return f"{APPLYING}/{token}/award"
 
 
-def offered(award: Award | None, token: str) -> dict[str, Any] | None:
+def offered(award: Award | None, token: str, today: date) -> dict[str, Any] | None:
     """What the first page behind the link says of an award; nothing where none is."""
     if award is None or award.state not in _TITLES:
         return None
     what = {
-        State.AWARDED: ("Say yes or no", f"Please answer by {day(award.answer_by)}."),
+        State.AWARDED: ("See what you can do", f"The last day to say yes was {day(award.answer_by)}.")
+        if today > award.answer_by
+        else ("Say yes or no", f"Please answer by {day(award.answer_by)}."),
         State.ACCEPTED: ("See how it is paid", "We need to know how to pay, and that your exam is booked."),
         State.PAID: ("Tell us how it went", "After your exam, send us the receipt."),
         State.REPORTED: ("See your award", ""),
@@ -109,7 +119,7 @@ async def _page(
         found = await by_token(tx, token)
         award = await award_of(tx, found["id"]) if found else None
         if found is None:
-            return _unknown(request)
+            return unknown_link(request)
         if award is None or award.state not in _TITLES:
             done = request.url.query if request.query_params.get("done") in _ELSEWHERE else ""
             return private(see(f"{APPLYING}/{token}?{done}".rstrip("?")))
@@ -117,6 +127,8 @@ async def _page(
         papers = await papers_of(tx, award.application_id)
         outcome = await MONEY.outcome_of(tx, application_id=award.application_id)
         today = today_of(tx)
+    if values.get(_ASKED_AGAIN) and faults and _ASKED_AGAIN not in faults:
+        faults = {**faults, _ASKED_AGAIN: _AGAIN}
     ahead = award.state is State.PAID and award.exam_on is not None and award.exam_on >= today
     house = site.context.house
     entry = house.lists["purposes"].get(award.purpose or "")
@@ -147,7 +159,7 @@ async def _page(
         values={
             **_EMPTY,
             "in_post": _in_post(outcome),
-            **{name: value for name, value in values.items() if name not in _SECRET},
+            **{name: value for name, value in values.items() if name != _ASKED_AGAIN},
         },
         faults=faults,
         href=awarded_href(token),
@@ -168,10 +180,6 @@ def _in_post(outcome: Any) -> str:
     return "" if said is None else "yes" if said else "no"
 
 
-def _unknown(request: Request) -> Response:
-    return private(site_of(request).page(request, "unknown_link.html", status=404))
-
-
 async def act(request: Request) -> Response:
     """Whatever one of the forms says. Looking changes nothing; each form acts once."""
     form = await read_form(request)
@@ -187,9 +195,9 @@ async def act(request: Request) -> Response:
         return see(await what(tx, token))
 
     try:
-        return private(await once(request, site_of(request).database, fields.key, act))
+        return private(await once(request, act))
     except NotFound:
-        return _unknown(request)
+        return unknown_link(request)
     except Refused as refused:
         if not refused.field:
             raise

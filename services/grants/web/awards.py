@@ -1,6 +1,7 @@
 """An award as staff see it: how far it is, what is missing, and what the grants officer does about it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from chassis.web import (
     size_in_words,
 )
 from services.grants import awards, payments, reporting
-from services.grants.awards import Award, Paper, Payee, papers_of
+from services.grants.awards import PROOFS, Award, Invoice, Paper, newest_of, papers_of
 from services.grants.payments import exam_body
 from services.grants.queries import MONEY
 from services.grants.reporting import RESULTS, Result
@@ -36,7 +37,8 @@ from services.grants.web.hrefs import MOUNT, PAYMENTS, award_href
 LONGEST_REASON = 500
 
 _DONE = {
-    "booked": "The booking is confirmed. It can be paid now.",
+    "seen": "It is confirmed. It can be paid now.",
+    "asked": "They are asked for another one, with what you wrote.",
     "prepared": "The payment is prepared. A colleague makes it.",
     "again": "The money is promised again. Prepare the payment anew.",
     "given-up": "Nothing more of it will be paid.",
@@ -47,7 +49,11 @@ _DONE = {
 }
 
 #: What a paper of an award is called.
-PAPERS: Mapping[Paper, str] = {Paper.BOOKING: "Booking confirmation", Paper.RECEIPT: "Receipt"}
+PAPERS: Mapping[Paper, str] = {
+    Paper.BOOKING: "Booking confirmation",
+    Paper.INVOICE: "Invoice",
+    Paper.RECEIPT: "Receipt",
+}
 
 
 async def show(request: Request) -> Response:
@@ -60,12 +66,12 @@ async def _page(
 ) -> Response:
     site, id = site_of(request), read_id(request)
     async with site.database.reading() as tx:
-        found = await of_application(tx, id, signed_in(request).id)
+        found = await of_application(tx, id)
         if found is None:
             raise NotFound
         papers = await papers_of(tx, id)
     award: Award = found["it"]
-    body = exam_body(site.context.house, {"purpose": award.purpose})
+    newest = newest_of(papers, award.proof)
     return site.page(
         request,
         "award.html",
@@ -74,10 +80,8 @@ async def _page(
         it=award,
         papers=[_paper(row) for row in papers],
         can=_can(award, found["outcome"], papers),
-        payees=[
-            {"code": "person", "name": "The applicant, against the booking"},
-            {"code": "exam_body", "name": f"{body or 'The exam body'}, by invoice"},
-        ],
+        body=exam_body(site.context.house, {"purpose": award.purpose}) or "the body that holds the exam",
+        newest=newest or "",
         results=[{"code": code.value, "name": words} for code, words in RESULTS.items()],
         values={**_values(award), **values},
         faults=faults,
@@ -92,9 +96,12 @@ def _can(award: Award, outcome: Any, papers: list[Any]) -> dict[str, bool]:
     accepted, paid = award.state is State.ACCEPTED, award.state is State.PAID
     not_sat = outcome is not None and outcome["result"] == Result.NOT_SAT
     receipt = award.receipt_seen_at or any(row["kind"] == Paper.RECEIPT for row in papers)
-    booking = accepted and award.payee is Payee.PERSON and award.booking_seen_at is None
+    proof = award.proof if accepted and award.proof_seen_at is None else None
+    came = newest_of(papers, proof) is not None
     return {
-        "book": booking,
+        "book": proof is Paper.BOOKING,
+        "bill": proof is Paper.INVOICE and came,
+        "ask_anew": came,
         "prepare": accepted and award.left_pence > 0,
         "again": accepted and award.missing_pence > 0,
         "give_up": (accepted or award.state is State.AWARDED) and not award.waiting_pence,
@@ -109,8 +116,9 @@ def _values(award: Award) -> dict[str, Any]:
     return {
         "amount": typed_pounds(award.left_pence),
         "again": typed_pounds(award.missing_pence),
-        "payee": award.payee.value if award.payee else "",
         "invoice": award.invoice,
+        "invoice_amount": "",
+        "from_body": "",
         "booked_on": award.exam_on.isoformat() if award.exam_on else "",
         "exam_on": "",
         "over": "",
@@ -125,12 +133,17 @@ def typed_pounds(pence: int) -> str:
 
 
 def _paper(row: Any) -> dict[str, Any]:
+    return {**paper_in_words(row), "href": f"{MOUNT}/award-papers/{row['file_id']}"}
+
+
+def paper_in_words(row: Any) -> dict[str, Any]:
+    """What a paper is, and how it is given."""
     return {
         "what": PAPERS[Paper(row["kind"])],
         "size_words": size_in_words(row["size"]),
         "added_at": row["added_at"],
+        "returned_at": row["returned_at"],
         "opens": row["media_type"] != PDF.media_type,
-        "href": f"{MOUNT}/award-papers/{row['file_id']}",
     }
 
 
@@ -142,25 +155,56 @@ Act = Callable[[Transaction, UUID, UUID], Awaitable[object]]
 async def confirm_booking(request: Request) -> Response:
     """The exam is booked."""
     fields = Fields(await read_form(request))
-    elsewhere, over = fields.ticked("elsewhere"), fields.ticked("over")
-    exam_on = fields.day("booked_on", required=False)
+    elsewhere, seen = fields.ticked("elsewhere"), _seen(fields)
+    exam_on, over = fields.day("booked_on", required=False), fields.ticked("over")
 
     async def act(tx: Transaction, id: UUID, by: UUID) -> None:
-        await awards.confirm_booking(tx, id, by, elsewhere=elsewhere, exam_on=exam_on, over=over)
+        await awards.confirm_proof(tx, id, by, seen=seen, elsewhere=elsewhere, exam_on=exam_on, over=over)
 
-    return await _submit(request, fields, act, "booked")
+    return await _submit(request, fields, act, "seen")
+
+
+async def confirm_invoice(request: Request) -> Response:
+    """The invoice is right: it comes from whoever holds the exam, and says how much and where to pay."""
+    fields = Fields(await read_form(request))
+    seen, pence = _seen(fields), fields.pounds("invoice_amount") or 0
+    invoice = Invoice(reference=fields.line("invoice", most=60), pence=pence)
+    exam_on, over = fields.day("booked_on", required=False), fields.ticked("over")
+    if not fields.ticked("from_body"):
+        fields.add_fault(
+            "from_body", "The box is not ticked.", "Look who has written the invoice, and where to pay it."
+        )
+
+    async def act(tx: Transaction, id: UUID, by: UUID) -> None:
+        await awards.confirm_proof(tx, id, by, seen=seen, exam_on=exam_on, over=over, invoice=invoice)
+
+    return await _submit(request, fields, act, "seen")
+
+
+async def return_proof(request: Request) -> Response:
+    """The booking or the invoice cannot be used: they are asked for another one."""
+    fields = Fields(await read_form(request))
+    words, seen = fields.words("wrong", most=LONGEST_REASON), _seen(fields)
+    proof = fields.one_of("proof", {each.value: each for each in PROOFS.values()})
+
+    async def act(tx: Transaction, id: UUID, by: UUID) -> None:
+        await awards.return_proof(tx, id, by, words, proof=proof, seen=seen)
+
+    return await _submit(request, fields, act, "asked")
+
+
+def _seen(fields: Fields) -> UUID | None:
+    """The newest paper that the form was made beside; nothing where there was none."""
+    return fields.person("seen") if fields.values.get("seen") else None
 
 
 async def prepare(request: Request) -> Response:
     """Prepare a payment, for somebody else to make."""
     fields = Fields(await read_form(request))
-    pence, payee = fields.pounds("amount") or 0, fields.one_of("payee", {each.value: each for each in Payee})
-    invoice = fields.line("invoice", most=60, required=False)
-    follows = fields.number("follows", least=0, most=32_000)
+    pence, follows = fields.pounds("amount") or 0, fields.number("follows", least=0, most=32_000)
 
     async def act(tx: Transaction, id: UUID, by: UUID) -> None:
-        said = {"pence": pence, "payee": payee, "invoice": invoice, "follows": follows or 0}
-        await payments.prepare(tx, id, by, **said)
+        await payments.prepare(tx, id, by, pence=pence, follows=follows or 0)
 
     return await _submit(request, fields, act, "prepared")
 
@@ -249,21 +293,22 @@ async def _submit(request: Request, fields: Fields, what: Act, done: str) -> Res
         await what(tx, id, by)
         return see(f"{award_href(id)}?done={done}")
 
-    async def again(status: int) -> Response:
-        return await _page(request, fields.values, fields.faults, status=status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_page, request))
 
 
 # Papers
 
 
 async def give_paper(request: Request) -> Response:
-    """One paper: a picture to be looked at, a PDF to be saved, because browsers show none in a sandbox."""
-    site = site_of(request)
-    async with site.database.reading() as tx:
+    """One paper, for whoever may see who applied."""
+    async with site_of(request).database.reading() as tx:
         row = await MONEY.award_paper_by_id(tx, file_id=read_id(request))
     if row is None:
         raise NotFound
+    return give(request, row)
+
+
+def give(request: Request, row: Any) -> Response:
+    """A paper: a picture to be looked at, a PDF to be saved, because browsers show none in a sandbox."""
     file = StoredFile.of({**row, "id": row["file_id"]})
-    return give_file(site.database, file, inline=file.media_type != PDF.media_type)
+    return give_file(site_of(request).database, file, inline=file.media_type != PDF.media_type)

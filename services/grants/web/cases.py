@@ -1,6 +1,7 @@
 """Cases as the officer prepares them: what the panel reads of each application, and how far the panel is."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -10,7 +11,18 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import Difference, new_key, once, read_form, read_id, read_revision, see, signed_in, site_of
+from chassis.web import (
+    Difference,
+    Faults,
+    new_key,
+    once,
+    read_form,
+    read_id,
+    read_revision,
+    see,
+    signed_in,
+    site_of,
+)
 from services.grants import applying, cases, conflicts, panel
 from services.grants.applicants import Applicant, applicant_of
 from services.grants.cases import LONGEST_PAPERS, LONGEST_WORDS
@@ -21,7 +33,7 @@ from services.grants.redaction import still_says
 from services.grants.rounds import Round, RoundState
 from services.grants.states import STAGES, State
 from services.grants.web.applications import paper
-from services.grants.web.forms import ChangedMeanwhile, Fields, check_revision, submit
+from services.grants.web.forms import ChangedMeanwhile, Fields, Values, check_revision, submit
 from services.grants.web.hrefs import (
     application_href,
     case_href,
@@ -126,14 +138,14 @@ def _standing(row: Mapping[str, Any], state: State) -> tuple[str, str]:
 
 async def hand_over_all(request: Request) -> Response:
     """Let the panel have everything that is prepared."""
-    form, id, by = await read_form(request), read_id(request), signed_in(request).id
+    id, by = read_id(request), signed_in(request).id
 
     async def act(tx: Transaction) -> Response:
         came = await cases.hand_over_all(tx, id, by)
         done = "all" if not came.waiting else "some" if came.done else "none"
         return see(f"{cases_href(id)}?done={done}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 # One case
@@ -197,7 +209,6 @@ async def _page(
         values=shown,
         faults=faults,
         changed=changed,
-        most_words=LONGEST_WORDS,
         href=case_href(id),
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
@@ -219,11 +230,8 @@ async def prepare(request: Request) -> Response:
         await cases.prepare(tx, present, words=words, papers=papers)
         return see(f"{case_href(id)}?done=saved")
 
-    async def again(status: int) -> Response:
-        return await _page(request, fields.values, fields.faults, status=status, revision=revision)
-
     try:
-        return await submit(request, fields, act, again)
+        return await submit(request, fields, act, partial(_page, request, revision=revision))
     except ChangedMeanwhile as other:
         found, now = other.differences, other.row["version"]
         return await _page(request, fields.values, {}, status=409, revision=now, changed=found)
@@ -248,7 +256,7 @@ async def _do(
         await act_on(tx, id, by)
         return see(f"{case_href(id)}?done={done}")
 
-    async def again(status: int) -> Response:
-        return await _page(request, None, fields.faults, status=status)
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
+        return await _page(request, None, faults, status=status)
 
     return await submit(request, fields, act, again)

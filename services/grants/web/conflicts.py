@@ -1,6 +1,7 @@
 """Conflicts of interest as the officer settles them: of a round, each by itself, and of an application."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -9,18 +10,17 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import new_key, read_form, read_id, see, signed_in, site_of
+from chassis.web import Faults, new_key, read_form, read_id, see, signed_in, site_of
 from services.grants import conflicts, doubts, panel
 from services.grants.applicants import Applicant, applicant_of
 from services.grants.colleagues import called
 from services.grants.conflicts import LONGEST_WORDS, TIES, Interest, Kind, Source, Standing, Tie
 from services.grants.queries import APPLICATIONS, CONFLICTS, DOUBTS, ROUNDS
 from services.grants.rounds import RoundState
-from services.grants.web.forms import Fields, submit
+from services.grants.web.forms import Fields, Values, submit
 from services.grants.web.hrefs import (
     application_href,
     applications_href,
-    case_href,
     closeness_href,
     conflict_href,
     conflicts_href,
@@ -29,6 +29,7 @@ from services.grants.web.hrefs import (
     ways,
 )
 from services.grants.web.panel import NAMELESS
+from services.grants.web.people import FORMER
 
 #: Conflicts on the list of a round.
 MOST = 300
@@ -46,6 +47,9 @@ _KINDS: Mapping[Kind, str] = {
     Kind.TEAM: "works in the team",
     Kind.PERSON: "is close to",
 }
+
+#: What is only suggested asks for nothing where another tie keeps the case from them.
+_ELSEWHERE = "Steps out for another reason"
 
 _DONE = {
     "confirmed": "It is confirmed.",
@@ -70,8 +74,8 @@ async def show_all(request: Request) -> Response:
         round=row,
         round_href=round_href(id),
         ways=ways(id, conflicts_href),
-        waiting=[it for it in shown if it["waits"] and it["sits"]],
-        settled=[it for it in shown if not it["waits"]],
+        waiting=[it for it in shown if it["waits"] and it["sits"] and not it["steps_out"]],
+        settled=[it for it in shown if not it["waits"] or it["steps_out"]],
         full=len(rows) == MOST,
         most=MOST,
         flash=_DONE.get(request.query_params.get("done", "")),
@@ -91,6 +95,7 @@ def _in_words(
 ) -> dict[str, Any]:
     who = Applicant.opened(tx.context, row["sealed"]) if row["sealed"] else None
     standing, tie = Standing(row["state"]), row["tie"]
+    waits = standing is Standing.SUGGESTED
     return {
         "member": names.get(row["person_id"], NAMELESS),
         "applicant": who.name if who else "No longer kept",
@@ -99,14 +104,15 @@ def _in_words(
         "why": [f"{_KINDS[interest.kind]}: {interest.words}" for interest in why],
         "own_address": row["source"] == Source.DERIVED and not why,
         "tie": TIES[Tie(tie)] if tie else "",
-        "waits": standing is Standing.SUGGESTED,
+        "waits": waits,
         "sits": row.get("sits", True),
+        "steps_out": row["steps_out"],
         "look": _look(standing, tie),
-        "effect": _effect(standing, tie, keeps=row["keeps"]),
+        "effect": _ELSEWHERE if row["steps_out"] and waits else _effect(standing, tie, keeps=row["keeps"]),
         "words": row["words"],
         "since": row["noticed_at"],
         "settled_at": row["settled_at"],
-        "settled_by": names.get(row["settled_by"], "") if row["settled_by"] else "",
+        "settled_by": names.get(row["settled_by"], FORMER) if row["settled_by"] else "",
         "href": conflict_href(row["id"]),
         "application_href": closeness_href(row["application_id"]),
     }
@@ -211,10 +217,7 @@ async def uphold(request: Request) -> Response:
         await doubts.uphold(tx, id, by, words)
         return see(f"{conflicts_href(found['round_id'])}?done=upheld")
 
-    async def again(status: int) -> Response:
-        return await _page(request, fields.values, fields.faults, status=status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_page, request))
 
 
 async def _settle(request: Request, fields: Fields, tie: Tie | None, words: str) -> Response:
@@ -228,8 +231,8 @@ async def _settle(request: Request, fields: Fields, tie: Tie | None, words: str)
         await conflicts.settle(tx, id, by, tie=tie, words=words, seen=seen)
         return see(f"{conflicts_href(found['round_id'])}?done={'confirmed' if tie else 'dismissed'}")
 
-    async def again(status: int) -> Response:
-        return await _page(request, {"tie": "", "words": "", **fields.values}, fields.faults, status=status)
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
+        return await _page(request, {"tie": "", "words": "", **values}, faults, status=status)
 
     return await submit(request, fields, act, again)
 
@@ -267,7 +270,6 @@ async def _page_of(
         round_href=round_href(row["round_id"]),
         list_href=applications_href(row["round_id"]),
         application_href=application_href(id),
-        case_href=case_href(id),
         panel_href=panel_href(row["round_id"]),
         conflicts=shown,
         members=[{"code": str(person), "name": name} for person, name in names.items()],
@@ -290,9 +292,7 @@ async def enter(request: Request) -> Response:
         await conflicts.enter(tx, id, person, tie, by)
         return see(f"{closeness_href(id)}?done=entered")
 
-    async def again(status: int) -> Response:
-        return await _page_of(
-            request, {"person": "", "tie": "", **fields.values}, fields.faults, status=status
-        )
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
+        return await _page_of(request, {"person": "", "tie": "", **values}, faults, status=status)
 
     return await submit(request, fields, act, again)

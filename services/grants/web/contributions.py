@@ -1,6 +1,7 @@
 """Contributions: what is pledged, what comes of it, what goes back."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from services.grants.queries import FUNDS
 from services.grants.web.bodies import offered, read_body
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import contribution_href, fund_href, pledge_href
+from services.grants.web.people import People
 
 #: Pledges that can be chosen from.
 MOST = 200
@@ -62,10 +64,7 @@ async def receive(request: Request) -> Response:
         await contributions.receive(tx, id, receipt)
         return see(f"{fund_href(id)}?done=received")
 
-    async def again(status: int) -> Response:
-        return await _receipt(request, id, fields.values, fields.faults, status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_receipt, request, id))
 
 
 async def _receipt(
@@ -129,10 +128,7 @@ async def enter_pledge(request: Request) -> Response:
         await contributions.enter_pledge(tx, id, pledge)
         return see(f"{fund_href(id)}?done=pledged")
 
-    async def again(status: int) -> Response:
-        return await _pledging(request, id, fields.values, fields.faults, status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_pledging, request, id))
 
 
 async def _pledging(
@@ -203,10 +199,7 @@ async def say_which_fund(request: Request) -> Response:
         await contributions.say_which_fund(tx, id, fund_id)
         return see(f"{pledge_href(id)}?done=matched")
 
-    async def again(status: int) -> Response:
-        return await _pledge(request, id, fields.values, fields.faults, status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_pledge, request, id))
 
 
 async def write_back(request: Request) -> Response:
@@ -219,10 +212,7 @@ async def write_back(request: Request) -> Response:
         await contributions.write_back(tx, id, reason)
         return see(f"{pledge_href(id)}?done=written_back")
 
-    async def again(status: int) -> Response:
-        return await _pledge(request, id, fields.values, fields.faults, status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_pledge, request, id))
 
 
 async def show_contribution(request: Request) -> Response:
@@ -239,12 +229,14 @@ async def _contribution(
         if given is None:
             raise NotFound
         balance = await ledger.balance(tx, given["fund_id"])
+        people = await People.of(tx, [given["entered_by"]])
     pledge = given["pledge_id"]
     return site.page(
         request,
         "contribution.html",
         status=status,
         given=given,
+        entered_who=people.by(given["entered_by"]),
         left_pence=given["amount_pence"] - given["refunded_pence"],
         free_pence=balance.free_pence,
         href=contribution_href(id),
@@ -268,7 +260,4 @@ async def refund(request: Request) -> Response:
         await contributions.refund(tx, id, pence, on)
         return see(f"{contribution_href(id)}?done=refunded")
 
-    async def again(status: int) -> Response:
-        return await _contribution(request, id, fields.values, fields.faults, status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_contribution, request, id))

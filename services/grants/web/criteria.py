@@ -1,6 +1,7 @@
 """The criteria of a round: the form of each, as long as the round is a draft."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -34,10 +35,7 @@ async def add(request: Request) -> Response:
         await rounds.add_criterion(tx, id, criterion)
         return see(f"{round_href(id)}?done=criterion")
 
-    async def again(status: int) -> Response:
-        return await _form(request, id, fields.values, fields.faults, status=status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_form, request, id))
 
 
 async def show(request: Request) -> Response:
@@ -62,12 +60,10 @@ async def amend(request: Request) -> Response:
         await rounds.amend_criterion(tx, id, criterion)
         return see(f"{round_href(row['round_id'])}?done=criterion")
 
-    async def again(status: int) -> Response:
-        shown = {**row, "version": revision}
-        return await _form(request, row["round_id"], fields.values, fields.faults, row=shown, status=status)
-
     try:
-        return await submit(request, fields, act, again)
+        return await submit(
+            request, fields, act, partial(_form, request, row["round_id"], row={**row, "version": revision})
+        )
     except ChangedMeanwhile as other:
         now, changed = other.row, other.differences
         values = fields.values
@@ -76,12 +72,12 @@ async def amend(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     """Score by it no more."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         return see(f"{round_href(await rounds.remove_criterion(tx, id))}?done=removed")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def _found(tx: Transaction, id: UUID) -> Any:

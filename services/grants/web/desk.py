@@ -14,11 +14,11 @@ from starlette.responses import Response
 
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
-from chassis.web import BadRequest, new_key, read_form, read_id, see, signed_in, site_of
+from chassis.web import BadRequest, Faults, new_key, read_form, read_id, see, signed_in, site_of
 from services.grants import conflicts, panel
 from services.grants.conflicts import LONGEST_INTEREST, MOST_INTERESTS, Interest, Kind
 from services.grants.queries import DESK
-from services.grants.web.forms import Fields, submit
+from services.grants.web.forms import Fields, Values, submit
 from services.grants.web.hrefs import DESK as HREF
 from services.grants.web.hrefs import attend_href, desk_case_href, desk_round_href
 
@@ -148,7 +148,7 @@ async def answer(request: Request) -> Response:
         has_said = await DESK.has_said_interests(tx, person_id=viewer)
         return see(f"{HREF}?done=taking" if has_said else f"{HREF}/interests?done=taking")
 
-    async def again(status: int) -> Response:
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
         raise BadRequest("This cannot be taken.", "Go back and press one of the two buttons.")
 
     return await submit(request, fields, act, again)
@@ -187,8 +187,8 @@ async def say_interests(request: Request) -> Response:
         await conflicts.say_interests(tx, viewer, said)
         return see(f"{HREF}?done=interests")
 
-    async def again(status: int) -> Response:
-        return _interests(request, fields.values, fields.faults, status=status)
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
+        return _interests(request, values, faults, status=status)
 
     return await submit(request, fields, act, again)
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -13,10 +13,9 @@ from starlette.responses import Response
 
 from chassis.audit import acting
 from chassis.clock import LOCAL
-from chassis.house import House
+from chassis.house import House, word
 from chassis.web import JSON, PDF, day, fault, give_made, pounds, read_id, site_of, when
 from chassis.web.access import actor_of
-from services.grants.colleagues import called
 from services.grants.conflicts import TIES, Source, Tie
 from services.grants.dossiers import (
     Dossier,
@@ -33,6 +32,7 @@ from services.grants.telling import Part, Told, print_told
 from services.grants.web.conflicts import SOURCES
 from services.grants.web.hrefs import application_href, dossier_href
 from services.grants.web.ledger import STEPS
+from services.grants.web.people import People
 
 #: Dossiers that were made, as the page shows them.
 MOST = 20
@@ -50,7 +50,7 @@ async def show(request: Request) -> Response:
         names = await names_in(tx, dossier)
         made = [dict(row) async for row in DOSSIERS.digests_noted(tx, application_id=str(id), most=MOST)]
         noted = await DOSSIERS.digest_noted(tx, application_id=str(id), digest=asked)
-        who = await called(tx, [row["person_id"] for row in made if row["person_id"]])
+        people = await People.of(tx, [row["person_id"] for row in made])
     digest = digest_of_dossier(dossier)
     typed = re.fullmatch("[0-9a-f]{64}", asked)
     wrong = fault("This is no digest.", "It has 64 signs, 0 to 9 and a to f: copy it whole.")
@@ -60,7 +60,9 @@ async def show(request: Request) -> Response:
         status=422 if asked and not typed else 200,
         story=tell(dossier, names, site.context.house),
         digest=digest,
-        made=[{**row, "who": who.get(row["person_id"], "Somebody of ours")} for row in made],
+        made=[
+            {**row, "who": people.name(row["person_id"]) if row["person_id"] else "A command"} for row in made
+        ],
         asked=asked if typed else "",
         same=asked == digest,
         noted=noted,
@@ -120,7 +122,7 @@ def tell(dossier: Dossier, names: Mapping[str, str], house: House) -> Told:
         parts=[
             _told_application(said, house),
             _told_conflicts(dossier["conflicts"], who),
-            _told_scores(dossier["scores"], criteria, who),
+            _told_scores(dossier["scores"], criteria, _counted(dossier), who),
             *[_told_decision(each, who) for each in dossier["decisions"]],
             _told_money(dossier["award"], dossier["ledger"], who),
             _told_payments(dossier["payments"], who),
@@ -151,8 +153,7 @@ def _on(moment: str | None) -> str:
 
 
 def _named(house: House, name: str, code: str | None) -> str:
-    entry = house.lists[name].get(code or "")
-    return entry.name if entry else code or "—"
+    return word(house.lists[name], code) or "—"
 
 
 def _told_application(said: Mapping[str, Any], house: House) -> Part:
@@ -207,24 +208,41 @@ def _told_conflicts(conflicts: Sequence[Mapping[str, Any]], who: _Named) -> Part
     )
 
 
+def _counted(dossier: Dossier) -> set[str]:
+    """Whose scores the last decision rests on."""
+    return {each["person"] for each in dossier["decisions"][-1]["basis"].get("scores", ())}
+
+
 def _told_scores(
-    scores: Sequence[Mapping[str, Any]], criteria: Mapping[str, Mapping[str, Any]], who: _Named
+    scores: Sequence[Mapping[str, Any]],
+    criteria: Mapping[str, Mapping[str, Any]],
+    counted: Collection[str],
+    who: _Named,
 ) -> Part:
     weights = ", ".join(f"{each['name']} {each['weight']}" for each in criteria.values())
     return Part(
         title="Scores, from 0 to 5",
         head=("Member", *(each["name"] for each in criteria.values()), "Note"),
-        rows=[_scored(each, criteria, who) for each in scores],
-        note=f"Weights: {weights}. Who had to step out does not count." if scores else "Nobody gave any.",
+        rows=[_scored(each, criteria, counted, who) for each in scores],
+        note=f"Weights: {weights}. {_WHO_COUNTS}" if scores else "Nobody gave any.",
     )
 
 
+_WHO_COUNTS = (
+    "The mean leaves out whoever had to step out, and a reserve who did not stand in: “Not counted” says so."
+)
+
+
 def _scored(
-    each: Mapping[str, Any], criteria: Mapping[str, Mapping[str, Any]], who: _Named
+    each: Mapping[str, Any],
+    criteria: Mapping[str, Mapping[str, Any]],
+    counted: Collection[str],
+    who: _Named,
 ) -> tuple[str, ...]:
     given = {one["criterion_id"]: one["score"] for one in each["given"]}
     words = ["—" if id not in given else _score(given[id]) for id in criteria]
-    said = ["Not handed in" if not each["submitted_at"] else "", "Not counted" if each["kept_from"] else ""]
+    left_out = "" if each["person_id"] in counted else "Not counted"
+    said = [left_out if each["submitted_at"] else "Not handed in"]
     return (who(each["person_id"]), *words, ". ".join(filter(None, [*said, each["comment"]])) or "—")
 
 
@@ -254,8 +272,16 @@ def _told_decision(said: Mapping[str, Any], who: _Named) -> Part:
                 ("reason", "What the applicant was told"),
             )
             if said[name]
+        ]
+        + [
+            (f"Why it stands, although {who(each['person_id'])} had a part in it", _stands(each, who))
+            for each in said["upheld"]
         ],
     )
+
+
+def _stands(each: Mapping[str, Any], who: _Named) -> str:
+    return f"{each['words']} ({who(each['said_by'])}, {_on(each['said_at'])})"
 
 
 def _basis(basis: Mapping[str, Any], who: _Named) -> list[tuple[str, str]]:

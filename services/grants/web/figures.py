@@ -5,7 +5,6 @@ from starlette.responses import Response
 
 from chassis.web import CSV, give_made, signed_in, site_of, table
 from contracts.access import Action, may
-from services.grants.disclosure import LEAST
 from services.grants.figures import Figure, Group, each_of, figures
 from services.grants.web.hrefs import MOUNT
 
@@ -28,9 +27,7 @@ async def show(request: Request) -> Response:
         groups=groups,
         charts=_charts({figure.code: figure for _, figure in each_of(groups)}),
         whole=whole,
-        least=LEAST,
         csv_href=f"{HREF}.csv",
-        made_at=site_of(request).context.clock.now(),
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from starlette.datastructures import FormData
@@ -12,12 +12,11 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import Difference, differences, once, read_pounds, site_of
+from chassis.house import Entry
+from chassis.web import Difference, Faults, differences, fault, once, read_pounds
 
 #: Signs that cannot be seen and that some scripts need inside words.
 _JOINERS = "\u200c\u200d"
-
-Faults = dict[str, dict[str, str]]
 
 
 class ChangedMeanwhile(Exception):
@@ -52,26 +51,29 @@ def check_revision(
         raise ChangedMeanwhile(row, found)
 
 
-Again = Callable[[int], Awaitable[Response]]
+#: What was typed, by field.
+Values = Mapping[str, Any]
+
+
+class Again(Protocol):
+    """Shows a form with what was typed and what is wrong with it."""
+
+    def __call__(self, values: Values, faults: Faults, *, status: int) -> Awaitable[Response]: ...
 
 
 async def submit(
     request: Request, fields: "Fields", act: Callable[[Transaction], Awaitable[Response]], again: Again
 ) -> Response:
-    """Act on a form once, or show it again with its faults, also with those that only come out in the act.
-
-    Args:
-        again: shows the form with what was typed, under a status.
-    """
+    """Act on a form once, or show it again with its faults, also with those that only come out in the act."""
     if fields.faults:
-        return await again(422)
+        return await again(fields.values, fields.faults, status=422)
     try:
-        return await once(request, site_of(request).database, fields.key, act)
+        return await once(request, act)
     except Refused as refused:
         if not refused.field:
             raise
         fields.add(refused)
-        return await again(refused.status)
+        return await again(fields.values, fields.faults, status=refused.status)
 
 
 class Fields:
@@ -87,9 +89,9 @@ class Fields:
         self.faults: Faults = {}
         self.key = str(form.get("key", ""))
 
-    def add(self, fault: Refused) -> None:
+    def add(self, refused: Refused) -> None:
         """Note a fault of a field, unless one is noted already."""
-        self.faults.setdefault(fault.field, {"fault": fault.what, "cure": fault.cure})
+        self.faults.setdefault(refused.field, fault(refused.what, refused.cure))
 
     def add_fault(self, field: str, what: str, cure: str) -> None:
         """Note what is wrong with a field, unless something is noted already."""
@@ -183,6 +185,12 @@ class Fields:
     def ticked(self, field: str) -> bool:
         """Whether a box is ticked."""
         return self._typed(field) == "yes"
+
+
+def read_language(fields: Fields, offered: Iterable[Entry]) -> str:
+    """In which language somebody would like to be written to; nothing is English."""
+    language: str = fields.one_of("language", {"": "", **{entry.code: entry.code for entry in offered}})
+    return language or ""
 
 
 def _shows(line: str) -> bool:

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.responses import Response
-
 from chassis.context import Context
-from chassis.web import SECRET_ADDRESS
 from services.grants.held import TERMS
 
 
@@ -14,9 +11,3 @@ def frame(context: Context, round_row: Mapping[str, Any]) -> dict[str, Any]:
     """The round with whom they may ring, and for how many months what is kept."""
     kept = {term.what: term.kept_for(context.settings) for term in TERMS}
     return {"round": round_row, "drafts_kept": kept["drafts"], "applications_kept": kept["applications"]}
-
-
-def private(response: Response) -> Response:
-    """The address is the key: it must not travel on as a Referer."""
-    response.headers.update(SECRET_ADDRESS)
-    return response

@@ -1,6 +1,7 @@
 """Funds: the list, each one's page, the form that describes it, its terms."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +12,11 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
 from chassis.files import stored_file
-from chassis.house import Entry
+from chassis.house import Entry, word
 from chassis.web import (
     PDF,
     Difference,
+    Faults,
     give_file,
     new_key,
     once,
@@ -32,7 +34,7 @@ from services.grants.ledger import Balance
 from services.grants.queries import FUNDS, ROUNDS
 from services.grants.rounds import STATES, RoundState
 from services.grants.web.bodies import offered, read_bodies
-from services.grants.web.forms import ChangedMeanwhile, Fields, check_revision, submit
+from services.grants.web.forms import ChangedMeanwhile, Fields, Values, check_revision, submit
 from services.grants.web.hrefs import FUNDS as LIST
 from services.grants.web.hrefs import contribution_href, fund_href, pledge_href, round_href
 
@@ -113,9 +115,7 @@ async def _page(request: Request, id: UUID, faults: Mapping[str, Any], status: i
         fund=fund,
         href=fund_href(id),
         shared_out=_shared_out(fund["restrictions"], site.context.house.lists["restrictions"]),
-        allowed_words=[
-            _word(site.context.house.lists["restrictions"], code) for code in fund["restrictions"]
-        ],
+        allowed_words=[word(site.context.house.lists["restrictions"], code) for code in fund["restrictions"]],
         **values,
         faults=faults,
         key=new_key(request),
@@ -151,10 +151,6 @@ def _pledge(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "open_pence": open_pence, "href": pledge_href(row["id"])}
 
 
-def _word(entries: Mapping[str, Entry], code: str) -> str:
-    return entries[code].name if code in entries else code
-
-
 async def _found(tx: Transaction, id: UUID) -> Any:
     row = await FUNDS.fund_by_id(tx, id=id)
     if row is None:
@@ -175,10 +171,7 @@ async def open_one(request: Request) -> Response:
     async def act(tx: Transaction) -> Response:
         return see(f"{fund_href(await funds.open_fund(tx, fund))}?done=opened")
 
-    async def again(status: int) -> Response:
-        return await _form(request, fields.values, fields.faults, status=status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_form, request))
 
 
 async def show_edit(request: Request) -> Response:
@@ -205,13 +198,8 @@ async def amend(request: Request) -> Response:
         await funds.amend_fund(tx, id, fund)
         return see(f"{fund_href(id)}?done=saved")
 
-    async def again(status: int) -> Response:
-        return await _form(
-            request, fields.values, fields.faults, row={**row, "version": revision}, status=status
-        )
-
     try:
-        return await submit(request, fields, act, again)
+        return await submit(request, fields, act, partial(_form, request, row={**row, "version": revision}))
     except ChangedMeanwhile as other:
         now, changed = other.row, other.differences
         return await _form(request, fields.values, {}, row=now, status=409, changed=changed)
@@ -228,18 +216,18 @@ async def close(request: Request) -> Response:
         await funds.close_fund(tx, id)
         return see(f"{fund_href(id)}?done=closed")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def open_again(request: Request) -> Response:
     """Take back that a fund was closed."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         await funds.open_again(tx, id)
         return see(f"{fund_href(id)}?done=open_again")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def keep_terms(request: Request) -> Response:
@@ -259,8 +247,8 @@ async def keep_terms(request: Request) -> Response:
         )
         return see(f"{fund_href(id)}?done=terms")
 
-    async def again(status: int) -> Response:
-        return await _page(request, id, fields.faults, status)
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
+        return await _page(request, id, faults, status)
 
     return await submit(request, fields, act, again)
 
@@ -318,7 +306,7 @@ async def _values(tx: Transaction, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_words(tx: Transaction, values: Mapping[str, Any]) -> dict[str, str]:
     restrictions = tx.context.house.lists["restrictions"]
-    allowed = ", ".join(_word(restrictions, code) for code in values["restrictions"])
+    allowed = ", ".join(word(restrictions, code) for code in values["restrictions"])
     return {name: str(values.get(name, "")) for name in _LABELS} | {"restrictions": allowed}
 
 

@@ -80,7 +80,7 @@ async def _money(tx: Transaction, roles: Iterable[str]) -> dict[str, Any]:
     """The part of the page that is about single funds and rounds."""
     today = tx.now.astimezone(LOCAL).date()
     return {
-        "needed": [each for each in await needed(tx, today, MOST_NEEDED) if may(each.action, roles)],
+        "needed": await needed(tx, today, MOST_NEEDED, roles),
         "funds": [listed(row) async for row in FUNDS.funds_listed(tx)],
         "rounds": [round_listed(row) async for row in ROUNDS.rounds_listed(tx, most=MOST_ROUNDS)],
     }

@@ -79,6 +79,11 @@ def cases_href(round_id: UUID) -> str:
     return f"{round_href(round_id)}/cases"
 
 
+def comments_href(round_id: UUID) -> str:
+    """What members of a round's panel wrote, before others read it."""
+    return f"{round_href(round_id)}/comments"
+
+
 def case_href(application_id: UUID) -> str:
     """What the panel reads of an application."""
     return f"{application_href(application_id)}/case"
@@ -131,6 +136,7 @@ _OF_ROUND: dict[str, Callable[[UUID], str]] = {
     "Panel": panel_href,
     "Conflicts of interest": conflicts_href,
     "Cases and progress": cases_href,
+    "Comments": comments_href,
 }
 
 

@@ -2,19 +2,18 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.errors import NotFound
-from chassis.web import BadRequest, give_table, read_id, signed_in, site_of
+from chassis.web import BadRequest, give_table, read_id, site_of
 from contracts.access import PEOPLE
 from services.grants import ledger
-from services.grants.colleagues import called
 from services.grants.ledger import Kind
 from services.grants.queries import FUNDS, LEDGER
 from services.grants.web.hrefs import award_href, contribution_href, fund_href
+from services.grants.web.people import People
 
 #: Entries on one page, and in one part of the table that is taken away.
 PAGE, PART = 100, 1_000
@@ -44,16 +43,15 @@ async def show(request: Request) -> Response:
             raise NotFound
         rows = [row async for row in LEDGER.entries_before(tx, fund_id=id, before=before, most=PAGE + 1)]
         balance = await ledger.balance(tx, id)
-        names = await called(tx, {row["person_id"] for row in rows if row["person_id"]})
+        people = await People.of(tx, [row["person_id"] for row in rows])
     href = f"{fund_href(id)}/ledger"
-    me = signed_in(request).id
     return site.page(
         request,
         "ledger.html",
         fund=fund,
         href=fund_href(id),
         balance=balance,
-        entries=[_entry(row, me, names) for row in rows[:PAGE]],
+        entries=[_entry(row, people) for row in rows[:PAGE]],
         csv_href=f"{href}.csv",
         older_href=f"{href}?before={rows[PAGE - 1]['number']}" if len(rows) > PAGE else None,
         newer_href=href if before <= balance.entries else None,
@@ -69,7 +67,7 @@ def _before(request: Request) -> int:
     return int(text)
 
 
-def _entry(row: Mapping[str, Any], me: UUID, names: Mapping[UUID, str]) -> dict[str, Any]:
+def _entry(row: Mapping[str, Any], people: People) -> dict[str, Any]:
     words, sign = STEPS[Kind(row["kind"])]
     person = row["person_id"]
     return {
@@ -77,8 +75,8 @@ def _entry(row: Mapping[str, Any], me: UUID, names: Mapping[UUID, str]) -> dict[
         "words": words,
         "sign": sign,
         "contribution_href": contribution_href(row["contribution_id"]) if row["contribution_id"] else None,
-        "award_href": award_href(row["award_id"]) if row["award_id"] else None,
-        "who": "You" if person == me else names.get(person, "A colleague") if person else _NOBODY,
+        "award_href": award_href(row["award_id"]) if row["offered"] else None,
+        "who": people.name(person) if person else _NOBODY,
         "who_href": f"{PEOPLE}/{person}" if person else None,
     }
 

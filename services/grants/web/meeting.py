@@ -4,6 +4,7 @@ Everything is here that panel members do not see: the pot, and what is kept from
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chassis.clock import LOCAL
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
 from chassis.web import (
@@ -23,6 +25,7 @@ from chassis.web import (
     see,
     signed_in,
     site_of,
+    when,
 )
 from services.grants import decisions, meetings
 from services.grants.decisions import LONGEST_WORDS, Decision, Kind
@@ -32,12 +35,13 @@ from services.grants.queries import MEETING
 from services.grants.sitting import Item, Sitting, sitting_on_wall, sitting_with
 from services.grants.web.agenda import Agenda
 from services.grants.web.conflicts import doubts_in_words
-from services.grants.web.forms import Fields, submit
+from services.grants.web.forms import Fields, Values, submit
 from services.grants.web.hrefs import meeting_href, round_href
 from services.grants.web.watching import follow_meeting
 
 _DONE = {
     "begun": "The meeting has begun. Say who is here.",
+    "goes-on": "This meeting was begun before. It goes on.",
     "here": "Noted.",
     "opened": "This case is on now.",
     "reserve": "Noted who stands in.",
@@ -60,17 +64,23 @@ async def of_round(tx: Transaction, round_id: UUID) -> dict[str, Any]:
     return {
         "meetings": [{**row, "href": meeting_href(row["id"])} for row in rows],
         "meets": any(row["ended_at"] is None for row in rows),
+        "to_meet_on": await MEETING.anything_to_meet_on(tx, round_id=round_id),
     }
 
 
 async def begin(request: Request) -> Response:
-    """Begin a meeting of a round."""
-    form, id, by = await read_form(request), read_id(request), signed_in(request).id
+    """Begin a meeting of a round; or go on with the one that was begun meanwhile."""
+    id, by = read_id(request), signed_in(request).id
 
     async def act(tx: Transaction) -> Response:
         return see(f"{meeting_href(await meetings.begin(tx, id, by))}?done=begun")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    try:
+        return await once(request, act)
+    except meetings.MeetingGoesOn as other:
+        return see(f"{meeting_href(other.id)}?done=goes-on")
+    except meetings.NothingToDecide:
+        return see(f"{round_href(id)}?done=nothing#meetings-title")
 
 
 async def show(request: Request) -> Response:
@@ -103,6 +113,7 @@ async def _page(
             tx, meeting_id=id, round_id=found.round_id, most=meetings.MOST
         )
         besides = await rows_of(others) if others else None
+        attended = await rows_of(MEETING.attendance_of(tx, meeting_id=id)) if found.ended_at else ()
     agenda = Agenda(found, site.context.house)
     item = found.items[0] if found.items else None
     href, more = meeting_href(id), len(rows) > PAGE
@@ -111,10 +122,11 @@ async def _page(
         "meeting.html",
         status=status,
         meeting=found,
+        ended=found.ended_at and _until(found.begun_at, found.ended_at),
         round=found.plan,
         round_href=round_href(found.round_id),
         published=found.state == "published",
-        seats=agenda.seats(),
+        seats=agenda.seats({row["person_id"] for row in attended}),
         lines=[agenda.listed(row) for row in rows[:PAGE]],
         more_href=_from(href, rows[PAGE - 1], find) if more else None,
         later=after is not None,
@@ -124,7 +136,6 @@ async def _page(
         item=agenda.whole(item) if item else None,
         scores=agenda.scores(item) if item and _all_in(found, item) else None,
         most_pence=min(item.amount_pence, found.plan.most_pence or item.amount_pence) if item else 0,
-        longest=LONGEST_WORDS,
         pot=pot,
         values=values,
         faults=faults,
@@ -132,6 +143,12 @@ async def _page(
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _until(begun: datetime, ended: datetime) -> str:
+    """When a meeting ended: the time alone where that was on the day on which it began."""
+    same = begun.astimezone(LOCAL).date() == ended.astimezone(LOCAL).date()
+    return f"{ended.astimezone(LOCAL):%H:%M}" if same else when(ended)
 
 
 async def _doubts(tx: Transaction, meeting_id: UUID) -> list[dict[str, Any]]:
@@ -271,7 +288,7 @@ async def _do(request: Request, doing: Doing, *, of: str = "") -> Response:
     async def act(tx: Transaction) -> Response:
         return see(f"{meeting_href(id)}?done={await doing(tx, id, said)}")
 
-    return await once(request, site_of(request).database, key, act)
+    return await once(request, act, key)
 
 
 def _id(form: Mapping[str, str], field: str) -> UUID:
@@ -299,14 +316,16 @@ async def decide(request: Request) -> Response:
         await decisions.record(tx, id, case_id, said, by)
         return see(f"{meeting_href(id)}?done=decided")
 
-    async def again(status: int) -> Response:
-        values = {**_EMPTY, **fields.values}
-        return await _page(request, values, fields.faults, status=status, case=case_id)
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
+        values = {**_EMPTY, **values}
+        return await _page(request, values, faults, status=status, case=case_id)
 
     return await submit(request, fields, act, again)
 
 
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 5):
-        raise BadRequest("The form does not say what it follows on.", "Reload the page and send it again.")
+        raise BadRequest(
+            "The form does not say what it follows on.", "Open the page again and send it again."
+        )
     return int(text)

@@ -1,6 +1,7 @@
 """The panel of a round as the officer keeps it: who is asked, who answered, and what is still missing."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +11,13 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
 from chassis.house import House
-from chassis.web import new_key, once, read_form, read_id, see, site_of
+from chassis.web import Faults, new_key, once, read_form, read_id, see, site_of
 from services.grants import panel
 from services.grants.colleagues import called
 from services.grants.panel import NOT_AGAIN, SEATS, Member, Place, Seat
 from services.grants.queries import ROUNDS
 from services.grants.rounds import Round, RoundState
-from services.grants.web.forms import Fields, submit
+from services.grants.web.forms import Fields, Values, submit
 from services.grants.web.hrefs import member_href, panel_href, round_href, ways
 
 _SEVERAL = ("professions",)
@@ -125,10 +126,7 @@ async def invite(request: Request) -> Response:
         await panel.invite(tx, id, person, place)
         return see(f"{panel_href(id)}?done=invited")
 
-    async def again(status: int) -> Response:
-        return await _page(request, fields.values, fields.faults, status=status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_page, request))
 
 
 def _read(fields: Fields, house: House) -> Place:
@@ -194,8 +192,8 @@ async def change(request: Request) -> Response:
         await panel.change(tx, id, person, place)
         return see(f"{panel_href(id)}?done=saved")
 
-    async def again(status: int) -> Response:
-        return await _member_page(request, {"for_funder": "", **fields.values}, fields.faults, status=status)
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
+        return await _member_page(request, {"for_funder": "", **values}, faults, status=status)
 
     return await submit(request, fields, act, again)
 
@@ -215,10 +213,10 @@ async def leave(request: Request) -> Response:
 async def _do(
     request: Request, act_on: Callable[[Transaction, UUID, UUID], Awaitable[None]], done: str
 ) -> Response:
-    form, id, person = await read_form(request), read_id(request), read_id(request, "person")
+    id, person = read_id(request), read_id(request, "person")
 
     async def act(tx: Transaction) -> Response:
         await act_on(tx, id, person)
         return see(f"{panel_href(id)}?done={done}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

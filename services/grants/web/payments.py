@@ -5,6 +5,7 @@ both leave a row in the audit.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -12,20 +13,33 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.audit import acting, note
+from chassis.audit import acting
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
-from chassis.web import BadRequest, give_table, new_key, pounds, read_form, read_id, see, signed_in, site_of
+from chassis.web import (
+    BadRequest,
+    day,
+    give_table,
+    new_key,
+    pounds,
+    read_form,
+    read_id,
+    see,
+    signed_in,
+    site_of,
+)
 from chassis.web.access import actor_of, check_key
 from contracts.access import Action, may
 from services.grants import payments
-from services.grants.payments import PaymentState, Why, exam_body
+from services.grants.awards import Paper, Payee, papers_of
+from services.grants.payments import PaymentState, Why, exam_body, reference_of
 from services.grants.queries import MONEY
 from services.grants.reporting import Result
-from services.grants.web.award_way import PAYMENT_LOOKS, WHYS, People, payee_in_words
-from services.grants.web.awards import LONGEST_REASON, typed_pounds
+from services.grants.web.award_way import PAYMENT_LOOKS, WHYS, payee_in_words
+from services.grants.web.awards import LONGEST_REASON, give, paper_in_words, typed_pounds
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import PAYMENTS, award_href, payment_href
+from services.grants.web.people import People
 
 #: Payments on one page of the list.
 PAGE = 50
@@ -65,6 +79,8 @@ async def show_all(request: Request) -> Response:
             _, states, came_back = GROUPS[group]
             wanted = {"states": list(states), "came_back": came_back, "before": at, "most": PAGE + 1}
             rows = [_listed(tx, row) async for row in MONEY.payments_listed(tx, **wanted)]
+        to_file = await MONEY.to_file(tx, but_by=signed_in(request).id)
+        people = await People.of(tx, [to_file["first_by"]])
     more = (
         f"{PAYMENTS}?{urlencode({'state': group, 'at': rows[PAGE - 1]['id']})}" if len(rows) > PAGE else None
     )
@@ -76,7 +92,10 @@ async def show_all(request: Request) -> Response:
         rows=rows[:PAGE],
         figures=_figures(waiting, counted),
         older_href=more,
-        csv_href=f"{PAYMENTS}.csv",
+        to_file=to_file,
+        first_who=people.by(to_file["first_by"]),
+        file_href=f"{PAYMENTS}/bank-file",
+        key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
 
@@ -123,10 +142,9 @@ def _to_prepare(tx: Transaction, row: Any) -> dict[str, Any]:
         lacks = "Money came back: decide"
     elif row["payee"] == "person":
         lacks = "" if row["given_at"] else "Where to pay is missing"
-        unseen = "Look at the booking" if row["booked"] else "The booking is missing"
-        lacks = lacks or ("" if row["booking_seen_at"] else unseen)
+        lacks = lacks or _proof_lacks(row, "booking")
     else:
-        lacks = "" if row["payee"] else "They have not said how to be paid"
+        lacks = _proof_lacks(row, "invoice") if row["payee"] else "They have not said how to be paid"
     return {
         **_in_words(tx, row),
         "id": row["application_id"],
@@ -136,6 +154,12 @@ def _to_prepare(tx: Transaction, row: Any) -> dict[str, Any]:
         "look": "asked" if lacks else "ready",
         "look_words": lacks or "Ready",
     }
+
+
+def _proof_lacks(row: Any, what: str) -> str:
+    if row["proof_seen_at"]:
+        return ""
+    return f"Look at the {what}" if row["proof_came"] else f"The {what} is missing"
 
 
 def _to_report(tx: Transaction, row: Any) -> dict[str, Any]:
@@ -163,9 +187,12 @@ def _listed(tx: Transaction, row: Any) -> dict[str, Any]:
     look, words = PAYMENT_LOOKS[PaymentState(row["state"])]
     if row["returned_pence"] and row["state"] == PaymentState.PAID:
         words = f"{words}, {pounds(row['returned_pence'])} came back"
+    if row["filed_at"] and row["state"] == PaymentState.PREPARED:
+        words = f"{words}, in the bank’s file of {day(row['filed_at'])}"
     return {
         **_in_words(tx, row),
         "id": row["id"],
+        "reference": reference_of(row),
         "href": payment_href(row["id"]),
         "amount_pence": row["amount_pence"],
         "on": row["paid_on"] or row["settled_at"] or row["prepared_at"],
@@ -203,13 +230,15 @@ async def _page(
             raise NotFound
         rows = MONEY.returns_of(tx, application_id=row["application_id"])
         returns = [each async for each in rows if each["payment_id"] == id]
-        people = await _people(tx, row, returns, me)
+        invoices = await _invoices(tx, row)
+        people = await _people(tx, row, returns)
     out = row["amount_pence"] - row["returned_pence"] if row["state"] == PaymentState.PAID else 0
     return site.page(
         request,
         "payment.html",
         status=status,
         **_about(request, row, people),
+        invoices=invoices,
         returns=[
             {**each, "why_words": WHYS[Why(each["why"])], "who": people.by(each["recorded_by"])}
             for each in returns
@@ -225,9 +254,14 @@ async def _page(
     )
 
 
-async def _people(tx: Transaction, row: Any, returns: Sequence[Any], me: UUID) -> People:
-    acted = [row["prepared_by"], row["settled_by"], *(each["recorded_by"] for each in returns)]
-    return await People.of(tx, acted, me)
+async def _people(tx: Transaction, row: Any, returns: Sequence[Any]) -> People:
+    acted = [
+        row["prepared_by"],
+        row["settled_by"],
+        row["filed_by"],
+        *(each["recorded_by"] for each in returns),
+    ]
+    return await People.of(tx, acted)
 
 
 def _about(request: Request, row: Any, people: People) -> dict[str, Any]:
@@ -243,10 +277,37 @@ def _about(request: Request, row: Any, people: People) -> dict[str, Any]:
         "purpose": purposes[row["purpose"]].name if row["purpose"] in purposes else row["purpose"],
         "prepared_who": people.by(row["prepared_by"]),
         "settled_who": people.by(row["settled_by"]),
+        "filed_who": people.by(row["filed_by"]),
+        "reference": reference_of(row),
         "award_href": award_href(row["application_id"]),
         "href": payment_href(row["id"]),
         "list_href": PAYMENTS,
     }
+
+
+async def _invoices(tx: Transaction, row: Any) -> list[dict[str, Any]]:
+    """What the body that holds the exam has sent for a payment, as it was when that was prepared."""
+    if row["payee"] != Payee.EXAM_BODY:
+        return []
+    return [
+        {**paper, **paper_in_words(paper), "href": f"{payment_href(row['id'])}/invoices/{paper['file_id']}"}
+        for paper in await papers_of(tx, row["application_id"])
+        if paper["kind"] == Paper.INVOICE
+        and paper["added_at"] <= row["prepared_at"]
+        and not paper["returned_at"]
+    ]
+
+
+async def give_invoice(request: Request) -> Response:
+    """An invoice of a payment: whoever pays reads the account on it."""
+    id, file_id = read_id(request), read_id(request, "file")
+    async with site_of(request).database.reading() as tx:
+        row = await MONEY.payment_by_id(tx, id=id)
+        invoices = await _invoices(tx, row) if row is not None else []
+        if file_id not in {paper["file_id"] for paper in invoices}:
+            raise NotFound
+        paper = await MONEY.award_paper_by_id(tx, file_id=file_id)
+    return give(request, paper)
 
 
 async def show_making(request: Request) -> Response:
@@ -263,13 +324,15 @@ async def _making(
     site, me = site_of(request), signed_in(request).id
     async with acting(site.database, actor_of(request)) as tx:
         found = await payments.to_pay(tx, read_id(request), me)
-        people = await _people(tx, found.row, [], me)
+        invoices = await _invoices(tx, found.row)
+        people = await _people(tx, found.row, [])
     house, today = site.context.house, site.context.clock.today()
     return site.page(
         request,
         "payment_make.html",
         status=status,
         **_about(request, found.row, people),
+        invoices=invoices,
         details=found.details,
         body=exam_body(house, found.row),
         today=today,
@@ -279,8 +342,9 @@ async def _making(
     )
 
 
+#: Shows a page with what was typed and what is wrong with it.
+Page = Callable[..., Awaitable[Response]]
 Act = Callable[[Transaction, UUID, UUID], Awaitable[object]]
-Again = Callable[..., Awaitable[Response]]
 
 
 async def make(request: Request) -> Response:
@@ -336,35 +400,34 @@ async def come_back(request: Request) -> Response:
     return await _submit(request, fields, act, "returned", _page)
 
 
-async def _submit(request: Request, fields: Fields, what: Act, done: str, page: Again) -> Response:
+async def _submit(request: Request, fields: Fields, what: Act, done: str, page: Page) -> Response:
     id, by = read_id(request), signed_in(request).id
 
     async def act(tx: Transaction) -> Response:
         await what(tx, id, by)
         return see(f"{payment_href(id)}?done={done}")
 
-    async def again(status: int) -> Response:
-        return await page(request, fields.values, fields.faults, status=status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(page, request))
 
 
 # The bank's file
 
 
 async def download(request: Request) -> Response:
-    """What is to be paid to people, as a table for the bank. Nothing counts as paid by that."""
-    database, me = site_of(request).database, signed_in(request).id
+    """What is to be paid to people, as a table for the bank: what stood in none yet, or what did, once more.
+
+    Nothing counts as paid by that. It is marked, because a bank that gets two files may pay twice.
+    """
+    database, me, fields = site_of(request).database, signed_in(request).id, Fields(await read_form(request))
+    check_key(request, fields.key)
     async with acting(database, actor_of(request)) as tx:
-        note(
-            tx, "bank_file_downloaded", "payments", "", after=dict(await MONEY.to_make_counted(tx, but_by=me))
-        )
+        file = await payments.file_for_the_bank(tx, me, again=fields.ticked("again"))
 
     async def parts() -> AsyncIterator[list[Sequence[object]]]:
         after: UUID | None = None
         while True:
             async with database.reading() as tx:
-                found = await payments.for_the_bank(tx, me, after)
+                found = await payments.for_the_bank(tx, me, file, after)
             if not found:
                 return
             after = found[-1].row["id"]
@@ -377,4 +440,4 @@ async def download(request: Request) -> Response:
 def _cells(each: payments.ToPay) -> Sequence[object]:
     details, pence = each.details, each.row["amount_pence"]
     where = (details.name, details.sort_code_in_pairs, details.account) if details else ("", "", "")
-    return (*where, f"{pence // 100}.{pence % 100:02}", each.row["reference"])
+    return (*where, f"{pence // 100}.{pence % 100:02}", reference_of(each.row))

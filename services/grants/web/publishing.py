@@ -65,4 +65,4 @@ async def publish(request: Request) -> Response:
         await publishing.publish(tx, id, by)
         return see(f"{round_href(id)}?done=published")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

@@ -5,6 +5,7 @@ The form says the same to everybody, so that nobody can find out who is register
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -12,15 +13,16 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.house import Entry
-from chassis.web import SECRET_ADDRESS, new_key, once, read_form, see, site_of
+from chassis.house import Entry, word
+from chassis.web import new_key, once, private, read_form, see, site_of, unknown_link
 from chassis.writing import mailable
 from services.grants import registrations
 from services.grants.countries import COUNTRIES, country_name
 from services.grants.domain import folded
 from services.grants.held import REGISTRATIONS_TERM
+from services.grants.languages import languages_offered
 from services.grants.registrations import GOOD_FOR, NOTICE, Purpose, Registrant
-from services.grants.web.forms import Fields, submit
+from services.grants.web.forms import Fields, read_language, submit
 
 #: Where the form is, and what the addresses behind mailed links begin with.
 FORM = "/grants/register"
@@ -47,7 +49,7 @@ async def _form(
 ) -> Response:
     site = site_of(request)
     lists = site.context.house.lists
-    names = ("email", "profession", "area", "country", "exam_stage", "reference")
+    names = ("email", "profession", "area", "country", "exam_stage", "reference", "language")
     return site.page(
         request,
         "register.html",
@@ -58,6 +60,7 @@ async def _form(
         stages=list(lists["exam_stages"].values()),
         areas=[entry.name for entry in lists["areas"].values()],
         countries=list(COUNTRIES.values()),
+        languages=await _languages(request),
         purposes=[
             {"code": each.value, "name": name, "means": means} for each, (name, means) in PURPOSES.items()
         ],
@@ -66,22 +69,24 @@ async def _form(
     )
 
 
+async def _languages(request: Request) -> list[Entry]:
+    async with site_of(request).database.reading() as tx:
+        return await languages_offered(tx)
+
+
 async def ask(request: Request) -> Response:
     """Let a mail go to the address of the form, or show it again with every fault."""
     fields = Fields(await read_form(request), several=("purposes",))
-    registrant = _read(fields, site_of(request).context.house.lists)
+    registrant = _read(fields, site_of(request).context.house.lists, await _languages(request))
 
     async def act(tx: Transaction) -> Response:
         await registrations.ask(tx, registrant)
         return see(f"{FORM}/sent")
 
-    async def again(status: int) -> Response:
-        return await _form(request, fields.values, fields.faults, status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_form, request))
 
 
-def _read(fields: Fields, lists: Mapping[str, Mapping[str, Entry]]) -> Registrant:
+def _read(fields: Fields, lists: Mapping[str, Mapping[str, Entry]], languages: Iterable[Entry]) -> Registrant:
     """What a form says; with faults, as far as it can be read."""
     email = fields.line("email", most=254)
     if email and not mailable(email):
@@ -101,6 +106,7 @@ def _read(fields: Fields, lists: Mapping[str, Mapping[str, Entry]]) -> Registran
         country=country,
         exam_stage=stage.code if stage else "",
         reference=fields.line("reference", most=60, required=False),
+        language=read_language(fields, languages),
         purposes=[Purpose(code) for code in fields.codes("purposes", [each.value for each in Purpose])],
     )
 
@@ -153,33 +159,33 @@ async def show_one(request: Request) -> Response:
     """What somebody typed, to be confirmed; or what they are registered with, and the way out."""
     async with site_of(request).database.reading() as tx:
         row = await registrations.by_token(tx, request.path_params["token"])
-    return _unknown(request) if row is None else _registered(request, row)
+    return unknown_link(request) if row is None else _registered(request, row)
 
 
 async def confirm(request: Request) -> Response:
     """Register whoever the link was sent to."""
-    form, token = await read_form(request), request.path_params["token"]
+    token = request.path_params["token"]
 
     async def act(tx: Transaction) -> Response:
         if await registrations.by_token(tx, token) is None:
-            return _unknown(request)
+            return unknown_link(request)
         await registrations.confirm(tx, token)
         return see(f"{FORM}/{token}?done=confirmed")
 
-    return _private(await once(request, site_of(request).database, str(form.get("key", "")), act))
+    return private(await once(request, act))
 
 
 async def leave(request: Request) -> Response:
     """Forget whoever the link was sent to."""
-    form, token = await read_form(request), request.path_params["token"]
+    token = request.path_params["token"]
 
     async def act(tx: Transaction) -> Response:
         if await registrations.by_token(tx, token) is None:
-            return _unknown(request)
+            return unknown_link(request)
         await registrations.leave(tx, token)
         return see(f"{FORM}/left")
 
-    return _private(await once(request, site_of(request).database, str(form.get("key", "")), act))
+    return private(await once(request, act))
 
 
 async def left(request: Request) -> Response:
@@ -191,38 +197,24 @@ def _registered(request: Request, row: Mapping[str, Any]) -> Response:
     site = site_of(request)
     lists = site.context.house.lists
     said = {
-        "Profession": _name(lists["professions"], row["profession"]),
-        "Borough": _name(lists["areas"], row["area"]),
+        "Profession": word(lists["professions"], row["profession"]),
+        "Borough": word(lists["areas"], row["area"]),
         "Country where you qualified": country_name(row["country"]),
-        "Exams": _name(lists["exam_stages"], row["exam_stage"]),
+        "Exams": word(lists["exam_stages"], row["exam_stage"]),
         "We may write to you about": ", ".join(PURPOSES[Purpose(code)][0] for code in row["purposes"])
         or "Nothing",
     }
-    return _private(
+    return private(
         site.page(
             request,
             "registered.html",
             said=said,
             confirmed=row["registration_id"] is not None,
+            writes=bool(row["purposes"]),
             since=row["registered_on"],
-            changed_at=row["changed_at"],
             href=f"{FORM}/{request.path_params['token']}",
             form_href=FORM,
             key=new_key(request),
             flash=_DONE.get(request.query_params.get("done", "")),
         )
     )
-
-
-def _name(entries: Mapping[str, Entry], code: str) -> str:
-    return entries[code].name if code in entries else code
-
-
-def _unknown(request: Request) -> Response:
-    return _private(site_of(request).page(request, "unknown_link.html", status=404))
-
-
-def _private(response: Response) -> Response:
-    """The address is the key: it must not travel on as a Referer."""
-    response.headers.update(SECRET_ADDRESS)
-    return response

@@ -1,6 +1,7 @@
 """One case as a panel member reads and scores it, and says that they know whoever applies."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from chassis.errors import NotFound, Refused
 from chassis.web import (
     BadRequest,
     Difference,
+    Faults,
     new_key,
     read_form,
     read_id,
@@ -27,7 +29,7 @@ from services.grants.queries import DESK
 from services.grants.reviews import LONGEST_COMMENT, Given, Review
 from services.grants.rounds import SCORES
 from services.grants.web.desk import in_words, show_interests
-from services.grants.web.forms import ChangedMeanwhile, Fields, check_revision, submit
+from services.grants.web.forms import ChangedMeanwhile, Fields, Values, check_revision, submit
 from services.grants.web.hrefs import DESK as HREF
 from services.grants.web.hrefs import desk_case_href
 
@@ -74,11 +76,8 @@ async def save(request: Request) -> Response:
         await reviews.save(tx, viewer, held, said, submit=submits)
         return see(f"{desk_case_href(id)}?done={'done' if submits else 'saved'}")
 
-    async def again(status: int) -> Response:
-        return await _page(request, fields.values, fields.faults, status=status, revision=revision)
-
     try:
-        return await submit(request, fields, act, again)
+        return await submit(request, fields, act, partial(_page, request, revision=revision))
     except ChangedMeanwhile as other:
         return await _page(request, fields.values, {}, status=409, changed=other.differences)
 
@@ -97,7 +96,7 @@ async def know(request: Request) -> Response:
         stays = tie is Tie.ACQUAINTANCE
         return see(f"{desk_case_href(id)}?done=met" if stays else f"{HREF}?done=removed")
 
-    async def again(status: int) -> Response:
+    async def again(values: Values, faults: Faults, *, status: int) -> Response:
         raise BadRequest("This cannot be taken.", "Go back and choose one of the lines.")
 
     return await submit(request, fields, act, again)
@@ -200,7 +199,6 @@ async def _page(
         href=desk_case_href(id),
         desk_href=HREF,
         next=following and {"label": following["label"], "href": desk_case_href(following["id"])},
-        most=LONGEST_COMMENT,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )

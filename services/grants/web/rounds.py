@@ -1,15 +1,18 @@
 """Rounds: the list, each one's page with what it lacks, the forms that describe it and its criteria."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chassis import sheets
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
-from chassis.house import Entry
+from chassis.house import Entry, words
 from chassis.web import (
     Difference,
     new_key,
@@ -37,6 +40,7 @@ from services.grants.web.hrefs import (
     round_href,
     ways,
 )
+from services.grants.web.people import People
 
 #: Rounds on the list.
 MOST = 200
@@ -60,6 +64,18 @@ _LABELS = {
     "help_telephone": "Telephone",
 }
 
+#: What colleagues do with a round, as its page tells it.
+_ACTS = {
+    "round_begun": "The draft was begun",
+    "round_amended": "It was changed",
+    "round_opened": "It was opened",
+    "round_closed": "It was closed",
+    "round_decided": "The last case was decided",
+    "round_published": "The decisions were published",
+}
+#: As many of them as are told.
+_MOST_ACTS = 30
+
 _DONE = {
     "begun": "The draft is kept. Below is what it still lacks.",
     "saved": "Saved.",
@@ -67,6 +83,7 @@ _DONE = {
     "removed": "The criterion is out.",
     "opened": "The round is open.",
     "closed": "The round is closed. Nobody can apply any more.",
+    "nothing": "No meeting was begun: there is nothing to decide. Hand cases over to the panel first.",
     "published": "Published. Every applicant is written to.",
 }
 
@@ -77,7 +94,11 @@ async def show_all(request: Request) -> Response:
     async with site.database.reading() as tx:
         rows = [row async for row in ROUNDS.rounds_listed(tx, most=MOST)]
     return site.page(
-        request, "rounds.html", rounds=[round_listed(row) for row in rows], new_href=f"{LIST}/new"
+        request,
+        "rounds.html",
+        rounds=[round_listed(row) for row in rows],
+        new_href=f"{LIST}/new",
+        flash="The draft is deleted." if request.query_params.get("done") == "removed" else None,
     )
 
 
@@ -91,6 +112,10 @@ async def show(request: Request) -> Response:
         means = await rounds.means_of(tx, row["fund_id"])
         words = await _in_words(tx, _values(row))
         met = await meeting.of_round(tx, id)
+        acts = [
+            row async for row in ROUNDS.acts_on(tx, round_id=str(id), actions=list(_ACTS), most=_MOST_ACTS)
+        ]
+        people = await People.of(tx, [row["person_id"] for row in acts])
         counted = {
             each["state"]: each["count"] async for each in APPLICATIONS.applications_counted(tx, round_id=id)
         }
@@ -119,11 +144,17 @@ async def show(request: Request) -> Response:
         applications_href=applications_href(id),
         apply_href=apply_href(id),
         ways=ways(id, round_href),
+        history=[_act(row, people) for row in acts],
         **met,
         href=href,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _act(row: Mapping[str, Any], people: People) -> dict[str, Any]:
+    what, by = _ACTS[row["action"]], people.by(row["person_id"])
+    return {"at": row["at"], "what": what, "detail": "", "source_words": by, "href": None}
 
 
 def _where(href: str, field: str) -> str:
@@ -164,14 +195,12 @@ async def begin(request: Request) -> Response:
     """Keep a draft, or show the form again with every fault."""
     fields = Fields(await read_form(request), several=_SEVERAL)
     plan = await _read(request, fields)
+    _check_last_day(fields, plan, site_of(request).context.clock.today())
 
     async def act(tx: Transaction) -> Response:
         return see(f"{round_href(await rounds.begin_round(tx, plan))}?done=begun")
 
-    async def again(status: int) -> Response:
-        return await _form(request, fields.values, fields.faults, status=status)
-
-    return await submit(request, fields, act, again)
+    return await submit(request, fields, act, partial(_form, request))
 
 
 async def show_edit(request: Request) -> Response:
@@ -191,6 +220,8 @@ async def amend(request: Request) -> Response:
         values = _values(row)
         fields.values = values | {name: fields.values.get(name, "") for name in rounds.AFTER_OPENING}
     plan = await _read(request, fields)
+    if row["state"] == RoundState.DRAFT:
+        _check_last_day(fields, plan, site_of(request).context.clock.today())
 
     async def act(tx: Transaction) -> Response:
         present = await ROUNDS.lock_round(tx, id=id)
@@ -199,12 +230,8 @@ async def amend(request: Request) -> Response:
         await rounds.amend_round(tx, id, plan)
         return see(f"{round_href(id)}?done=saved")
 
-    async def again(status: int) -> Response:
-        shown = {**row, "version": revision}
-        return await _form(request, fields.values, fields.faults, row=shown, status=status)
-
     try:
-        return await submit(request, fields, act, again)
+        return await submit(request, fields, act, partial(_form, request, row={**row, "version": revision}))
     except ChangedMeanwhile as other:
         now, changed = other.row, other.differences
         return await _form(request, fields.values, {}, row=now, status=409, changed=changed)
@@ -215,21 +242,27 @@ async def open_one(request: Request) -> Response:
     return await _move(request, rounds.open_round, "opened", "You have not said that the round may open.")
 
 
+async def remove(request: Request) -> Response:
+    """Throw a draft away."""
+    unsaid = "You have not said that the draft may be deleted."
+    return await _move(request, rounds.remove_draft, "", unsaid, to=f"{LIST}?done=removed")
+
+
 async def close(request: Request) -> Response:
     """Let nobody apply any more."""
     return await _move(request, rounds.close_round, "closed", "You have not said that the round may close.")
 
 
-async def _move(request: Request, move: Any, done: str, unsaid: str) -> Response:
+async def _move(request: Request, move: Any, done: str, unsaid: str, *, to: str = "") -> Response:
     form, id = await read_form(request), read_id(request)
     if form.get("confirm") != "yes":
         raise Refused(unsaid, "Go back and tick the box.", field="confirm")
 
     async def act(tx: Transaction) -> Response:
         await move(tx, id)
-        return see(f"{round_href(id)}?done={done}")
+        return see(to or f"{round_href(id)}?done={done}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def _read(request: Request, fields: Fields) -> Round:
@@ -238,6 +271,7 @@ async def _read(request: Request, fields: Fields) -> Round:
     lists = site.context.house.lists
     async with site.database.reading() as tx:
         funds = {str(row["id"]): row["id"] async for row in FUNDS.funds_listed(tx)}
+    _check_telephone(fields)
     return Round(
         name=fields.line("name"),
         fund_id=fields.one_of("fund_id", funds),
@@ -254,6 +288,20 @@ async def _read(request: Request, fields: Fields) -> Round:
         help_name=fields.line("help_name", most=100, required=False),
         help_telephone=fields.line("help_telephone", most=40, required=False),
     )
+
+
+def _check_telephone(fields: Fields) -> None:
+    if written := str(fields.values.get("help_telephone", "")):
+        try:
+            sheets.telephone(written)
+        except sheets.Unreadable as unreadable:
+            fields.add_fault("help_telephone", unreadable.fault, unreadable.cure)
+
+
+def _check_last_day(fields: Fields, plan: Round, today: date) -> None:
+    """Let no draft be kept that could not be opened by any number of other changes."""
+    if plan.closes_on is not None and plan.closes_on < today:
+        fields.add_fault("closes_on", "This day is over.", "Choose today or a later day.")
 
 
 def _values(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,7 +332,7 @@ async def _in_words(tx: Transaction, values: Mapping[str, Any]) -> dict[str, str
 
 
 def _names(entries: Mapping[str, Entry], codes: Sequence[str]) -> str:
-    return ", ".join(entries[code].name if code in entries else code for code in codes)
+    return ", ".join(words(entries, codes))
 
 
 async def _form(

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.errors import Refused
-from chassis.web import BadRequest, Faults, read_id, read_pounds, site_of
+from chassis.web import BadRequest, Faults, fault, read_id, read_pounds, site_of
 from services.grants import allocation
 from services.grants.allocation import Allocation, Candidate, Proposed
 from services.grants.decisions import Kind
@@ -88,8 +88,8 @@ def _tried(request: Request, proposal: Allocation) -> tuple[dict[UUID, int], Fau
             continue
         try:
             given[id] = read_pounds(query.get(field, ""), field=field)
-        except Refused as fault:
-            faults[field] = {"fault": f"{each.case.label}: {fault.what}", "cure": fault.cure}
+        except Refused as refused:
+            faults[field] = fault(f"{each.case.label}: {refused.what}", refused.cure)
     return given, faults
 
 

@@ -1,22 +1,26 @@
 """Sending them: each at the most once, none after its time."""
 
-import html
 from collections.abc import Iterable
 from datetime import timedelta
 from email.message import EmailMessage
-from email.policy import SMTP
 from typing import Any
 
 from chassis.database import Database, Transaction
+from chassis.failpoints import reach
 from chassis.log import describe, logger
 from chassis.outbox import Announcement, announce_many
+from chassis.traces import Kind, cause_in, going_on
 from contracts.notifications import NoticeFailed
+from contracts.topology import NOTIFICATIONS
 from services.notifications import metrics
 from services.notifications.campaigns import sender_of
 from services.notifications.handover import Connection, Fate, Outcome, ServerAway
+from services.notifications.ledger import Attempt, Ledger, LedgerAway
+from services.notifications.notices.looks import render_page
 from services.notifications.notices.writing import SIGN_IN_KIND
-from services.notifications.queries import QUERIES
-from services.notifications.rendering import addressed
+from services.notifications.queries import QUERIES, RESTORED
+from services.notifications.rendering import POLICY, addressed
+from services.notifications.restored import compare_with_ledger, hold_begun
 
 _log = logger(__name__)
 
@@ -37,11 +41,13 @@ class Courier:
         self._database = database
         self._context = database.context
         self._settings = database.context.settings
+        self._ledger = Ledger(database.context)
 
     async def turn(self) -> bool:
         """Send what is due. Whether there is more to do at once."""
         if not self._settings.smtp_url:
             return False
+        await self._look_back()
         connection: Connection | None = None
         try:
             for _ in range(_A_TURN):
@@ -49,7 +55,10 @@ class Courier:
                 if notice is None:
                     return False
                 connection = connection or self._connection()
-                await self._deliver(connection, notice)
+                # A notice has the id of the event that asked for it.
+                cause = cause_in(notice, causationid=str(notice["id"]))
+                with going_on(NOTIFICATIONS, "send message", Kind.CLIENT, cause):
+                    await self._deliver(connection, notice)
             return True
         finally:
             if connection is not None:
@@ -60,8 +69,15 @@ class Courier:
         lease = timedelta(seconds=self._settings.mail_timeout * 3 + 60)
         async with self._database.transaction() as tx:
             await QUERIES.give_up_notices(tx, before=tx.now - lease, now=tx.now)
+            await RESTORED.let_go_of_held_notices(tx, now=tx.now)
             late = [row async for row in QUERIES.let_go_of_late_notices(tx, now=tx.now)]
             await _say_failed(tx, [row for row in late if row["kind"] != SIGN_IN_KIND])
+
+    async def _look_back(self) -> None:
+        """Hold what a restored backup believes unsent."""
+        await compare_with_ledger(self._database)
+        async with self._database.transaction() as tx:
+            await hold_begun(tx)
 
     def _connection(self) -> Connection:
         greeting = sender_of(self._context).rpartition("@")[2] or "localhost"
@@ -72,43 +88,67 @@ class Courier:
             return await QUERIES.claim_notice(tx, now=tx.now)
 
     async def _deliver(self, connection: Connection, notice: Any) -> None:
+        attempt = Attempt(
+            kind="notice", id=notice["id"], message_id=self._message_id(notice), number=notice["attempts"]
+        )
         try:
             await connection.open()
-            sender = sender_of(self._context)
-            outcome = await connection.hand_over(sender, notice["email"], self._message(notice))
+            sender, message = sender_of(self._context), self._message(notice)
+            await self._ledger.begin(attempt, notice["email"])
+            reach("mail.entered")
+            outcome = await connection.hand_over(sender, notice["email"], message)
+            await self._ledger.end(attempt, outcome.fate.value)
         except ServerAway:
             outcome = Outcome(Fate.LATER)
+        except LedgerAway as away:
+            metrics.NOTICES.labels("ledger_away").inc()
+            _log.error("ledger_away", **describe(away.__cause__ or away))
+            await self._put_back(notice, pause=self._settings.mail_retry, untried=1)
+            return
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one must not stop the others
             _log.error("notice_not_made", id=str(notice["id"]), kind=notice["kind"], **describe(error))
             outcome = Outcome(Fate.REFUSED)
-        metrics.NOTICES.labels(notice["kind"], outcome.fate.value).inc()
+        metrics.NOTICES.labels(outcome.fate.value).inc()
         await self._settle(notice, outcome.fate)
 
+    def _message_id(self, notice: Any) -> str:
+        return f"<{notice['id']}@{sender_of(self._context).rpartition('@')[2]}>"
+
     def _message(self, notice: Any) -> bytes:
-        message = EmailMessage(policy=SMTP)
+        message = EmailMessage(policy=POLICY)
         message["From"] = addressed("From", self._context.house.name, sender_of(self._context))
         message["To"] = addressed("To", "", notice["email"])
         message["Subject"] = notice["subject"]
         message["Date"] = notice["claimed_at"]
-        message["Message-ID"] = f"<{notice['id']}@{sender_of(self._context).rpartition('@')[2]}>"
+        message["Message-ID"] = self._message_id(notice)
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(notice["body"], cte="quoted-printable")
-        message.add_alternative(_as_html(notice["body"]), subtype="html", cte="quoted-printable")
+        said = (notice["subject"], notice["body"], notice["language"], notice["runs"])
+        page = render_page(*said, self._settings.origin)
+        message.add_alternative(page, subtype="html", cte="quoted-printable")
+        message["Content-Language"] = notice["language"]
         return message.as_bytes()
 
     async def _settle(self, notice: Any, fate: Fate) -> None:
-        claim = {"id": notice["id"], "claimed_at": notice["claimed_at"]}
         states = {Fate.SENT: "sent", Fate.UNKNOWN: "unknown", Fate.REFUSED: "failed"}
-        again = fate is Fate.LATER and notice["attempts"] < self._settings.mail_attempts
+        if fate is Fate.LATER and notice["attempts"] < self._settings.mail_attempts:
+            await self._put_back(notice, pause=min(self._settings.mail_retry, 5) * 2 ** notice["attempts"])
+            return
         async with self._database.transaction() as tx:
-            if again:
-                pause = timedelta(seconds=min(self._settings.mail_retry, 5) * 2 ** notice["attempts"])
-                await QUERIES.put_back_notice(tx, **claim, next_try=tx.now + pause)
-            else:
-                state = states.get(fate, "failed")
-                settled = await QUERIES.settle_notice(tx, **claim, state=state, now=tx.now)
-                if settled is not None and state == "failed":
-                    await _say_failed(tx, [settled])
+            state = states.get(fate, "failed")
+            settled = await QUERIES.settle_notice(tx, **_claim_of(notice), state=state, now=tx.now)
+            if settled is not None and state == "failed":
+                await _say_failed(tx, [settled])
+
+    async def _put_back(self, notice: Any, *, pause: float, untried: int = 0) -> None:
+        """Try again after so many seconds. What could not even begin has lost no try."""
+        async with self._database.transaction() as tx:
+            again = tx.now + timedelta(seconds=pause)
+            await QUERIES.put_back_notice(tx, **_claim_of(notice), next_try=again, untried=untried)
+
+
+def _claim_of(notice: Any) -> dict[str, Any]:
+    return {"id": notice["id"], "claimed_at": notice["claimed_at"]}
 
 
 async def _say_failed(tx: Transaction, settled: Iterable[Any]) -> None:
@@ -124,19 +164,3 @@ async def _say_failed(tx: Transaction, settled: Iterable[Any]) -> None:
         if row["person_id"] is not None
     ]
     await announce_many(tx, facts)
-
-
-def _as_html(body: str) -> str:
-    """The same words; an address becomes a link, a code is large enough to copy, a command looks like one."""
-    parts = []
-    for part in body.strip().split("\n\n"):
-        said = html.escape(part).replace("\n", "<br>" if len(part) < 200 else " ")
-        if part.startswith(("http://", "https://")):
-            said = f'<a href="{said}">{said}</a>'
-        elif part.replace(" ", "").isdigit():
-            said = f'<span style="font-size:2em;letter-spacing:.1em">{said}</span>'
-        elif part.startswith("conduit "):
-            said = f"<code>{said}</code>"
-        parts.append(f"<p>{said}</p>")
-    body = f'<body style="font-family:sans-serif;overflow-wrap:anywhere">{"".join(parts)}</body>'
-    return f'<!doctype html><html lang="en-GB">{body}</html>\n'

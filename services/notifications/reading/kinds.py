@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -13,10 +14,14 @@ from services.notifications.reading.quotes import LONGEST_WORDS, fold, text_of
 
 #: Bytes of the largest mail that is taken whole; of a larger one its beginning is kept.
 LARGEST_MAIL = 10 * 1024 * 1024
+#: What is said of a larger one.
+TOO_LARGE = f"It is larger than {LARGEST_MAIL // 1024**2} MB."
 #: Bytes that are kept of a mail that is too large.
 BEGINNING = 64 * 1024
 
 MOST_PARTS = 500
+#: Lines of which each takes its share of memory; the largest file is sent in 150,000.
+MOST_LINES = 500_000
 _MOST_DEPTH = 50
 _MOST_HEADERS = 2_000
 _MOST_IDS = 100
@@ -95,11 +100,19 @@ class Reading:
     hard: bool = False
 
 
-def read(raw: bytes, *, on: date, ours: frozenset[str] = frozenset(), checked_by: str = "") -> Reading:
+def read(
+    raw: bytes,
+    *,
+    on: date,
+    came_to: Sequence[str] = (),
+    ours: frozenset[str] = frozenset(),
+    checked_by: str = "",
+) -> Reading:
     """Read one mail; whatever is wrong with it is said in the reading.
 
     Args:
         on: the day on which it came.
+        came_to: the addresses that it was handed over for, which need not stand in it.
         ours: addresses of our own, in lower case.
         checked_by: the server whose word on senders is believed (RFC 8601); nobody's when empty.
     """
@@ -107,7 +120,7 @@ def read(raw: bytes, *, on: date, ours: frozenset[str] = frozenset(), checked_by
     if fault:
         return _unreadable(raw, fault)
     try:
-        return _read(raw, on, ours, checked_by)
+        return _read(raw, on, came_to, ours, checked_by)
     except Exception:  # noqa: BLE001 - whatever the bytes are, the mail is kept and a person sees it
         return _unreadable(raw, "It is not written as mail is.")
 
@@ -118,7 +131,7 @@ def digest_of(raw: bytes, key: bytes) -> bytes:
     Of what its writer wrote: servers on the way add headers of their own. Two mails with one Message-ID and
     different words are two.
     """
-    head, _, body = re.sub(rb"\r\n?", b"\n", raw).partition(b"\n\n")
+    head, _, body = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").partition(b"\n\n")
     written = _WRITTEN.findall(head)
     told = b"\n".join(sorted(re.sub(rb"\s+", b" ", line).strip() for line in written))
     return hmac.digest(key, told + b"\n\n" + body.strip(b"\n"), "sha256")
@@ -127,7 +140,9 @@ def digest_of(raw: bytes, key: bytes) -> bytes:
 def _too_much(raw: bytes) -> str:
     """What is wrong with a mail before anybody takes it apart; nothing when it may be."""
     if len(raw) > LARGEST_MAIL:
-        return "It is larger than 10 MB."
+        return TOO_LARGE
+    if max(raw.count(b"\n"), raw.count(b"\r")) > MOST_LINES:
+        return f"It has more than {MOST_LINES:,} lines."
     head = raw[: raw.find(b"\n\n") if b"\n\n" in raw else raw.find(b"\r\n\r\n")] or raw
     if head.count(b"\n") > _MOST_HEADERS:
         return f"It has more than {_MOST_HEADERS:,} lines of headers."
@@ -154,12 +169,14 @@ def _unreadable(raw: bytes, why: str) -> Reading:
     )
 
 
-def _read(raw: bytes, on: date, ours: frozenset[str], checked_by: str) -> Reading:
+def _read(raw: bytes, on: date, came_to: Sequence[str], ours: frozenset[str], checked_by: str) -> Reading:
     mail = Mail(raw)
     text = storable((mail.text or text_of(mail.html))[:_LOOKED_AT])
     written = fold(text)
     report = report_of(mail)
     kind = _kind(mail)
+    if report is None and (fault := _says_nothing(mail, text)):
+        return _unreadable(raw, fault)
     if report is not None:
         kind = Kind.BOUNCE if report.final else Kind.NOTICE
     away = kind is Kind.AUTO_REPLY
@@ -171,7 +188,7 @@ def _read(raw: bytes, on: date, ours: frozenset[str], checked_by: str) -> Readin
         sender_name=storable(mail.name)[:200],
         subject=storable(mail.subject)[:500],
         verified=bool(checked_by) and _verified(mail, checked_by),
-        addressed=storable(" ".join(value for name in _TO for value in mail.values(name)[:20]))[:20_000],
+        addressed=_addressed(mail, came_to),
         follows=report.about if report is not None else _follows(mail),
         words=written.shown[:LONGEST_WORDS],
         folded=written.folded[:LONGEST_WORDS],
@@ -181,6 +198,20 @@ def _read(raw: bytes, on: date, ours: frozenset[str], checked_by: str) -> Readin
         why=report.words if report is not None else "",
         hard=report.hard if report is not None else False,
     )
+
+
+def _says_nothing(mail: Mail, text: str) -> str:
+    """Why a mail is nobody's answer, whatever it is; nothing when somebody says something in it."""
+    if not mail.address:
+        return "It does not say whom it is from."
+    if not (text.strip() or mail.subject.strip() or mail.attachments):
+        return "Nothing is written in it."
+    return ""
+
+
+def _addressed(mail: Mail, came_to: Sequence[str]) -> str:
+    told = (value for name in _TO for value in mail.values(name)[:20])
+    return storable(" ".join((*came_to, *told)))[:20_000]
 
 
 def _kind(mail: Mail) -> Kind:

@@ -15,20 +15,26 @@ from services.notifications.documents import (
     SendingDocument,
     SubmittedDocument,
 )
+from services.notifications.figures import Standings
 from services.notifications.web import (
     api,
     board,
     chasing,
+    chasing_settings,
     check,
     compose,
     incoming,
     letter,
+    notices,
     own_words,
+    posting,
     respond,
+    restored,
     stops,
     suspects,
     telling,
     words,
+    worked,
 )
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -39,9 +45,12 @@ def build(database: Database) -> Any:
     """The ASGI application, to be mounted under ``/letters``."""
     groups = (
         *(_composing(), _campaigns(), _sending(), _letters(), _answering(), _incoming(), _chasing()),
-        *(_outside(), _programs()),
+        *(_posting(), _notices(), _outside(), _programs()),
     )
-    return Site(database, [route for group in groups for route in group], TEMPLATES, public=("/r/",)).app
+    site = Site(database, [route for group in groups for route in group], TEMPLATES, public=("/r/",))
+    standings = Standings()
+    site.app.state.standings, site.app.state.boards = standings, board.seeing(site, standings)
+    return site.app
 
 
 def _campaigns() -> list[Route]:
@@ -52,6 +61,10 @@ def _campaigns() -> list[Route]:
         page("/campaigns/{id}.csv", board.download, read),
         page("/campaigns/{id}", board.show, read),
         page("/campaigns/{id}/live", board.follow, read),
+        page("/campaigns/{id}/worked.csv", worked.download, read),
+        page("/campaigns/{id}/worked", worked.show, read),
+        page("/worked.csv", worked.download_all, read),
+        page("/worked", worked.show_all, read),
     ]
 
 
@@ -65,6 +78,7 @@ def _composing() -> list[Route]:
         page("/campaigns/{id}/purpose", compose.save_purpose, write, methods=POST),
         page("/campaigns/{id}/who", compose.show_who, write),
         page("/campaigns/{id}/who", compose.save_who, write, methods=POST),
+        page("/campaigns/{id}/who/check", compose.check_who, write, methods=POST),
         page("/campaigns/{id}/words", compose.show_words, write),
         page("/campaigns/{id}/words", compose.save_words, write, methods=POST),
         page("/campaigns/{id}/words/check", compose.check_words, write, methods=POST),
@@ -112,8 +126,24 @@ def _letters() -> list[Route]:
         page("/letters/{id}/html", letter.as_html, read),
         page("/letters/{id}/arrived", letter.arrived, settle, methods=POST),
         page("/letters/{id}/again", letter.again, Action.SEND_LETTERS, methods=POST),
+        page("/restored", restored.show, read),
+        page("/restored", restored.settle, Action.SEND_LETTERS, methods=POST),
         page("/pledges/{id}/confirm", letter.confirm, Action.CONFIRM_PLEDGES, methods=POST),
         page("/answers/{id}/settle", letter.settle, settle, methods=POST),
+    ]
+
+
+def _notices() -> list[Route]:
+    """What messages to one person say."""
+    read, write = Action.READ_LETTERS, Action.WRITE_LETTERS
+    return [
+        page("/words", notices.show_all, read),
+        page("/words/{kind}", notices.choose_language, read),
+        page("/words/{kind}/{language}", notices.show, read),
+        page("/words/{kind}/{language}", notices.save, write, methods=POST),
+        page("/words/{kind}/{language}/check", notices.check, write, methods=POST),
+        page("/words/{kind}/{language}/mail", notices.as_mail, read),
+        page("/words/{kind}/{language}/versions", notices.versions, read),
     ]
 
 
@@ -126,6 +156,7 @@ def _outside() -> list[Route]:
         page("/r/{token}/done", respond.done, public),
         page("/r/{token}/stop", respond.show_stop, public),
         page("/r/{token}/stop", respond.stop_letters, public, methods=POST),
+        page("/r/{token}/stop/take-back", respond.take_back_stop, public, methods=POST),
         page("/r/{token}/pdf", respond.as_pdf, public),
     ]
 
@@ -170,8 +201,27 @@ def _incoming() -> list[Route]:
         page("/incoming/{id}/raw", incoming.as_it_came, settle),
         page("/incoming/{id}/files/{number}", incoming.attachment, settle),
         page("/incoming/{id}/match", incoming.match, settle, methods=POST),
+        page("/incoming/{id}/unmatch", incoming.unmatched, settle, methods=POST),
         page("/incoming/{id}/aside", incoming.aside, settle, methods=POST),
         page("/incoming/{id}/settle", incoming.settle, settle, methods=POST),
+    ]
+
+
+def _posting() -> list[Route]:
+    """What is printed and posted."""
+    read, send, settle = Action.READ_LETTERS, Action.SEND_LETTERS, Action.SETTLE_ANSWERS
+    return [
+        page("/post", posting.show, read),
+        page("/post", posting.make, send, methods=POST),
+        page("/post/{id}", posting.show_batch, read),
+        page("/post/{id}/live", posting.follow, read),
+        page("/post/{id}/take", posting.take, send, methods=POST),
+        page("/post/{id}/pdf", posting.give, send),
+        page("/post/{id}/posted", posting.posted, send, methods=POST),
+        page("/post/{id}/drop", posting.drop, send, methods=POST),
+        page("/post/{id}/day", posting.correct, send, methods=POST),
+        page("/letters/{id}/returned", posting.letter_came_back, settle, methods=POST),
+        page("/chasers/{id}/returned", posting.chaser_came_back, settle, methods=POST),
     ]
 
 
@@ -185,11 +235,11 @@ def _chasing() -> list[Route]:
         page("/chasing/post", chasing.post, send, methods=POST),
         page("/chasing/{id}/back", chasing.back, send, methods=POST),
         page("/chasers/{id}/pdf", chasing.as_pdf, send),
-        page("/chasers/{id}/posted", chasing.posted, send, methods=POST),
         page("/chasers/{id}/arrived", chasing.arrived, settle, methods=POST),
         page("/chasers/{id}/again", chasing.again, send, methods=POST),
         page("/suspects", suspects.show, read),
         page("/suspects/{id}/works", suspects.works, settle, methods=POST),
-        page("/campaigns/{id}/chasing", chasing.show_settings, read),
-        page("/campaigns/{id}/chasing", chasing.keep_settings, send, methods=POST),
+        page("/campaigns/{id}/chasing", chasing_settings.show, read),
+        page("/campaigns/{id}/chasing", chasing_settings.save, send, methods=POST),
+        page("/campaigns/{id}/chasing/check", chasing_settings.check, send, methods=POST),
     ]

@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import BadRequest, give, once, read_document, read_id, signed_in, site_of
-from services.notifications.campaigns import create_campaign, plan_of, prepare_letters
+from chassis.web import give, once, read_document, read_id, signed_in, site_of
+from services.notifications.campaigns import create_campaign
 from services.notifications.documents import (
     CampaignDocument,
     DraftDocument,
@@ -14,8 +14,10 @@ from services.notifications.documents import (
     SendingDocument,
     SubmittedDocument,
 )
-from services.notifications.figures import figures
+from services.notifications.figures import document
 from services.notifications.hrefs import MOUNT, campaign_href, step_href
+from services.notifications.plans import plan_of
+from services.notifications.preparing import prepare_letters
 from services.notifications.queries import QUERIES
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.stages import send_campaign, submit_campaign
@@ -31,7 +33,7 @@ async def create(request: Request) -> Response:
         document = {"id": id, "state": "draft", "letters": made.letters, "href": campaign_href(id)}
         return give(DraftDocument, document, 201, {"location": f"{MOUNT}/api/v1/campaigns/{id}"})
 
-    return await once(request, site_of(request).database, _key(request), act)
+    return await once(request, act)
 
 
 async def submit(request: Request) -> Response:
@@ -42,7 +44,7 @@ async def submit(request: Request) -> Response:
         await submit_campaign(tx, id, signed_in(request).id)
         return give(SubmittedDocument, {"id": id, "state": "submitted", "href": step_href(id, "approve")})
 
-    return await once(request, site_of(request).database, _key(request), act)
+    return await once(request, act)
 
 
 async def send(request: Request) -> Response:
@@ -54,7 +56,7 @@ async def send(request: Request) -> Response:
         document = {"id": id, "state": "sending", "letters": released}
         return give(SendingDocument, document, 202, {"location": f"{MOUNT}/api/v1/campaigns/{id}"})
 
-    response = await once(request, site_of(request).database, _key(request), act)
+    response = await once(request, act)
     site_of(request).context.wake(SEND_LETTERS)
     return response
 
@@ -66,13 +68,5 @@ async def show(request: Request) -> Response:
         campaign = await QUERIES.campaign(tx, id=id)
         if campaign is None:
             raise NotFound
-        found = await figures(tx, id)
-    return give(CampaignDocument, {**campaign, **found.document()})
-
-
-def _key(request: Request) -> str:
-    key = request.headers.get("idempotency-key", "")
-    if not key:
-        cure = "Send one that is new for each act, such as a UUID."
-        raise BadRequest("The header Idempotency-Key is missing.", cure)
-    return key
+        found = await document(tx, id)
+    return give(CampaignDocument, {**campaign, **found})

@@ -1,4 +1,4 @@
-"""Whom to chase today: the list, the order, thinking again, and what a campaign sets for its chasers."""
+"""Whom to chase today: the list, the order, thinking again, and what a letter's page says of it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -8,34 +8,38 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.clock import LOCAL
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
-from chassis.house import House
+from chassis.house import House, word
 from chassis.web import new_key, once, read_form, read_id, see, site_of
 from chassis.working_days import working_days_between
 from services.notifications.chasing import (
     MOST,
-    Chasing,
     call_back,
     chase_bodies,
     chaser_content,
-    chasing_faults,
-    due,
     mark_chaser_sent,
     send_chaser_again,
-    set_chasing,
     waiting_of,
-    words_of,
+    whom_to_chase,
 )
-from services.notifications.domain import LetterState
-from services.notifications.hrefs import campaign_href, chaser_href, chasing_href, letter_href
+from services.notifications.domain import CampaignState, Channel, LetterState
+from services.notifications.hrefs import (
+    campaign_href,
+    chaser_href,
+    chasing_href,
+    letter_href,
+    post_href,
+    step_href,
+)
 from services.notifications.patience import because, times, why_not
-from services.notifications.queries import CHASING, QUERIES
+from services.notifications.queries import CHASING, POSTING, QUERIES
 from services.notifications.reaching import hand_to_post, others_at, write_to_other
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.web.printing import give_pdf
-from services.notifications.wording import MERGE_FIELDS
 
+#: Campaigns in which one may write to somebody else.
+_GOES_ON = (CampaignState.SENDING, CampaignState.SENT)
 #: Other people at a body that are offered at once.
 _OTHERS = 3
 
@@ -44,9 +48,8 @@ _DONE = {
     "back": "Called back. None of these chasers is sent.",
     "none": "It was too late: these chasers were sent, or called back before.",
     "other": "The letter to somebody else there goes now.",
-    "post": "It stands under “To be posted by you” now.",
-    "posted": "Noted as posted.",
-    "set": "Saved. Chasers that were ordered before keep the words that they had.",
+    "other_by_post": "The letter to somebody else there waits to be printed.",
+    "post": "It waits to be printed now, with other post.",
 }
 
 
@@ -65,29 +68,57 @@ async def show(request: Request) -> Response:
         campaign = await QUERIES.campaign(tx, id=campaign_id) if campaign_id else None
         if campaign_id and campaign is None:
             raise NotFound
-        rows = await due(tx, campaign_id=campaign_id)
-        stuck = await due(tx, campaign_id=campaign_id, enough=True)
-        others = await others_at(tx, [_body(row) for row in stuck])
+        found = await whom_to_chase(tx, campaign_id=campaign_id)
+        stuck = await whom_to_chase(tx, campaign_id=campaign_id, enough=True)
+        others = await others_at(tx, [_body(row) for row in stuck.rows])
         batches = [row async for row in CHASING.batches_waiting(tx, most=MOST)]
-        posts = [row async for row in CHASING.to_be_posted(tx, most=MOST)]
-    house = site.context.house
+        posts = await rows_of(POSTING.waiting_to_be_printed(tx, campaign_id=campaign_id))
+    house, ticks = site.context.house, request.query_params.get("tick") != "none"
+    left_out = _each_once(
+        [_row(row, tx.today, house) | {"why": refusal.words} for row, refusal in found.left_out]
+    )
     response: Response = site.page(
         request,
         "chasing.html",
         campaign=campaign and {"name": campaign["name"], "href": campaign_href(campaign["id"])},
-        rows=[_row(row, tx.today, house) for row in rows],
-        in_all=rows[0]["in_all"] if rows else 0,
-        stuck=[_row(row, tx.today, house) | _ways(row, others, house) for row in stuck],
-        stuck_in_all=stuck[0]["in_all"] if stuck else 0,
+        rows=_first_of_each(
+            sorted(
+                (_row(row, tx.today, house) for row in found.rows),
+                key=lambda row: (row["since"], row["body_name"].casefold()),
+            )
+        ),
+        ticks=ticks,
+        tick_href=f"?{request.url.include_query_params(tick='none' if ticks else 'all').query}",
+        in_all=found.in_all,
+        left_out=left_out[:MOST],
+        left_out_in_all=len({row["organisation_id"] for row, _ in found.left_out}),
+        stuck=[_row(row, tx.today, house) | _ways(row, others, house) for row in stuck.rows],
+        stuck_in_all=stuck.in_all,
         batches=[{**row, "back_href": f"{chasing_href()}/{row['batch_id']}/back"} for row in batches],
-        posts=[_post(row) for row in posts],
+        to_print=sum(row["letters"] + row["chasers"] for row in posts),
         chase_href=chasing_href(),
         other_href=f"{chasing_href()}/other",
-        post_href=f"{chasing_href()}/post",
+        by_post_href=f"{chasing_href()}/post",
+        post_href=post_href(),
         key=new_key(request),
         flash=done_words(request),
     )
     return response
+
+
+def _first_of_each(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, each with whether another campaign to the same body stands above it."""
+    above: set[UUID] = set()
+    shown = []
+    for row in rows:
+        shown.append({**row, "again": row["organisation_id"] in above})
+        above.add(row["organisation_id"])
+    return shown
+
+
+def _each_once(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whoever cannot be reached, once for all campaigns."""
+    return list({(row["organisation_id"], *row["roles"], row["why"]): row for row in rows}.values())
 
 
 def _campaign_in(text: str) -> UUID | None:
@@ -105,9 +136,11 @@ def _row(row: Mapping[str, Any], today: Any, house: House) -> dict[str, Any]:
     since = row["since"].astimezone(LOCAL).date()
     return {
         "value": f"{row['campaign_id']}:{row['organisation_id']}",
+        "organisation_id": row["organisation_id"],
         "body_name": row["body_name"],
         "href": letter_href(row["letter_ids"][0]),
         "campaign": row["campaign"],
+        "reads_href": step_href(row["campaign_id"], "chasing"),
         "since": since,
         "days": working_days_between(since, today),
         "acknowledged": row["acknowledged"],
@@ -119,28 +152,22 @@ def _row(row: Mapping[str, Any], today: Any, house: House) -> dict[str, Any]:
 
 
 def _role(house: House, code: str) -> str:
-    role = house.lists["contact_roles"].get(code)
-    return role.name if role else code
+    return word(house.lists["contact_roles"], code)
 
 
 def _ways(row: Mapping[str, Any], others: Mapping[Any, Sequence[Any]], house: House) -> dict[str, Any]:
     """What else can be tried with a body: the next role, and the other channel."""
     there = others.get((row["campaign_id"], row["organisation_id"]), ())
     shown = [
-        {"contact_id": each["contact_id"], "name": each["name"], "role": _role(house, each["role"])}
+        {
+            "contact_id": each["contact_id"],
+            "name": each["name"],
+            "role": _role(house, each["role"]),
+            "by_post": each["channel"] == Channel.POST,
+        }
         for each in there[:_OTHERS]
     ]
     return {"others": shown, **_body(row)}
-
-
-def _post(row: Mapping[str, Any]) -> dict[str, Any]:
-    href = chaser_href(row["id"])
-    return {
-        **row,
-        "href": letter_href(row["letter_id"]),
-        "pdf_href": f"{href}/pdf",
-        "done_href": f"{href}/posted",
-    }
 
 
 # Acts
@@ -158,25 +185,25 @@ async def chase(request: Request) -> Response:
         await chase_bodies(tx, bodies[:MOST])
         return see(f"{chasing_href()}?done=ordered")
 
-    return await _once(request, form, act)
+    return await once(request, act)
 
 
 def _pair(text: str) -> tuple[UUID, UUID]:
     try:
         campaign, organisation = map(UUID, text.split(":"))
     except ValueError:
-        raise Refused("We could not read whom to chase.", "Reload the page and try again.") from None
+        raise Refused("We could not read whom to chase.", "Open the page again and try again.") from None
     return campaign, organisation
 
 
 async def back(request: Request) -> Response:
     """Think again: nothing of this order is sent that is not on its way."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         return see(f"{chasing_href()}?done={'back' if await call_back(tx, id) else 'none'}")
 
-    return await _once(request, form, act)
+    return await once(request, act)
 
 
 async def other(request: Request) -> Response:
@@ -185,10 +212,10 @@ async def other(request: Request) -> Response:
     campaign_id, contact_id = _pair(f"{form.get('campaign_id', '')}:{form.get('contact_id', '')}")
 
     async def act(tx: Transaction) -> Response:
-        await write_to_other(tx, campaign_id, contact_id)
-        return see(f"{chasing_href()}?done=other")
+        by_post = await write_to_other(tx, campaign_id, contact_id) is Channel.POST
+        return see(f"{chasing_href()}?done={'other_by_post' if by_post else 'other'}")
 
-    response = await _once(request, form, act)
+    response = await once(request, act)
     site_of(request).context.wake(SEND_LETTERS)
     return response
 
@@ -202,18 +229,7 @@ async def post(request: Request) -> Response:
         await hand_to_post(tx, campaign_id, organisation_id)
         return see(f"{chasing_href()}?done=post")
 
-    return await _once(request, form, act)
-
-
-async def posted(request: Request) -> Response:
-    """A person has posted it."""
-    form, id = await read_form(request), read_id(request)
-
-    async def act(tx: Transaction) -> Response:
-        await mark_chaser_sent(tx, id)
-        return see(f"{chasing_href()}?done=posted")
-
-    return await _once(request, form, act)
+    return await once(request, act)
 
 
 async def arrived(request: Request) -> Response:
@@ -231,16 +247,12 @@ async def again(request: Request) -> Response:
 async def _of_letter(
     request: Request, change: Callable[[Transaction, UUID], Awaitable[UUID]], done: str
 ) -> Response:
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         return see(f"{letter_href(await change(tx, id))}?done=chaser_{done}")
 
-    return await _once(request, form, act)
-
-
-async def _once(request: Request, form: Any, act: Callable[[Transaction], Awaitable[Response]]) -> Response:
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def as_pdf(request: Request) -> Response:
@@ -257,19 +269,24 @@ async def as_pdf(request: Request) -> Response:
 # On the page of a letter
 
 
-async def of_letter(tx: Transaction, letter_id: UUID) -> dict[str, Any]:
-    """What is shown of chasing on the page of a letter: why or why not, and every chaser."""
-    letter = await waiting_of(tx, letter_id)
-    chasers = [row async for row in CHASING.chasers_of(tx, letter_id=letter_id)]
+async def of_letter(tx: Transaction, row: Any, house: House) -> dict[str, Any]:
+    """What a letter's page shows of chasing: why or why not, every chaser, and whom else to try."""
+    letter = await waiting_of(tx, row["id"])
+    chasers = await rows_of(CHASING.chasers_of(tx, letter_id=row["id"]))
+    shown: dict[str, Any] = {"chasers": [_chaser(each) for each in chasers], "chasing": None}
+    came_back = letter.came_back or any(each["delivery"] for each in chasers)
+    if came_back and not letter.body_answer.is_answer and row["campaign_state"] in _GOES_ON:
+        others = await others_at(tx, [_body(row)])
+        shown["elsewhere"] = _ways(row, others, house) | {"href": f"{chasing_href()}/other"}
     if letter.state is not LetterState.SENT:
-        return {"chasing": None, "chasers": [_chaser(row) for row in chasers]}
+        return shown
     refusal = why_not(letter, tx.today)
     words = (
         f"Not chased now: {_begun_small(refusal.words)}"
         if refusal
         else (f"Is chased today, {because(letter, tx.today)}. It stands on the list of whom to chase.")
     )
-    return {"chasing": words, "chasers": [_chaser(row) for row in chasers]}
+    return {**shown, "chasing": words}
 
 
 def _begun_small(words: str) -> str:
@@ -278,6 +295,7 @@ def _begun_small(words: str) -> str:
 
 _STATES = {
     "ready": "Waits to be sent",
+    "printed": "Printed: to be posted",
     "sending": "Sending now",
     "sent": "Sent",
     "failed": "Not sent: refused",
@@ -291,93 +309,19 @@ def _chaser(row: Mapping[str, Any]) -> dict[str, Any]:
     by_post = row["channel"] == "post"
     return {
         "title": f"Chaser {row['number']}{' by post' if by_post else ''}",
-        "state": {"withheld": "stopped"}.get(state, state),
-        "state_words": "To be posted by you" if by_post and state == "ready" else _STATES[state],
+        "state": row["delivery"] or {"withheld": "stopped"}.get(state, state),
+        "state_words": _by_post(row) if by_post else _STATES[state],
         "because": row["because"],
         "failure": " ".join(filter(None, [row["failure"], row["cure"]])),
         "at": row["sent_at"] or row["changed_at"],
         "arrived_href": f"{href}/arrived" if state == "unknown" else None,
         "again_href": f"{href}/again" if state in ("unknown", "failed") else None,
+        "pdf_href": f"{href}/pdf" if by_post else None,
+        "returned_href": f"{href}/returned" if by_post and state == "sent" and not row["delivery"] else None,
     }
 
 
-# What a campaign sets
-
-
-async def show_settings(request: Request) -> Response:
-    """How a campaign chases."""
-    site, id = site_of(request), read_id(request)
-    async with site.database.reading() as tx:
-        campaign = await QUERIES.campaign(tx, id=id)
-        if campaign is None:
-            raise NotFound
-        words = await words_of(tx, id)
-    values = {
-        "most": campaign["chase_most"],
-        "every": campaign["chase_every"],
-        "by_itself": campaign["chase_by_itself"],
-        "words": words["body"],
-    }
-    return _settings(request, campaign, words["version"], values, {})
-
-
-async def keep_settings(request: Request) -> Response:
-    """Chase in another way from now on, or the form again with every fault."""
-    site, id, form = site_of(request), read_id(request), await read_form(request)
-    values = {name: str(form.get(name, "")).strip() for name in ("most", "every", "words")}
-    values["words"] = values["words"].replace("\r\n", "\n")
-    by_itself = form.get("by_itself") == "yes"
-    chasing = Chasing(
-        most=_number(values["most"]),
-        every=_number(values["every"]),
-        by_itself=by_itself,
-        words=values["words"],
-    )
-    faults: dict[str, dict[str, str]] = {}
-    for fault in chasing_faults(chasing):
-        faults.setdefault(fault.field, {"fault": fault.what, "cure": fault.cure})
-    if faults:
-        async with site.database.reading() as tx:
-            campaign = await QUERIES.campaign(tx, id=id)
-            if campaign is None:
-                raise NotFound
-            words = await words_of(tx, id)
-        shown = {**values, "by_itself": by_itself}
-        return _settings(request, campaign, words["version"], shown, faults, status=422)
-
-    async def act(tx: Transaction) -> Response:
-        await set_chasing(tx, id, chasing)
-        return see(f"{campaign_href(id)}/chasing?done=set")
-
-    return await _once(request, form, act)
-
-
-def _number(text: str) -> int:
-    """A number as it was typed; one that is refused where there is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else -1
-
-
-def _settings(
-    request: Request,
-    campaign: Any,
-    version: int,
-    values: Mapping[str, Any],
-    faults: Mapping[str, Any],
-    status: int = 200,
-) -> Response:
-    site = site_of(request)
-    response: Response = site.page(
-        request,
-        "chasing_settings.html",
-        status=status,
-        campaign={"name": campaign["name"], "href": campaign_href(campaign["id"])},
-        version=version,
-        values=values,
-        faults=faults,
-        merge_fields=[{"name": name, "description": words} for name, words in MERGE_FIELDS.items()],
-        href=f"{campaign_href(campaign['id'])}/chasing",
-        list_href=chasing_href(campaign["id"]),
-        key=new_key(request),
-        flash=done_words(request),
-    )
-    return response
+def _by_post(row: Mapping[str, Any]) -> str:
+    if row["delivery"]:
+        return "Came back by post"
+    return {"ready": "Waits to be printed", "sent": "Posted"}.get(row["state"], _STATES[row["state"]])

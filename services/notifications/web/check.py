@@ -1,6 +1,6 @@
 """From a draft to its end: what would go, the approval, the sending, a pause and a stop."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
@@ -10,18 +10,43 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.clock import LOCAL
+from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
-from chassis.web import fault_of, new_key, once, read_form, read_id, read_revision, see, signed_in, site_of
+from chassis.web import (
+    fault_of,
+    new_key,
+    once,
+    read_asked_id,
+    read_form,
+    read_id,
+    read_revision,
+    see,
+    signed_in,
+    site_of,
+)
+from chassis.working_days import is_working_day
+from contracts.access import ROLES, Action, Role, may
 from services.notifications import stages
-from services.notifications.campaigns import Made
-from services.notifications.checking import BLOCKED, LISTS, MOST, check_of, listed
+from services.notifications.chasing_settings import chasing_of
+from services.notifications.checking import LISTS, MOST, blocked_words, check_of, listed
+from services.notifications.colleagues import called
 from services.notifications.composing import write_anew
-from services.notifications.domain import LETTER_STAGES, LetterState
+from services.notifications.domain import LETTER_STAGES, Block, CampaignState, LetterState, and_words
 from services.notifications.hrefs import campaign_href, letter_href, step_href
+from services.notifications.leaving import kept_here
+from services.notifications.preparing import Made
 from services.notifications.queries import COMPOSING, QUERIES
 from services.notifications.sending import SEND_LETTERS
-from services.notifications.web.steps import called, done, flash_of, framed, read_campaign
+from services.notifications.web.posting import postage
+from services.notifications.web.steps import done, flash_of, framed, read_campaign
+from services.notifications.web.words import chaser_checked, looked_over
+
+#: Who may approve, in words.
+_APPROVERS = and_words([ROLES[role][0] for role in Role if may(Action.APPROVE_LETTERS, [role])])
+
+#: Hours at which letters may come without waking anybody.
+_BY_DAY = range(7, 20)
 
 Act = Callable[[Transaction, UUID, FormData], Awaitable[Made | None]]
 
@@ -47,6 +72,12 @@ async def _page(request: Request, step: str, refused: Refused | None = None, **t
         campaign = await read_campaign(tx, id)
         check = await check_of(tx, id)
         first = await QUERIES.first_letter(tx, campaign_id=id)
+        doubts = await looked_over(campaign["subject"], campaign["body"])
+        hands = await stages.hands_in(tx, campaign)
+        chasing = (await chasing_of(tx, id)).chasing
+        chaser = await chaser_checked(tx, campaign, chasing.words)
+        acted = {name: campaign[f"{name}_by"] for name in ("submitted", "approved", "returned")}
+        names = await called(tx, acted.values())
     signed = signed_in(request).id
     response: Response = site.page(
         request,
@@ -54,10 +85,18 @@ async def _page(request: Request, step: str, refused: Refused | None = None, **t
         status=refused.status if refused else 200,
         **framed(campaign, step),
         check=check,
+        kept=_kept(site.context, campaign),
         lines=_lines(campaign, check),
+        doubts=doubts,
+        cost=postage(site.context.house, check.figures["post"]),
         preview_href=letter_href(first) if first else None,
-        had_a_hand=signed in campaign["hands"],
-        who={name: called(request, campaign[f"{name}_by"]) for name in ("submitted", "approved", "returned")},
+        caution=_caution(campaign["send_at"]),
+        waits=hands is not None,
+        approvers=_APPROVERS,
+        had_a_hand=signed in (hands or ()),
+        chasing=chasing,
+        chaser=chaser,
+        who={name: names[person] for name, person in acted.items()},
         faults=fault_of(refused) if refused else {},
         values={"because": "", "send_on": "", "send_at": "09:00"} | typed,
         key=new_key(request),
@@ -66,25 +105,49 @@ async def _page(request: Request, step: str, refused: Refused | None = None, **t
     return response
 
 
+def _kept(context: Context, campaign: Any) -> Block | None:
+    """Why none of its letters can go, where they are still to go."""
+    waits = CampaignState(campaign["state"]).is_before_sending
+    return kept_here(context.settings, context.house) if waits else None
+
+
 def _lines(campaign: Any, check: Any) -> list[dict[str, Any]]:
     """What somebody looks at, each with how many letters it is about and where they are."""
-    figures = check.figures
+    figures, blocked = check.figures, blocked_words(campaign)
 
     def line(which: str, count: int, look: str, one: str, several: str) -> dict[str, Any]:
         href = f"{campaign_href(campaign['id'])}/letters?which={which}"
         return {"count": count, "words": one if count == 1 else several, "href": href, "look": look}
 
+    dead = "to an address that may be dead"
+    squeezed = "an address of so many lines that they stand behind each other in the window"
     lately = "what the same body has heard in the last 90 days"
     return [
         line("email", figures["email"], "ready", "goes by e-mail", "go by e-mail"),
         line("post", figures["post"], "ready", "goes by post", "go by post"),
         *(
-            line(reason, count, "blocked", *[f"cannot go: {_lower(BLOCKED[reason])}"] * 2)
+            line(reason, count, "blocked", *[f"cannot go: {_lower(blocked[reason])}"] * 2)
             for reason, count in check.blocked
         ),
+        *(
+            line(which, check.again.get(which, 0), look, f"goes to a body that {one}", f"go to {many}")
+            for which, look, one, many in _again(campaign["fund"])
+        ),
         line("twice", check.twice, "stale", f"says {lately}", f"say {lately}"),
+        line("suspect", figures["suspect"], "stale", f"goes {dead}", f"go {dead}"),
+        line("squeezed", figures["squeezed"], "stale", f"has {squeezed}", f"have {squeezed}"),
         line("own", figures["own"], "asked", "has words of its own", "have words of their own"),
     ]
+
+
+def _again(fund: str) -> Sequence[tuple[str, str, str, str]]:
+    """What bodies have said that another campaign has asked for the same fund, of one and of several."""
+    undecided = f"asked for the {fund} before and {{}} not decided yet"
+    return (
+        ("pledged", "pledged", f"has pledged for the {fund}", f"bodies that have pledged for the {fund}"),
+        ("declined", "declined", f"has declined the {fund}", f"bodies that have declined the {fund}"),
+        ("open", "stale", "was " + undecided.format("has"), "bodies that were " + undecided.format("have")),
+    )
 
 
 def _lower(words: str) -> str:
@@ -92,24 +155,26 @@ def _lower(words: str) -> str:
 
 
 async def show_letters(request: Request) -> Response:
-    """The letters that one line of the check list is about."""
+    """The letters that one line of the check list is about; or those to one body."""
     site, id = site_of(request), read_id(request)
     asked = request.query_params
     which, after = asked.get("which", "all"), asked.get("after", "0")
-    words = LISTS.get(which) or {reason.value: words for reason, words in BLOCKED.items()}.get(which)
-    if words is None:
-        raise NotFound
     number = int(after) if after.isascii() and after.isdecimal() and len(after) < 9 else 0
+    body = read_asked_id(asked.get("body", ""))
     async with site.database.reading() as tx:
         campaign = await read_campaign(tx, id)
-        rows = await listed(tx, id, which, number)
+        blocked = {reason.value: words for reason, words in blocked_words(campaign).items()}
+        words = (LISTS | blocked).get(which)
+        if words is None:
+            raise NotFound
+        rows = await listed(tx, id, which, number, body)
     roles = site.context.house.lists["contact_roles"]
-    here = f"{campaign_href(id)}/letters?which={which}"
+    here = f"{campaign_href(id)}/letters?which={which}" + (f"&body={body}" if body else "")
     response: Response = site.page(
         request,
         "campaign_letters.html",
         **framed(campaign),
-        title=words,
+        title=f"Letters to {rows[0]['body_name']}" if body and rows else words,
         letters=[
             {
                 **row,
@@ -165,13 +230,16 @@ async def take_back(request: Request) -> Response:
 
 
 async def approve(request: Request) -> Response:
-    """Say, as somebody else than whoever wrote them, that the letters may go."""
+    """Say, as somebody else than whoever wrote them, that the letters may go, or chasers like these."""
 
-    async def act(tx: Transaction, id: UUID, form: FormData) -> None:
+    form, id = await read_form(request), read_id(request)
+
+    async def act(tx: Transaction) -> Response:
         _confirmed(form, "You have not said that the letters may go.")
-        await stages.approve_campaign(tx, id, signed_in(request).id, read_revision(form))
+        state = await stages.approve_campaign(tx, id, signed_in(request).id, read_revision(form))
+        return see(step_href(id, "send" if state.is_before_sending else "chasing") + done("approved"))
 
-    return await _act(request, act, "send", "approved")
+    return await once(request, act)
 
 
 async def send_back(request: Request) -> Response:
@@ -242,7 +310,7 @@ async def _act(request: Request, change: Act, step: str, code: str, *, again: st
         return see((step_href(id, step) if step else campaign_href(id)) + done(code, made))
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         if not (again and refused.field):
             raise
@@ -280,6 +348,18 @@ def _moment(form: FormData) -> datetime:
             "The clocks go forward then: there is no such time.", "Choose another.", field="send_at"
         )
     return moment
+
+
+def _caution(moment: datetime | None) -> str:
+    """What somebody may not have thought of who chose a moment; nothing where it is a good one."""
+    if moment is None:
+        return ""
+    there = moment.astimezone(LOCAL)
+    if there.weekday() >= 5:
+        return "That is a weekend: nobody may be there to read them."
+    if not is_working_day(there.date()):
+        return "That is a bank holiday: nobody may be there to read them."
+    return "" if there.hour in _BY_DAY else "That is at night: nobody may be there to read them."
 
 
 def _is_skipped(moment: datetime) -> bool:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.house import House
+from chassis.house import House, words
 from chassis.web import (
     Difference,
     Faults,
@@ -34,20 +34,20 @@ from chassis.web import (
     signed_in,
     site_of,
 )
-from services.notifications.campaigns import (
-    Made,
+from services.notifications.campaigns import begin_campaign, discard_campaign
+from services.notifications.composing import Look, change_purpose, change_recipients, change_words
+from services.notifications.domain import AskFormula, ByPost, CampaignState, InvalidFormula
+from services.notifications.hrefs import MOUNT, step_href
+from services.notifications.plans import (
     Purpose,
     Recipients,
     Words,
-    begin_campaign,
-    discard_campaign,
     purpose_faults,
     recipients_faults,
     words_faults,
 )
-from services.notifications.composing import Look, change_purpose, change_recipients, change_words
-from services.notifications.domain import AskFormula, CampaignState, InvalidFormula
-from services.notifications.hrefs import MOUNT, step_href
+from services.notifications.preparing import Made
+from services.notifications.queries import QUERIES
 from services.notifications.web.steps import done, flash_of, framed, read_campaign, steps_of
 from services.notifications.web.words import checked
 from services.notifications.wording import fields_for
@@ -76,6 +76,7 @@ WHO = {
     "areas": "Areas",
     "roles": "People at each body",
     "in_turn": "All at once or in turn",
+    "by_post": "By e-mail or by post",
 }
 WORDS = {"subject": "Subject", "body": "Text", "signatory": "Who signs it"}
 
@@ -132,6 +133,8 @@ class _Step:
     faults_of: Callable[[Any, House, Any], Iterator[Refused]]
     change: Callable[[Transaction, UUID, Any, UUID, Look], Awaitable[Made | None]]
     following: str
+    #: What the page says beside the form of what is typed; nothing on some pages.
+    check: Callable[[Transaction, Any, Values], Awaitable[Any]] | None = None
 
 
 def _typed(form: FormData, labels: Mapping[str, str]) -> Values:
@@ -158,7 +161,7 @@ async def begin(request: Request) -> Response:
         id = await begin_campaign(tx, purpose, signed_in(request).id)
         return see(step_href(id, step.following))
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 def _read(request: Request, step: _Step, values: Values, faults: Faults, campaign: Any) -> Any:
@@ -199,13 +202,22 @@ async def save_words(request: Request) -> Response:
     return await _save(request, _STEPS["words"])
 
 
+async def check_who(request: Request) -> Response:
+    """The same page with what is chosen and how many that reaches. Nothing is kept."""
+    return await _checked(request, _STEPS["who"])
+
+
 async def check_words(request: Request) -> Response:
     """The same page with what is typed, what is wrong with it and how it would read. Nothing is kept."""
-    form, id, step = await read_form(request), read_id(request), _STEPS["words"]
+    return await _checked(request, _STEPS["words"])
+
+
+async def _checked(request: Request, step: _Step) -> Response:
+    form, id = await read_form(request), read_id(request)
     async with site_of(request).database.reading() as tx:
         campaign = await read_campaign(tx, id)
         values = _typed(form, step.labels)
-        check = await checked(tx, campaign, values["subject"], values["body"])
+        check = await step.check(tx, campaign, values) if step.check else None
     revision, base = read_revision(form), read_base(form)
     return _page(request, step, campaign, values, {}, revision=revision, base=base, check=check)
 
@@ -216,15 +228,8 @@ async def _show(request: Request, step: _Step) -> Response:
         if campaign["state"] != CampaignState.DRAFT:
             return see(step_href(campaign["id"], "check"))
         values = step.values_of(campaign)
-        check = await _check(tx, step, campaign, values)
+        check = await step.check(tx, campaign, values) if step.check else None
     return _page(request, step, campaign, values, {}, check=check)
-
-
-async def _check(tx: Transaction, step: _Step, campaign: Any, values: Values) -> Any:
-    """What the page says of words that are written; other pages say nothing of them."""
-    if step.code != "words" or not (values["subject"] or values["body"]):
-        return None
-    return await checked(tx, campaign, values["subject"], values["body"])
 
 
 async def _save(request: Request, step: _Step) -> Response:
@@ -233,7 +238,7 @@ async def _save(request: Request, step: _Step) -> Response:
     values, faults = _typed(form, step.labels), Faults()
     async with site_of(request).database.reading() as tx:
         campaign = await read_campaign(tx, id)
-        check = await _check(tx, step, campaign, values)
+        check = await step.check(tx, campaign, values) if step.check else None
     said = _read(request, step, values, faults, campaign)
     if faults:
         return _page(request, step, campaign, values, faults, 422, revision=revision, base=base, check=check)
@@ -244,7 +249,7 @@ async def _save(request: Request, step: _Step) -> Response:
         return see(step_href(id, step.following) + done("saved", made))
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except ChangedMeanwhile as changed:
         house = site_of(request).context.house
         shown = [_in_words(each, house) for each in changed.differences]
@@ -258,14 +263,10 @@ def _in_words(each: Difference, house: House) -> Difference:
     lists = {"areas": "areas", "roles": "contact_roles", "kind": "kinds", "profession": "professions"}
     known = house.lists[lists[each.field]] if each.field in lists else {}
 
-    def words(text: str) -> str:
-        return (
-            ", ".join(known[code].name if code in known else code for code in text.split(","))
-            if known
-            else text
-        )
+    def said(text: str) -> str:
+        return ", ".join(words(known, text.split(","))) if known else text
 
-    return Difference(each.field, each.label, words(each.theirs), words(each.yours))
+    return Difference(each.field, each.label, said(each.theirs), said(each.yours))
 
 
 def _page(
@@ -346,7 +347,8 @@ def _read_formula(values: Values, faults: Faults) -> AskFormula:
         try:
             pence[name] = read_pounds(values[field], field=field)
         except Refused as wrong:
-            faults[field] = fault(wrong.what, wrong.cure)
+            what = f"{PURPOSE[field]}: {wrong.what[:1].lower()}{wrong.what[1:]}"
+            faults[field] = fault(what, wrong.cure)
     if not faults.keys() & _AMOUNTS.keys():
         try:
             return AskFormula(version=1, **pence)
@@ -364,6 +366,7 @@ def _who_values(campaign: Any) -> Values:
         "areas": ",".join(campaign["areas"]),
         "roles": ",".join(campaign["roles"]),
         "in_turn": ("yes" if campaign["in_turn"] else "no") if campaign["roles"] else "",
+        "by_post": campaign["by_post"],
     }
 
 
@@ -372,15 +375,40 @@ def _read_who(values: Values, faults: Faults) -> Recipients:
         faults["in_turn"] = fault(
             "Nothing is chosen here.", "Say whether all receive it, or one after the other."
         )
+    if values["by_post"] not in list(ByPost):
+        faults["by_post"] = fault("Nothing is chosen here.", "Say who gets it by post.")
     return Recipients(
         kind=values["kind"],
         areas=tuple(filter(None, values["areas"].split(","))),
         roles=tuple(filter(None, values["roles"].split(","))),
         in_turn=values["in_turn"] == "yes",
+        by_post=ByPost(values["by_post"]) if "by_post" not in faults else ByPost.LISTED,
     )
 
 
+async def _reached(tx: Transaction, campaign: Any, values: Values) -> Any:
+    """How many letters to how many bodies, and how many people there are of each role."""
+    roles, areas = (list(filter(None, values[name].split(","))) for name in ("roles", "areas"))
+    found = QUERIES.reached(tx, kind=values["kind"], areas=areas, roles=roles, today=tx.today)
+    people = {row["role"]: row async for row in found}
+    chosen = people.pop(None)
+    known = tx.context.house.lists["contact_roles"]
+    return {
+        "kind": values["kind"],
+        "letters": chosen["bodies"] if values["in_turn"] == "yes" else chosen["chosen"],
+        "bodies": chosen["bodies"],
+        "roles": [(entry.name, people[code]["people"]) for code, entry in known.items() if code in people],
+    }
+
+
 # What it says
+
+
+async def _read_back(tx: Transaction, campaign: Any, values: Values) -> Any:
+    """What is wrong with the words, and how they would read; nothing while there are none."""
+    if not (values["subject"] or values["body"]):
+        return None
+    return await checked(tx, campaign, values["subject"], values["body"])
 
 
 def _words_values(campaign: Any) -> Values:
@@ -413,6 +441,7 @@ _STEPS = {
             faults_of=lambda recipients, house, campaign: recipients_faults(recipients, house),
             change=change_recipients,
             following="words",
+            check=_reached,
         ),
         _Step(
             code="words",
@@ -423,6 +452,7 @@ _STEPS = {
             faults_of=lambda words, house, campaign: words_faults(words, house, asks=campaign["asks"]),
             change=change_words,
             following="check",
+            check=_read_back,
         ),
     )
 }
@@ -439,4 +469,4 @@ async def discard(request: Request) -> Response:
         await discard_campaign(tx, id)
         return see(f"{MOUNT}/{done('discarded')}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

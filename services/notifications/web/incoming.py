@@ -25,10 +25,12 @@ from chassis.web import (
     PNG,
     BadRequest,
     Faults,
+    fault,
     give_bytes,
     kind_of,
     new_key,
     once,
+    read_asked_id,
     read_form,
     read_id,
     see,
@@ -40,7 +42,7 @@ from services.notifications.hrefs import INCOMING as HERE
 from services.notifications.hrefs import incoming_href, letter_href
 from services.notifications.queries import INCOMING
 from services.notifications.reading.kinds import Kind
-from services.notifications.receiving import match_by_hand, set_aside, settle_mail
+from services.notifications.receiving import match_by_hand, set_aside, settle_mail, unmatch
 
 #: What others wrote: no scripts, no forms, nothing fetched, nothing opened.
 HTML_POLICY = (
@@ -81,8 +83,12 @@ _BECAUSE = {
     5: "Found by what you typed.",
 }
 
+#: Where a mail is from a mail system, which tells whom a letter did not reach.
+_BECAUSE_IT_CAME_BACK = {2: "It was written to an address that this mail says it did not reach."}
+
 _DONE = {
     "matched": "Matched. It stands beside the letter now.",
+    "unmatched": "It waits for its letter again. What it had changed is taken back.",
     "aside": "Set aside. It is kept with everything that came.",
     "settled": "Noted. It is no longer our turn.",
 }
@@ -97,7 +103,7 @@ async def show_all(request: Request) -> Response:
     view = request.query_params.get("show", "held")
     if view not in _VIEWS:
         raise BadRequest("There is no such list.", "Begin again with what is to be matched.")
-    after = _asked_id(request.query_params.get("after", ""))
+    after = read_asked_id(request.query_params.get("after", ""))
     async with site.database.reading() as tx:
         counts = await INCOMING.count_open(tx)
         if view == "all":
@@ -115,16 +121,9 @@ async def show_all(request: Request) -> Response:
             for code, words in _VIEWS.items()
         ],
         next_href=f"?show={view}&after={found[MOST - 1]['id']}" if len(found) > MOST else None,
-        reads=bool(site.context.settings.imap_url),
+        reads=bool(site.context.settings.imap_url or site.context.settings.lmtp),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
-
-
-def _asked_id(text: str) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise BadRequest("There is no such page of this list.", "Begin the list again.") from None
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,7 +200,8 @@ async def _letters(request: Request, row: Mapping[str, Any], query: str) -> list
             found = await rows_of(INCOMING.letters_found(tx, pattern=pattern, most=MOST_LETTERS))
         else:
             found = await rows_of(INCOMING.suggested(tx, **_clues(row), most=MOST_LETTERS))
-    return [{**each, "href": letter_href(each["id"]), "because": _BECAUSE[each["rank"]]} for each in found]
+    because = _BECAUSE | (_BECAUSE_IT_CAME_BACK if row["kind"] == Kind.BOUNCE else {})
+    return [{**each, "href": letter_href(each["id"]), "because": because[each["rank"]]} for each in found]
 
 
 def _clues(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,19 +271,24 @@ async def match(request: Request) -> Response:
     try:
         letter_id = UUID(str(form.get("letter", "")))
     except ValueError:
-        fault = {"fault": "No letter is chosen.", "cure": "Choose the letter that this mail is about."}
-        return await _page(request, {"letter": fault}, 422)
+        none_chosen = fault("No letter is chosen.", "Choose the letter that this mail is about.")
+        return await _page(request, {"letter": none_chosen}, 422)
 
     async def act(tx: Transaction) -> Response:
         await match_by_hand(tx, id, letter_id)
         return see(f"{incoming_href(id)}?done=matched")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def aside(request: Request) -> Response:
     """A person says that it is about no letter."""
     return await _act(request, set_aside, f"{HERE}?done=aside")
+
+
+async def unmatched(request: Request) -> Response:
+    """It does not belong to this letter."""
+    return await _act(request, unmatch, f"{incoming_href(read_id(request))}?done=unmatched")
 
 
 async def settle(request: Request) -> Response:
@@ -294,10 +299,10 @@ async def settle(request: Request) -> Response:
 async def _act(
     request: Request, change: Callable[[Transaction, UUID], Awaitable[None]], then: str
 ) -> Response:
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         await change(tx, id)
         return see(then)
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

@@ -9,10 +9,20 @@ from starlette.responses import Response
 
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound
+from chassis.house import word
 from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
 from services.notifications.answers import WAYS, Way, confirm_pledge, settle_answer
-from services.notifications.domain import LETTER_STAGES, AnswerKind, CampaignState, LetterState, and_words
+from services.notifications.colleagues import called
+from services.notifications.domain import (
+    LETTER_STAGES,
+    AnswerKind,
+    AnswerState,
+    CampaignState,
+    Channel,
+    LetterState,
+    and_words,
+)
 from services.notifications.hrefs import (
     campaign_href,
     confirm_href,
@@ -33,7 +43,7 @@ from services.notifications.letters import (
 from services.notifications.queries import ANSWERING, QUERIES
 from services.notifications.rendering import render_html
 from services.notifications.sending import SEND_LETTERS
-from services.notifications.web import chasing
+from services.notifications.web import chasing, posting
 from services.notifications.web.incoming import of_letter
 from services.notifications.web.printing import give_pdf
 
@@ -47,7 +57,7 @@ LETTER_POLICY = (
 HIDDEN = "…"
 
 #: What is known of a letter's arrival.
-DELIVERIES = {"delivered": "Arrived", "bounced": "Came back by mail", "returned": "Came back by post"}
+DELIVERIES = {"delivered": "Arrived", "bounced": "Came back by e-mail", "returned": "Came back by post"}
 
 #: What staff call each kind of answer.
 KINDS = {
@@ -60,6 +70,9 @@ KINDS = {
 }
 #: Where an organisation is shown, by its id.
 _ORGANISATIONS = "/partners/organisations"
+
+#: Where it is said that a pledge will not come, by its id.
+_PLEDGES = "/grants/pledges"
 
 #: What a person presses once they have seen to an answer of this kind.
 _SETTLE = {
@@ -82,6 +95,8 @@ _DONE = {
     "stopped": "Noted: nobody writes to them again.",
     "stopped_before": "That was known already: nobody writes to them.",
     "chaser_arrived": "Noted: the chaser arrived.",
+    "returned": "Noted: it came back. Put the address right, or write to somebody else there.",
+    "chaser_returned": "Noted: the chaser came back. Put the address right, or write to somebody else there.",
     "chaser_again": "The chaser will be sent again within a few seconds.",
 }
 
@@ -111,15 +126,19 @@ async def show(request: Request) -> Response:
     site, letter = site_of(request), await read_letter(request)
     async with site.database.reading() as tx:
         came = await of_letter(tx, letter["id"], signed_in(request).roles)
-        chased = await chasing.of_letter(tx, letter["id"])
-        history, answers, waiting, passed_on, stops, passed_from = await tx.together(
+        chased = await chasing.of_letter(tx, letter, site.context.house)
+        posts = await posting.of_letter(tx, letter["id"])
+        history, answers, waiting, passed_on, stops, addresses, passed_from = await tx.together(
             rows_of(QUERIES.history_of(tx, letter_id=letter["id"])),
             rows_of(QUERIES.answers_of(tx, letter_id=letter["id"])),
-            rows_of(QUERIES.open_answers_of(tx, campaign_id=letter["campaign_id"])),
+            rows_of(QUERIES.open_answers_of(tx, campaigns=[letter["campaign_id"]])),
             rows_of(ANSWERING.suggestions_of_letter(tx, letter_id=letter["id"])),
             rows_of(ANSWERING.stops_of_letter(tx, letter_id=letter["id"])),
+            rows_of(ANSWERING.addresses_of_contacts(tx, ids=[letter["contact_id"]])),
             ANSWERING.passed_on_from(tx, letter_id=letter["id"]),
         )
+        acted = [row["person_id"] for row in history] + [row["entered_by"] for row in answers]
+        names = await called(tx, acted)
     open_ids = {row["id"] for row in waiting}
     colleagues = {row["answer_id"]: row for row in passed_on}
     href, token = letter_href(letter["id"]), _token(request, letter)
@@ -128,11 +147,20 @@ async def show(request: Request) -> Response:
         "letter.html",
         letter=_shown(site.context, letter, token),
         campaign={"name": letter["campaign"], "href": campaign_href(letter["campaign_id"])},
-        history=[{**row, "detail": ""} for row in history],
+        history=[
+            {**row, "who": names[row["person_id"]] if row["person_id"] else row["who"]} for row in history
+        ],
         answers=[
             _answer(row, letter, is_open=row["id"] in open_ids, colleague=colleagues.get(row["id"]))
+            | {"entered_by": names[row["entered_by"]]}
             for row in answers
         ],
+        pledged_before=sum(
+            row["pledge_pence"] for row in answers if row["confirmed_at"] and not row["corrected_at"]
+        ),
+        posts=posts,
+        reached_at=addresses[0]["email"] if addresses else None,
+        organisation_href=f"{_ORGANISATIONS}/{letter['organisation_id']}",
         passed_from=passed_from and {**passed_from, "href": letter_href(passed_from["id"])},
         stopped=[row["scope"] for row in stops if row["lifted_at"] is None],
         stops_href=stops_href(),
@@ -141,7 +169,7 @@ async def show(request: Request) -> Response:
         actions=[each for each in _actions(letter) if may(each["needs"], signed_in(request).roles)],
         **chased,
         pdf_href=f"{href}/pdf",
-        html_href=f"{href}/html",
+        html_href=f"{href}/html" if letter["channel"] == Channel.EMAIL else None,
         response_href=response_href(token) if token != HIDDEN else None,
         place=_place(letter),
         words_href=f"{href}/words" if may_differ(letter) else None,
@@ -182,7 +210,7 @@ def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
         "delivery_words": DELIVERIES.get(letter["delivery"], ""),
         "delivery": letter["delivery"],
         **{field: letter[field] for field in ("reference", "state", "body_name", "ask_pence", "sent_at")},
-        "state_words": LETTER_STAGES[LetterState(letter["state"])].staff,
+        "state_words": _state_words(letter),
         "subject": subject_of(context, letter, token),
         "text": body_of(context, letter, token),
         "contact_name": values["contact_name"],
@@ -194,16 +222,21 @@ def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
         "evidence_as_of": letter["evidence_on"],
         "formula_words": frozen["formula"],
         "formula_version": letter["formula_version"],
-        "message_id": letter["message_id"],
+        "message_id": letter["message_id"] if letter["channel"] == Channel.EMAIL else None,
         "words_version": letter["words_version"],
         "own": letter["own_body"] is not None,
         "failure": " ".join(filter(None, [letter["failure"], letter["cure"]])),
     }
 
 
+def _state_words(letter: Any) -> str:
+    by_post = letter["channel"] == Channel.POST
+    words = {LetterState.READY: "Waits to be printed", LetterState.SENT: "Posted"} if by_post else {}
+    return words.get(letter["state"], LETTER_STAGES[LetterState(letter["state"])].staff)
+
+
 def _area(context: Any, code: str) -> str:
-    areas = context.house.lists["areas"]
-    return str(areas[code].name) if code in areas else code
+    return word(context.house.lists["areas"], code)
 
 
 def _answer(row: Any, letter: Any, *, is_open: bool, colleague: Any) -> dict[str, Any]:
@@ -213,6 +246,7 @@ def _answer(row: Any, letter: Any, *, is_open: bool, colleague: Any) -> dict[str
         **row,
         "kind_words": KINDS[kind],
         "standing": _standing(row),
+        "pressed_by_us": row["entered_by"] is not None and not row["told_on"],
         "told": WAYS[Way(row["way"])] if row["told_on"] else "",
         "for_whom": letter["frozen"]["values"]["contact_name"] if row["name"] else "",
         "colleague": colleague and _colleague(colleague, letter),
@@ -220,6 +254,7 @@ def _answer(row: Any, letter: Any, *, is_open: bool, colleague: Any) -> dict[str
         "settle_href": settle_href(row["id"]) if is_open and kind in _SETTLE else None,
         "settle_label": _SETTLE.get(kind, ""),
         "correct_href": enter_href(letter["id"], row["id"]) if correctable else None,
+        "pledge_href": f"{_PLEDGES}/{row['id']}" if row["confirmed_at"] and not row["corrected_at"] else None,
     }
 
 
@@ -238,6 +273,8 @@ def _colleague(row: Any, letter: Any) -> dict[str, Any]:
 
 def _standing(row: Any) -> str:
     """What has become of an answer on our side."""
+    if row["corrected_at"] and row["confirmed_at"]:
+        return "replaced by another pledge: counts no more"
     if row["corrected_at"]:
         return "entered by mistake: counts no more"
     if row["kind"] != "pledge":
@@ -268,7 +305,23 @@ def _actions(letter: Any) -> list[dict[str, Any]]:
         return [arrived, {**resend, "explains": explains, "danger": True}]
     if state is LetterState.FAILED:
         return [resend]
+    if _may_come_back(letter):
+        returned = {
+            "label": "It came back by post",
+            "href": f"{href}/returned",
+            "explains": "“Gone away” or “not known here”: then nobody there has seen it.",
+            "danger": False,
+            "needs": Action.SETTLE_ANSWERS,
+        }
+        return [returned]
     return []
+
+
+def _may_come_back(letter: Any) -> bool:
+    """Whether a letter was posted and nothing is known of it since."""
+    silent = letter["answer"] in (AnswerState.SILENT, AnswerState.AUTO_REPLIED)
+    posted = letter["channel"] == Channel.POST and letter["state"] == LetterState.SENT
+    return posted and silent and not letter["delivery"]
 
 
 async def as_pdf(request: Request) -> Response:
@@ -310,30 +363,31 @@ async def again(request: Request) -> Response:
 async def _act(
     request: Request, change: Callable[[Transaction, UUID], Awaitable[None]], done: str
 ) -> Response:
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         await change(tx, id)
         return see(f"{letter_href(id)}?done={done}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def confirm(request: Request) -> Response:
     """A person has asked, and the pledge is real."""
-    form, id = await read_form(request), read_id(request)
+    id, form = read_id(request), await read_form(request)
+    instead = {"yes": True, "no": False}.get(str(form.get("instead", "")))
 
     async def act(tx: Transaction) -> Response:
-        return see(f"{letter_href(await confirm_pledge(tx, id))}?done=confirmed")
+        return see(f"{letter_href(await confirm_pledge(tx, id, instead=instead))}?done=confirmed")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def settle(request: Request) -> Response:
     """A person has seen to what the recipient said."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         return see(f"{letter_href(await settle_answer(tx, id))}?done=settled")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

@@ -19,9 +19,9 @@ from chassis.web import (
     signed_in,
     site_of,
 )
-from services.notifications.campaigns import template_faults
 from services.notifications.composing import give_own_words
 from services.notifications.hrefs import letter_href
+from services.notifications.plans import template_faults
 from services.notifications.web.compose import ChangedMeanwhile, Values, unless_changed
 from services.notifications.web.letter import may_differ, read_letter
 from services.notifications.web.steps import done, framed, read_campaign
@@ -61,7 +61,7 @@ async def save(request: Request) -> Response:
         return see(letter_href(letter["id"]) + done("common" if common else "own"))
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except ChangedMeanwhile as changed:
         newest = await read_letter(request)
         return await _page(

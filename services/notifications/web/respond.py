@@ -6,6 +6,7 @@ answer is the same page: what to do instead. So it is once nobody knows any more
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,18 +16,22 @@ from chassis.database import Transaction, rows_of
 from chassis.errors import Refused
 from chassis.links import link_digest
 from chassis.web import (
-    SECRET_ADDRESS,
     Faults,
+    at_a_glance,
     fault,
     new_key,
     once,
     pounds,
+    private,
     read_form,
     read_pounds,
     see,
     site_of,
+    unknown_link,
 )
+from contracts.access import Action, may
 from services.notifications.answers import (
+    A_COLLEAGUE,
     MOST_PLEDGED_PENCE,
     THE_RECIPIENT,
     WORDS_FIELDS,
@@ -36,11 +41,11 @@ from services.notifications.answers import (
     record_answer,
 )
 from services.notifications.domain import AnswerKind, LetterState, StopScope
-from services.notifications.hrefs import response_href, stop_href
+from services.notifications.hrefs import letter_href, response_href, stop_href, take_back_href
 from services.notifications.letters import lock_letter, subject_of
 from services.notifications.passing_on import Colleague
 from services.notifications.queries import ANSWERING, QUERIES
-from services.notifications.stops import stop
+from services.notifications.stops import may_be_taken_back, stop, take_back
 from services.notifications.web.letter import pdf_of
 
 #: The fields of the forms, in which somebody types.
@@ -48,6 +53,9 @@ FIELDS = (
     *("amount", "name", "position", "reason", "question", "when"),
     *("colleague_name", "colleague_role", "colleague_email"),
 )
+
+#: Somebody's words with an answer for which the page has no field: staff enter them.
+WORDS = "words"
 
 #: The form in which somebody answers for whoever the letter was for: an acknowledgement with a name.
 IN_PLACE = "in_place"
@@ -64,7 +72,7 @@ _TOLD = {
 }
 _RECORDED = {
     AnswerKind.ACKNOWLEDGE: "We have recorded that the letter arrived. You have committed to nothing.",
-    AnswerKind.PLEDGE: "We have recorded your pledge. Thank you for your help.",
+    AnswerKind.PLEDGE: "We have recorded that you pledge {pledged}. Thank you for your help.",
     AnswerKind.MEET: "We have recorded that you would like to meet us. You have committed to nothing else.",
     AnswerKind.DECLINE: "We have recorded that you cannot contribute. Thank you for telling us.",
     AnswerKind.ASK: "We have recorded your question.",
@@ -91,32 +99,42 @@ _STOPPED = {
 async def show(request: Request) -> Response:
     """The page behind the link. Opening it is no answer."""
     letter = await _find(request)
-    return _unknown(request) if letter is None else await _page(request, letter)
+    return unknown_link(request) if letter is None else await _page(request, letter)
 
 
 async def answer(request: Request) -> Response:
     """Record an answer, or show the page again with every fault."""
     letter = await _find(request)
     if letter is None:
-        return _unknown(request)
+        return unknown_link(request)
     form = await read_form(request)
     values = read_values(form)
     chosen = str(form.get("answer", ""))
     if chosen == AnswerKind.PLEDGE and not letter["asks"]:
         raise Refused("We could not tell what you want to say.", "Go back and choose one of the answers.")
     said, faults = read_answer(chosen, values)
+    if said.colleague and await _is_theirs(request, letter, said.colleague.email):
+        cure = "Write your colleague’s address, or choose another answer."
+        faults.setdefault("colleague_email", fault("Our letter went to this address.", cure))
     if faults:
         return await _page(request, letter, status=422, values=values, faults=faults, open_form=chosen)
 
     async def act(tx: Transaction) -> Response:
-        await record_answer(tx, letter["id"], said)
+        await record_answer(tx, letter["id"], said, _who(request), pressed_by=_colleague(request))
         return see(f"{response_href(request.path_params['token'])}/done")
 
     try:
-        recorded = await once(request, site_of(request).database, str(form.get("key", "")), act)
+        recorded = await once(request, act)
     except TooManyAnswers as refused:
         return await _page(request, letter, status=422, values=values, refused=refused)
-    return _private(recorded)
+    return private(recorded)
+
+
+async def _is_theirs(request: Request, letter: Any, address: str) -> bool:
+    """Whether this is the address of whoever the letter was for."""
+    async with site_of(request).database.reading() as tx:
+        known = await rows_of(ANSWERING.addresses_of_contacts(tx, ids=[letter["contact_id"]]))
+    return any((row["email"] or "").casefold() == address.casefold() for row in known if address)
 
 
 def read_values(form: Mapping[str, Any]) -> dict[str, str]:
@@ -155,7 +173,7 @@ def _read(kind: AnswerKind, values: Mapping[str, str], faults: Faults, *, in_pla
         colleague = Colleague(**{name: values[f"colleague_{name}"] for name in ("name", "role", "email")})
     return Answer(
         kind=kind,
-        detail=values[WORDS_FIELDS[kind]] if kind in WORDS_FIELDS else "",
+        detail=values.get(WORDS_FIELDS.get(kind, WORDS), ""),
         name=values["name"],
         position=values["position"],
         in_place=in_place,
@@ -168,34 +186,34 @@ async def done(request: Request) -> Response:
     """Thank you, with the newest answer that we have. May be reloaded."""
     letter = await _find(request)
     if letter is None:
-        return _unknown(request)
+        return unknown_link(request)
     back_href = response_href(request.path_params["token"])
     async with site_of(request).database.reading() as tx:
         newest = await QUERIES.newest_answer(tx, letter_id=letter["id"])
     if newest is None:
-        return _private(see(back_href))
+        return private(see(back_href))
     response: Response = site_of(request).page(
         request,
         "respond_done.html",
-        recorded=_RECORDED[newest["kind"]],
+        recorded=_RECORDED[newest["kind"]].format(pledged=pounds(newest["pledge_pence"] or 0)),
         next_words=_CONFIRMED if newest["confirmed_at"] else _NEXT[newest["kind"]],
         back_href=back_href,
         body_name=letter["body_name"],
     )
-    return _private(response)
+    return private(response)
 
 
 async def show_stop(request: Request) -> Response:
     """No more letters: two buttons, or that it was done and what that means. Opening it changes nothing."""
     letter = await _find(request)
-    return _unknown(request) if letter is None else await _stop_page(request, letter)
+    return unknown_link(request) if letter is None else await _stop_page(request, letter)
 
 
 async def stop_letters(request: Request) -> Response:
     """Never write to them again: by a press on a page, or by one click in a mail program."""
     letter = await _find(request)
     if letter is None:
-        return _unknown(request)
+        return unknown_link(request)
     form, database = await read_form(request), site_of(request).database
     if form.multi_items() == [_ONE_CLICK]:  # it comes with no key, and twice does no harm
         async with acting(database) as tx:
@@ -209,38 +227,66 @@ async def stop_letters(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         locked = await lock_letter(tx, letter["id"])
-        await stop(tx, locked, scope, way="page", who=THE_RECIPIENT)
-        if locked["state"] in (LetterState.SENT, LetterState.UNKNOWN):
-            await record_answer(
-                tx, letter["id"], Answer(kind=AnswerKind.ACKNOWLEDGE)
-            )  # whoever says so has read it
+        who = _who(request)
+        await stop(tx, locked, scope, way="page", who=who)
+        if who == THE_RECIPIENT and locked["state"] in (LetterState.SENT, LetterState.UNKNOWN):
+            # Whoever says so has read it.
+            await record_answer(tx, letter["id"], Answer(kind=AnswerKind.ACKNOWLEDGE))
         return see(stop_href(request.path_params["token"]))
 
-    return _private(await once(request, database, str(form.get("key", "")), act))
+    return private(await once(request, act))
+
+
+async def take_back_stop(request: Request) -> Response:
+    """They want our letters after all."""
+    letter = await _find(request)
+    if letter is None:
+        return unknown_link(request)
+
+    async def act(tx: Transaction) -> Response:
+        await lock_letter(tx, letter["id"])
+        await take_back(tx, letter["id"], who=THE_RECIPIENT)
+        return see(f"{stop_href(request.path_params['token'])}?done=taken_back")
+
+    return private(await once(request, act))
 
 
 async def _stop_page(request: Request, letter: Any) -> Response:
     site, token = site_of(request), request.path_params["token"]
     async with site.database.reading() as tx:
-        found = [row async for row in ANSWERING.stops_of_letter(tx, letter_id=letter["id"])]
+        found = await rows_of(ANSWERING.stops_of_letter(tx, letter_id=letter["id"]))
     stands = {row["scope"] for row in found if row["lifted_at"] is None}
     response: Response = site.page(
         request,
         "respond_stop.html",
         contact_name=letter["frozen"]["values"]["contact_name"],
         body_name=letter["body_name"],
+        letter_href=letter_href(letter["id"]) if _colleague(request) else None,
         person=StopScope.PERSON in stands,
         body=StopScope.BODY in stands,
+        take_back_href=take_back_href(token) if any(map(may_be_taken_back, found)) else None,
+        taken_back=bool(found) and not stands and request.query_params.get("done") == "taken_back",
         back_href=response_href(token),
         key=new_key(request),
     )
-    return _private(response)
+    return private(response)
+
+
+def _colleague(request: Request) -> UUID | None:
+    """Which of ours looks at this, in the browser in which they are signed in; for attribution alone."""
+    person = at_a_glance(request)
+    return person.id if person is not None and may(Action.READ_LETTERS, person.roles) else None
+
+
+def _who(request: Request) -> str:
+    """Who says what is said here, as the history of the letter has it."""
+    return A_COLLEAGUE if _colleague(request) else THE_RECIPIENT
 
 
 async def as_pdf(request: Request) -> Response:
     """The letter that the link belongs to."""
     letter = await _find(request)
-    return _unknown(request) if letter is None else _private(await pdf_of(request, letter))
+    return unknown_link(request) if letter is None else private(await pdf_of(request, letter))
 
 
 async def _find(request: Request) -> Any:
@@ -263,11 +309,13 @@ async def _page(request: Request, letter: Any, *, status: int = 200, **values: A
         "respond.html",
         status=status,
         body_name=letter["body_name"],
+        letter_href=letter_href(letter["id"]) if _colleague(request) else None,
         contact_name=letter["frozen"]["values"]["contact_name"],
         subject=subject_of(site.context, letter),
         ask_pence=letter["ask_pence"],
         asks=letter["asks"],
         fund=letter["fund"],
+        answered=any(row["corrected_at"] is None for row in answers),
         already=sorted(_already(answers, stops), key=lambda it: it["at"]),
         pdf_href=f"{response_href(token)}/pdf",
         stop_href=stop_href(token),
@@ -276,7 +324,7 @@ async def _page(request: Request, letter: Any, *, status: int = 200, **values: A
         key=new_key(request),
         **shown,
     )
-    return _private(response)
+    return private(response)
 
 
 def _already(answers: Iterable[Any], stops: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -288,14 +336,3 @@ def _already(answers: Iterable[Any], stops: Iterable[Any]) -> Iterator[dict[str,
     for row in stops:
         if row["lifted_at"] is None:
             yield {"words": _STOPPED[StopScope(row["scope"])], "at": row["stopped_at"]}
-
-
-def _unknown(request: Request) -> Response:
-    response: Response = site_of(request).page(request, "unknown_link.html", status=404)
-    return _private(response)
-
-
-def _private(response: Response) -> Response:
-    """The address is the key: it must not travel on as a Referer."""
-    response.headers.update(SECRET_ADDRESS)
-    return response

@@ -8,10 +8,11 @@ from starlette.requests import Request
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import signed_in
-from services.notifications.campaigns import Made, is_whole
+from chassis.web.words import when
+from services.notifications.campaigns import is_whole
 from services.notifications.domain import CAMPAIGN_STAGES, CampaignState
 from services.notifications.hrefs import campaign_href, step_href
+from services.notifications.preparing import Made
 from services.notifications.queries import QUERIES
 
 #: In the order in which one goes through them; what stands in the address, with its words.
@@ -30,7 +31,7 @@ _DONE = {
     "submitted": "It waits for approval now. Somebody else reads it and says whether it may go.",
     "taken_back": "It is a draft again, and can be changed.",
     "approved": "Approved. Its letters can be sent.",
-    "sent_back": "Sent back. It is a draft again, with your reason.",
+    "sent_back": "Sent back, with your reason.",
     "scheduled": "It goes by itself at that time.",
     "unscheduled": "It waits for somebody to send it.",
     "own": "This letter has words of its own now.",
@@ -60,10 +61,19 @@ def framed(campaign: Mapping[str, Any], here: str = "") -> dict[str, Any]:
     return {
         "campaign": campaign,
         "href": campaign_href(campaign["id"]),
-        "state_words": CAMPAIGN_STAGES[state].staff,
+        "state_words": state_words(campaign),
         "steps": steps_of(campaign, here),
         "may_change": state is CampaignState.DRAFT,
     }
+
+
+def state_words(campaign: Mapping[str, Any]) -> str:
+    """Where a campaign stands; one that goes by itself says when, and one that was sent back that it was."""
+    if campaign["returned_because"] and campaign["state"] == CampaignState.DRAFT:
+        return "Sent back: to be put right"
+    if campaign["send_at"] and campaign["state"] == CampaignState.APPROVED:
+        return f"Approved: goes by itself on {when(campaign['send_at'])}"
+    return CAMPAIGN_STAGES[CampaignState(campaign["state"])].staff
 
 
 def next_step(campaign: Mapping[str, Any]) -> str:
@@ -111,9 +121,9 @@ def flash_of(request: Request) -> str | None:
     words = _DONE.get(asked.get("done", ""))
     kept, dropped = (_number(asked.get(name, "")) for name in ("kept", "dropped"))
     if words and kept:
-        words += f" {_letters(kept)} of their own: those were kept."
+        words += f" {_own_words(kept)} kept."
     if words and dropped:
-        words += f" {_letters(dropped)} of their own: those are gone."
+        words += f" {_own_words(dropped)} thrown away."
     return words
 
 
@@ -123,16 +133,11 @@ def done(code: str, made: Made | None = None) -> str:
     return f"?done={code}" + "".join(f"&{name}={count}" for name, count in counts.items() if count)
 
 
-def _letters(count: int) -> str:
-    return f"{count:,} letter had words" if count == 1 else f"{count:,} letters had words"
+def _own_words(count: int) -> str:
+    if count == 1:
+        return "1 letter had words of its own: they were"
+    return f"{count:,} letters had words of their own: those were"
 
 
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else 0
-
-
-def called(request: Request, person: UUID | None) -> str:
-    """Who did something, as whoever reads it knows them: names are not kept here."""
-    if person is None:
-        return "a command"
-    return "you" if person == signed_in(request).id else "a colleague"

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import Faults, fault_of, new_key, once, read_form, read_id, see, signed_in, site_of
-from services.notifications.campaigns import STAFF
+from chassis.web import Faults, fault_of, new_key, once, read_form, read_id, see, site_of
+from services.notifications.colleagues import called
 from services.notifications.hrefs import letter_href, stops_href
 from services.notifications.queries import ANSWERING
 from services.notifications.stops import lift
@@ -37,14 +37,14 @@ async def show(request: Request) -> Response:
 async def lift_one(request: Request) -> Response:
     """Let somebody be written to again, or show the list again with what is wrong."""
     form, id = await read_form(request), read_id(request)
-    by, because = signed_in(request).id, str(form.get("because", "")).strip()
+    because = str(form.get("because", "")).strip()
 
     async def act(tx: Transaction) -> Response:
-        await lift(tx, id, by=by, who=STAFF, because=because)
+        await lift(tx, id, because)
         return see(f"{stops_href()}?done=lifted")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         return await _page(request, fault_of(refused), id, because, refused.status)
 
@@ -60,6 +60,7 @@ async def _page(
     async with site.database.reading() as tx:
         asked = ANSWERING.stops(tx, before=before, before_id=before_id, most=MOST + 1)
         rows = [row async for row in asked]
+        names = await called(tx, [row["lifted_by"] for row in rows])
     shown, more = rows[:MOST], len(rows) > MOST
     last = shown[-1] if more else None
     roles = site.context.house.lists["contact_roles"]
@@ -67,7 +68,7 @@ async def _page(
         request,
         "stops.html",
         status=status,
-        stops=[_shown(row, roles) for row in shown],
+        stops=[_shown(row, roles) | {"lifted_by": names[row["lifted_by"]]} for row in shown],
         at=str(at) if at else "",
         values={"because": because},
         faults=faults or {},

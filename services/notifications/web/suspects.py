@@ -7,16 +7,19 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.web import new_key, once, read_form, read_id, see, site_of
+from services.notifications.campaigns import postal_lines
+from services.notifications.domain import Channel
 from services.notifications.hrefs import MOUNT
 from services.notifications.queries import SUSPECTING
 from services.notifications.suspecting import say_it_works
 
 MOST = 200
+_WHY = {"email": "Nothing has ever come from there", "post": "Our letter came back by post"}
 _DONE = {"works": "Noted. We count from the beginning for this address."}
 
 
 async def show(request: Request) -> Response:
-    """The addresses that have swallowed everything."""
+    """The addresses that have swallowed everything, and those from which post came back."""
     site = site_of(request)
     async with site.database.reading() as tx:
         found = [row async for row in SUSPECTING.suspects(tx, most=MOST)]
@@ -28,6 +31,8 @@ async def show(request: Request) -> Response:
             {
                 **row,
                 "role": roles[row["role"]].name if row["role"] in roles else row["role"],
+                "address": row["email"] if row["channel"] == Channel.EMAIL else ", ".join(postal_lines(row)),
+                "why": _WHY[row["channel"]],
                 "works_href": f"{MOUNT}/suspects/{row['contact_id']}/works",
             }
             for row in found
@@ -41,9 +46,10 @@ async def show(request: Request) -> Response:
 async def works(request: Request) -> Response:
     """A member of staff knows that the address works."""
     form, id = await read_form(request), read_id(request)
+    channel = Channel.POST if form.get("channel") == "post" else Channel.EMAIL
 
     async def act(tx: Transaction) -> Response:
-        await say_it_works(tx, id)
+        await say_it_works(tx, id, channel)
         return see(f"{MOUNT}/suspects?done=works")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

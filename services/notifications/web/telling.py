@@ -32,14 +32,14 @@ from services.notifications.answers import (
     correct_answer,
     record_answer,
 )
-from services.notifications.campaigns import STAFF
+from services.notifications.colleagues import STAFF
 from services.notifications.domain import AnswerKind, StopScope
 from services.notifications.hrefs import enter_href, letter_href
 from services.notifications.letters import lock_letter
 from services.notifications.queries import QUERIES
 from services.notifications.stops import stop
 from services.notifications.web.letter import KINDS, read_letter
-from services.notifications.web.respond import FIELDS, read_answer
+from services.notifications.web.respond import FIELDS, WORDS, read_answer
 
 #: What may have been said besides an answer.
 _STOPS = {
@@ -112,7 +112,7 @@ async def enter(request: Request) -> Response:
             return _form(request, letter, values, fault_of(refused), wrong, refused.status)
         return see(f"{letter_href(letter['id'])}?done={done}")
 
-    return await once(request, database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def _keep(
@@ -151,7 +151,7 @@ def _read_answer(values: Mapping[str, str], faults: Faults) -> Answer | None:
     if values["answer"] not in list(AnswerKind):
         faults["answer"] = fault("What they said is missing.", "Choose one.")
         return None
-    typed = {field: values.get(field, values[_WORDS]) for field in FIELDS}
+    typed = {field: values.get(field, values[_WORDS]) for field in (*FIELDS, WORDS)}
     said, wrong = read_answer(values["answer"], typed)
     for field, why in wrong.items():
         faults.setdefault(_WORDS if field in WORDS_FIELDS.values() else field, why)

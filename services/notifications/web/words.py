@@ -1,6 +1,7 @@
 """Words while they are written: what is wrong with them, how they would read, and how they have changed."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -8,12 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import Transaction
+from chassis.errors import Refused
 from chassis.web import read_id, site_of
-from services.notifications.campaigns import template_faults
+from services.notifications.chasing_settings import chaser_words_faults
+from services.notifications.colleagues import called
+from services.notifications.doubts import doubts_of
 from services.notifications.letters import values_of
+from services.notifications.plans import template_faults
 from services.notifications.queries import COMPOSING, QUERIES
 from services.notifications.web.letter import HIDDEN
-from services.notifications.web.steps import called, framed, read_campaign
+from services.notifications.web.steps import framed, read_campaign
 from services.notifications.wording import fields_for, merge
 
 #: Versions that the page shows.
@@ -29,12 +34,30 @@ async def checked(
         letter: whose values are filled in; the campaign's first when not given. Where it has none, each
             field is described instead.
     """
-    faults = [
-        {"part": {"subject": "Subject", "body": "Text"}[wrong.field], "what": wrong.what, "place": wrong.cure}
-        for wrong in template_faults(subject, body, asks=campaign["asks"])
-    ]
+    faults = template_faults(subject, body, asks=campaign["asks"])
+    return await _judged(tx, campaign, faults, subject, body, letter)
+
+
+async def chaser_checked(tx: Transaction, campaign: Any, words: str) -> dict[str, Any]:
+    """What a page says of the words of a campaign's chasers, as `checked` does of its letters'."""
+    faults = chaser_words_faults(words, asks=campaign["asks"])
+    return await _judged(tx, campaign, faults, f"Re: {campaign['subject']}", words)
+
+
+async def _judged(
+    tx: Transaction, campaign: Any, wrongs: Iterator[Refused], subject: str, body: str, letter: Any = None
+) -> dict[str, Any]:
+    faults = [fault_shown(wrong) for wrong in wrongs]
     fields = fields_for(asks=campaign["asks"])
-    found: dict[str, Any] = {"faults": faults, "fields": fields, "say": _said(len(faults)), "preview": None}
+    doubts = await looked_over(subject, body)
+    say = " ".join(filter(None, [said_of(len(faults)), _doubted(len(doubts))]))
+    found: dict[str, Any] = {
+        "faults": faults,
+        "doubts": doubts,
+        "fields": fields,
+        "say": say,
+        "preview": None,
+    }
     if not faults:
         letter = letter or await _first_letter(tx, campaign)
         values = _values(tx, letter, fields)
@@ -46,7 +69,28 @@ async def checked(
     return found
 
 
-def _said(faults: int) -> str:
+async def looked_over(subject: str, body: str) -> list[str]:
+    """What of these words may not be meant as it stands."""
+    return await asyncio.to_thread(lambda: list(doubts_of(subject, body)))
+
+
+def _doubted(doubts: int) -> str:
+    if not doubts:
+        return ""
+    return f"Look at {'one thing' if doubts == 1 else f'{doubts} things'} once more."
+
+
+def fault_shown(wrong: Refused) -> dict[str, str]:
+    """One thing to mend, as the pages show it."""
+    return {
+        "part": {"subject": "Subject", "body": "Text", "words": "Text"}[wrong.field],
+        "what": wrong.what,
+        "place": wrong.cure,
+    }
+
+
+def said_of(faults: int) -> str:
+    """In one sentence, whether words can be used."""
     if not faults:
         return "The words can be used."
     return f"There {'is one thing' if faults == 1 else f'are {faults} things'} to mend."
@@ -68,21 +112,27 @@ async def versions(request: Request) -> Response:
         campaign = await read_campaign(tx, read_id(request))
         rows = COMPOSING.versions_of(tx, campaign_id=campaign["id"], most=MOST_VERSIONS + 1)
         found = [row async for row in rows]
-    before = [*found[1:], {"subject": "", "body": ""}]
+        names = await called(tx, [row["written_by"] for row in found])
     shown = [
         {
             "number": row["number"],
-            "who": called(request, row["written_by"]),
+            "who": names[row["written_by"]],
             "at": row["written_at"],
             "is_first": row["number"] == 1,
-            "lines": list(_changes(_text(old), _text(row))),
+            "lines": lines,
         }
-        for row, old in zip(found, before, strict=True)
+        for row, lines in with_changes(found)
     ]
     response: Response = site_of(request).page(
         request, "campaign_versions.html", **framed(campaign, "words"), versions=shown[:MOST_VERSIONS]
     )
     return response
+
+
+def with_changes(found: Sequence[Any]) -> Iterator[tuple[Any, list[dict[str, str]]]]:
+    """Each version, newest first, with the lines that are other than in the one before it."""
+    before = [*found[1:], {"subject": "", "body": ""}]
+    return ((row, list(_changes(_text(old), _text(row)))) for row, old in zip(found, before, strict=False))
 
 
 def _text(row: Any) -> list[str]:

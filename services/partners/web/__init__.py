@@ -23,6 +23,7 @@ from services.partners.web import (
     merging,
     notes,
     openreferral,
+    operations,
     outcomes,
     people,
     referrals,
@@ -31,6 +32,7 @@ from services.partners.web import (
     rights,
     searching,
     second_factor,
+    service_form,
     sign_in,
     suggested,
     tagging,
@@ -58,7 +60,7 @@ def build(database: Database) -> ASGIApp:
     """The application, to be mounted at ``/partners``."""
     groups = (
         *(_register(), _merging(), _agreements(), _dealings(), _directory(), _imports(), _exports()),
-        *(_signing_in(), _account(), _people(), _rights()),
+        *(_signing_in(), _account(), _people(), _rights(), _operations()),
     )
     routes = [route for group in groups for route in group]
     return Site(database, routes, TEMPLATES, public=("/agree/", referred.PATH)).app
@@ -209,6 +211,18 @@ def _rights() -> list[Route]:
     ]
 
 
+def _operations() -> list[Route]:
+    """How all services are."""
+    see, settle = Action.READ_OPERATIONS, Action.SETTLE_PARKED
+    return [
+        page("/ops", operations.show, see),
+        page("/ops/live", operations.follow, see),
+        page("/ops/runbook", operations.runbook, see),
+        page("/ops/{service}/{act}/{which}", operations.show_parked, settle),
+        page("/ops/{service}/{act}/{which}", operations.settle_parked, settle, methods=_POST),
+    ]
+
+
 def _merging() -> list[Route]:
     """Two entries of one body, and bodies that close."""
     write, one = Action.WRITE_PARTNERS, "/organisations/{id}"
@@ -295,11 +309,11 @@ def _directory() -> list[Route]:
     return [
         page("/services", directory.show_all, read),
         page("/services/slip", directory.slip, read),
-        page("/services/new", directory.show_new, write),
-        page("/services/new", directory.add, write, methods=_POST),
+        page("/services/new", service_form.show_new, write),
+        page("/services/new", service_form.add, write, methods=_POST),
         page("/services/{id}", directory.show, read),
-        page("/services/{id}/edit", directory.show_edit, write),
-        page("/services/{id}/edit", directory.edit, write, methods=_POST),
+        page("/services/{id}/edit", service_form.show_edit, write),
+        page("/services/{id}/edit", service_form.edit, write, methods=_POST),
         page("/services/{id}/check", directory.check, write, methods=_POST),
         page("/services/{id}/retire", directory.retire, write, methods=_POST),
         page("/services/{id}/bring-back", directory.bring_back, write, methods=_POST),

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import has_proved, new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import has_proved, new_key, once, read_id, see, signed_in, site_of
 from chassis.web.access import end_session, marked
 from contracts.access import ACCOUNT, PROVE, ROLES, Role, needs_proof
 from services.partners import people, signing_in
@@ -60,13 +60,12 @@ async def sign_out_everywhere(request: Request) -> Response:
 
 async def _leave(request: Request, session: UUID | None) -> Response:
     person, site = signed_in(request), site_of(request)
-    form = await read_form(request)
 
     async def act(tx: Transaction) -> Response:
         await people.sign_out(tx, person.id, session)
         return see("/?done=signed_out")
 
-    response = await once(request, site.database, str(form.get("key", "")), act)
+    response = await once(request, act)
     end_session(response, site.context.settings)
     forget_renewal(request, response)
     # Nothing may be kept anyway; this is for browsers that did. "cookies" would reach the body's other sites.
@@ -77,14 +76,13 @@ async def _leave(request: Request, session: UUID | None) -> Response:
 async def end(request: Request) -> Response:
     """End one of one's own sessions. Those of others are answered like those that do not exist."""
     person, id = signed_in(request), read_id(request)
-    form = await read_form(request)
 
     async def act(tx: Transaction) -> Response:
         if not await people.sign_out(tx, person.id, id):
             raise NotFound
         return see(f"{ACCOUNT}?done=ended")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def kept(request: Request) -> Response:
@@ -114,7 +112,7 @@ async def discard_kept(request: Request) -> Response:
 
 
 async def _let_go(request: Request, *, send: bool) -> Response:
-    form, browser = await read_form(request), browser_of(request)
+    browser = browser_of(request)
 
     async def act(tx: Transaction) -> Response:
         found = await signing_in.kept_form(tx, browser, signed_in(request).id)
@@ -123,7 +121,7 @@ async def _let_go(request: Request, *, send: bool) -> Response:
         await signing_in.forget_kept_forms(tx, browser)
         return RedirectResponse(found[0], 307) if send else see(f"{KEPT}?done=discarded")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 def _marked_anew(request: Request, key: str) -> str:

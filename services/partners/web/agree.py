@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import SECRET_ADDRESS, fault_of, new_key, once, read_form, see, site_of
-from services.partners import agreements
-from services.partners.agreements import SIGN, Signer
+from chassis.web import fault_of, new_key, once, private, read_form, see, site_of
+from services.partners import agreements, signing
+from services.partners.agreements import SIGN
+from services.partners.signing import Signer
 from services.partners.terms import TEXTS, Side, Terms
 from services.partners.web.versions import pdf_of, prepared
 
@@ -37,11 +38,11 @@ async def sign(request: Request) -> Response:
         if form.get("confirm") != "yes":
             cure = "Tick the box if you may. Otherwise let the right person have this page."
             raise Refused("You have not said that you may sign.", cure, field="confirm")
-        await agreements.sign_theirs(tx, token, signer)
+        await signing.sign_theirs(tx, token, signer)
         return see(f"{SIGN}/{token}?done=signed")
 
     try:
-        return _private(await once(request, site_of(request).database, str(form.get("key", "")), act))
+        return private(await once(request, act))
     except agreements.Incomplete:
         return await _page(request, status=409, stuck=True, values=values)
     except Refused as refused:
@@ -51,22 +52,22 @@ async def sign(request: Request) -> Response:
 async def as_pdf(request: Request) -> Response:
     """The version that the link belongs to."""
     async with site_of(request).database.reading() as tx:
-        version = await agreements.by_token(tx, request.path_params["token"])
+        version = await signing.by_token(tx, request.path_params["token"])
         if version is None:
             return _unknown(request)
         printed = await prepared(tx, version["organisation_id"], version)
-    return _private(await pdf_of(*printed))
+    return private(await pdf_of(*printed))
 
 
 async def _find(request: Request) -> Any:
     async with site_of(request).database.reading() as tx:
-        return await agreements.by_token(tx, request.path_params["token"])
+        return await signing.by_token(tx, request.path_params["token"])
 
 
 async def _page(request: Request, *, status: int = 200, **values: Any) -> Response:
     site, token = site_of(request), request.path_params["token"]
     async with site.database.reading() as tx:
-        version = await agreements.by_token(tx, token)
+        version = await signing.by_token(tx, token)
         if version is None:
             return _unknown(request)
         terms = Terms.of(version["content"]["terms"])
@@ -90,14 +91,8 @@ async def _page(request: Request, *, status: int = 200, **values: Any) -> Respon
         key=new_key(request),
         **shown,
     )
-    return _private(response)
+    return private(response)
 
 
 def _unknown(request: Request) -> Response:
-    return _private(site_of(request).page(request, "agree_unknown.html", status=404))
-
-
-def _private(response: Response) -> Response:
-    """The address is the key: it must not travel on as a Referer."""
-    response.headers.update(SECRET_ADDRESS)
-    return response
+    return private(site_of(request).page(request, "agree_unknown.html", status=404))

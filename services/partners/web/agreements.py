@@ -21,6 +21,7 @@ from chassis.web import (
     fault_of,
     new_key,
     once,
+    read_asked_id,
     read_form,
     read_id,
     read_revision,
@@ -29,10 +30,11 @@ from chassis.web import (
     signed_in,
     site_of,
 )
-from services.partners import agreements, outcomes
-from services.partners.agreements import PAGE, Owner, Signer
+from services.partners import agreements, outcomes, signing
+from services.partners.agreements import PAGE, Owner
 from services.partners.outcomes import BOARD
 from services.partners.queries import AGREEMENTS
+from services.partners.signing import Signer
 from services.partners.terms import (
     REMIND_BEFORE,
     STAGES,
@@ -97,18 +99,6 @@ async def show_all(request: Request) -> Response:
         older_href=href(page + 1) if page * MOST < total else None,
         board_href=BOARD,
     )
-
-
-def read_asked_id(text: str) -> UUID | None:
-    """An id in the query of an address.
-
-    Raises:
-        BadRequest: when it is none.
-    """
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise BadRequest("There is no such page of this list.", "Begin the list again.") from None
 
 
 def _page_number(text: str) -> int:
@@ -246,7 +236,7 @@ async def _step(request: Request, act: Act, done: str, to: str = "") -> Response
         return see(f"{PAGE}/{id}{to}?done={done}")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), step)
+        return await once(request, step)
     except Refused as refused:
         if not refused.field:
             raise
@@ -300,7 +290,7 @@ async def sign(request: Request) -> Response:
         if form.get("confirm") != "yes":
             raise Refused("You have not said that you may sign for us.", "Tick the box.", field="confirm")
         number, position = _version(form), str(form.get("position", ""))
-        await agreements.sign_ours(tx, id, number, signed_in(request).id, position)
+        await signing.sign_ours(tx, id, number, signed_in(request).id, position)
 
     return await _step(request, act, "signed")
 
@@ -319,7 +309,7 @@ async def attach(request: Request) -> Response:
         kept = await keep_file(
             tx, name=upload.name, media_type=upload.kind.media_type, content=upload.parts()
         )
-        await agreements.sign_on_paper(tx, id, _version(form), signed_in(request).id, theirs, kept)
+        await signing.sign_on_paper(tx, id, _version(form), signed_in(request).id, theirs, kept)
 
     return await _step(request, act, "copied")
 
@@ -374,7 +364,7 @@ async def review(request: Request) -> Response:
         try:
             on = date.fromisoformat(str(form.get("review_on", "")))
         except ValueError:
-            raise Refused("This is not a day.", "Reload the page.", field="note") from None
+            raise Refused("This is not a day.", "Open the page again.", field="note") from None
         await outcomes.review(tx, id, on, str(form.get("note", "")))
 
     return await _step(request, act, "reviewed")

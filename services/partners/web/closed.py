@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from services.partners.web.wording import LIST
+from services.partners.web.hrefs import LIST
 
 
 def closed_body(organisation: Mapping[str, Any], today: date) -> dict[str, Any] | None:

@@ -15,9 +15,9 @@ from services.partners.closing import HANDOVERS, close, reopen
 from services.partners.domain import HandedOver, Organisation
 from services.partners.queries import QUERIES
 from services.partners.web.finding import entries_found, entry_in_words, open_entry
+from services.partners.web.hrefs import LIST
 from services.partners.web.merging import HANDED
 from services.partners.web.searching import cleaned
-from services.partners.web.wording import LIST
 
 
 async def show(request: Request) -> Response:
@@ -110,7 +110,7 @@ async def do_close(request: Request) -> Response:
         return see(f"{LIST}/{id}?done=closed")
 
     try:
-        return await once(request, site.database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         changed = isinstance(refused, ChangedMeanwhile)
         if not (refused.field or changed):
@@ -149,10 +149,10 @@ def _handed(values: Mapping[str, str]) -> list[HandedOver]:
 
 async def do_reopen(request: Request) -> Response:
     """Say that it is open after all."""
-    site, id, form = site_of(request), read_id(request), await read_form(request)
+    id, form = read_id(request), await read_form(request)
 
     async def act(tx: Transaction) -> Response:
         await reopen(tx, id, read_revision(form))
         return see(f"{LIST}/{id}?done=reopened")
 
-    return await once(request, site.database, str(form.get("key", "")), act)
+    return await once(request, act)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from chassis import sheets
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, NotFound, Refused
-from chassis.house import House
+from chassis.house import House, word
 from chassis.sheets import Column
 from chassis.web import (
     Difference,
@@ -38,7 +38,7 @@ from services.partners import amending
 from services.partners.domain import Contact
 from services.partners.partners_file import NEEDED, NEEDED_FOR, columns
 from services.partners.queries import REGISTER
-from services.partners.web.wording import LIST, MOUNT, word
+from services.partners.web.hrefs import LIST, MOUNT
 
 HERE = f"{MOUNT}/contacts"
 
@@ -128,7 +128,7 @@ async def add(request: Request) -> Response:
             return contact_form(request, place, typed, fault_of(refused), refused.status)
         return see(f"{LIST}/{id}?done=listed")
 
-    return await once(request, site.database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def show_edit(request: Request) -> Response:
@@ -169,29 +169,29 @@ async def amend(request: Request) -> Response:
             return contact_form(request, place, typed, fault_of(refused), refused.status, **again)
         return see(f"{LIST}/{present.organisation_id}?done=contact")
 
-    return await once(request, site.database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def withdraw(request: Request) -> Response:
     """From today on, nobody writes to them."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         contact = await amending.withdraw_contact(tx, id)
         return see(f"{LIST}/{contact.organisation_id}?done=withdrawn&contact={id}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def relist(request: Request) -> Response:
     """They may be written to again."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         contact = await amending.relist_contact(tx, id)
         return see(f"{LIST}/{contact.organisation_id}?done=relisted")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 def contact_form(

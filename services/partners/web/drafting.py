@@ -16,7 +16,9 @@ from chassis.errors import NotFound, Refused
 from chassis.house import House
 from chassis.web import (
     Difference,
+    Faults,
     differences,
+    fault,
     fault_of,
     new_key,
     once,
@@ -72,7 +74,7 @@ async def begin(request: Request) -> Response:
         return see(f"{PAGE}/{made}/draft")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         faults = fault_of(refused)
         async with site_of(request).database.reading() as tx:
@@ -114,7 +116,7 @@ class _Typed:
     kept_by: UUID | None = None
     #: How many outcomes the form has room for.
     rows: int
-    faults: dict[str, dict[str, str]] = field(default_factory=dict)
+    faults: Faults = field(default_factory=dict)
 
 
 async def show(request: Request) -> Response:
@@ -160,7 +162,7 @@ async def save(request: Request) -> Response:
         await agreements.save(tx, locked, typed.terms, typed.kept_by)
         return see(f"{PAGE}/{id}/draft?done=saved")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def _owners(tx: Transaction, agreement: Mapping[str, Any]) -> dict[str, Owner]:
@@ -205,10 +207,10 @@ class _Reader:
     def __init__(self, values: dict[str, str], owners: Mapping[str, Owner]) -> None:
         self._values = values
         self._owners = owners
-        self.faults: dict[str, dict[str, str]] = {}
+        self.faults: Faults = {}
 
     def fault(self, name: str, what: str, cure: str) -> None:
-        self.faults[name] = {"fault": what, "cure": cure}
+        self.faults[name] = fault(what, cure)
 
     def raw(self, number: int, name: str) -> str:
         return self._values.get(f"outcome-{number}-{name}", "").strip()

@@ -14,7 +14,7 @@ from chassis import sheets
 from chassis.audit import acting
 from chassis.database import Transaction
 from chassis.errors import ChangedMeanwhile, Conflict, NotFound, Refused
-from chassis.house import House
+from chassis.house import House, word, words
 from chassis.sheets import Column
 from chassis.web import (
     Difference,
@@ -53,8 +53,8 @@ from services.partners.web.documents import (
     NewOrganisationDocument,
     OrganisationDocument,
 )
+from services.partners.web.hrefs import API_LIST, LIST
 from services.partners.web.register import document
-from services.partners.web.wording import API_LIST, LIST, word, words
 
 #: What may be changed here, as people call it. How a body closes is said elsewhere.
 _LABELS = {
@@ -180,7 +180,7 @@ async def register(request: Request) -> Response:
         return see(f"{LIST}/{made.id}?done=registered")
 
     try:
-        return await once(request, site.database, str(form.get("key", "")), act)
+        return await once(request, act)
     except amending.PerhapsKnown as known:
         return _form(request, typed, {}, known.status, alike=list(known.found))
     except Refused as refused:
@@ -224,7 +224,7 @@ async def amend(request: Request) -> Response:
             return _form(request, typed, fault_of(refused), refused.status, **again)
         return see(f"{LIST}/{id}?done=saved")
 
-    return await once(request, site.database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 def _form(
@@ -324,7 +324,7 @@ async def api_register(request: Request) -> Response:
         headers = {"location": f"{API_LIST}/{new.id}", "etag": etag(new.version)}
         return give(OrganisationDocument, document(new), 201, headers)
 
-    return await once(request, site.database, request.headers.get("idempotency-key", ""), act)
+    return await once(request, act)
 
 
 def _perhaps_known(known: amending.PerhapsKnown) -> Refused:

@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 
 from chassis.clock import LOCAL
 from chassis.errors import NotFound, Refused
+from chassis.web import Faults, fault
 from services.partners.timeline import Entry, Kind
 
 #: Characters of what it was about, of the whole text, and of a place.
@@ -57,7 +58,7 @@ def typed(form: FormData) -> dict[str, Any]:
 
 
 def read_entry(
-    form: FormData, kind: Kind, now: datetime, before: Entry | None, faults: dict[str, dict[str, str]]
+    form: FormData, kind: Kind, now: datetime, before: Entry | None, faults: Faults
 ) -> Entry | None:
     """What a form says; nothing when there are faults, which are then in ``faults``."""
     said: dict[str, Any] = {}
@@ -65,8 +66,8 @@ def read_entry(
     def take(field: str, read: Any, *arguments: Any) -> None:
         try:
             said[field] = read(field, *arguments)
-        except Refused as fault:
-            faults[fault.field or field] = {"fault": fault.what, "cure": fault.cure}
+        except Refused as refused:
+            faults[refused.field or field] = fault(refused.what, refused.cure)
 
     def text(field: str, longest: int, needed: str = "") -> str:
         typed = str(form.get(field, "")).replace("\r\n", "\n").translate(_TURNING).strip()

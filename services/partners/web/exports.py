@@ -10,14 +10,15 @@ from starlette.responses import Response, StreamingResponse
 from chassis.audit import acting, note
 from chassis.database import Transaction
 from chassis.errors import NotFound
+from chassis.house import word
 from chassis.web import give_table, read_id, saved_as, site_of
 from chassis.web.access import actor_of
 from services.partners import exports
 from services.partners.domain import Contact, Organisation
 from services.partners.exports import CONTACTS, ORGANISATIONS, SLICE
 from services.partners.queries import QUERIES, REGISTER
+from services.partners.web.hrefs import EXPORTS
 from services.partners.web.searching import Search
-from services.partners.web.wording import EXPORTS, LIST, word
 
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _CARDS = "text/vcard; charset=utf-8"
@@ -34,7 +35,6 @@ async def show(request: Request) -> Response:
         "exports.html",
         total=total,
         searched=bool(search.asked),
-        list_href=f"{LIST}{asked}",
         organisations_href=f"{EXPORTS}/organisations.csv{asked}",
         contacts_href=f"{EXPORTS}/contacts.csv{asked}",
         workbook_href=f"{EXPORTS}/register.xlsx{asked}",

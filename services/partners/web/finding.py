@@ -6,11 +6,10 @@ from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.house import House
+from chassis.house import House, words
 from services.partners.domain import Organisation
 from services.partners.queries import QUERIES
 from services.partners.web.searching import Search
-from services.partners.web.wording import words
 
 #: Entries that a search shows.
 MOST = 20

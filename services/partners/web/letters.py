@@ -54,7 +54,7 @@ def _came_of(row: Mapping[str, Any], now: datetime) -> dict[str, str]:
     """What came of the letters to somebody, in words: ``Never answered our letter of 8 October 2026``."""
     if row["suspected_at"] and not (row["cleared_at"] and row["cleared_at"] > row["suspected_at"]):
         words = (
-            f"This address may be dead: nothing has come back from it, noticed on {day(row['suspected_at'])}"
+            f"An address of theirs may be dead, noticed on {day(row['suspected_at'])}: what happened says why"
         )
         return {"look": "failed", "words": words}
     moments = {kind: row[f"{kind}_at"] for kind in ("sent", "failed", "acknowledged", "answered")}

@@ -10,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import rows_of
-from chassis.house import House
+from chassis.house import House, word, words
 from chassis.web import Site, give, new_key, signed_in, site_of
 from services.partners import tagging
 from services.partners.domain import Organisation
 from services.partners.queries import REGISTER
 from services.partners.web.documents import OrganisationsDocument
+from services.partners.web.hrefs import API_LIST, EXPORTS, LIST
 from services.partners.web.register import document
 from services.partners.web.searching import Search
-from services.partners.web.wording import API_LIST, EXPORTS, LIST, word, words
 
 #: Tags and saved views that the page of the list offers.
 MOST_TAGS, MOST_VIEWS = 200, 50

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction, rows_of
 from chassis.errors import ChangedMeanwhile, NotFound, Refused
-from chassis.house import House
+from chassis.house import House, words
 from chassis.web import day, new_key, once, read_form, read_id, read_revision, see, site_of
 from services.partners.amending import organisations_alike
 from services.partners.closing import heir
@@ -19,8 +19,8 @@ from services.partners.domain import HandedOver, Organisation
 from services.partners.merging import FIELDS, LISTS, MOVES, Side, both, combined, merge, refuse_ring
 from services.partners.queries import MERGING
 from services.partners.web.finding import entries_found, entry_in_words, open_entry
+from services.partners.web.hrefs import LIST
 from services.partners.web.searching import cleaned
-from services.partners.web.wording import LIST, words
 
 LABELS: Mapping[str, str] = {
     "name": "Name",
@@ -187,7 +187,7 @@ async def do(request: Request) -> Response:
         return see(f"{LIST}/{surviving}?done=merged")
 
     try:
-        return await once(request, site.database, str(form.get("key", "")), act)
+        return await once(request, act)
     except ChangedMeanwhile:
         async with site.database.reading() as tx:
             return await _confirmation(request, tx, id, other_id or id, form, ChangedMeanwhile.status)

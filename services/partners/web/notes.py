@@ -10,7 +10,7 @@ from starlette.responses import Response
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
-from chassis.house import House
+from chassis.house import House, word
 from chassis.web import (
     CSV,
     DOCX,
@@ -19,6 +19,7 @@ from chassis.web import (
     PNG,
     BadRequest,
     Difference,
+    Faults,
     day,
     differences,
     fault_of,
@@ -41,9 +42,8 @@ from services.partners.meetings import as_calendar
 from services.partners.queries import QUERIES, TIMELINE
 from services.partners.timeline import KINDS, Entry, Kind
 from services.partners.web.entry_form import LABELS, read_entry, typed, values_of
+from services.partners.web.hrefs import LIST as ORGANISATIONS
 from services.partners.web.timeline import ENTRIES, author
-from services.partners.web.wording import LIST as ORGANISATIONS
-from services.partners.web.wording import word
 
 _FILES = (PDF, PNG, JPEG, DOCX, CSV)
 #: Files beside one entry.
@@ -164,7 +164,7 @@ async def enter(request: Request) -> Response:
     kind, person = _kind(form.get("kind", "")), signed_in(request)
 
     async def act(tx: Transaction) -> Response:
-        faults: dict[str, dict[str, str]] = {}
+        faults: Faults = {}
         entry = read_entry(form, kind, tx.now, None, faults)
         if entry is None:
             where = await _where(tx, id)
@@ -176,7 +176,7 @@ async def enter(request: Request) -> Response:
             faults = fault_of(refused)
             return await _form(request, tx, kind, *where, typed(form), faults=faults, status=refused.status)
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def _where(tx: Transaction, id: UUID) -> tuple[UUID, str]:
@@ -207,7 +207,7 @@ async def edit(request: Request) -> Response:
         row = await timeline.lock(tx, read_id(request), person.id)
         if row["removed_at"] is not None:
             raise NotFound
-        before, faults = Entry.of(row), dict[str, dict[str, str]]()
+        before, faults = Entry.of(row), Faults()
         entry = read_entry(form, before.kind, tx.now, before, faults)
         if entry is None:
             return await _form_of(request, tx, row, typed(form), faults=faults, status=422, revision=revision)
@@ -222,7 +222,7 @@ async def edit(request: Request) -> Response:
             return await _form_of(request, tx, row, typed(form), **said)
         return see(f"{ENTRIES}/{row['id']}?done=saved")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def _differences(tx: Transaction, row: Any, before: Entry, entry: Entry) -> list[Difference]:
@@ -309,14 +309,14 @@ async def put_back(request: Request) -> Response:
 
 
 async def _removed(request: Request, *, put_back: bool) -> Response:
-    form, person = await read_form(request), signed_in(request)
+    person = signed_in(request)
 
     async def act(tx: Transaction) -> Response:
         row = await timeline.lock(tx, read_id(request), person.id)
         await timeline.remove(tx, row, put_back=put_back)
         return see(f"{ENTRIES}/{row['id']}?done={'back' if put_back else 'removed'}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def attach(request: Request) -> Response:
@@ -344,7 +344,7 @@ async def _attach(request: Request) -> Response:
         await timeline.attach(tx, row, **said, content=upload.parts())
         return see(f"{ENTRIES}/{row['id']}?done=attached")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def _check_room(tx: Transaction, row: Mapping[str, Any]) -> None:
@@ -379,7 +379,7 @@ async def reattach(request: Request) -> Response:
 
 
 async def _detached(request: Request, *, put_back: bool) -> Response:
-    form, person = await read_form(request), signed_in(request)
+    person = signed_in(request)
 
     async def act(tx: Transaction) -> Response:
         row = await timeline.lock(tx, read_id(request), person.id)
@@ -388,4 +388,4 @@ async def _detached(request: Request, *, put_back: bool) -> Response:
         await timeline.detach(tx, row, read_id(request, "file"), put_back=put_back)
         return see(f"{ENTRIES}/{row['id']}?done={'reattached' if put_back else 'detached'}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

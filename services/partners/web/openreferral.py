@@ -14,12 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.errors import NotFound
-from chassis.house import House
+from chassis.house import House, words
 from chassis.web import BadRequest, publish, read_id, site_of
 from services.partners.directory import Channel, OfferedService
 from services.partners.queries import DIRECTORY
 from services.partners.web.searching import patterns_of
-from services.partners.web.wording import words
 
 VERSION = "HSDS-UK-3.0"
 PROFILE = "https://docs.openreferraluk.org/en/latest/"

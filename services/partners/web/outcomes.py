@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import new_key, once, read_form, read_id, see, site_of
+from chassis.web import fault_of, new_key, once, read_asked_id, read_form, read_id, see, site_of
 from services.partners import agreements, outcomes
 from services.partners.outcomes import BOARD
 from services.partners.queries import AGREEMENTS
 from services.partners.terms import DUE_WITHIN, STANDING_WORDS, Side, Standing, window
-from services.partners.web.agreements import outcome_in_words, read_asked_id
+from services.partners.web.agreements import outcome_in_words
 
 #: Outcomes on one page; owners and bodies to choose from.
 MOST, MOST_CHOICES = 50, 500
@@ -122,13 +122,10 @@ async def _step(request: Request, act: Act, done: str) -> Response:
         return see(f"{BOARD}/{id}?done={done}")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), step)
+        return await once(request, step)
     except Refused as refused:
-        if not refused.field:
-            raise
         values = {name: value for name, value in form.items() if isinstance(value, str)}
-        faults = {refused.field: {"fault": refused.what, "cure": refused.cure}}
-        return await _page(request, id, status=refused.status, values=values, faults=faults)
+        return await _page(request, id, status=refused.status, values=values, faults=fault_of(refused))
 
 
 async def meet(request: Request) -> Response:

@@ -4,13 +4,23 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
-from chassis.web import has_proved, new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import (
+    fault,
+    fault_of,
+    has_proved,
+    new_key,
+    once,
+    read_form,
+    read_id,
+    see,
+    signed_in,
+    site_of,
+)
 from contracts.access import ALONE, PROVE, RIGHTS, ROLES, Role, needs_proof
 from services.partners import people, second_factor, signing_in
 from services.partners.queries import PEOPLE
@@ -77,12 +87,9 @@ async def invite_somebody(request: Request) -> Response:
         return see(f"{LIST}?done=invited")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
-        if not refused.field:
-            raise
-        fault = {"fault": refused.what, "cure": refused.cure}
-        return _invitation(request, values, {refused.field: fault}, refused.status)
+        return _invitation(request, values, fault_of(refused), refused.status)
 
 
 async def show(request: Request) -> Response:
@@ -90,12 +97,10 @@ async def show(request: Request) -> Response:
     return await _person(request)
 
 
-async def _once(
-    request: Request, form: FormData, act: Callable[[Transaction], Awaitable[Response]], **typed: Any
-) -> Response:
+async def _act(request: Request, act: Callable[[Transaction], Awaitable[Response]], **typed: Any) -> Response:
     """Act on a form of one person's page, or show the page again with what is wrong and what was typed."""
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         if not refused.field and type(refused) is not Conflict:
             raise
@@ -111,7 +116,7 @@ async def _person(
 ) -> Response:
     """The page of one person; with what is wrong, when something was sent that cannot be done."""
     site = site_of(request)
-    faults = {refused.field or "person": {"fault": refused.what, "cure": refused.cure}} if refused else {}
+    faults = {refused.field or "person": fault(refused.what, refused.cure)} if refused else {}
     async with site.database.reading() as tx:
         known = await PEOPLE.person_by_id(tx, id=read_id(request))
         if known is None:
@@ -149,7 +154,7 @@ async def give_roles(request: Request) -> Response:
         await people.change_roles(tx, id, roles, by=signed_in(request).id)
         return _back(id, "roles")
 
-    return await _once(request, form, act, roles=roles)
+    return await _act(request, act, roles=roles)
 
 
 async def put_address_right(request: Request) -> Response:
@@ -161,7 +166,7 @@ async def put_address_right(request: Request) -> Response:
         await people.put_address_right(tx, id, email)
         return _back(id, "address")
 
-    return await _once(request, form, act, address=email)
+    return await _act(request, act, address=email)
 
 
 async def bar_somebody(request: Request) -> Response:
@@ -175,23 +180,23 @@ async def bar_somebody(request: Request) -> Response:
         await people.bar(tx, id)
         return _back(id, "barred")
 
-    return await _once(request, form, act)
+    return await _act(request, act)
 
 
 async def forget_second_factor(request: Request) -> Response:
     """For somebody who has lost their telephone and their recovery codes: they set up another one."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         await second_factor.forget(tx, id)
         return _back(id, "forgotten")
 
-    return await _once(request, form, act)
+    return await _act(request, act)
 
 
 async def admit_again(request: Request) -> Response:
     """Let somebody in again who was barred, with the roles that they had."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         known = await PEOPLE.lock_person(tx, id=id)
@@ -200,7 +205,7 @@ async def admit_again(request: Request) -> Response:
         await people.invite(tx, name=known["name"], email=known["email"], roles=known["roles"])
         return _back(id, "invited")
 
-    return await _once(request, form, act)
+    return await _act(request, act)
 
 
 def _back(id: UUID, done: str) -> Response:

@@ -12,14 +12,13 @@ from starlette.responses import Response
 
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
-from chassis.house import House
+from chassis.house import House, word
 from chassis.web import BadRequest, fault_of, new_key, once, read_form, read_id, see, signed_in, site_of
 from services.partners import referrals
 from services.partners.queries import QUERIES, REFERRALS
 from services.partners.referrals import OPEN, STAGES, Figures, State
 from services.partners.web.closed import closed_body
-from services.partners.web.wording import LIST as ORGANISATIONS
-from services.partners.web.wording import word
+from services.partners.web.hrefs import LIST as ORGANISATIONS
 
 LIST = "/partners/referrals"
 
@@ -299,7 +298,7 @@ async def make(request: Request) -> Response:
         return see(f"{LIST}/{made}?done={'made' if contact else 'by_hand'}")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         faults = fault_of(refused)
         async with site_of(request).database.reading() as tx:
@@ -373,7 +372,7 @@ async def record(request: Request) -> Response:
         return see(f"{LIST}/{id}?done=recorded")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         if refused.field != "reason":
             raise
@@ -390,21 +389,21 @@ def tidy(text: str) -> str:
 
 async def remind(request: Request) -> Response:
     """Ask once more: by a letter, or noted that somebody of ours has."""
-    form, person, id = await read_form(request), signed_in(request), read_id(request)
+    person, id = signed_in(request), read_id(request)
 
     async def act(tx: Transaction) -> Response:
         by_letter = await referrals.remind(tx, id, person.id)
         return see(f"{LIST}/{id}?done={'written' if by_letter else 'asked'}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def take_back(request: Request) -> Response:
     """Nothing more is expected of the partner."""
-    form, person, id = await read_form(request), signed_in(request), read_id(request)
+    person, id = signed_in(request), read_id(request)
 
     async def act(tx: Transaction) -> Response:
         await referrals.take_back(tx, id, person.id)
         return see(f"{LIST}/{id}?done=back")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

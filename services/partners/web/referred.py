@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import SECRET_ADDRESS, new_key, once, read_form, see, site_of
+from chassis.web import fault, new_key, once, private, read_form, see, site_of, unknown_link
 from services.partners import referrals
 from services.partners.referrals import STAGES, State
 from services.partners.web.referrals import tidy
@@ -32,14 +32,14 @@ _DONE = {"recorded": "Thank you. We have recorded it."}
 async def show(request: Request) -> Response:
     """The page behind the link. Opening it is no answer."""
     row = await _find(request)
-    return _unknown(request) if row is None else _page(request, row)
+    return unknown_link(request) if row is None else _page(request, row)
 
 
 async def answer(request: Request) -> Response:
     """Record an answer, or show the page again with what is wrong."""
     row = await _find(request)
     if row is None:
-        return _unknown(request)
+        return unknown_link(request)
     form = await read_form(request)
     reason = tidy(str(form.get("reason", "")))
     try:
@@ -53,11 +53,11 @@ async def answer(request: Request) -> Response:
         return see(f"/partners{PATH}{request.path_params['token']}?done=recorded")
 
     try:
-        recorded = await once(request, site_of(request).database, str(form.get("key", "")), act)
+        recorded = await once(request, act)
     except Refused as refused:
         row = await _find(request)
         return _page(request, row, status=refused.status, refused=refused, reason=reason)
-    return _private(recorded)
+    return private(recorded)
 
 
 async def _find(request: Request) -> Any:
@@ -89,20 +89,9 @@ def _page(
         waits=state is State.ACCEPTED,
         may_decline=State.DECLINED in STAGES[state].then,
         values={"reason": reason},
-        faults={"reason": {"fault": refused.what, "cure": refused.cure}} if refused and of_reason else {},
+        faults={"reason": fault(refused.what, refused.cure)} if refused and of_reason else {},
         refused=refused if refused and not of_reason else None,
         flash=_DONE.get(request.query_params.get("done", "")),
         key=new_key(request),
     )
-    return _private(response)
-
-
-def _unknown(request: Request) -> Response:
-    response: Response = site_of(request).page(request, "unknown_link.html", status=404)
-    return _private(response)
-
-
-def _private(response: Response) -> Response:
-    """The address is the key: it must not travel on as a Referer."""
-    response.headers.update(SECRET_ADDRESS)
-    return response
+    return private(response)

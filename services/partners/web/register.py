@@ -12,14 +12,14 @@ from starlette.responses import Response
 
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
-from chassis.house import Entry, House
+from chassis.house import Entry, House, word, words
 from chassis.web import Site, etag, fault_of, give, new_key, read_id, see, site_of
 from contracts.access import RIGHTS
 from services.partners.domain import Contact, Organisation, folded
 from services.partners.queries import QUERIES, REGISTER
 from services.partners.web import agreements, directory, due, letters, merging, referrals, suggested, timeline
 from services.partners.web.documents import WholeOrganisationDocument
-from services.partners.web.wording import API_LIST, LIST, MOUNT, word, words
+from services.partners.web.hrefs import API_LIST, LIST, MOUNT
 
 CONTACTS = f"{MOUNT}/contacts"
 

@@ -16,7 +16,7 @@ from chassis.audit import note
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
-from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import fault, fault_of, new_key, once, read_form, read_id, see, signed_in, site_of
 from chassis.web.access import acts
 from contracts.access import ACCOUNT, RIGHTS, Action, may
 from contracts.topology import SERVICES
@@ -180,16 +180,16 @@ async def begin(request: Request) -> Response:
         return see(f"{RIGHTS}/{await ask(tx, subject)}?done={kind}")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         if not refused.field and type(refused) is not Conflict:
             raise
-        fault = {refused.field or "kind": {"fault": refused.what, "cure": refused.cure}}
+        faults = {refused.field or "kind": fault(refused.what, refused.cure)}
         typed = {name: str(form.get(name, "")) for name in ("who", "reference", "kind", "confirm")}
         async with site_of(request).database.reading() as tx:
             found = await _find(tx, typed["who"])
         values = {**typed, "entries": entries}
-        return _form(request, values, found, looked=True, faults=fault, status=refused.status)
+        return _form(request, values, found, looked=True, faults=faults, status=refused.status)
 
 
 def _ids(form: FormData) -> list[UUID]:
@@ -211,13 +211,13 @@ def _kind(form: FormData) -> Kind:
 
 async def ask_for_oneself(request: Request) -> Response:
     """Whoever has signed in wants to see everything that is held on them."""
-    form, person = await read_form(request), signed_in(request)
+    person = signed_in(request)
 
     async def act(tx: Transaction) -> Response:
         await rights.ask_for_everything(tx, await rights.subject_of(tx, [person.id], []))
         return see(f"{ACCOUNT}?done=asked")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 # One request
@@ -257,7 +257,7 @@ async def _request(request: Request, refused: Refused | None = None) -> Response
 
 
 def _faults(refused: Refused | None) -> dict[str, Any]:
-    return {refused.field: {"fault": refused.what, "cure": refused.cure}} if refused else {}
+    return fault_of(refused) if refused else {}
 
 
 def _telling(answers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -344,7 +344,7 @@ async def leave_out(request: Request) -> Response:
         return see(f"{RIGHTS}/{id}?done={'in' if reason is None else 'out'}")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         if not refused.field:
             raise
@@ -363,18 +363,18 @@ async def release(request: Request) -> Response:
         await rights.release(tx, id)
         return see(f"{RIGHTS}/{id}?done=released")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def cancel(request: Request) -> Response:
     """They do not want it any more."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         await rights.cancel(tx, id)
         return see(f"{RIGHTS}/{id}?done=cancelled")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 # Giving it out

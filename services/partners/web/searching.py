@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.datastructures import QueryParams
 
 from chassis.database import Transaction, rows_of
-from chassis.web import BadRequest
+from chassis.web import read_asked_id
 from services.partners.domain import folded
 from services.partners.queries import REGISTER
 
@@ -38,7 +38,7 @@ class Search:
         for name, choices in _CHOICES.items():
             asks[name] = asks[name] if asks[name] in choices else ""
         self.asked = {name: text for name, text in asks.items() if text}
-        self.after = _after(asked.get("after", ""))
+        self.after = read_asked_id(asked.get("after", ""))
 
     @classmethod
     def of_query(cls, query: str) -> "Search":
@@ -87,13 +87,6 @@ class Search:
     def next_href(self, path: str, after: UUID | None) -> str | None:
         """The address of the next page, if there is one."""
         return f"{path}?{urlencode({**self.asked, 'after': str(after)})}" if after else None
-
-
-def _after(text: str) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise BadRequest("There is no such page of this list.", "Begin the list again.") from None
 
 
 def cleaned(text: str) -> str:

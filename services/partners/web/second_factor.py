@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
-from chassis.web import new_key, once, read_form, require_proof, see, signed_in, site_of
+from chassis.web import fault, new_key, once, read_form, require_proof, see, signed_in, site_of
 from chassis.web.access import acts, check_key, to_sign_in
 from contracts.access import ACCOUNT, PROVE, needs_proof
 from services.partners import second_factor
@@ -21,10 +21,10 @@ from services.partners.web.sign_in import again_first, by_way_of, give_session, 
 SET_UP = f"{ACCOUNT}/second-factor"
 CODES = f"{ACCOUNT}/recovery-codes"
 
-_WRONG = {
-    "fault": "This is not the code of the moment.",
-    "cure": "Each is good for half a minute, once. Wait for the next one, or set the telephone’s clock.",
-}
+_WRONG = fault(
+    "This is not the code of the moment.",
+    "Each is good for half a minute, once. Wait for the next one, or set the telephone’s clock.",
+)
 
 
 async def first(request: Request) -> Response:
@@ -63,7 +63,7 @@ async def prove(request: Request) -> Response:
 
 
 def _too_many(refused: TooMany) -> dict[str, Any]:
-    return {"code": {"fault": refused.what, "cure": "Wait an hour, then type the code of that moment."}}
+    return {"code": fault(refused.what, "Wait an hour, then type the code of that moment.")}
 
 
 def _go_on(request: Request, response: Response, began: Began | None) -> Response:
@@ -128,14 +128,13 @@ async def show_codes(request: Request) -> Response:
 async def renew_codes(request: Request) -> Response:
     """New recovery codes, shown this once."""
     require_proof(request)
-    form = await read_form(request)
     if first := await again_first(request, CODES):
         return first
 
     async def act(tx: Transaction) -> Response:
         return _codes(request, await second_factor.renew_recovery_codes(tx, signed_in(request).id), ACCOUNT)
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 def _codes(request: Request, codes: list[str], next: str) -> Response:
@@ -145,7 +144,7 @@ def _codes(request: Request, codes: list[str], next: str) -> Response:
 async def remove(request: Request) -> Response:
     """Use none any more, where no role needs one."""
     require_proof(request)
-    form, known = await read_form(request), await _known(request)
+    known = await _known(request)
     if needs_proof(known["roles"]):
         cure = "Set up another one instead."
         raise Conflict("Your roles need a second factor.", cure)
@@ -156,7 +155,7 @@ async def remove(request: Request) -> Response:
         await second_factor.forget(tx, known["id"])
         return see(f"{ACCOUNT}?done=removed")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def _known(request: Request) -> Any:

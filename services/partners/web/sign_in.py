@@ -15,7 +15,7 @@ from chassis.context import current_cause
 from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.log import logger
-from chassis.web import SECRET_ADDRESS, new_key, read_form, see, signed_in, site_of
+from chassis.web import fault, new_key, private, read_form, see, signed_in, site_of
 from chassis.web.access import actor_of, check_key, read_cookie, set_session
 from chassis.web.pace import source_of
 from chassis.writing import mailable
@@ -60,8 +60,7 @@ def _form(
         kept=next == KEPT,
         key=new_key(request),
     )
-    response.headers.update(SECRET_ADDRESS)
-    return response
+    return private(response)
 
 
 async def ask(request: Request) -> Response:
@@ -71,8 +70,8 @@ async def ask(request: Request) -> Response:
     email = str(form.get("email", "")).strip()[:254]
     if not mailable(email):
         cure = "Write one such as name@body.example."
-        fault = {"fault": "No mail can be sent to this address.", "cure": cure}
-        return _form(request, email, {"email": fault}, next=str(form.get("next", "/")), status=422)
+        faults = {"email": fault("No mail can be sent to this address.", cure)}
+        return _form(request, email, faults, next=str(form.get("next", "/")), status=422)
     browser = browser_of(request) or signing_in.new_browser()
     asked = Asked(
         email=email, browser=browser, source=_source(request), next=safe_path(str(form.get("next", "/")))
@@ -119,7 +118,7 @@ async def by_code(request: Request) -> Response:
 
 
 def _code_refused(request: Request, refused: Refused) -> Response:
-    return _sent(request, {"code": {"fault": refused.what, "cure": refused.cure}}, refused.status)
+    return _sent(request, {"code": fault(refused.what, refused.cure)}, refused.status)
 
 
 async def show_link(request: Request) -> Response:
@@ -130,9 +129,7 @@ async def show_link(request: Request) -> Response:
     except NotGood as refused:
         _log_refusal(refused.reason)
         return _form(request, "", {}, refused=refused, next=refused.next, status=refused.status)
-    response = site_of(request).page(request, "sign_in_link.html", key=new_key(request))
-    response.headers.update(SECRET_ADDRESS)
-    return response
+    return private(site_of(request).page(request, "sign_in_link.html", key=new_key(request)))
 
 
 async def by_link(request: Request) -> Response:

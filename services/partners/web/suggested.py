@@ -15,7 +15,7 @@ from services.partners import suggestions, taking_up
 from services.partners.domain import Contact
 from services.partners.queries import SUGGESTIONS
 from services.partners.web import contacts
-from services.partners.web.wording import LIST, MOUNT
+from services.partners.web.hrefs import LIST, MOUNT
 
 HERE = f"{MOUNT}/suggestions"
 
@@ -59,17 +59,17 @@ async def accept(request: Request) -> Response:
             return _form(request, found, typed, fault_of(refused), refused.status)
         return see(f"{LIST}/{contact.organisation_id}?done=suggested")
 
-    return await once(request, site.database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def leave_out(request: Request) -> Response:
     """Nobody writes to them."""
-    form, id = await read_form(request), read_id(request)
+    id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
         return see(f"{LIST}/{await suggestions.leave_out(tx, id)}?done=left_out")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 def _form(
@@ -78,6 +78,7 @@ def _form(
     suggested = {
         "role": found["role"],
         "on": found["suggested_at"],
+        "same_address": found["same_address"],
         "letter_href": f"/letters/letters/{found['letter_id']}",
         "leave_out_href": f"{HERE}/{found['id']}/leave-out",
     }

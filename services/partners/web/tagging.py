@@ -9,9 +9,9 @@ from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.web import BadRequest, new_key, once, read_form, read_id, see, signed_in, site_of
 from services.partners import amending, tagging
+from services.partners.web.hrefs import LIST, MOUNT
 from services.partners.web.register import page_of
 from services.partners.web.searching import Search
-from services.partners.web.wording import LIST, MOUNT
 
 HERE = f"{MOUNT}/tagging"
 
@@ -30,7 +30,7 @@ async def tag_one(request: Request) -> Response:
         return see(f"{LIST}/{id}?done=tagged")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         if not refused.field:
             raise
@@ -53,7 +53,7 @@ async def ask(request: Request) -> Response:
         return see(f"{HERE}/{id}")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         if refused.status != Refused.status:
             raise
@@ -79,22 +79,22 @@ async def show(request: Request) -> Response:
 
 async def carry_out(request: Request) -> Response:
     """Do what was confirmed."""
-    form, person, id = await read_form(request), signed_in(request).id, read_id(request)
+    person, id = signed_in(request).id, read_id(request)
 
     async def act(tx: Transaction) -> Response:
         return see(_back(await tagging.carry_out(tx, person, id), id))
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def undo(request: Request) -> Response:
     """Take back what was done."""
-    form, person, id = await read_form(request), signed_in(request).id, read_id(request)
+    person, id = signed_in(request).id, read_id(request)
 
     async def act(tx: Transaction) -> Response:
         return see(_back(await tagging.undo(tx, person, id), id))
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 def _back(query: str, tagging: UUID | None = None) -> str:

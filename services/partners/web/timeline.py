@@ -16,7 +16,7 @@ from chassis.web import BadRequest, read_id, site_of
 from services.partners import timeline
 from services.partners.queries import QUERIES
 from services.partners.timeline import GROUPS, KINDS, Kind
-from services.partners.web.wording import LIST as ORGANISATIONS
+from services.partners.web.hrefs import LIST as ORGANISATIONS
 
 ENTRIES = "/partners/timeline"
 #: Where a letter is shown, and a referral.
@@ -65,7 +65,8 @@ def _source(row: Mapping[str, Any]) -> list[str]:
         return words
     if row["written_by"]:
         return [f"Entered by {author(row)}"]
-    return [next((words for start, words in _TOLD_BY.items() if row["kind"].startswith(start)), "")]
+    told = next((words for start, words in _TOLD_BY.items() if row["kind"].startswith(start)), "")
+    return [told, f"confirmed by {row['confirmed_by']}"] if row["confirmed_by"] else [told]
 
 
 def author(row: Mapping[str, Any]) -> str:

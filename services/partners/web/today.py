@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.web import day, signed_in, site_of
-from contracts.access import RIGHTS, Action, may
+from contracts.access import OPERATIONS, RIGHTS, Action, may
 from services.partners import directory, outcomes, referrals, suggestions, timeline
+from services.partners.operations import whole
 from services.partners.queries import RIGHTS as REQUESTS
+from services.partners.red_lines import red_lines
 from services.partners.today import Needed
 from services.partners.web import register
 
@@ -55,6 +57,7 @@ async def show(request: Request) -> Response:
         today = tx.today
         found = await _needed(tx, today) if may(Action.WRITE_PARTNERS, roles) else None
         waiting = await REQUESTS.requests_waiting(tx) if may(Action.ANSWER_RIGHTS, roles) else None
+        wrong = await _wrong(tx) if may(Action.READ_OPERATIONS, roles) else 0
         figures = await register.at_a_glance(tx)
     return site.page(
         request,
@@ -62,9 +65,15 @@ async def show(request: Request) -> Response:
         groups=_grouped(found[0], today) if found is not None else [],
         cut=found is not None and found[1],
         works=found is not None or waiting is not None,
+        wrong={"count": wrong, "href": OPERATIONS},
         requests={**waiting, "href": RIGHTS} if waiting else {"count": 0},
         **figures,
     )
+
+
+async def _wrong(tx: Transaction) -> int:
+    """How many things are not well with Conduit itself."""
+    return len(red_lines(await whole(tx), tx.context.settings.silence))
 
 
 async def _needed(tx: Transaction, today: date) -> tuple[list[Needed], bool]:

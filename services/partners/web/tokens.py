@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
-from chassis.web import new_key, once, read_form, read_id, require_proof, see, signed_in, site_of
+from chassis.web import fault, new_key, once, read_form, read_id, require_proof, see, signed_in, site_of
 from contracts.access import ACCOUNT, ROLES, Role
 from services.partners import tokens
 from services.partners.queries import PEOPLE
@@ -71,12 +71,12 @@ async def issue(request: Request) -> Response:
         return show_once(request, f"{TOKENS}/new", token=token, name=values["name"])
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         if not refused.field and type(refused) is not Conflict:
             raise
-        fault = {"fault": refused.what, "cure": refused.cure}
-        return await _page(request, values, {refused.field or "name": fault}, refused.status)
+        faults = {refused.field or "name": fault(refused.what, refused.cure)}
+        return await _page(request, values, faults, refused.status)
 
 
 async def show_new(request: Request) -> Response:
@@ -87,13 +87,13 @@ async def show_new(request: Request) -> Response:
 
 async def revoke(request: Request) -> Response:
     """Let it open nothing any more. Those of others are answered like those that do not exist."""
-    form, person, id = await read_form(request), signed_in(request), read_id(request)
+    person, id = signed_in(request), read_id(request)
 
     async def act(tx: Transaction) -> Response:
         await tokens.revoke(tx, person.id, id)
         return see(f"{TOKENS}?done=revoked")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 def _name(role: str) -> str:

@@ -8,9 +8,9 @@ from chassis.errors import Refused
 from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
 from services.partners import views
 from services.partners.queries import REGISTER
+from services.partners.web.hrefs import LIST, MOUNT
 from services.partners.web.listing import MOST_VIEWS
 from services.partners.web.searching import Search
-from services.partners.web.wording import LIST, MOUNT
 
 HERE = f"{MOUNT}/views"
 
@@ -56,7 +56,7 @@ async def save(request: Request) -> Response:
         await views.save(tx, person, str(form.get("name", "")), query, shared=form.get("shared") == "yes")
         return see(f"{LIST}?{query}{'&' if query else ''}done=view")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def rename(request: Request) -> Response:
@@ -69,7 +69,7 @@ async def rename(request: Request) -> Response:
         return see(f"{HERE}?done=renamed")
 
     try:
-        return await once(request, site_of(request).database, str(form.get("key", "")), act)
+        return await once(request, act)
     except Refused as refused:
         if not refused.field:
             raise
@@ -78,21 +78,21 @@ async def rename(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """Take a view away."""
-    form, person, id = await read_form(request), signed_in(request).id, read_id(request)
+    person, id = signed_in(request).id, read_id(request)
 
     async def act(tx: Transaction) -> Response:
         await views.delete(tx, person, id)
         return see(f"{HERE}?done=deleted&view={id}")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)
 
 
 async def restore(request: Request) -> Response:
     """Have a view back that was deleted."""
-    form, person, id = await read_form(request), signed_in(request).id, read_id(request)
+    person, id = signed_in(request).id, read_id(request)
 
     async def act(tx: Transaction) -> Response:
         await views.restore(tx, person, id)
         return see(f"{HERE}?done=restored")
 
-    return await once(request, site_of(request).database, str(form.get("key", "")), act)
+    return await once(request, act)

@@ -8,9 +8,11 @@ down_revision = None
 
 def upgrade() -> None:
     run_chassis_schema("0001")
+    run_chassis_schema("0003")
     run_chassis_schema("0004")
     run_chassis_schema("0006")
     run_chassis_schema("0007")
+    run_chassis_schema("0008")
     run("CREATE TABLE effects (id serial PRIMARY KEY, subject text NOT NULL, sequence integer NOT NULL)")
 
 

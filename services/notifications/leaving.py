@@ -1,0 +1,46 @@
+"""What keeps every letter here, whoever it is for: it lies with the installation and not with any of them.
+
+A letter keeps what it says of the house from when it was made. So it is looked at twice: before letters are
+made, from the settings of now, and as one leaves, from what is printed on it.
+"""
+
+from chassis.config import PREFIX, Settings
+from chassis.house import House, is_filled_in
+from services.notifications.domain import Block, BlockReason, NotificationsError
+from services.notifications.rendering import LetterContent
+
+_ANEW = "start Conduit again and write the letters anew"
+
+
+class KeptHere(NotificationsError):
+    """A letter would tell its reader something that is not true of us, or lead them nowhere."""
+
+    cure = "Stop what has not gone of its campaign, and write to them in another one."
+
+
+def kept_here(settings: Settings, house: House) -> Block | None:
+    """Why no letter can go that is made now; nothing where letters can."""
+    if left := house.left_to_do(settings.house_path):
+        words = f"The house file is not filled in, and letters print it: {left}."
+        return Block(BlockReason.HOUSE_UNFINISHED, words, f"Fill that in, {_ANEW}.")
+    if settings.leads_nowhere(settings.origin):
+        words = f"Links in letters would lead to {settings.origin}, so to nobody but this computer."
+        cure = f"Set {PREFIX}PUBLIC_URL to the address at which others see our pages, {_ANEW}."
+        return Block(BlockReason.LINKS_NOWHERE, words, cure)
+    return None
+
+
+def check_may_leave(settings: Settings, content: LetterContent) -> None:
+    """Look once more at what is about to be mailed or printed.
+
+    Raises:
+        KeptHere: says what on it is not fit to be read by anybody else.
+    """
+    printed = (
+        *(content.house_name, content.house_number, content.house_telephone, content.house_website),
+        *(*content.house_address, content.signatory_name, content.signatory_position),
+    )
+    if not all(map(is_filled_in, printed)):
+        raise KeptHere("Its letterhead says TO DO: it was made before the house file was filled in.")
+    if settings.leads_nowhere(content.response_url):
+        raise KeptHere("Its link leads to this computer only: it was made before CONDUIT_PUBLIC_URL was set.")
