@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -21,7 +22,7 @@ import pytest
 
 from chassis.config import Settings
 from chassis.definitions import VIRTUAL_HOST
-from chassis.migrations import drop_databases, service_url
+from chassis.migrations import drop_databases
 from chassis.testing import PrivatePostgres, PrivateRabbitMQ, free_port
 from contracts.topology import GRANTS, PARTNERS, SERVICES
 from services.deploying import make_secrets
@@ -50,12 +51,13 @@ class Deployed:
         """Where the map says ``postgres`` and ``rabbitmq``, say where these are. Nothing else changes."""
         for path in self.secrets.glob("*-url"):
             text = path.read_text()
-            user, _, password = text.partition("://")[2].rpartition("@")[0].partition(":")
             if path.name == "postgres-url":
                 path.write_text(postgres.url)
             elif text.startswith("postgresql:"):
-                moved = service_url(postgres.url, f"{PREFIX}_DB", "USER", password)
-                path.write_text(moved.replace("USER", user).replace("DB", "{service}"))
+                # By parts: a password is made of anything, also of what looks like a name.
+                here, said = urlsplit(postgres.url), urlsplit(text)
+                account, server = said.netloc.rpartition("@")[0], here.netloc.rpartition("@")[2]
+                path.write_text(here._replace(netloc=f"{account}@{server}", path=said.path).geturl())
             else:
                 path.write_text(text.replace("rabbitmq:5672", f"127.0.0.1:{rabbitmq.port}"))
 
