@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from chassis.apart import apart
 from chassis.context import Context
 from chassis.database import Transaction
 from services.notifications.campaigns import sender_of
@@ -20,7 +21,7 @@ from services.notifications.ledger import Attempt
 from services.notifications.letters import announce_failed, announce_sent, content_of, token_of
 from services.notifications.pacing import spacing
 from services.notifications.queries import CHASING, QUERIES
-from services.notifications.rendering import LetterContent, build_message, render_pdf
+from services.notifications.rendering import LetterContent, render_mail
 from services.notifications.replies import reply_address
 from services.notifications.stops import set_aside_if_stopped
 
@@ -81,8 +82,8 @@ class Outgoing(Protocol):
     async def claim(self, tx: Transaction, id: UUID) -> Claimed | None:
         """One of those, unless somebody else has it or it may go no longer."""
 
-    def compose(self, context: Context, claimed: Claimed) -> bytes:
-        """The e-mail. Slow enough for a thread: most of it is the PDF."""
+    async def compose(self, context: Context, claimed: Claimed) -> bytes:
+        """The e-mail. It is made apart: most of it is the PDF."""
 
     async def held_back(self, tx: Transaction, claimed: Claimed) -> bool:
         """Whether it may go no longer, at the last moment; then it is settled."""
@@ -114,9 +115,9 @@ class Letters:
         attempt = Attempt(kind="letter", id=row["id"], message_id=row["message_id"], number=row["begun"])
         return Claimed(letter_id=row["id"], row=row, attempt=attempt, **{name: row[name] for name in names})
 
-    def compose(self, context: Context, claimed: Claimed) -> bytes:
+    async def compose(self, context: Context, claimed: Claimed) -> bytes:
         content = content_of(context, claimed.row)
-        return _message(context, claimed, content, content, claimed.row["message_id"])
+        return await _message(context, claimed, content, content, claimed.row["message_id"])
 
     async def held_back(self, tx: Transaction, claimed: Claimed) -> bool:
         return False
@@ -161,10 +162,10 @@ class Chasers:
             row=row,
         )
 
-    def compose(self, context: Context, claimed: Claimed) -> bytes:
+    async def compose(self, context: Context, claimed: Claimed) -> bytes:
         row = claimed.row
         first, chaser = content_of(context, row), chaser_content(context, row, row["chaser_body"])
-        return _message(context, claimed, chaser, first, row["chaser_message_id"], row["message_id"])
+        return await _message(context, claimed, chaser, first, row["chaser_message_id"], row["message_id"])
 
     async def held_back(self, tx: Transaction, claimed: Claimed) -> bool:
         return await no_longer(tx, claimed.id, claimed.letter_id, claimed.claimed_at)
@@ -181,7 +182,7 @@ class Chasers:
 KINDS: tuple[Outgoing, ...] = (Letters(), Chasers())
 
 
-def _message(
+async def _message(
     context: Context,
     claimed: Claimed,
     content: LetterContent,
@@ -191,13 +192,14 @@ def _message(
 ) -> bytes:
     """An e-mail that says `content`, with `printed` attached."""
     check_may_leave(context.settings, content)
-    message = build_message(
+    return await apart(
+        render_mail,
         content,
+        printed,
         sender_of(context),
         reply_address(context, claimed.letter_id),
         claimed.email,
         message_id,
-        render_pdf(printed),
         sent_at=claimed.claimed_at,
         list_unsubscribe=(
             claimed.row["frozen"]["origin"] + stop_href(token_of(context, claimed.letter_id)),
@@ -205,4 +207,3 @@ def _message(
         ),
         in_reply_to=in_reply_to,
     )
-    return message.as_bytes()

@@ -14,20 +14,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from chassis.apart import apart
 from chassis.binding import Binder
 from chassis.context import Context
 from chassis.database import Database
 from chassis.failpoints import reach
 from chassis.files import PART, keep_file
 from chassis.log import describe, logger
-from chassis.press import Press, all_printable, claims_standard
+from chassis.press import all_printable, claims_standard
 from services.notifications.chasing import chaser_content
 from services.notifications.colleagues import done_by
 from services.notifications.domain import BlockReason, NotificationsError, day_words
 from services.notifications.leaving import check_may_leave
 from services.notifications.letters import content_of
 from services.notifications.queries import POSTING
-from services.notifications.rendering import LETTERHEAD, LetterContent, pages_of, set_values
+from services.notifications.rendering import LetterContent, pages_of, print_cover, print_letters, set_values
 
 _log = logger(__name__)
 
@@ -38,10 +39,6 @@ PRINT_POST = "print post"
 TOGETHER = 40
 #: Whoever makes a batch and says nothing for so long is lost.
 _LEASE = timedelta(minutes=2)
-
-_HERE = Path(__file__).parent
-_press = Press(_HERE / "post.typ", "batch.json", [LETTERHEAD])
-_cover_press = Press(_HERE / "post_cover.typ", "batch.json")
 
 
 class _Lost(Exception):
@@ -88,7 +85,7 @@ class _Job:
             await self._set(rows)
             await self._advance(done)
         path = self._folder / "batch.pdf"
-        places, pages = await asyncio.to_thread(self._bind, path)
+        places, pages = await asyncio.to_thread(self._bind, await self._cover(), path)
         reach("post.printed")
         await self._keep(path, places, pages)
         reach("post.kept")
@@ -100,34 +97,38 @@ class _Job:
 
     async def _set(self, rows: Sequence[Any]) -> None:
         """Set some letters as a file of their own; what cannot be set is taken out of the batch."""
-        letters, faults = await asyncio.to_thread(self._values, rows)
+        letters, faults = await self._values(rows)
         if faults:
             async with self._database.transaction() as tx:
                 said = {"exceptions": faults, **done_by(tx, "the printer"), "now": tx.now}
                 await POSTING.settle_exceptions(tx, batch_id=self._batch["id"], **said)
         if letters:
             path = self._folder / f"{len(self._parts)}.pdf"
-            path.write_bytes(await asyncio.to_thread(self._print, letters))
+            path.write_bytes(await self._print(letters))
             self._parts.append(path)
 
-    def _values(self, rows: Sequence[Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    async def _values(self, rows: Sequence[Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         letters: list[dict[str, Any]] = []
         faults: list[dict[str, Any]] = []
-        for row in rows:
-            try:
-                values = set_values(_content(self._context, row, self._batch))
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one letter must not stop the others
-                _log.error("letter_not_made", id=str(row["id"]), **describe(error))
-                faults.append(_fault(row["place"], error))
+        made = await asyncio.gather(*(self._value(row) for row in rows), return_exceptions=True)
+        for row, values in zip(rows, made, strict=True):
+            if isinstance(values, Exception):  # whatever is wrong with one letter must not stop the others
+                _log.error("letter_not_made", id=str(row["id"]), **describe(values))
+                faults.append(_fault(row["place"], values))
                 continue
+            if isinstance(values, BaseException):
+                raise values
             letters.append(values)
             told = {"number": row["place"], "body": row["body_name"], "pages": values["pages"]}
             self._items.append({**told, "reference": row["reference"]})
         return letters, faults
 
-    def _print(self, letters: Sequence[Mapping[str, Any]]) -> bytes:
+    async def _value(self, row: Any) -> dict[str, Any]:
+        return await apart(set_values, _content(self._context, row, self._batch))
+
+    async def _print(self, letters: Sequence[Mapping[str, Any]]) -> bytes:
         values = {"title": self._title, "duplex": self._batch["duplex"], "letters": letters}
-        pdf = _press.print(values, self._batch["made_on"])
+        pdf = await apart(print_letters, values, self._batch["made_on"])
         self._claims = self._claims and claims_standard(pdf)
         return pdf
 
@@ -135,9 +136,8 @@ class _Job:
     def _title(self) -> str:
         return f"Post batch {self._batch['number']}"
 
-    def _bind(self, path: Path) -> tuple[list[dict[str, int]], int]:
+    def _bind(self, cover: bytes, path: Path) -> tuple[list[dict[str, int]], int]:
         """Write the whole file. Where each letter is in it, and how many pages it has."""
-        cover = self._cover()
         with path.open("wb") as out:
             binder = Binder(out)
             page = binder.add(cover) + 1
@@ -155,7 +155,7 @@ class _Job:
         """The pages that a letter takes, with an empty one where the next needs a sheet of its own."""
         return pages + pages % 2 if self._batch["duplex"] else pages
 
-    def _cover(self) -> bytes:
+    async def _cover(self) -> bytes:
         duplex = self._batch["duplex"]
         pages = sum(self._room(item["pages"]) for item in self._items)
         values = {
@@ -171,9 +171,9 @@ class _Job:
         }
         values = all_printable(values)
         dated = self._batch["made_on"]
-        cover = _cover_press.print(values, dated, claims=self._claims)
+        cover = await apart(print_cover, values, dated, claims=self._claims)
         if duplex and pages_of(cover) % 2:
-            return _cover_press.print({**values, "blank": True}, dated, claims=self._claims)
+            return await apart(print_cover, {**values, "blank": True}, dated, claims=self._claims)
         return cover
 
     async def _advance(self, done: int) -> None:

@@ -11,22 +11,23 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from email.errors import MessageError
+from email.generator import BytesGenerator
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, Policy
-from functools import cache
+from email.policy import SMTP, EmailPolicy, Policy
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chassis.press import Press, printable
+from chassis.qr import qr_svg
 
 from .domain import NotificationsError, day_words
 
@@ -39,6 +40,9 @@ class UnsafeHeader(NotificationsError):
     def __init__(self, field: str) -> None:
         self.field = field
         super().__init__(f"The {field} of the e-mail holds characters that cannot stand in a header.")
+
+    def __reduce__(self) -> tuple[type[UnsafeHeader], tuple[str]]:
+        return UnsafeHeader, (self.field,)
 
 
 class UnsafeLink(NotificationsError):
@@ -230,6 +234,7 @@ def _text_lines(part: Paragraph) -> list[str]:
     return [_wrapped(line) for line in part.lines]
 
 
+@lru_cache(256)  # most of what a letter says, all letters of a campaign say
 def _wrapped(line: str, first: str = "", rest: str = "") -> str:
     return textwrap.fill(
         printable(line),
@@ -279,6 +284,8 @@ def render_html(c: LetterContent) -> str:
 
 LETTERHEAD = _HERE / "letterhead.typ"
 _press = Press(_HERE / "letter.typ", "letter.json", [LETTERHEAD])
+_batch_press = Press(_HERE / "post.typ", "batch.json", [LETTERHEAD])
+_cover_press = Press(_HERE / "post_cover.typ", "batch.json")
 
 
 def render_pdf(c: LetterContent) -> bytes:
@@ -293,6 +300,16 @@ def render_pdf(c: LetterContent) -> bytes:
 def set_values(c: LetterContent) -> dict[str, Any]:
     """Everything that is printed, with the size that fits best and the pages that it takes: for a batch."""
     return _fitted(c)[0]
+
+
+def print_letters(batch: Mapping[str, Any], dated: date) -> bytes:
+    """Return some letters of a batch as one PDF; each as set_values gives it."""
+    return _batch_press.print(batch, dated)
+
+
+def print_cover(batch: Mapping[str, Any], dated: date, *, claims: bool) -> bytes:
+    """Return what lies on top of a batch as a PDF."""
+    return _cover_press.print(batch, dated, claims=claims)
 
 
 def _fitted(c: LetterContent) -> tuple[dict[str, Any], bytes]:
@@ -362,7 +379,7 @@ def pdf_values(c: LetterContent) -> dict[str, object]:
         "signatory": {"name": printable(c.signatory_name), "position": printable(c.signatory_position)},
         "answer": _answer_words(c),
         "url": c.response_url,
-        "qr": _qr_svg(c.response_url),
+        "qr": qr_svg(c.response_url),
         "notes": _notes(c),
     }
 
@@ -383,14 +400,6 @@ _LONGER_THAN_A_LINE = re.compile(r"\w{40}(?=\w)")
 def _breaking(line: str) -> str:
     """The line, with places at which a word may break that is longer than any line."""
     return _LONGER_THAN_A_LINE.sub(lambda found: f"{found[0]}\u200b", line)
-
-
-def _qr_svg(url: str) -> str:
-    """Draw the QR code. One mask, chosen beforehand: trying all eight takes three times as long."""
-    code = segno.make(url, error="l", mask=2, boost_error=False, micro=False)
-    drawn = io.BytesIO()
-    code.save(drawn, kind="svg", border=4, light="#fff", xmldecl=False, omitsize=True)
-    return drawn.getvalue().decode("ascii")
 
 
 # E-mail
@@ -423,10 +432,30 @@ class _Headers(HeaderRegistry):
         return super().__getitem__(name)
 
 
+class _Policy(EmailPolicy):
+    """Reads and folds once what most headers say in every letter: who writes, and what each part is."""
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        return _stored(name, value) if type(value) is str else super().header_store_parse(name, value)
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return _folded(name, value)
+
+
+@lru_cache(128)
+def _stored(name: str, value: str) -> tuple[str, Any]:
+    return EmailPolicy.header_store_parse(POLICY, name, value)
+
+
+@lru_cache(128)
+def _folded(name: str, value: Any) -> bytes:
+    return EmailPolicy.fold_binary(POLICY, name, value)
+
+
 _headers = _Headers()
 _headers.map_to_type("subject", _Subject)
 _headers.map_to_type("list-unsubscribe", _Addresses)
-POLICY = SMTP.clone(header_factory=_headers)
+POLICY = _Policy(linesep=SMTP.linesep, header_factory=_headers)
 
 
 def build_message(
@@ -468,6 +497,45 @@ def build_message(
     message.make_mixed(boundary=_BOUNDARIES[0])
     message.add_attachment(pdf, maintype="application", subtype="pdf", filename=_file_name(c.reference))
     return message
+
+
+def render_mail(
+    content: LetterContent,
+    printed: LetterContent,
+    sender: str,
+    reply_to: str,
+    recipient_address: str,
+    message_id: str,
+    *,
+    sent_at: datetime,
+    list_unsubscribe: Sequence[str],
+    in_reply_to: str | None,
+) -> bytes:
+    """Return the e-mail that says `content` with `printed` attached, as it is sent; see build_message."""
+    message = build_message(
+        content,
+        sender,
+        reply_to,
+        recipient_address,
+        message_id,
+        render_pdf(printed),
+        sent_at=sent_at,
+        list_unsubscribe=list_unsubscribe,
+        in_reply_to=in_reply_to,
+    )
+    written = io.BytesIO()
+    _Writer(written, mangle_from_=False, policy=POLICY).flatten(message)
+    return written.getvalue()
+
+
+class _Writer(BytesGenerator):
+    """Writes a part at once, and not every line of a PDF by itself."""
+
+    def _write_lines(self, lines: str) -> None:
+        self.write(_LINE_END.sub(POLICY.linesep, lines))
+
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 # Neither quoted-printable nor base64 has an underscore behind an equals sign (RFC 2045, 6.7): these stand in

@@ -45,6 +45,8 @@ SEND_LETTERS = "send letters"
 
 #: Connections to the mail server at once.
 CONNECTIONS = 8
+#: Letters under way at once: some are being set or settled while others are on a connection.
+UNDER_WAY = CONNECTIONS + 4
 #: Letters that are looked up at once, to be claimed one by one.
 _AHEAD = 200
 #: Seconds for which one turn takes further letters; stopping waits for the end of a turn.
@@ -55,6 +57,10 @@ _CHECK_ADDRESS = "Check the address with the partner, then send it again."
 _ASK = "Ask the recipient, then mark it as sent or send it again."
 _BROKE = "The connection broke after the letter was handed over, so it may or may not have arrived."
 _AWAY = "The mail server cannot be reached. We try again by ourselves."
+
+
+#: Connections that nobody uses at the moment; first the one that was used last, which stands most surely.
+_Free = asyncio.LifoQueue[Connection]
 
 
 class Sender:
@@ -80,7 +86,7 @@ class Sender:
         await self._tidy()
         mails = bool(self._settings.smtp_url) and await self._look_ahead()
         if mails:
-            await self._send(min(len(self._ahead), CONNECTIONS))
+            await self._send(min(len(self._ahead), UNDER_WAY))
         await self._finish_campaigns()
         return mails and (bool(self._ahead) or await self._look_ahead())
 
@@ -113,7 +119,7 @@ class Sender:
                 more = await spread(tx)
 
     async def _send(self, workers: int) -> None:
-        """Work on several connections at once. One that fails does not disturb the others."""
+        """Work on several letters at once. One that fails does not disturb the others."""
         first = self._connection()
         try:
             await first.open()
@@ -121,11 +127,17 @@ class Sender:
             await self._wait_for_server()
             return
         until = monotonic() + TURN
-        connections = [first, *(self._connection() for _ in range(workers - 1))]
-        work = [self._work(connection, until) for connection in connections]
-        for outcome in await asyncio.gather(*work, return_exceptions=True):
-            if outcome is not None:
-                raise outcome
+        connections = [*(self._connection() for _ in range(min(workers, CONNECTIONS) - 1)), first]
+        free = _Free()
+        for connection in connections:
+            free.put_nowait(connection)
+        try:
+            work = [self._work(free, until) for _ in range(workers)]
+            for outcome in await asyncio.gather(*work, return_exceptions=True):
+                if outcome is not None:
+                    raise outcome
+        finally:
+            await asyncio.gather(*(connection.close() for connection in connections))
 
     def _connection(self) -> Connection:
         greeting = self._sender.rpartition("@")[2] or "localhost"
@@ -139,25 +151,21 @@ class Sender:
             for kind in KINDS:
                 await kind.postpone(tx, tx.now + pause, _AWAY)
 
-    async def _work(self, connection: Connection, until: float) -> None:
-        """One after the other, each with a connection that stands before it is claimed."""
+    async def _work(self, free: _Free, until: float) -> None:
+        """One after the other, with whichever connection is free."""
         try:
             while monotonic() < until:
                 await self._slot()
-                await connection.open()
                 found = await self._claim()
                 if found is None:
                     return
                 with going_on(NOTIFICATIONS, "send letter", Kind.CLIENT, cause_in(found[1].row)):
-                    await self._deliver(connection, *found)
+                    await self._deliver(free, *found)
         except LedgerAway as away:
             metrics.TRIES.labels("ledger_away").inc()
             _log.error("ledger_away", **describe(away.__cause__ or away))
-            return
         except ServerAway:
-            return
-        finally:
-            await connection.close()
+            metrics.TRIES.labels("server_away").inc()
 
     async def _slot(self) -> None:
         """Wait for the next moment at which the rate allows a letter."""
@@ -180,24 +188,45 @@ class Sender:
                     return None
         return None
 
-    async def _deliver(self, connection: Connection, kind: Outgoing, claimed: Claimed) -> None:
+    async def _deliver(self, free: _Free, kind: Outgoing, claimed: Claimed) -> None:
+        message = await self._made(kind, claimed)
+        if message is None:
+            return
+        connection = await free.get()
         try:
-            message = await asyncio.to_thread(kind.compose, self._context, claimed)
+            outcome = await self._handed_over(connection, kind, claimed, message)
+        except (LedgerAway, ServerAway) as away:
+            await self._settle(kind, claimed, self._not_begun, away)
+            raise
+        finally:
+            free.put_nowait(connection)
+        if outcome is None:
+            metrics.TRIES.labels("held_back").inc()
+            return
+        await self._ledger.end(claimed.attempt, outcome.fate.value)
+        metrics.TRIES.labels(outcome.fate.value).inc()
+        await self._settle(kind, claimed, self._became, outcome)
+
+    async def _made(self, kind: Outgoing, claimed: Claimed) -> bytes | None:
+        """The e-mail; nothing where it could not be made, which is settled then."""
+        try:
+            return await kind.compose(self._context, claimed)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one letter must not stop the others
             _log.error("letter_not_made", id=str(claimed.letter_id), **describe(error))
             words = str(error) if isinstance(error, NotificationsError) else "Its content cannot be printed."
             became = partial(_failed, cure=error.cure) if isinstance(error, KeptHere) else _failed
             metrics.TRIES.labels("not_made").inc()
             await self._settle(kind, claimed, became, f"The letter could not be made. {words}")
-            return
+            return None
+
+    async def _handed_over(
+        self, connection: Connection, kind: Outgoing, claimed: Claimed, message: bytes
+    ) -> Outcome | None:
+        """What became of it at the mail server; nothing where it was held back at the last moment."""
+        await connection.open()
         if kind.looks_again and await self._persist(partial(_held_back, kind, claimed)):
-            metrics.TRIES.labels("held_back").inc()
-            return
-        try:
-            await self._ledger.begin(claimed.attempt, claimed.email)
-        except LedgerAway as away:
-            await self._settle(kind, claimed, self._not_begun, str(away))
-            raise
+            return None
+        await self._ledger.begin(claimed.attempt, claimed.email)
         reach("mail.entered")
         # What cannot be delivered comes back to the envelope's sender: to the letter's own address.
         own = reply_address(self._context, claimed.letter_id)
@@ -205,9 +234,7 @@ class Sender:
         outcome = await connection.hand_over(sender, claimed.email, message)
         if outcome.fate is Fate.SENT:
             reach("mail.handed_over")
-        await self._ledger.end(claimed.attempt, outcome.fate.value)
-        metrics.TRIES.labels(outcome.fate.value).inc()
-        await self._settle(kind, claimed, self._became, outcome)
+        return outcome
 
     async def _persist(self, act: Callable[[Transaction], Awaitable[_T]]) -> _T:
         """Record what happened; the database may be away for a moment, and what happened stays true."""
@@ -221,7 +248,11 @@ class Sender:
             return await act(tx)
 
     async def _settle(
-        self, kind: Outgoing, claimed: Claimed, became: Callable[..., Settlement], how: str | Outcome
+        self,
+        kind: Outgoing,
+        claimed: Claimed,
+        became: Callable[..., Settlement],
+        how: str | Outcome | Exception,
     ) -> None:
         """Record what became of it, as of when that can be done."""
 
@@ -248,12 +279,17 @@ class Sender:
             return _failed(tx, claimed, words)
         return self._later(tx, claimed, outcome)
 
-    def _not_begun(self, tx: Transaction, claimed: Claimed, words: str) -> Settlement:
+    def _not_begun(self, tx: Transaction, claimed: Claimed, away: Exception) -> Settlement:
         """Back as it was: nothing was handed over, and that is no fault of the letter."""
         pause = timedelta(seconds=self._settings.mail_retry)
-        what = "Not sent yet: the send ledger cannot be written"
+        server = isinstance(away, ServerAway)
+        why = "the mail server is away" if server else "the send ledger cannot be written"
         return Settlement(
-            state=LetterState.READY, what=what, failure=words, next_try=tx.now + pause, tried=False
+            state=LetterState.READY,
+            what=f"Not sent yet: {why}",
+            failure=_AWAY if server else str(away),
+            next_try=tx.now + pause,
+            tried=False,
         )
 
     def _later(self, tx: Transaction, claimed: Claimed, outcome: Outcome) -> Settlement:

@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 import pyotp
-import segno
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
@@ -24,6 +23,7 @@ from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from chassis.keys import KeysError
+from chassis.qr import qr_address
 from services.partners import attempts
 from services.partners.queries import PEOPLE
 
@@ -49,7 +49,7 @@ def qr_code(context: Context, known: Any, secret: str) -> str:
     address = pyotp.TOTP(secret).provisioning_uri(
         name=known["email"], issuer_name=f"Conduit, {context.house.short_name}"
     )
-    return str(segno.make(address, error="m", micro=False).svg_data_uri(scale=5, border=2))
+    return qr_address(address)
 
 
 async def take(tx: Transaction, person: Person, known: Any, code: str) -> list[str] | None:

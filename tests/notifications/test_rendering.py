@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from services.notifications import rendering
 from services.notifications.domain import AskFormula
 from services.notifications.rendering import (
     Evidence,
@@ -363,11 +362,6 @@ def test_a_name_in_any_script_makes_a_letter(name: str) -> None:
     letter = replace(LETTER, recipient_name=name)
     assert len(pages(render_pdf(letter))) == 1
     assert name in render_text(letter)
-
-
-def test_the_qr_code_is_drawn_with_a_margin() -> None:
-    # Version 4 (33 modules) with the 4 modules of quiet zone that scanners need on each side.
-    assert 'viewBox="0 0 41 41"' in rendering._qr_svg(URL)
 
 
 # The e-mail

@@ -2,7 +2,8 @@
 
 import asyncio
 import email.policy
-from collections.abc import Callable
+import os
+import signal
 from datetime import timedelta
 from email import message_from_bytes
 from typing import Any
@@ -29,7 +30,7 @@ from services.notifications.handover import Connection, Fate
 from services.notifications.letters import mark_sent, send_again, token_of
 from services.notifications.outgoing import Letters, Settlement
 from services.notifications.queries import QUERIES
-from services.notifications.rendering import LetterContent, render_pdf
+from services.notifications.rendering import render_mail
 from services.notifications.sending import Sender
 from tests.conftest import MakeDatabase, announced
 from tests.notifications.conftest import (
@@ -367,20 +368,36 @@ def _slow(database: Database) -> Any:
     return replace(database.context.settings, mail_rate=10.0)
 
 
-async def test_letters_are_rendered_beside_the_loop(
-    book: Database, send_due: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+async def test_a_letter_that_ends_whoever_makes_it_fails_alone(
+    book: Database, mail: RecordingMailServer, send_due: SendAll, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is ready only once the loop has done something else meanwhile."""
+    """Say that memory runs out over it, whenever it is tried; all others are made by the next process."""
     await released(book)
-    loop, meanwhile = asyncio.get_running_loop(), list[str]()
-
-    def rendered(content: LetterContent) -> bytes:
-        done = asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "something else"), loop)
-        meanwhile.append(done.result(timeout=30))
-        return render_pdf(content)
-
-    monkeypatch.setattr(outgoing, "render_pdf", rendered)
+    monkeypatch.setattr(outgoing, "render_mail", _ends_over_one)
     await send_due()
     states = await _states(book)
-    assert states == {"sent": len(meanwhile)}
-    assert meanwhile
+    assert states == {"sent": len(mail.messages), "failed": 1}
+    assert mail.messages
+    assert "could not be made" in (await _the_one(book))["failure"]
+
+
+def _ends_over_one(*arguments: Any, **named: Any) -> bytes:
+    if ONE in arguments:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return render_mail(*arguments, **named)
+
+
+async def test_letters_are_made_in_another_process(
+    book: Database, mail: RecordingMailServer, send_due: SendAll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So pages do not wait for them."""
+    await released(book)
+    monkeypatch.setattr(outgoing, "render_mail", _by_whom)
+    await send_due()
+    makers = {int(message.parsed.get_content()) for message in mail.messages}
+    assert makers
+    assert os.getpid() not in makers
+
+
+def _by_whom(*_arguments: Any, **_named: Any) -> bytes:
+    return f"Subject: made\r\n\r\n{os.getpid()}\r\n".encode()

@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-import segno
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +12,7 @@ from starlette.responses import Response
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
 from chassis.house import House, word
+from chassis.qr import qr_address
 from chassis.web import BadRequest, fault_of, new_key, once, read_form, read_id, see, signed_in, site_of
 from services.partners import referrals
 from services.partners.queries import QUERIES, REFERRALS
@@ -270,7 +270,7 @@ async def slip(request: Request) -> Response:
         "referral_slip.html",
         referral=_listed(row, site.context.house),
         link=link,
-        code=segno.make(link, error="m", micro=False).svg_data_uri(scale=3, border=2),
+        code=qr_address(link),
         href=f"{LIST}/{row['id']}",
     )
 
