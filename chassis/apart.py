@@ -1,21 +1,21 @@
 """Work that keeps a processor busy, done in other processes.
 
 Python runs one thread at a time, so what takes a thread long makes every page wait. This process waits for an
-answer instead. Another one is started when there is something to do, lets everybody else go first, leaves
-when there was nothing for it for a while, and leaves at once when this one has ended, however that ended.
+answer instead. Another one is started when there is something to do, lets everybody else go first, is ended
+when there was nothing for it for a while, and ends at once when this one has ended, however that came.
 """
 
 import asyncio
 import os
 import pickle
-import select
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 from chassis.errors import ChassisError
@@ -24,17 +24,17 @@ _Arguments = ParamSpec("_Arguments")
 _Answer = TypeVar("_Answer")
 
 #: Processes at most. One that sends letters can keep two of these busy, and no more.
-MOST = 2
-#: Seconds after which a call counts as one that never ends.
-LONGEST = 60.0
-#: Seconds without work after which the process leaves and gives its memory back.
+MOST = min(os.cpu_count() or 1, 2)
+#: Whole seconds after which a call counts as one that never ends.
+LONGEST = 60
+#: Seconds without work after which a process goes, and gives its memory back.
 IDLE = 60.0
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = str(Path(__file__).parents[1])
 
 
 class EndedWithoutAnswer(ChassisError):
-    """The process that does the work ended over it, also when it was asked a second time."""
+    """What was to be done ended the process that did it, or took it more than a minute; and so once more."""
 
 
 async def apart(
@@ -43,67 +43,107 @@ async def apart(
     """Call a function of a module in another process. It, what it is given and what it answers are pickled.
 
     Raises:
-        TimeoutError: when it takes longer than a minute; then it was ended.
-        EndedWithoutAnswer: when it is the end of the process twice: memory ran out, or a library broke.
+        EndedWithoutAnswer: when there is none, because memory ran out, a library broke, or it took too long.
         Exception: whatever the function raises.
     """
-    asked = pickle.dumps((function, arguments, named))
-    answer = await asyncio.get_running_loop().run_in_executor(_THREADS, _ask, asked)
+    answer = await asyncio.wrap_future(_crew.ask(pickle.dumps((function, arguments, named))))
     done, what = pickle.loads(answer)  # noqa: S301 - from a process that we have started
     if not done:
         raise what
     return cast(_Answer, what)
 
 
-class _Process(threading.local):
-    """Another process, for each thread that speaks to one."""
+class _Crew:
+    """Threads, each with a process of its own that comes and goes with it; none before it is needed."""
+
+    def __init__(self, most: int = MOST, idle: float = IDLE) -> None:
+        self._most, self._idle = most, idle
+        self._asked: SimpleQueue[tuple[bytes, Future[bytes]]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._all = self._free = 0
+
+    def ask(self, asked: bytes) -> "Future[bytes]":
+        answer: Future[bytes] = Future()
+        self._asked.put((asked, answer))
+        with self._lock:
+            if self._asked.qsize() > self._free and self._all < self._most:
+                self._all += 1
+                threading.Thread(target=self._work, name="apart", daemon=True).start()
+        return answer
+
+    def _work(self) -> None:
+        process = None
+        while (next_one := self._next()) is not None:
+            asked, answer = next_one
+            if answer.set_running_or_notify_cancel():
+                process = _answer(process, asked, answer)
+        if process is not None:
+            process.end()
+
+    def _next(self) -> tuple[bytes, "Future[bytes]"] | None:
+        """What to do next. Nothing, when there was nothing for a while: then this thread counts no more."""
+        with self._lock:
+            self._free += 1
+        try:
+            found = self._asked.get(timeout=self._idle)
+        except Empty:
+            found = None
+        with self._lock:
+            self._free -= 1
+            if found is None and not self._asked.empty():  # at this very moment
+                found = self._asked.get()
+            self._all -= found is None
+        return found
+
+
+def _answer(process: "_Process | None", asked: bytes, answer: "Future[bytes]") -> "_Process | None":
+    """Answer by this process, or by another one when it ends over it. Whichever is left then."""
+    for _ in range(2):  # it may have been killed for the memory that others take
+        try:
+            process = process or _Process()
+            answer.set_result(process.ask(asked))
+            return process
+        except (OSError, EOFError):
+            if process is not None:
+                process.end()
+            process = None
+    answer.set_exception(EndedWithoutAnswer())
+    return None
+
+
+class _Process:
+    """Another process. Made of what eventlet leaves alone: its subprocesses wait for its own loop."""
 
     def __init__(self) -> None:
-        self._running: subprocess.Popen[bytes] | None = None
+        asked, to = os.pipe()
+        back, answers = os.pipe()
+        ends = [(os.POSIX_SPAWN_DUP2, asked, 0), (os.POSIX_SPAWN_DUP2, answers, 1)]
+        path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
+        command = [sys.executable, "-m", __name__]
+        self._to, self._back = os.fdopen(to, "wb"), os.fdopen(back, "rb")
+        try:
+            self._id = os.posix_spawn(
+                sys.executable, command, os.environ | {"PYTHONPATH": path}, file_actions=ends
+            )
+        finally:
+            os.close(asked)
+            os.close(answers)
 
     def ask(self, asked: bytes) -> bytes:
-        """Blocks until there is an answer."""
-        for _ in range(2):  # it may be leaving for want of work, or be killed for the memory that it takes
-            running = self._started()
-            try:
-                _write(cast(BinaryIO, running.stdin), asked)
-                return self._read(cast(BinaryIO, running.stdout))
-            except (OSError, EOFError) as error:
-                self.end()
-                if isinstance(error, TimeoutError):
-                    raise
-        raise EndedWithoutAnswer
-
-    def _started(self) -> "subprocess.Popen[bytes]":
-        if self._running is None or self._running.poll() is not None:
-            self.end()
-            command = [sys.executable, "-m", __name__]
-            pipe = subprocess.PIPE
-            self._running = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=_ROOT)
-        return self._running
-
-    def _read(self, answers: BinaryIO) -> bytes:
-        waiting = select.poll()
-        waiting.register(answers, select.POLLIN)
-        if not waiting.poll(LONGEST * 1000):
-            raise TimeoutError
-        return _read(answers)
+        """Blocks until there is an answer. Raises OSError or EOFError when there will be none."""
+        _write(self._to, asked)
+        return _read(self._back)
 
     def end(self) -> None:
         """End it, whatever it is doing."""
-        if self._running is not None:
-            self._running.kill()
-            with self._running:  # closes the pipes and waits
-                self._running = None
+        os.kill(self._id, signal.SIGKILL)
+        os.waitpid(self._id, 0)
+        for pipe in (self._to, self._back):
+            with suppress(OSError):  # something was not written yet
+                pipe.close()
 
 
-_process = _Process()
-#: Whoever asks waits for one of these and not for the threads that everything else shares.
-_THREADS = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST), "apart")
-
-
-def _ask(asked: bytes) -> bytes:
-    return _process.ask(asked)
+_crew = _Crew()
 
 
 def _write(pipe: BinaryIO, content: bytes) -> None:
@@ -124,13 +164,14 @@ def _read(pipe: BinaryIO) -> bytes:
 # In another process
 
 
-def _serve(asked: BinaryIO, answers: BinaryIO, idle: float = IDLE) -> None:
-    waiting = select.poll()
-    waiting.register(asked, select.POLLIN)
-    while waiting.poll(idle * 1000):
+def _serve(asked: BinaryIO, answers: BinaryIO) -> None:
+    while True:
         try:
             function, arguments, named = pickle.loads(_read(asked))  # noqa: S301 - from who started us
-            _write(answers, _answered(function, arguments, named))
+            signal.alarm(LONGEST)  # ends us
+            answer = _answered(function, arguments, named)
+            signal.alarm(0)
+            _write(answers, answer)
         except (EOFError, BrokenPipeError):
             return
 

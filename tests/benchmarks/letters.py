@@ -13,7 +13,6 @@ import tempfile
 import time
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
@@ -23,6 +22,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from chassis.apart import apart
 from chassis.config import Settings
 from chassis.context import Context
 from chassis.database import Database
@@ -213,13 +213,12 @@ def _rendered(context: Context, letters: list[Any], folder: Path) -> dict[str, f
     values = _for_peers(context, letters)
     speeds: dict[str, list[float]] = {"conduit": [], "weasyprint": [], "libreoffice": []}
     with (
-        ThreadPoolExecutor(workers) as threads,
         weasyprint_peer.pool(workers) as processes,
         libreoffice_peer.offices(folder, context, letters[:PEER_LETTERS], workers) as offices,
     ):
         for number in range(ROUNDS + 1):
             started = time.monotonic()
-            pdfs = list(threads.map(lambda letter: render_pdf(content_of(context, letter)), letters))
+            pdfs = asyncio.run(_set(context, letters))
             between = time.monotonic()
             weasyprint_peer.print_all(processes, values)
             then = time.monotonic()
@@ -232,6 +231,11 @@ def _rendered(context: Context, letters: list[Any], folder: Path) -> dict[str, f
     for number, pdf in libreoffice_peer.merged(folder):
         assert pages_and_words(pdf) == pages_and_words(pdfs[number])
     return {name: median(each) for name, each in speeds.items()}
+
+
+async def _set(context: Context, letters: Sequence[Any]) -> list[bytes]:
+    """Merge every letter and have it set as the service has it set."""
+    return await asyncio.gather(*(apart(render_pdf, content_of(context, letter)) for letter in letters))
 
 
 def _sent_by_django(

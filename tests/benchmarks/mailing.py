@@ -35,6 +35,9 @@ PAUSE, BOARDS = 0.1, 100
 #: Seconds that one statement may take which makes so many letters.
 PATIENCE = 900.0
 
+#: A page, and the seconds until it was there.
+Wait = tuple[str, float]
+
 #: Whoever opens pages.
 READER: Person = EVERYTHING
 
@@ -116,23 +119,36 @@ async def _watch(
         "sent_per_s": round(sent / took, 1),
         "peak_mb": round(peak, 1),
         "pages": len(waits),
-        "pages_p99_ms": round(quantiles(waits, n=100)[-1] * 1000, 1),
-        "board_p99_ms": round(quantiles(boards, n=100)[-1] * 1000, 1),
+        "pages_p99_ms": _p99(waits),
+        "by_page_p99_ms": {kind: _p99(some) for kind, some in _by_kind(waits).items()},
+        "board_p99_ms": _p99(boards),
     }
+
+
+def _p99(waits: Sequence[Wait]) -> float:
+    return round(quantiles((each for _path, each in waits), n=100)[-1] * 1000, 1)
+
+
+def _by_kind(waits: Sequence[Wait]) -> Mapping[str, Sequence[Wait]]:
+    found: dict[str, list[Wait]] = {}
+    for path, wait in waits:
+        kind = "/letters/letters/…" if path.startswith("/letters/letters/") else path
+        found.setdefault(kind, []).append((path, wait))
+    return found
 
 
 async def _visit(
     side: Side, paths: Sequence[str], done: asyncio.Event | None = None, most: int = 1_000_000
-) -> list[float]:
-    """Open one page after the other until it is over. The seconds that each took."""
-    waits: list[float] = []
+) -> list[Wait]:
+    """Open one page after the other until it is over. Each with the seconds that it took."""
+    waits: list[Wait] = []
     connection = None
     for path in cycle(paths):
         if len(waits) >= most or (done is not None and done.is_set()):
             break
         began = time.perf_counter()
         connection, _ = await ask(side.port, path, side.headers("page", 0), connection)
-        waits.append(time.perf_counter() - began)
+        waits.append((path, time.perf_counter() - began))
         await asyncio.sleep(PAUSE)
     if connection is not None:
         connection[1].close()

@@ -6,9 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,14 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One process, and one of this test's own: nobody else's letters wait behind it."""
-    process = module._Process()
-    monkeypatch.setattr(module, "_process", process)
-    with ThreadPoolExecutor(1) as threads:
-        monkeypatch.setattr(module, "_THREADS", threads)
-        yield
-        threads.submit(process.end).result()
+def own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process, and one of this test's own, which soon goes by itself."""
+    monkeypatch.setattr(module, "_crew", module._Crew(most=1, idle=1.0))
 
 
 async def test_what_comes_back_is_what_the_function_answers_or_raises() -> None:
@@ -106,25 +98,72 @@ async def test_what_always_ends_the_process_is_not_tried_for_ever() -> None:
     assert await apart(pow, 2, 3) == 8
 
 
-async def test_what_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = await apart(os.getpid)
-    monkeypatch.setattr(module, "LONGEST", 0.2)
-    with pytest.raises(TimeoutError):
-        await apart(time.sleep, 60)
-    monkeypatch.undo()
-    assert not alive(held)
-
-
-async def test_whoever_had_nothing_to_do_for_a_while_leaves_and_is_missed_by_nobody() -> None:
-    asked, answers = os.pipe(), os.pipe()
-    with os.fdopen(asked[0], "rb") as reads, os.fdopen(answers[1], "wb") as writes:
-        waited = partial(module._serve, reads, writes, idle=0.1)
-        await asyncio.wait_for(asyncio.to_thread(waited), 10)
-    for each in (asked[1], answers[0]):
-        os.close(each)
-    assert await apart(os.getpid) != os.getpid()
-    await asyncio.get_running_loop().run_in_executor(module._THREADS, module._process.end)
+async def test_what_never_ends_is_ended() -> None:
+    before = await apart(signal.alarm, 0)
+    assert before == module.LONGEST
+    with pytest.raises(EndedWithoutAnswer):
+        await apart(sleep_too_long)
     assert await apart(pow, 2, 3) == 8
+
+
+def sleep_too_long() -> None:
+    """As if the minute were nearly over."""
+    signal.alarm(1)
+    time.sleep(60)
+
+
+async def test_whoever_has_nothing_to_do_goes_and_another_comes_when_there_is_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_crew", module._Crew(most=1, idle=0.05))
+    first = await apart(os.getpid)
+    await asyncio.to_thread(gone, first)
+    second = await apart(os.getpid)
+    assert second not in (first, os.getpid())
+    await asyncio.to_thread(gone, second)
+
+
+async def test_what_is_asked_at_the_moment_of_going_is_answered_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_crew", module._Crew(most=1, idle=0.0))
+    assert [await apart(pow, 2, number) for number in range(20)] == [2**number for number in range(20)]
+
+
+async def test_no_more_work_at_once_than_there_may_be_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_crew", module._Crew(most=2, idle=1.0))
+    by = await asyncio.gather(*(apart(work_for_a_moment) for _ in range(12)))
+    assert len(set(by)) == 2
+
+
+def work_for_a_moment() -> int:
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def gone(process: int) -> None:
+    """Wait until it is."""
+    until = time.monotonic() + 20
+    while alive(process):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_it_works_where_eventlet_has_put_its_own_in_the_place_of_subprocesses() -> None:
+    """Services run on its hub, and its pipes would wait there for ever."""
+    code = (
+        "from chassis import loop\n"
+        "from chassis.apart import apart\n"
+        "import subprocess\n"
+        "assert subprocess.Popen.__module__.startswith('eventlet')\n"
+        "print(loop.wait(apart(pow, 2, 5), timeout=30))\n"
+    )
+    here = {**os.environ, "EVENTLET_HUB": "asyncio"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=ROOT, env=here, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.returncode) == ("32\n", 0), done.stderr
 
 
 def test_stopping_the_service_does_not_stop_it_in_the_middle_and_the_end_of_the_service_does() -> None:
@@ -146,7 +185,4 @@ def test_stopping_the_service_does_not_stop_it_in_the_middle_and_the_end_of_the_
         assert alive(other)
         service.kill()
         service.wait()
-    until = time.monotonic() + 20
-    while alive(other):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    gone(other)
