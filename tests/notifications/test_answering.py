@@ -331,8 +331,12 @@ async def test_a_fault_opens_its_form_again_with_everything_typed(
 async def test_who_answers_for_somebody_is_kept_beside_the_answer(
     visitor: httpx.AsyncClient, staff: httpx.AsyncClient, letter: UUID, address: str
 ) -> None:
-    await press(visitor, address, "acknowledge")
-    assert (await press(visitor, address, "in_place", **SAM)).status_code == 303
+    done = await press(visitor, address, "in_place", **SAM)
+    thanks = (await visitor.get(done.headers["location"])).text
+    assert "We have recorded that you answer for <bdi>Zuzana Marková</bdi>." in thanks
+    told = (await visitor.get(address)).text
+    assert "You told us that you answer for <bdi>Zuzana Marková</bdi>." in told
+    assert "the letter arrived." not in thanks + told
     page = (await staff.get(f"/letters/letters/{letter}")).text
     assert "<bdi>Sam Okafor</bdi>, <bdi>Personal assistant</bdi>, for <bdi>Zuzana Marková</bdi>" in page
 
@@ -501,8 +505,12 @@ async def test_a_stop_is_asked_for_once_more_and_then_holds_for_every_campaign(
     assert "We will not write again" in page
     ours, other = contact_of(AREA, "chief_executive"), contact_of(AREA, "dental_care")
     assert await may_not(book, ours, other) == {ours: StopScope.PERSON}
-    # Whoever presses it has read the letter.
+    # Whoever presses it has read the letter, which they have not said.
     assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))["answer"] == "acknowledged"
+    told = (await visitor.get(address)).text
+    assert "You told us never to write to you again." in told
+    assert "You told us that the letter arrived." not in told
+    assert (await visitor.get(f"{address}/done")).headers["location"] == address
     second = await drafted(book, example_plan(name="Another campaign"))
     blocked = await rows(
         book, "SELECT contact_id, reason FROM letters WHERE campaign_id = $1 AND state = 'blocked'", second

@@ -4,10 +4,11 @@ The token is compared by digest and stands in no log, metric or Referer. Whateve
 answer is the same page: what to do instead. So it is once nobody knows any more whom a letter was for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -37,6 +38,7 @@ from services.notifications.answers import (
     WORDS_FIELDS,
     Answer,
     TooManyAnswers,
+    Way,
     answer_faults,
     record_answer,
 )
@@ -62,6 +64,10 @@ IN_PLACE = "in_place"
 
 #: What the body of a mail program's one click is (RFC 8058).
 _ONE_CLICK = ("List-Unsubscribe", "One-Click")
+
+#: What an acknowledgement says that has a name: somebody answers for whoever the letter was for.
+_FOR_THEM = Markup("You told us that you answer for {contact}.")
+_FOR_THEM_RECORDED = Markup("We have recorded that you answer for {contact}. You have committed to nothing.")
 
 _TOLD = {
     AnswerKind.ACKNOWLEDGE: "You told us that the letter arrived.",
@@ -189,13 +195,15 @@ async def done(request: Request) -> Response:
         return unknown_link(request)
     back_href = response_href(request.path_params["token"])
     async with site_of(request).database.reading() as tx:
-        newest = await QUERIES.newest_answer(tx, letter_id=letter["id"])
+        answers, _ = await _heard(tx, letter["id"])
+    newest = next(iter(answers), None)
     if newest is None:
         return private(see(back_href))
+    recorded = _FOR_THEM_RECORDED if _is_in_place(newest) else _RECORDED[newest["kind"]]
     response: Response = site_of(request).page(
         request,
         "respond_done.html",
-        recorded=_RECORDED[newest["kind"]].format(pledged=pounds(newest["pledge_pence"] or 0)),
+        recorded=recorded.format(pledged=pounds(newest["pledge_pence"] or 0), contact=_contact(letter)),
         next_words=_CONFIRMED if newest["confirmed_at"] else _NEXT[newest["kind"]],
         back_href=back_href,
         body_name=letter["body_name"],
@@ -299,10 +307,7 @@ async def _find(request: Request) -> Any:
 async def _page(request: Request, letter: Any, *, status: int = 200, **values: Any) -> Response:
     site, token = site_of(request), request.path_params["token"]
     async with site.database.reading() as tx:
-        answers, stops = await tx.together(
-            rows_of(QUERIES.answers_of(tx, letter_id=letter["id"])),
-            rows_of(ANSWERING.stops_of_letter(tx, letter_id=letter["id"])),
-        )
+        answers, stops = await _heard(tx, letter["id"])
     shown = {"values": dict.fromkeys(FIELDS, ""), "faults": {}, "open_form": "", "refused": None, **values}
     response: Response = site.page(
         request,
@@ -315,8 +320,8 @@ async def _page(request: Request, letter: Any, *, status: int = 200, **values: A
         ask_pence=letter["ask_pence"],
         asks=letter["asks"],
         fund=letter["fund"],
-        answered=any(row["corrected_at"] is None for row in answers),
-        already=sorted(_already(answers, stops), key=lambda it: it["at"]),
+        answered=bool(answers),
+        already=sorted(_already(letter, answers, stops), key=lambda it: it["at"]),
         pdf_href=f"{response_href(token)}/pdf",
         stop_href=stop_href(token),
         stopped={row["scope"] for row in stops if row["lifted_at"] is None},
@@ -327,12 +332,42 @@ async def _page(request: Request, letter: Any, *, status: int = 200, **values: A
     return private(response)
 
 
-def _already(answers: Iterable[Any], stops: Iterable[Any]) -> Iterator[dict[str, Any]]:
+async def _heard(tx: Transaction, letter_id: UUID) -> tuple[Sequence[Any], Sequence[Any]]:
+    """What was said about a letter and stands, and who was stopped by way of it; the newest first."""
+    answers, stops = await tx.together(
+        rows_of(QUERIES.answers_of(tx, letter_id=letter_id)),
+        rows_of(ANSWERING.stops_of_letter(tx, letter_id=letter_id)),
+    )
+    # Whoever stopped us has read the letter, so that was recorded with it; they did not say so.
+    stopped = {row["stopped_at"] for row in stops}
+    said = [
+        row
+        for row in answers
+        if row["corrected_at"] is None
+        and not (row["kind"] == AnswerKind.ACKNOWLEDGE and row["at"] in stopped)
+    ]
+    return said, stops
+
+
+def _is_in_place(row: Any) -> bool:
+    """Whether somebody said, on this page, that they answer for whoever the letter was for."""
+    return bool(row["kind"] == AnswerKind.ACKNOWLEDGE and row["way"] == Way.PAGE and row["name"])
+
+
+def _contact(letter: Any) -> Markup:
+    return Markup("<bdi>{}</bdi>").format(letter["frozen"]["values"]["contact_name"])
+
+
+def _already(letter: Any, answers: Iterable[Any], stops: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """What they have told us, each with its moment."""
     for row in answers:
-        if row["corrected_at"] is None:
-            pledged = f"You pledged {pounds(row['pledge_pence'])}." if row["pledge_pence"] else ""
-            yield {"words": pledged or _TOLD[row["kind"]], "at": row["at"]}
+        if row["pledge_pence"]:
+            words = f"You pledged {pounds(row['pledge_pence'])}."
+        elif _is_in_place(row):
+            words = _FOR_THEM.format(contact=_contact(letter))
+        else:
+            words = _TOLD[row["kind"]]
+        yield {"words": words, "at": row["at"]}
     for row in stops:
         if row["lifted_at"] is None:
             yield {"words": _STOPPED[StopScope(row["scope"])], "at": row["stopped_at"]}
