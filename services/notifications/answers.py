@@ -377,7 +377,7 @@ async def settle_answer(tx: Transaction, answer_id: UUID) -> UUID:
 
     Raises:
         NotFound: when there is no such answer, or it is of a kind that leaves nothing to see to.
-        Conflict: when it was settled before.
+        Conflict: when it was settled before, or a newer answer took its place.
     """
     found = await QUERIES.answer(tx, id=answer_id)
     if found is None or AnswerKind(found["kind"]) not in SETTLED:
@@ -387,6 +387,8 @@ async def settle_answer(tx: Transaction, answer_id: UUID) -> UUID:
     answer = await QUERIES.answer(tx, id=answer_id)  # as it stands now that the letter is ours
     if answer["settled_at"] is not None:
         raise Conflict("This was settled before.", "Open the page again.")
+    if answer["replaced"]:
+        raise Conflict("A newer answer has taken the place of this one.", "Look at the newest answer.")
     note(tx, "answer_settled", "answer", answer_id)
     await QUERIES.settle_answer(tx, id=answer_id, now=tx.now)
     await QUERIES.touch_letter(tx, id=letter_id, now=tx.now)

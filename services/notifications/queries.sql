@@ -324,10 +324,11 @@ RETURNING l.*, m.name AS campaign;
 SELECT at, what, who, person_id FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
 
 -- name: answers_of
--- What came back for a letter, newest first, and what has taken the place of an earlier pledge.
+-- What came back for a letter, newest first, and whether a later answer has taken its place: that of a wish to meet, such
+-- a wish; that of a pledge, a pledge or a refusal.
 SELECT a.*, EXISTS (
-           SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
-               AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
+           SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
+               AND n.kind = ANY (CASE a.kind WHEN 'meet' THEN '{meet}'::text[] WHEN 'pledge' THEN '{pledge,decline}' END)
        ) AS replaced
 FROM answers a WHERE a.letter_id = :letter_id ORDER BY a.at DESC, a.id DESC;
 
@@ -342,18 +343,19 @@ FROM answers WHERE letter_id = :letter_id;
 
 -- name: open_answers_of
 -- What recipients said in these campaigns and a person has to see to, oldest first: open questions, meetings to be agreed on, colleagues
--- to be confirmed, pledges to be confirmed, and refusals by a body whose earlier pledge was confirmed. Few answers are
--- open: they are looked up first, and their letters by what they are known by.
+-- to be confirmed, pledges to be confirmed, and refusals by a body whose earlier pledge was confirmed; but for what was
+-- replaced, as `answers_of` has it. Few answers are open: they are looked up first, and their letters by what they are
+-- known by.
 WITH open AS MATERIALIZED (
     SELECT a.* FROM answers a
     WHERE a.settled_at IS NULL AND a.corrected_at IS NULL AND a.confirmed_at IS NULL
       AND a.kind IN ('ask', 'meet', 'pass_on', 'pledge') AND (
-        a.kind IN ('ask', 'meet')
+        a.kind = 'ask'
         OR a.kind = 'pass_on' AND EXISTS (
             SELECT FROM suggestions s WHERE s.answer_id = a.id AND s.settled_at IS NULL)
-        OR a.kind = 'pledge' AND NOT EXISTS (
-            SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
-                AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id))
+        OR a.kind IN ('meet', 'pledge') AND NOT EXISTS (
+            SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
+                AND n.kind = ANY (CASE a.kind WHEN 'meet' THEN '{meet}'::text[] WHEN 'pledge' THEN '{pledge,decline}' END))
       )
     UNION
     SELECT a.* FROM answers p JOIN letters k ON k.id = p.letter_id
@@ -373,8 +375,12 @@ WHERE l.campaign_id = ANY (:campaigns::uuid[])
 ORDER BY a.at, a.id;
 
 -- name: answer^
--- One answer.
-SELECT * FROM answers WHERE id = :id;
+-- One answer, and whether a later one has taken its place, as `answers_of` has it.
+SELECT a.*, EXISTS (
+           SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
+               AND n.kind = ANY (CASE a.kind WHEN 'meet' THEN '{meet}'::text[] WHEN 'pledge' THEN '{pledge,decline}' END)
+       ) AS replaced
+FROM answers a WHERE a.id = :id;
 
 -- name: settle_answer!
 -- A member of staff has seen to it.
@@ -418,7 +424,7 @@ SELECT DISTINCT ON (l.organisation_id, a.kind)
 FROM answers a JOIN letters l ON l.id = a.letter_id
 WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[])
   AND a.kind NOT IN ('acknowledge', 'pass_on') AND a.corrected_at IS NULL
-ORDER BY l.organisation_id, a.kind, (a.confirmed_at IS NOT NULL) DESC, (a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
+ORDER BY l.organisation_id, a.kind, (a.confirmed_at IS NOT NULL) DESC, (a.kind = 'ask' AND a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
 
 -- name: pledged_in^
 -- What was promised for a campaign, confirmed and not replaced, and by how many bodies.

@@ -21,7 +21,7 @@ from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
 from chassis.web import short_name
 from contracts.notifications import ContributionPledged, LetterAcknowledged
 from services.notifications import web
-from services.notifications.answers import MOST_ANSWERS, Answer, record_answer
+from services.notifications.answers import MOST_ANSWERS, Answer, correct_answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
 from services.notifications.sending import SEND_LETTERS
@@ -373,6 +373,29 @@ async def test_a_pledge_that_was_replaced_has_no_button(
     board = await browser.get(f"/letters/campaigns/{sent}")
     assert _needs_you(board.text) == ""
     assert "Kensington and Chelsea: Declined" in board.text
+
+
+async def test_a_later_wish_to_meet_takes_the_place_of_an_earlier_one(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    earlier, later = (
+        Answer(kind=AnswerKind.MEET, detail=detail) for detail in ("In May, please.", "In June, rather.")
+    )
+    page = (await browser.get(f"/letters/letters/{await reply(book, sent, earlier, later)}")).text
+    assert page.count("replaced by a later answer") == 1
+    [settle] = re.findall(r'action="(/letters/answers/[^"]+)"', page)
+    board = _needs_you((await browser.get(f"/letters/campaigns/{sent}")).text)
+    assert "In June, rather." in board
+    assert "In May, please." not in board
+    assert "1 meeting to agree on" in (await browser.get("/letters/")).text
+    first, last = await rows(book, "SELECT id FROM answers ORDER BY at")
+    stale = await browser.post(f"/letters/answers/{first['id']}/settle", data={"key": form_key()})
+    assert (stale.status_code, "A newer answer has taken the place" in stale.text) == (409, True)
+    async with book.transaction() as tx:
+        await correct_answer(tx, last["id"], None, None)
+    board = _needs_you((await browser.get(f"/letters/campaigns/{sent}")).text)
+    assert "In May, please." in board, "the later one was entered by mistake"
+    assert (await browser.post(settle, data={"key": form_key()})).status_code == 303
 
 
 # Drafts

@@ -277,11 +277,13 @@ def _standing(row: Any) -> str:
         return "replaced by another pledge: counts no more"
     if row["corrected_at"]:
         return "entered by mistake: counts no more"
-    if row["kind"] != "pledge":
-        return "settled by us" if row["settled_at"] else ""
     if row["confirmed_at"]:
         return "confirmed by us"
-    return "replaced by a later answer" if row["replaced"] else "not yet confirmed by us"
+    if row["settled_at"]:
+        return "settled by us"
+    if row["replaced"]:
+        return "replaced by a later answer"
+    return "not yet confirmed by us" if row["kind"] == "pledge" else ""
 
 
 def _actions(letter: Any) -> list[dict[str, Any]]:
