@@ -7,6 +7,7 @@ locked, and once more when it is about to be handed over. A chaser that may go n
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import compress
 from typing import Any
 from uuid import UUID
 
@@ -178,7 +179,7 @@ class ToChase:
 
     #: One for each body of a campaign, with the letters about which somebody can be chased.
     rows: Sequence[Mapping[str, Any]]
-    #: Bodies whose turn it is and where nobody can be reached, with why.
+    #: Whose turn it is and who is not chased, with why: for each reason one row of a body of a campaign.
     left_out: Sequence[tuple[Mapping[str, Any], Refusal]]
     #: Bodies to chase, each once whatever campaigns ask it; where there are more rows than one looks at, as
     #: many as it is the turn of.
@@ -214,13 +215,19 @@ async def whom_to_chase(
     found, left_out = [], []
     for row in rows:
         refusals = [_refused(row, n, stops, tx.today, enough=enough) for n in range(len(row["letter_ids"]))]
-        ids = [id for id, refusal in zip(row["letter_ids"], refusals, strict=True) if refusal is None]
-        if ids:
-            found.append({**row, "letter_ids": ids})
-        else:
-            left_out.append((row, next(filter(None, refusals))))
+        for refusal in dict.fromkeys(refusals):
+            part = _part(row, [why == refusal for why in refusals])
+            if refusal is None:
+                found.append(part)
+            else:
+                left_out.append((part, refusal))
     turns = await _count_turns(tx, campaign_id, enough=enough)
     return ToChase(found[:most], left_out, turns if len(rows) == _LOOKED_AT else _bodies_in(found))
+
+
+def _part(row: Mapping[str, Any], which: Sequence[bool]) -> Mapping[str, Any]:
+    """A body with some of its letters, and the roles of those whom they went to."""
+    return {**row, **{name: [*compress(row[name], which)] for name in ("letter_ids", "roles")}}
 
 
 def _bodies_in(rows: Sequence[Mapping[str, Any]]) -> int:

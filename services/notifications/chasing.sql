@@ -72,7 +72,7 @@ WITH late AS (
     ORDER BY b.since, b.campaign_id, b.organisation_id LIMIT :most
 )
 SELECT b.campaign_id, b.campaign, b.organisation_id, min(l.body_name) AS body_name,
-       array_agg(l.id ORDER BY l.number) AS letter_ids, array_agg(DISTINCT l.role) AS roles,
+       array_agg(l.id ORDER BY l.number) AS letter_ids, array_agg(l.role ORDER BY l.number) AS roles,
        array_agg(l.contact_id ORDER BY l.number) AS contact_ids,
        array_agg(c.name IS NOT NULL AND (c.withdrawn_on IS NULL OR c.withdrawn_on > :today) ORDER BY l.number)
            AS listed,

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from chassis.database import Database
+from chassis.house import word
 from chassis.testing import CUT_AFTER_DOT, RecordingMailServer
 from services.notifications import web
 from services.notifications.domain import StopScope
@@ -137,8 +138,10 @@ async def test_whoever_cannot_be_reached_is_left_out_and_it_is_said_why(
     await hear(book, withdrawn(brent["contact_id"], trust_of(BRENT)))
     page = html.unescape((await browser.get(CHASING)).text)
     assert "2 bodies to chase" in page
-    assert "Left out: 1 body" in page
+    assert "Left out at 2 bodies" in page
     assert re.search(r"Trust E09000020</a>: They want no letters from us\.", page)
+    left = page.partition("Left out at")[2]
+    assert re.search(rf'href="/letters/letters/{brent["id"]}">[^<]+</a>: This contact was withdrawn\.', left)
     assert "2 bodies to chase" in (await browser.get("/letters/")).text
     for letter, why in ((barnet, "they want no letters from us"), (brent, "this contact was withdrawn")):
         shown = await browser.get(f"/letters/letters/{letter['id']}")
@@ -147,6 +150,25 @@ async def test_whoever_cannot_be_reached_is_left_out_and_it_is_said_why(
     chased = {each["letter_id"] for each in await chasers(book)}
     assert len(chased) == 2
     assert brent["id"] not in chased, "the others there are chased"
+
+
+async def test_who_wants_no_letters_is_left_out_by_name_beside_others_there(
+    browser: httpx.AsyncClient, book: Database, late: UUID
+) -> None:
+    brent = await letter_to(book, BRENT)
+    role = word(book.context.house.lists["contact_roles"], brent["role"])
+    listed = rf"Trust {BRENT}</a><small>([^<]+)</small>"
+    [before] = re.findall(listed, html.unescape((await browser.get(CHASING)).text))
+    assert role in before
+    who = {"role": brent["role"], "name": "Meera Patel"}
+    await hear(book, contact(book, brent["contact_id"], trust_of(BRENT), 2, **who))
+    async with book.transaction() as tx:
+        await stop(tx, await lock_letter(tx, brent["id"]), StopScope.PERSON, way="page", who="them")
+    page = html.unescape((await browser.get(CHASING)).text)
+    assert "3 bodies to chase" in page
+    assert role not in re.findall(listed, page)[0]
+    [shown] = re.findall(rf"{brent['id']}\">[^<]+</a>: They want no letters from us\. <[^>]+>([^<]+)<", page)
+    assert shown == f"({role})"
 
 
 async def test_somebody_answers_while_the_list_is_open(

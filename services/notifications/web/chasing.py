@@ -145,7 +145,7 @@ def _row(row: Mapping[str, Any], today: Any, house: House) -> dict[str, Any]:
         "days": working_days_between(since, today),
         "acknowledged": row["acknowledged"],
         "letters": len(row["letter_ids"]),
-        "roles": [_role(house, code) for code in row["roles"]],
+        "roles": [_role(house, code) for code in dict.fromkeys(row["roles"])],
         "chased": times(row["chased"]),
         "last_at": row["last_at"],
     }
