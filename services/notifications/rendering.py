@@ -393,8 +393,9 @@ def _breakable(line: str) -> str:
     return _ENDLESS.sub(lambda found: f"{found[0]}\u200b", line)
 
 
-# So many letters fit into a line of the text; a web address breaks by itself at its signs.
-_LONGER_THAN_A_LINE = re.compile(r"\w{40}(?=\w)")
+# So many letters fit into a line, however wide they are, also of the subject; a web address breaks by itself
+# at its signs.
+_LONGER_THAN_A_LINE = re.compile(r"\w{30}(?=\w)")
 
 
 def _breaking(line: str) -> str:

@@ -343,6 +343,14 @@ def test_a_word_longer_than_a_line_stays_on_the_page() -> None:
     assert squeezed("".join(lines)).count(word) == 2
 
 
+def test_the_widest_letters_of_a_subject_stay_on_the_paper() -> None:
+    [page] = PdfReader(io.BytesIO(render_pdf(replace(LETTER, subject="W" * 120)))).pages
+    lines = [line for line in page.extract_text().split("\n") if set(line.strip("\u200b ")) == {"W"}]
+    # In 12.8 points, bold, a W is 5 mm wide; the text is 166 mm wide.
+    assert sum(line.count("W") for line in lines) == 120
+    assert max(line.count("W") for line in lines) * 5 < 166
+
+
 def test_a_letter_longer_than_a_page_numbers_its_pages() -> None:
     said = pages(render_pdf(replace(LETTER, body="\n\n".join([BODY] * 8))))
     assert len(said) >= 2
