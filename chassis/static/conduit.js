@@ -289,7 +289,11 @@ function follow(region) {
     again = false;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
-      if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id));
+      if (answer.ok) {
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        show(page.getElementById(id));
+        confirmed(page.querySelector(".flash"));
+      }
       // It is not there any more, or not for this viewer: so nothing of it may stay on the screen.
       else if (answer.status === 404) location.reload();
     } catch { /* The next event, or the reconnection, tries again. */ }
@@ -305,6 +309,12 @@ function follow(region) {
     restore(current, before);
     say(fresh.dataset.say);
     if (!fresh.dataset.live) { finished = true; source?.close(); }
+  }
+
+  // What was confirmed may be so no longer.
+  function confirmed(fresh) {
+    const told = document.querySelector(".flash");
+    if (told && told.textContent !== fresh?.textContent) told.replaceWith(...(fresh ? [fresh] : []));
   }
 
   function say(words) {

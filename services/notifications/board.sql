@@ -80,6 +80,11 @@ SELECT * FROM (
 WHERE :status = '' OR status = :status
 ORDER BY place, in_order, organisation_id LIMIT :most;
 
+-- name: going_by_themselves
+-- Those of these campaigns of which letters go without anybody who posts them.
+SELECT m.id FROM campaigns m WHERE m.id = ANY (:campaigns::uuid[]) AND m.state = 'sending' AND EXISTS (
+    SELECT FROM letters l WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state IN ('ready', 'sending'));
+
 -- name: letters_by_state
 -- How many letters of a campaign there are of each state.
 SELECT state, count(*) AS count FROM letters WHERE campaign_id = :campaign_id GROUP BY state;

@@ -635,6 +635,51 @@ async def test_from_the_campaigns_page_to_the_file_and_again(book: Database, wai
     assert {"post_ordered", "post_file_taken"} <= noted
 
 
+async def test_a_campaign_by_post_says_what_it_waits_for(
+    book: Database, waiting: UUID, send_due: SendAll
+) -> None:
+    batch = await printed(book)
+    by_mail = await released(book, example_plan(name="By e-mail"))
+    async with client(web.build(book), "/letters") as browser:
+        for campaign, waits in ((waiting, True), (by_mail, False)):
+            board = (await browser.get(f"/letters/campaigns/{campaign}")).text
+            [stands] = re.findall(r'badge state">.*?<span>([^<]+)</span>', board)
+            assert stands == ("Waits for the post" if waits else "Sending now")
+            assert ("sending goes on" in board) is not waits
+            assert ('<a href="#post-title">printed and posted it</a>' in board) is waits
+            assert ('id="post-title"' in board) is waits
+        listed = (await browser.get("/letters/")).text
+        assert (listed.count("Waits for the post"), listed.count("Sending now")) == (1, 1)
+        await post(book, batch)
+        await send_due()
+        assert "Waits for the post" not in (await browser.get(f"/letters/campaigns/{waiting}")).text
+
+
+async def test_what_was_confirmed_is_not_said_once_it_is_no_longer_so(
+    book: Database, waiting: UUID, send_due: SendAll
+) -> None:
+    begun, making, made = (
+        "The campaign has begun.",
+        "The file is being made.",
+        "The file is made. 1 set aside",
+    )
+    batch = (await ordered(book)).batch_id
+    assert batch
+    async with client(web.build(book), "/letters") as browser:
+
+        async def flashes() -> list[str]:
+            pages = [f"campaigns/{waiting}?done=sending", f"post/{batch}?done=made&aside=1"]
+            answers = [(await browser.get(f"/letters/{page}")).text for page in pages]
+            return [said for said in (begun, making, made) if any(said in answer for answer in answers)]
+
+        assert await flashes() == [begun, making]
+        assert await Printer(book).turn()
+        assert await flashes() == [begun, made]
+        await post(book, batch)
+        await send_due()
+        assert await flashes() == []
+
+
 async def test_whoever_is_forgotten_is_in_no_file(book: Database, waiting: UUID) -> None:
     from chassis.rights import Subject
     from services.notifications.held import forget

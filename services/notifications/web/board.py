@@ -57,7 +57,7 @@ from services.notifications.queries import BOARD, INCOMING, POSTING, QUERIES
 from services.notifications.restored import standing
 from services.notifications.web.acts import acts_on
 from services.notifications.web.posting import of_campaign
-from services.notifications.web.steps import flash_of, framed, next_step, state_words
+from services.notifications.web.steps import FOR_THE_POST, flash_of, framed, next_step, state_words
 
 #: Campaigns on the list.
 MOST = 200
@@ -114,12 +114,14 @@ async def list_campaigns(request: Request) -> Response:
             rows_of(POSTING.waiting_to_be_printed(tx, campaign_id=None)),
         )
         to_chase = await count_due(tx)
-        groups = await request.app.state.standings.of(tx, [row["id"] for row in rows])
+        ids = [row["id"] for row in rows]
+        groups = await request.app.state.standings.of(tx, ids)
+        going = {row["id"] async for row in BOARD.going_by_themselves(tx, campaigns=ids)}
         in_trouble = {id: sum(group.in_trouble for group in some) for id, some in groups.items()}
         signed = signed_in(request)
         approves = may(Action.APPROVE_LETTERS, signed.roles)
         waits = await needs(tx, rows, in_trouble, signed.id, approves=approves)
-    campaigns = [{**row, **_line(row, groups[row["id"]])} for row in rows]
+    campaigns = [{**row, **_line(row, groups[row["id"]], goes=row["id"] in going)} for row in rows]
     response: Response = site.page(
         request,
         "campaigns.html",
@@ -141,16 +143,26 @@ async def list_campaigns(request: Request) -> Response:
     return response
 
 
-def _line(campaign: Mapping[str, Any], groups: Sequence[Group]) -> dict[str, Any]:
+def _line(campaign: Mapping[str, Any], groups: Sequence[Group], *, goes: bool) -> dict[str, Any]:
     """A campaign on the list: to how many bodies it writes, and how many of them have said a word."""
+    waiting = sum(group.waiting for group in groups)
     return {
         "href": campaign_href(campaign["id"]),
-        "state_words": state_words(campaign),
+        **_whereabouts(campaign, waiting, goes=goes),
         "bodies": sum(group.bodies for group in groups if group.status is not BodyStatus.BLOCKED),
         "acknowledged": sum(group.bodies for group in groups if BODY_STATUSES[group.status].acknowledged),
         "letters": sum(group.letters for group in groups),
-        "gone": sum(group.letters - group.waiting - group.blocked for group in groups),
+        "gone": sum(group.letters - group.blocked for group in groups) - waiting,
     }
+
+
+def _whereabouts(campaign: Mapping[str, Any], waiting: int, *, goes: bool) -> dict[str, str]:
+    """Where a campaign stands, and the look of that; one of which all that waits is to be posted says so."""
+    state = campaign["state"]
+    if state == CampaignState.SENDING and waiting and not goes:
+        return {"look": "ready", "state_words": FOR_THE_POST}
+    look = "done" if state == CampaignState.SENT else state
+    return {"look": look, "state_words": state_words(campaign)}
 
 
 @dataclass(frozen=True)
@@ -173,7 +185,7 @@ async def show(request: Request) -> Response:
     if seen is None:
         raise NotFound
     response: Response = site.page(
-        request, "campaign.html", **seen, key=new_key(request), flash=flash_of(request)
+        request, "campaign.html", **seen, key=new_key(request), flash=flash_of(request, seen["campaign"])
     )
     return response
 
@@ -333,26 +345,28 @@ class _Board:
         #: Bodies to chase today.
         self.to_chase = 0
         self.first_letter: UUID | None = None
-        #: What goes by post.
+        #: What goes by post, and whether anything goes without it.
         self.post: Mapping[str, Any] = {}
+        self.goes = False
         #: What colleagues did with it.
         self.acts: Sequence[Any] = ()
 
     @classmethod
     async def read(cls, tx: Transaction, id: UUID, standings: Standings) -> "_Board":
-        found, slow, open_answers, problems, first_letter, acts = await tx.together(
+        found, slow, open_answers, problems, first_letter, acts, going = await tx.together(
             figures(tx, id, standings),
             waiting(tx, id),
             rows_of(QUERIES.open_answers_of(tx, campaigns=[id])),
             rows_of(QUERIES.problems_of(tx, campaign_id=id, most=TROUBLES)),
             QUERIES.first_letter(tx, campaign_id=id),
             acts_on(tx, id),
+            rows_of(BOARD.going_by_themselves(tx, campaigns=[id])),
         )
         board = cls(tx.context.house, found)
         board.a_minute = round(tx.context.settings.mail_domain_rate)
         board.slow, board.open_answers, board.problems = slow, open_answers, problems
         board.first_letter, board.to_chase = first_letter, await count_due(tx, id)
-        board.post, board.acts = await of_campaign(tx, id), acts
+        board.post, board.acts, board.goes = await of_campaign(tx, id), acts, bool(going)
         return board
 
     def page(self) -> dict[str, Any]:
@@ -361,6 +375,8 @@ class _Board:
         found, asks = self.figures, self.figures.asks
         return {
             **framed(self.campaign),
+            **_whereabouts(self.campaign, found.letters("waiting"), goes=self.goes),
+            "goes": self.goes,
             "campaign": self._campaign(),
             "headline": self._headline(),
             "funnel": self._funnel(),

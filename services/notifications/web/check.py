@@ -100,7 +100,7 @@ async def _page(request: Request, step: str, refused: Refused | None = None, **t
         faults=fault_of(refused) if refused else {},
         values={"because": "", "send_on": "", "send_at": "09:00"} | typed,
         key=new_key(request),
-        flash=flash_of(request),
+        flash=flash_of(request, campaign),
     )
     return response
 

@@ -301,7 +301,7 @@ def _page(
         fields=fields_for(asks=campaign is None or campaign["asks"]),
         options=_options(site.context.house),
         key=new_key(request),
-        flash=flash_of(request),
+        flash=flash_of(request, campaign),
     )
     return response
 

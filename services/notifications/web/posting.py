@@ -63,17 +63,18 @@ _ITEMS = {
     "withheld": "Taken out",
 }
 
+#: What was just done, by its code in the address and the state of its batch, if any, in which it is so.
 _DONE = {
-    "none": "Nothing can be printed: what waited was set aside, with the reason beside each letter.",
-    "made": "The file is being made.",
-    "posted": "Noted as posted.",
-    "corrected": "Put right. Its letters count their time from this day.",
-    "dropped": "Nothing of this batch was posted. Its letters wait to be printed again.",
+    "none": {"": "Nothing can be printed: what waited was set aside, with the reason beside each letter."},
+    "made": {"making": "The file is being made.", "made": "The file is made."},
+    "posted": {"posted": "Noted as posted."},
+    "corrected": {"posted": "Put right. Its letters count their time from this day."},
+    "dropped": {"dropped": "Nothing of this batch was posted. Its letters wait to be printed again."},
 }
 
 
-def _flash(request: Request) -> str | None:
-    words = _DONE.get(request.query_params.get("done", ""))
+def _flash(request: Request, state: str = "") -> str | None:
+    words = _DONE.get(request.query_params.get("done", ""), {}).get(state)
     aside = request.query_params.get("aside", "")
     if words and aside.isascii() and aside.isdecimal() and 0 < len(aside) < 6 and int(aside):
         words += f" {int(aside):,} set aside: the letters say why."
@@ -210,7 +211,7 @@ async def _page(request: Request, refused: Refused | None = None, **typed: Any) 
         faults=fault_of(refused) if refused else {},
         post_href=post_href(),
         key=new_key(request),
-        flash=_flash(request),
+        flash=_flash(request, batch["state"]),
     )
     return response
 

@@ -25,6 +25,7 @@ STEPS = {
     "send": "Send",
 }
 
+#: What was just done, by its code in the address.
 _DONE = {
     "saved": "Saved.",
     "written": "The letters were written anew.",
@@ -36,11 +37,29 @@ _DONE = {
     "unscheduled": "It waits for somebody to send it.",
     "own": "This letter has words of its own now.",
     "common": "This letter says what all letters say.",
+    "sending": "The campaign has begun. You may leave this page.",
     "paused": "Paused. What was being handed over still goes; the rest waits.",
     "resumed": "Sending goes on.",
     "stopped": "Stopped. What had not gone is set aside.",
     "discarded": "The draft was thrown away. Nothing was sent.",
 }
+
+#: In which state of the campaign that is so. Whoever opens the page again later is not told any more.
+_SO_WHILE = {
+    "submitted": CampaignState.SUBMITTED,
+    "taken_back": CampaignState.DRAFT,
+    "approved": CampaignState.APPROVED,
+    "sent_back": CampaignState.DRAFT,
+    "scheduled": CampaignState.APPROVED,
+    "unscheduled": CampaignState.APPROVED,
+    "sending": CampaignState.SENDING,
+    "paused": CampaignState.PAUSED,
+    "resumed": CampaignState.SENDING,
+    "stopped": CampaignState.STOPPED,
+}
+
+#: Where a campaign stands that is being sent while nothing of it goes by itself.
+FOR_THE_POST = "Waits for the post"
 
 
 async def read_campaign(tx: Transaction, id: UUID) -> Any:
@@ -115,10 +134,16 @@ def _done(campaign: Mapping[str, Any]) -> dict[str, bool]:
     }
 
 
-def flash_of(request: Request) -> str | None:
-    """A word of confirmation by its code in the address, with what became of words of single letters."""
+def flash_of(request: Request, campaign: Mapping[str, Any] | None = None) -> str | None:
+    """A word of confirmation by its code in the address, with what became of words of single letters.
+
+    Nothing once the campaign has moved on, so that it is no longer so.
+    """
     asked = request.query_params
-    words = _DONE.get(asked.get("done", ""))
+    code = asked.get("done", "")
+    if campaign and _SO_WHILE.get(code, campaign["state"]) != campaign["state"]:
+        return None
+    words = _DONE.get(code)
     kept, dropped = (_number(asked.get(name, "")) for name in ("kept", "dropped"))
     if words and kept:
         words += f" {_own_words(kept)} kept."
