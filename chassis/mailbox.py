@@ -302,13 +302,14 @@ class _Pages:
 
 #: The box is on the computer of whoever looks. It is kept from a role, so that one sees with its eyes.
 _OTHERWISE = (
-    "Your roles do not see to whom we write. For a link to sign in, or what goes to somebody without an "
-    "account, open this page in a window that is not signed in: whoever sits at this computer may read it."
+    "The mail box has all that is sent to anybody, and your roles do not see all of that; what you have "
+    "sent is on its own page. For a link to sign in, or what goes to somebody without an account, open "
+    "this page in a window that is not signed in: whoever sits at this computer may read it."
 )
 
 
 def _check(request: Request) -> None:
-    """Show a box to nobody who has signed in and may not know to whom we write.
+    """Show a box to nobody who has signed in and may not see all that is sent.
 
     Raises:
         Forbidden: to them.

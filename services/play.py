@@ -10,6 +10,7 @@ import json
 import tomllib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from itertools import product
@@ -202,16 +203,31 @@ def example_people() -> list[dict[str, Any]]:
     return found
 
 
-async def ready_links(process: Process) -> list[tuple[str, str, str]]:
-    """Role, name and a link that signs in as them, once: for the first of each role who may sign in."""
-    links: dict[str, tuple[str, str, str]] = {}
+@dataclass(frozen=True)
+class ReadyLink:
+    """A link that signs in as somebody, once."""
+
+    roles: str
+    name: str
+    #: With which one asks for another link.
+    email: str
+    link: str
+
+    def __str__(self) -> str:
+        return f"{self.roles}: {self.name}, {self.email}"
+
+
+async def ready_links(process: Process) -> list[ReadyLink]:
+    """A link for the first of each role who may sign in."""
+    links: dict[str, ReadyLink] = {}
     async with process.database(PARTNERS).transaction() as tx:
         for person in example_people():
             known = await PEOPLE.person_by_email(tx, email_key=person["email"].casefold())
             if known is not None and known["barred_at"] is None:
                 roles = ", ".join(ROLES[Role(role)][0] for role in known["roles"])
                 if roles not in links:
-                    links[roles] = (roles, known["name"], await ready_link(tx, known["id"]))
+                    link = await ready_link(tx, known["id"])
+                    links[roles] = ReadyLink(roles, known["name"], known["email"], link)
     return list(links.values())
 
 
@@ -462,7 +478,7 @@ def _table(outcome: dict[str, Any]) -> Table:
 
 
 def say_ready(
-    settings: Settings, *, mailbox: bool, links: Sequence[tuple[str, str, str]] = (), nobody: bool = False
+    settings: Settings, *, mailbox: bool, links: Sequence[ReadyLink] = (), nobody: bool = False
 ) -> None:
     """Where to look now, and how to get in."""
     console = Console(stderr=True)
@@ -471,11 +487,12 @@ def say_ready(
         console.print(f"The letters it sent are at {settings.origin}/mail", highlight=False)
     if links:
         console.print("\nSign in as one of these; each link works once, on this computer:", highlight=False)
-        wide = max(len(f"{role}: {name}") for role, name, _ in links)
-        for role, name, link in links:
+        wide = max(len(str(each)) for each in links)
+        for each in links:
             # Printed whole: a link that is broken into two lines cannot be clicked.
-            console.print(f"  {f'{role}: {name}':<{wide}}  {link}", highlight=False, soft_wrap=True)
+            console.print(f"  {each!s:<{wide}}  {each.link}", highlight=False, soft_wrap=True)
         where = "in the mail box" if mailbox else "in your mail"
-        console.print(f"Later: ask for a link at the sign-in page, and read it {where}.", highlight=False)
+        later = f"Later: ask for a link to one of these addresses at the sign-in page, and read it {where}."
+        console.print(later, highlight=False, soft_wrap=True)
     if nobody:
         console.print(NOBODY_YET, highlight=False, soft_wrap=True)

@@ -3,12 +3,14 @@
 import asyncio
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
+from chassis.config import Settings
 from chassis.database import Database
 from chassis.inbox import Inbox
 from chassis.relay import Relay
@@ -17,7 +19,7 @@ from contracts.topology import NOTIFICATIONS, PARTNERS, SERVICES
 from services.notifications.notices.courier import Courier
 from services.notifications.queries import QUERIES
 from services.partners.imports import import_partners
-from services.play import quiet, settled
+from services.play import ReadyLink, quiet, say_ready, settled
 from tests.conftest import EXAMPLES, MakeDatabase
 
 
@@ -90,3 +92,13 @@ async def test_the_clock_waits_for_a_mail_that_is_on_its_way(databases: dict[str
     book.context.clock.advance(timedelta(minutes=31))
     await Courier(book).tidy()
     await waiting
+
+
+def test_whoever_comes_back_later_knows_with_which_address_to_ask(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = ReadyLink("Outreach", "Leyla Demir", "leyla.demir@forum.example", "http://127.0.0.1:8000/l/x")
+    say_ready(Settings.load(home=tmp_path), mailbox=True, links=[link])
+    said = capsys.readouterr().err
+    assert "Outreach: Leyla Demir, leyla.demir@forum.example  http://127.0.0.1:8000/l/x\n" in said
+    assert "ask for a link to one of these addresses at the sign-in page" in said

@@ -108,6 +108,10 @@ async def test_whoever_has_signed_in_reads_it_only_with_a_role_that_may(
                 answer = await browser.get(path)
                 assert answer.status_code == status, roles
                 assert ("someone@body.example" in answer.text) is (status == 200)
+                said = "your roles do not see all of that; what you have sent is on its own page"
+                assert (said in answer.text) is (status == 403), (
+                    "whoever wrote letters sees to whom they went"
+                )
 
 
 async def test_a_message_that_was_accepted_is_a_file_with_every_byte(box: MailBox, send: Send) -> None:
