@@ -37,7 +37,7 @@ async def count(tx: Transaction, subject: str, sequence: int, number: int = 5) -
         area="E09000020",
         profession="dentist",
         count=number,
-        counted_on=tx.now.date(),
+        counted_on=tx.today,
     )
 
 
