@@ -76,6 +76,8 @@ class Pages:
         #: Seconds after which a live page looks even if nothing was told, and what it is about.
         self.pause, self.topic = 0.05, ""
         self.away = False
+        #: How often a live page has looked.
+        self.looks = 0
         self.acts = 0
         self.failing = False
 
@@ -178,6 +180,7 @@ class Pages:
 
     async def live(self, request: Request) -> Response:
         async def version() -> str:
+            self.looks += 1
             if self.away:
                 raise DatabaseAway
             return self.version
@@ -1528,7 +1531,9 @@ class TestLive:
 
             reading = asyncio.create_task(read())
             await listens(database)
+            looked = pages.looks
             await tell(topic)
+            await comes(lambda: pages.looks > looked)
             await asyncio.sleep(0.3)
             pages.version = "2"
             if channel == "live":
