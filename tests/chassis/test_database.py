@@ -141,7 +141,7 @@ class TestTime:
     async def test_a_statement_that_takes_too_long_is_cancelled_by_the_server(
         self, database: Database
     ) -> None:
-        quick = impatient(database, database_timeout=0.2)
+        quick = impatient(database, database_timeout=1.0)
         await quick.open()
         try:
             started = monotonic()
@@ -154,7 +154,7 @@ class TestTime:
             await quick.close()
 
     async def test_a_lock_is_waited_for_a_bounded_time(self, database: Database) -> None:
-        quick = impatient(database, database_timeout=0.2)
+        quick = impatient(database, database_timeout=1.0)
         await quick.open()
         try:
             async with database.transaction() as tx:
@@ -166,7 +166,7 @@ class TestTime:
             await quick.close()
 
     async def test_a_connection_is_waited_for_a_bounded_time(self, database: Database) -> None:
-        small = impatient(database, pool_size=2, acquire_timeout=0.2)
+        small = impatient(database, pool_size=2, acquire_timeout=1.0)
         await small.open()
         try:
             async with small.transaction(), small.transaction():
