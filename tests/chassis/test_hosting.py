@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -101,7 +102,7 @@ class TestServing:
 
 
 #: A next sign of life would come after half a minute.
-SELDOM = {"silence": 90, "heartbeat": 90, "watchdog": 120}
+SELDOM: dict[str, Any] = {"silence": 90, "heartbeat": 90, "watchdog": 120}
 
 
 class TestSignsOfLife:
