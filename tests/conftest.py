@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -28,7 +29,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 import chassis
-from chassis import log
+from chassis import access, log
 from chassis.access import Person, create_session_key
 from chassis.audit import BY_COMMAND, acting, note
 from chassis.clock import real_now
@@ -305,6 +306,13 @@ async def hear(database: Database, sender: str, ago: float = 0) -> datetime:
         await tx.execute("DELETE FROM signs_of_life WHERE service = $1", sender)
         await MESSAGES.note_life(tx, services=[sender], moments=[sent_at])
     return sent_at
+
+
+@pytest.fixture
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may still act is asked once, however long a test takes that counts statements."""
+    moment = monotonic()
+    monkeypatch.setattr(access, "monotonic", lambda: moment)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -464,7 +465,7 @@ class TestRights:
         [term] = [each for each in held.TERMS if each.what == "incoming mail"]
         assert term.months == 12
         async with book.transaction() as tx:
-            later = tx.now.replace(year=tx.now.year + 1)
+            later = tx.now + timedelta(days=366)
             assert await term.scrub(tx, later, 500) == 2
         assert await rows(book, "SELECT FROM files") == []
         assert sorted(each["words"] for each in await _mails(book)) == ["", "Beside the letter"]

@@ -687,6 +687,7 @@ async def test_what_is_not_there_is_not_found(app: ASGIApp, amina: UUID, trust: 
         assert "We do not recognise this link" in unknown.text
 
 
+@pytest.mark.usefixtures("asked_once")
 async def test_pages_ask_as_many_questions_however_much_there_is(
     register: Database, app: ASGIApp, trust: UUID, amina: UUID
 ) -> None:
