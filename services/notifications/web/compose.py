@@ -408,7 +408,7 @@ async def _read_back(tx: Transaction, campaign: Any, values: Values) -> Any:
     """What is wrong with the words, and how they would read; nothing while there are none."""
     if not (values["subject"] or values["body"]):
         return None
-    return await checked(tx, campaign, values["subject"], values["body"])
+    return await checked(tx, campaign, values["subject"], values["body"], signatory=values["signatory"])
 
 
 def _words_values(campaign: Any) -> Values:
