@@ -19,6 +19,7 @@ from chassis.database import Database
 from chassis.metrics import REGISTRY
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
 from chassis.web import short_name
+from contracts.access import Role
 from contracts.notifications import ContributionPledged, LetterAcknowledged
 from services.notifications import web
 from services.notifications.answers import MOST_ANSWERS, Answer, record_answer
@@ -341,7 +342,23 @@ async def test_bodies_that_wait_for_us_come_first(
     assert _bodies_on(board.text)[0] == "Trust E09000020"
     assert "Needs you: 1 letter" in re.sub(r"\s+", " ", board.text)
     assert "Pledged £1,500, which nobody has confirmed yet." in _needs_you(board.text)
+    assert (
+        "Then it is confirmed on the letter’s page; these roles may: Staff and Grants officer."
+        in _needs_you(board.text)
+    )
     assert "Asks: “Who else gives?”" in _needs_you(board.text)
+
+
+async def test_whoever_may_not_confirm_a_pledge_is_told_who_may(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    await reply(book, sent, PLEDGE)
+    page = f"/letters/letters/{await a_letter(book, sent)}"
+    told = "These roles may confirm it: Staff and Grants officer."
+    for role, may in ((Role.OUTREACH, False), (Role.STAFF, True)):
+        async with client(web.build(book), "/letters", replace(OTHER, roles=frozenset({role}))) as colleague:
+            shown = (await colleague.get(page)).text
+            assert ("Confirm this pledge" in shown, told in shown) == (may, not may)
 
 
 async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figure(

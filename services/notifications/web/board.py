@@ -29,7 +29,7 @@ from chassis.web import (
     site_of,
 )
 from contracts.access import Action, may
-from services.notifications.campaigns import formula_of
+from services.notifications.campaigns import formula_words_of
 from services.notifications.chasing import count_due
 from services.notifications.domain import (
     BODY_STATUSES,
@@ -57,10 +57,14 @@ from services.notifications.queries import BOARD, INCOMING, POSTING, QUERIES
 from services.notifications.restored import standing
 from services.notifications.web.acts import acts_on
 from services.notifications.web.posting import of_campaign
+from services.notifications.web.roles import roles_that_may
 from services.notifications.web.steps import flash_of, framed, next_step, state_words
 
 #: Campaigns on the list.
 MOST = 200
+
+#: Who may confirm a pledge: everybody reads the same board, and not everybody may.
+_CONFIRMERS = roles_that_may(Action.CONFIRM_PLEDGES)
 
 #: Bodies on one page of a board.
 BODIES = 100
@@ -136,6 +140,7 @@ async def list_campaigns(request: Request) -> Response:
         chasing_href=chasing_href(),
         to_print=sum(row["letters"] + row["chasers"] for row in to_print),
         post_href=post_href(),
+        key=new_key(request),
         flash=flash_of(request),
     )
     return response
@@ -319,7 +324,7 @@ class _Board:
 
     def __init__(self, house: House, found: Figures) -> None:
         self._areas = house.lists["areas"]
-        self._professions = house.lists["professions"]
+        self._house = house
         self.campaign = found.campaign
         self.figures = found
         self.before = CampaignState(found.state).is_before_sending
@@ -390,12 +395,9 @@ class _Board:
         }
 
     def _campaign(self) -> dict[str, Any]:
-        profession = self._professions.get(self.campaign["profession"])
-        formula = formula_of(self.campaign)
-        person = profession.name.lower() if profession else "person"
         return {
             **self.campaign,
-            "formula_words": formula.words(person) if formula else None,
+            "formula_words": formula_words_of(self._house, self.campaign),
             "evidence_source": self.figures.evidence_source or "no registration has been counted yet",
             "evidence_as_of": " to ".join(map(day, self.figures.evidence_days)),
         }
@@ -597,7 +599,7 @@ def _open_matter(row: Any) -> dict[str, str]:
     """An answer that a person has to see to, as the list of problems shows it."""
     if row["kind"] == "pledge":
         what = f"Pledged {pounds(row['pledge_pence'])}, which nobody has confirmed yet."
-        cure = "Telephone them, then confirm it on the letter’s page."
+        cure = f"Telephone them. Then it is confirmed on the letter’s page; these roles may: {_CONFIRMERS}."
     elif row["kind"] == "ask":
         what, cure = f"Asks: {_quoted(row['detail'])}", "Answer them, then say so on the letter’s page."
     elif row["kind"] == "meet":

@@ -33,19 +33,18 @@ from services.notifications.hrefs import (
     stops_href,
 )
 from services.notifications.letters import (
-    body_of,
     content_of,
     mark_sent,
     send_again,
-    subject_of,
     token_of,
 )
 from services.notifications.queries import ANSWERING, QUERIES
-from services.notifications.rendering import render_html
+from services.notifications.rendering import render_html, said
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.web import chasing, posting
 from services.notifications.web.incoming import of_letter
 from services.notifications.web.printing import give_pdf
+from services.notifications.web.roles import roles_that_may
 
 #: A letter has styles of its own and nothing else: no script, no form, nothing fetched.
 LETTER_POLICY = (
@@ -171,6 +170,7 @@ async def show(request: Request) -> Response:
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html" if letter["channel"] == Channel.EMAIL else None,
         response_href=response_href(token) if token != HIDDEN else None,
+        confirmers=roles_that_may(Action.CONFIRM_PLEDGES),
         place=_place(letter),
         words_href=f"{href}/words" if may_differ(letter) else None,
         versions_href=f"{campaign_href(letter['campaign_id'])}/words/versions",
@@ -211,8 +211,7 @@ def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
         "delivery": letter["delivery"],
         **{field: letter[field] for field in ("reference", "state", "body_name", "ask_pence", "sent_at")},
         "state_words": _state_words(letter),
-        "subject": subject_of(context, letter, token),
-        "text": body_of(context, letter, token),
+        "said": said(content_of(context, letter, token)),
         "contact_name": values["contact_name"],
         "contact_role": values["contact_role"],
         "count_words": f"{letter['count']:,} registered {values['profession_plural']} in {areas}"
