@@ -23,7 +23,7 @@ from chassis.errors import Refused
 _Arguments = ParamSpec("_Arguments")
 _Answer = TypeVar("_Answer")
 
-#: Processes at most. One that sends letters can keep two of these busy, and no more.
+#: Processes at most. One that hands out what they make can keep two of these busy, and no more.
 MOST = min(os.cpu_count() or 1, 2)
 #: Whole seconds after which a call counts as one that never ends.
 LONGEST = 60
@@ -206,7 +206,7 @@ def _as_it_travels(error: Exception) -> bytes:
 
 
 def _main() -> None:
-    # Whoever stops the service stops it, not us in the middle of a letter; then our input ends, and so do we.
+    # Whoever stops the service stops it, not us in the middle of something; then our input ends, and so do we.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     with suppress(OSError):  # systemd may not allow even that
