@@ -96,7 +96,7 @@ def _shown(grants: Sequence[Grant]) -> RoundShown:
 
 async def published(tx: Transaction) -> Published:
     """What is published at this moment; nothing for a house that has not said under which names."""
-    house = tx.context.house
+    house = tx.context.house.shown
     if not (house.identifier and house.publisher):
         return Published(grants=[], modified=None)
     grants = [Grant.of(row) async for row in SHOW.published_grants(tx, least=LEAST)]
@@ -124,7 +124,7 @@ def package(found: Published, house: House, address: str) -> dict[str, Any]:
         "version": VERSION,
         **described,
         **{name: str(value) for name, value in dates.items()},
-        "publisher": {"identifier": house.identifier, "name": house.name, "website": _whole(house.website)},
+        "publisher": {"identifier": house.identifier, "name": house.name, **_website(house)},
         "license": LICENCE,
         "accessURL": address,
         "downloadURL": address.removesuffix("data") + "360giving.json",
@@ -132,9 +132,10 @@ def package(found: Published, house: House, address: str) -> dict[str, Any]:
     }
 
 
-def _whole(website: str) -> str:
-    """An address of the web, also where it is written as people say it: the standard takes no other."""
-    return website if "://" in website else f"https://{website}"
+def _website(house: House) -> dict[str, str]:
+    """Where the house is in the web, if it says so. It may write that as people say it; the standard does not."""
+    website = house.website
+    return {"website": website if "://" in website else f"https://{website}"} if website else {}
 
 
 def grant_document(grant: Grant, house: House) -> dict[str, Any]:
