@@ -133,7 +133,7 @@ def package(found: Published, house: House, address: str) -> dict[str, Any]:
 
 
 def _website(house: House) -> dict[str, str]:
-    """Where the house is in the web, if it says so. It may write that as people say it; the standard does not."""
+    """Where the house is in the web, if it says so; written whole, also where people say it shorter."""
     website = house.website
     return {"website": website if "://" in website else f"https://{website}"} if website else {}
 

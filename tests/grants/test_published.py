@@ -123,14 +123,21 @@ async def test_the_rules_that_it_is_checked_by_refuse_what_is_wrong(
             check(sound | {field: value})
 
 
-async def test_a_website_as_people_write_it_is_published_as_an_address(grants: Database) -> None:
+@pytest.mark.parametrize(
+    ("written", "published"),
+    [("www.forum.example", "https://www.forum.example"), ("TO DO: https://…", None)],
+    ids=["as people write it", "not filled in"],
+)
+async def test_a_website_is_published_as_an_address_or_not_at_all(
+    grants: Database, written: str, published: str | None
+) -> None:
     await a_decided(grants)
-    house = replace(grants.context.house, website="www.forum.example")
+    house = replace(grants.context.house, website=written)
     grants.context = replace(grants.context, house=house)
     async with client(web.build(grants), "/grants", None) as program:
         document = await the_json(program)
     check(document)
-    assert document["publisher"]["website"] == "https://www.forum.example"
+    assert document["publisher"].get("website") == published
 
 
 async def test_the_table_comes_back_as_the_same_grants(
