@@ -95,9 +95,9 @@ def _shown(grants: Sequence[Grant]) -> RoundShown:
 
 
 async def published(tx: Transaction) -> Published:
-    """What is published at this moment; nothing for a house that has not said under which names."""
+    """What is published at this moment; nothing for a house that does not say under which names."""
     house = tx.context.house.shown
-    if not (house.identifier and house.publisher):
+    if not (house.identifier and house.publisher and house.website):
         return Published(grants=[], modified=None)
     grants = [Grant.of(row) async for row in SHOW.published_grants(tx, least=LEAST)]
     return Published(grants=grants, modified=await SHOW.published_last(tx) if grants else None)
@@ -124,7 +124,7 @@ def package(found: Published, house: House, address: str) -> dict[str, Any]:
         "version": VERSION,
         **described,
         **{name: str(value) for name, value in dates.items()},
-        "publisher": {"identifier": house.identifier, "name": house.name, **_website(house)},
+        "publisher": {"identifier": house.identifier, "name": house.name, "website": _whole(house.website)},
         "license": LICENCE,
         "accessURL": address,
         "downloadURL": address.removesuffix("data") + "360giving.json",
@@ -132,10 +132,9 @@ def package(found: Published, house: House, address: str) -> dict[str, Any]:
     }
 
 
-def _website(house: House) -> dict[str, str]:
-    """Where the house is in the web, if it says so; written whole, also where people say it shorter."""
-    website = house.website
-    return {"website": website if "://" in website else f"https://{website}"} if website else {}
+def _whole(website: str) -> str:
+    """An address of the web, also where it is written as people say it: the standard takes no other."""
+    return website if "://" in website else f"https://{website}"
 
 
 def grant_document(grant: Grant, house: House) -> dict[str, Any]:
