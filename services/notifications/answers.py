@@ -93,9 +93,9 @@ WAYS = {
 class TooManyAnswers(Refused):
     """The letter has been answered so often that talking is better."""
 
-    def __init__(self, telephone: str) -> None:
+    def __init__(self, to_reach: str) -> None:
         what = "Thank you: we already have many answers to this letter, so this one was not recorded."
-        super().__init__(what, f"Please telephone us on {telephone}. We shall gladly put things right.")
+        super().__init__(what, f"Please {to_reach}. We shall gladly put things right.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +206,7 @@ async def record_answer(
     if says_nothing_new and not answer.name and told is None:
         return before
     if standing["count"] >= MOST_ANSWERS:
-        raise TooManyAnswers(tx.context.house.telephone)
+        raise TooManyAnswers(tx.context.house.to_reach)
     if letter["state"] == LetterState.UNKNOWN:
         await mark_sent(tx, letter_id, who=who)  # who answers has it
     await _enter(tx, letter, answer, who, told, pressed_by)

@@ -321,7 +321,7 @@ RETURNING l.*, m.name AS campaign;
 
 -- name: history_of
 -- What happened to a letter, newest first.
-SELECT at, what, who, person_id FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
+SELECT at, what, because, who, person_id FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
 
 -- name: answers_of
 -- What came back for a letter, newest first, and what has taken the place of an earlier pledge.
@@ -544,7 +544,7 @@ WHERE letter_id = ANY(:ids::uuid[]) ORDER BY at, id;
 
 -- name: history_held
 -- What happened to these letters.
-SELECT letter_id, at, what, who FROM letter_history WHERE letter_id = ANY(:ids::uuid[]) ORDER BY id;
+SELECT letter_id, at, what, because, who FROM letter_history WHERE letter_id = ANY(:ids::uuid[]) ORDER BY id;
 
 -- name: answers_by_name
 -- Answers in which one of these names stands, to letters that were for others.
@@ -578,7 +578,8 @@ SELECT id FROM letters WHERE changed_at < :before AND scrubbed_at IS NULL
 ORDER BY changed_at, id LIMIT :most FOR UPDATE SKIP LOCKED;
 
 -- name: scrub_letters^
--- Keep no longer whom these letters were for and what they wrote: what was asked and what came of it stays.
+-- Keep no longer whom these letters were for, what they wrote and why somebody of ours did what: what was asked and what
+-- came of it stays.
 WITH letters_scrubbed AS (
     UPDATE letters SET
         frozen = jsonb_set(
@@ -591,6 +592,8 @@ WITH letters_scrubbed AS (
 ), chasers_scrubbed AS (
     UPDATE chasers SET failure = 'Why is no longer kept.', cure = NULL
     WHERE letter_id = ANY(:ids::uuid[]) AND failure IS NOT NULL AND state <> 'withheld'
+), reasons_scrubbed AS (
+    UPDATE letter_history SET because = '' WHERE letter_id = ANY(:ids::uuid[]) AND because <> ''
 ), answers_scrubbed AS (
     UPDATE answers SET detail = '', name = '', position = ''
     WHERE letter_id = ANY(:ids::uuid[]) AND (detail, name, position) <> ('', '', '') RETURNING 1

@@ -462,7 +462,7 @@ async def test_after_many_answers_the_page_asks_to_telephone(
     form = {"answer": "ask", "question": "And another?", "key": await a_key(browser, address)}
     page = await browser.post(address, data=form)
     assert page.status_code == 422
-    assert f"Please telephone us on {book.context.house.telephone}" in page.text
+    assert f"Please ring us on {book.context.house.telephone}" in page.text
     assert len(await rows(book, "SELECT FROM answers")) == MOST_ANSWERS
 
 
