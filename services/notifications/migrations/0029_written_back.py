@@ -9,12 +9,12 @@ depends_on = None
 
 STATEMENTS = """
 ALTER TABLE answers ADD COLUMN written_back_pence bigint NOT NULL DEFAULT 0
-    CHECK (written_back_pence BETWEEN 0 AND coalesce(pledge_pence, 0));
+    CONSTRAINT answers_written_back_of_a_pledge CHECK (written_back_pence BETWEEN 0 AND coalesce(pledge_pence, 0));
 -- Their best answer is a pledge, and nothing of what they pledged will come.
 ALTER TABLE bodies ADD COLUMN written_back boolean NOT NULL DEFAULT false;
 
--- A pledge may still come, or has come in part, until all of it is written back; unless it was never confirmed
--- and a later answer has taken its place.
+-- A pledge may still come, or has come in part, until all of it is written back; but not one that was never
+-- confirmed and whose place a later answer has taken.
 CREATE FUNCTION bodies_written_back() RETURNS trigger LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
