@@ -197,7 +197,8 @@ def _main() -> None:
     # Whoever stops the service stops it, not us in the middle of a letter; then our input ends, and so do we.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
-    os.nice(5)
+    with suppress(OSError):  # systemd may not allow even that
+        os.nice(5)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     _serve(sys.stdin.buffer, answers)

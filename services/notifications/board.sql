@@ -2,12 +2,14 @@
 -- The newest change of the bodies of each of these campaigns, and whether nothing older is under way any more: as long as
 -- that stays so, so do their standings. A body that goes leaves its letters to another, which changes, or the campaign
 -- has none any more. Marks beyond the newest transaction are another server's, from which this database was restored.
-SELECT id AS campaign_id, b.changed_in::text AS changed_in,
-       b.changed_in < pg_snapshot_xmin(pg_current_snapshot()) AS settled
-FROM unnest(:campaigns::uuid[]) AS id CROSS JOIN LATERAL (
+-- And whether its letters are going out, so that it changes all the time.
+SELECT m.id AS campaign_id, b.changed_in::text AS changed_in,
+       b.changed_in < pg_snapshot_xmin(pg_current_snapshot()) AS settled, m.state = 'sending' AS going
+FROM campaigns m CROSS JOIN LATERAL (
     SELECT max(changed_in) AS changed_in FROM bodies
-    WHERE campaign_id = id AND changed_in < pg_snapshot_xmax(pg_current_snapshot())
-) b;
+    WHERE campaign_id = m.id AND changed_in < pg_snapshot_xmax(pg_current_snapshot())
+) b
+WHERE m.id = ANY (:campaigns::uuid[]);
 
 -- name: approvals_waiting
 -- What waits for approval or was sent back, the newest campaign first: letters that have not gone, or how a campaign is to

@@ -4,15 +4,18 @@ Where each body stands is kept beside the letters by the database itself. One lo
 API and the story, so that they cannot disagree.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from chassis.database import Transaction
-from chassis.errors import NotFound
+from chassis.database import Database, Transaction
+from chassis.errors import DatabaseAway, NotFound
 from services.notifications.domain import (
     BODY_STATUSES,
     LATE_AFTER,
@@ -27,6 +30,11 @@ from services.notifications.queries import BOARD, CHASING, QUERIES
 
 #: Campaigns whose standings are kept: as many as a list of them has.
 KEPT = 200
+
+#: Bodies of a campaign that are many to count for every look at it.
+MANY = 5_000
+#: Seconds after which they are counted again while it is being sent, and how old a count may be meanwhile.
+AGAIN, OLDEST = 2.0, 10.0
 
 #: What may become of letters that did not arrive as far as we know, in words for several; shown apart.
 APART = {
@@ -150,37 +158,94 @@ class Figures:
         return [group for group in self.groups if group.least_pence is not None and (group.asked or before)]
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """Groups of bodies, and of what they were counted."""
+
+    groups: Sequence[Group]
+    #: The newest change and the days that make late; None where older changes were still under way.
+    mark: Sequence[Any] | None
+    #: By a clock that only runs on.
+    at: float
+
+    @property
+    def many(self) -> bool:
+        return sum(group.bodies for group in self.groups) >= MANY
+
+    def of(self, mark: Sequence[Any] | None) -> bool:
+        """Whether it was counted of what this mark stands for."""
+        return mark is not None and mark == self.mark
+
+
 class Standings:
     """Where the bodies of campaigns stand: counted again only once something about one of them has changed.
 
-    The same for whoever asks, and never older than what the asking transaction sees.
+    The same for whoever asks, and never older than what the asking transaction sees; but for a large campaign
+    while it is being sent, which changes a hundred times a second: then nobody waits for what is out of date
+    at once, and it is counted every few seconds beside them.
     """
 
-    def __init__(self) -> None:
-        #: With what it was counted of: the newest change, and the days that make late.
-        self._kept: OrderedDict[UUID, tuple[Sequence[Any], Sequence[Group]]] = OrderedDict()
+    def __init__(self, database: Database | None = None) -> None:
+        """
+        Args:
+            database: to count beside those who ask; without one nobody is given what is older.
+        """
+        self._database = database
+        self._kept: OrderedDict[UUID, _Counted] = OrderedDict()
+        self._counting: dict[UUID, asyncio.Task[None]] = {}
 
     async def of(self, tx: Transaction, campaigns: Sequence[UUID]) -> Mapping[UUID, Sequence[Group]]:
         """The bodies of each of these campaigns in groups."""
         late = lateness(tx)
-        marks = {
-            row["campaign_id"]: (row["changed_in"], *late.values())
-            async for row in BOARD.marks_of(tx, campaigns=campaigns)
-            if row["settled"]
-        }
+        marks: dict[UUID, Sequence[Any]] = {}
+        going: set[UUID] = set()
+        async for row in BOARD.marks_of(tx, campaigns=campaigns):
+            if row["settled"]:
+                marks[row["campaign_id"]] = (row["changed_in"], *late.values())
+            if row["going"]:
+                going.add(row["campaign_id"])
         found: dict[UUID, Sequence[Group]] = {}
-        for id, mark in marks.items():
-            if id in self._kept and self._kept[id][0] == mark:
+        for id in campaigns:
+            kept = self._kept.get(id)
+            if kept and (kept.of(marks.get(id)) or self._will_do(id, kept, going)):
                 self._kept.move_to_end(id)
-                found[id] = self._kept[id][1]
-        anew: dict[UUID, list[Group]] = {id: [] for id in campaigns if id not in found}
+                found[id] = kept.groups
+        return found | await self._count(tx, [id for id in campaigns if id not in found], marks, late)
+
+    def _will_do(self, id: UUID, kept: _Counted, going: Container[UUID]) -> bool:
+        """Whether nobody has to wait for what is newer; it is counted beside them then."""
+        age = monotonic() - kept.at
+        if self._database is None or id not in going or not kept.many or age > OLDEST:
+            return False
+        if age > AGAIN and id not in self._counting:
+            task = asyncio.create_task(self._count_beside(self._database, id))
+            self._counting[id] = task
+            task.add_done_callback(lambda _: self._counting.pop(id, None))
+        return True
+
+    async def _count_beside(self, database: Database, id: UUID) -> None:
+        with suppress(DatabaseAway):  # whoever asks next is told
+            async with database.reading() as tx:
+                await self._count(tx, [id], {}, lateness(tx))
+
+    async def _count(
+        self,
+        tx: Transaction,
+        campaigns: Sequence[UUID],
+        marks: Mapping[UUID, Sequence[Any]],
+        late: Mapping[str, Any],
+    ) -> dict[UUID, Sequence[Group]]:
+        started = monotonic()
+        anew: dict[UUID, list[Group]] = {id: [] for id in campaigns}
         if anew:
-            async for row in BOARD.standings_of(tx, campaigns=list(anew), **late):
+            async for row in BOARD.standings_of(tx, campaigns=campaigns, **late):
                 anew[row["campaign_id"]].append(_group(row))
-        self._kept |= {id: (marks[id], groups) for id, groups in anew.items() if id in marks}
+        for id, groups in anew.items():
+            self._kept[id] = _Counted(groups, marks.get(id), started)
+            self._kept.move_to_end(id)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return found | anew
+        return dict(anew)
 
 
 async def figures(tx: Transaction, campaign_id: UUID, standings: Standings | None = None) -> Figures:

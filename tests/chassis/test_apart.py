@@ -186,3 +186,18 @@ def test_stopping_the_service_does_not_stop_it_in_the_middle_and_the_end_of_the_
         service.kill()
         service.wait()
     gone(other)
+
+
+def test_it_works_where_it_may_not_let_others_go_first() -> None:
+    """A unit of systemd without ``@resources`` refuses, and whoever asked waits all the same."""
+    code = (
+        "import os\n"
+        "def refuse(_): raise PermissionError\n"
+        "os.nice = refuse\n"
+        "from chassis.apart import _main\n"
+        "_main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")

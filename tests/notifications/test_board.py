@@ -146,6 +146,40 @@ async def test_standings_are_counted_again_once_something_has_changed_and_not_be
     assert await look() is after
 
 
+async def test_nobody_waits_for_the_figures_of_a_large_campaign_while_it_is_being_sent(
+    book: Database, sent: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are counted beside those who look, and are right again once it has been sent."""
+    monkeypatch.setattr("services.notifications.figures.MANY", 1)
+    monkeypatch.setattr("services.notifications.figures.AGAIN", 0.0)
+    standings = Standings(book)
+
+    async def look() -> Sequence[Group]:
+        async with book.reading() as tx:
+            return (await standings.of(tx, [sent]))[sent]
+
+    async def state(name: str) -> None:
+        async with book.transaction() as tx:
+            await tx.execute("UPDATE campaigns SET state = $2 WHERE id = $1", sent, name)
+
+    def declined(groups: Sequence[Group]) -> bool:
+        return any(group.status.value == "declined" for group in groups)
+
+    await state("sending")
+    first = await look()
+    await make(book, BROMLEY, ROLES[0], ("sent", "", "declined"))
+    assert await look() is first
+    await asyncio.gather(*standings._counting.values())
+    assert declined(await look())
+    await make(book, KENSINGTON, ROLES[0], ("sent", "", "acknowledged"))
+    await state("sent")
+    assert any(group.status.value == "acknowledged" for group in await look())
+    await state("sending")
+    monkeypatch.setattr("services.notifications.figures.OLDEST", 0.0)
+    await make(book, KENSINGTON, ROLES[0], ("sent", "", "declined"))
+    assert not any(group.status.value == "acknowledged" for group in await look()), "too old to be shown"
+
+
 async def test_readers_who_ask_at_once_are_given_one_reading_and_never_an_older_one(
     book: Database, browser: httpx.AsyncClient, sent: UUID
 ) -> None:

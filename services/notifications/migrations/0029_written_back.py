@@ -9,7 +9,8 @@ depends_on = None
 
 STATEMENTS = """
 ALTER TABLE answers ADD COLUMN written_back_pence bigint NOT NULL DEFAULT 0
-    CONSTRAINT answers_written_back_of_a_pledge CHECK (written_back_pence BETWEEN 0 AND coalesce(pledge_pence, 0));
+    CONSTRAINT answers_written_back_of_a_pledge
+    CHECK (written_back_pence BETWEEN 0 AND coalesce(pledge_pence, 0));
 -- Their best answer is a pledge, and nothing of what they pledged will come.
 ALTER TABLE bodies ADD COLUMN written_back boolean NOT NULL DEFAULT false;
 

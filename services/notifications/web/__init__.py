@@ -48,7 +48,7 @@ def build(database: Database) -> Any:
         *(_posting(), _notices(), _outside(), _programs()),
     )
     site = Site(database, [route for group in groups for route in group], TEMPLATES, public=("/r/",))
-    standings = Standings()
+    standings = Standings(database)
     site.app.state.standings, site.app.state.boards = standings, board.seeing(site, standings)
     return site.app
 
