@@ -232,6 +232,7 @@ async def test_the_board_says_what_will_not_come_of_pledges(
     assert '<dt>Pledged</dt><dd class="big">£0</dd>' in board
     assert '<dt>Pledged, but it will not come</dt><dd class="big">£1,700</dd>' in board
     assert "Kensington and Chelsea: Pledged, but it will not come" in board
+    assert "what of a pledge will not come, is as Grants has announced it" in board
     [state, *sums] = ["written_back", *await table("written_back")]
     assert (state, sums[:2]) == ("written_back", ["", "1700.00"])
     assert sums[2].endswith("will not come")
