@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
-from chassis.errors import ChassisError
+from chassis.errors import Refused
 
 _Arguments = ParamSpec("_Arguments")
 _Answer = TypeVar("_Answer")
@@ -33,8 +33,20 @@ IDLE = 60.0
 _ROOT = str(Path(__file__).parents[1])
 
 
-class EndedWithoutAnswer(ChassisError):
-    """What was to be done ended the process that did it, or took it more than a minute; and so once more."""
+class EndedWithoutAnswer(Refused):
+    """What was to be done ended the process that did it, or took it more than a minute; and so once more.
+
+    That may be its own fault, or that of a computer whose memory is full.
+    """
+
+    status = 503
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It could not be made: the program that makes it ended over it.",
+            "Try again in a minute. When it happens again, see whether the computer has memory left.",
+        )
 
 
 async def apart(

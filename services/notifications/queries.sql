@@ -262,7 +262,7 @@ WITH settled AS (
     WHERE l.id = :id AND l.claimed_at = :claimed_at AND l.state IN ('sending', 'unknown') AND m.id = l.campaign_id
     RETURNING l.*, m.name AS campaign
 ), noted AS (
-    INSERT INTO letter_history (letter_id, at, what, who) SELECT id, :now, :what, 'the mail server' FROM settled
+    INSERT INTO letter_history (letter_id, at, what, who) SELECT id, :now, :what, :who FROM settled
 )
 SELECT * FROM settled;
 

@@ -30,7 +30,7 @@ from chassis.testing import RecordingMailServer
 from contracts.notifications import ContactCleared, ContactSuspected, LetterBounced, LetterSent
 from services.installation import Installation
 from services.messages import opened
-from services.notifications import web
+from services.notifications import printing, web
 from services.notifications.answers import Answer, Told, Way, record_answer
 from services.notifications.chasing import chase_bodies, waiting_of
 from services.notifications.domain import AnswerKind, BodyStatus, ByPost, StopScope, late_on
@@ -47,7 +47,7 @@ from services.notifications.posting import (
     returned_letter,
 )
 from services.notifications.printing import Printer
-from services.notifications.queries import QUERIES, RESTORED
+from services.notifications.queries import POSTING, QUERIES, RESTORED
 from services.notifications.restored import hold_begun
 from services.notifications.sending import Sender
 from services.notifications.stages import pause_campaign, resume_campaign, send_campaign
@@ -271,6 +271,26 @@ async def test_one_file_has_every_letter_behind_a_cover_sheet(book: Database, tm
         )
         url = row["frozen"]["origin"] + "/letters/r/" + token_of(book.context, row["letter_id"])
         assert _qr_on(path, row["first_page"] + on) == [url]
+
+
+async def test_letters_over_which_their_maker_ends_wait_to_be_printed_again(
+    book: Database, waiting: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory may have run out. A batch of which nothing is left is over, and asks for no day."""
+    monkeypatch.setattr(printing, "set_values", _ends)
+    batch = (await ordered(book)).batch_id
+    assert batch
+    assert await Printer(book).turn()
+    async with book.reading() as tx:
+        over = await POSTING.batch(tx, id=batch)
+    assert (over["state"], over["letters"], over["spoiled"]) == ("dropped", 3, 3)
+    assert {letter["state"] for letter in await letters(book)} == {"ready"}
+    monkeypatch.undo()
+    assert (await printed(book)) != batch
+
+
+def _ends(_content: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def test_what_is_printed_is_what_was_checked(
