@@ -40,9 +40,11 @@ from tests.notifications.conftest import (
     hear,
     letters,
     organisation,
+    pledged,
     released,
     rows,
     trust_of,
+    written_back,
 )
 
 
@@ -212,6 +214,46 @@ async def test_the_table_is_of_what_is_looked_at_with_what_was_pledged_and_days_
     assert len(nobody.splitlines()) == 1
 
 
+async def test_the_board_says_what_will_not_come_of_pledges(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    letter, href = await a_letter(book, sent), f"/letters/campaigns/{sent}"
+    part, whole = await pledged(book, letter, 150_000), await pledged(book, letter, 20_000)
+
+    async def table(status: str) -> list[str]:
+        text = (await browser.get(f"{href}.csv?status={status}")).text.removeprefix("\ufeff")
+        [row] = csv.DictReader(io.StringIO(text))
+        return [row[f"Pledged{what} (£)"] for what in (" and confirmed", ", will not come")] + [row["Note"]]
+
+    assert "it will not come" not in (await browser.get(href)).text
+    await hear(book, written_back(whole, 20_000))
+    assert await table("pledged") == ["1500.00", "200.00", "Confirmed by us"]
+    await hear(book, written_back(part, 150_000))
+    board = re.sub(r"\s+", " ", (await browser.get(href)).text)
+    assert '<dt>Pledged</dt><dd class="big">£0</dd>' in board
+    assert '<dt>Pledged, but it will not come</dt><dd class="big">£1,700</dd>' in board
+    assert "Kensington and Chelsea: Pledged, but it will not come" in board
+    assert "what of a pledge will not come, is as Grants has announced it" in board
+    [state, *sums] = ["written_back", *await table("written_back")]
+    assert (state, sums[:2]) == ("written_back", ["", "1700.00"])
+    assert sums[2].endswith("will not come")
+    only = (await browser.get(f"{href}?status=written_back")).text
+    assert _bodies_on(only) == ["Trust E09000020"]
+
+
+async def test_a_refusal_needs_nobody_once_nothing_of_the_pledge_will_come(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    pledge = await pledged(book, await a_letter(book, sent))
+    await reply(book, sent, DECLINE)
+    href = f"/letters/campaigns/{sent}"
+    assert "says now that they cannot contribute" in _needs_you((await browser.get(href)).text)
+    await hear(book, written_back(pledge))
+    board = (await browser.get(href)).text
+    assert "says now that they cannot contribute" not in board
+    assert "Kensington and Chelsea: Declined" in board
+
+
 async def test_a_search_within_one_state_says_so_and_leads_to_all(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:
@@ -372,7 +414,8 @@ async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figur
     assert "says now that they cannot contribute. “No means left.”" in _needs_you(board)
     assert "Kensington and Chelsea: Pledged" in board
     told = (await browser.get(f"/letters/api/v1/campaigns/{sent}")).json()
-    assert (told["pledged"], told["declined"]) == ({"bodies": 1, "pence": 150_000}, 0)
+    counted = {"bodies": 1, "pence": 150_000, "written_back_pence": 0}
+    assert (told["pledged"], told["declined"]) == (counted, 0)
     page = (await browser.get(f"/letters/letters/{letter}")).text
     assert "confirmed by us" in page
     assert "replaced by a later answer" not in page

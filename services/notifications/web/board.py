@@ -74,7 +74,7 @@ TROUBLES = 50
 _PART = 1_000
 
 #: What gives a badge its shape where the status alone does not.
-_LOOKS = {BodyStatus.PROBLEM: "failed", BodyStatus.WAITING: "ready"}
+_LOOKS = {BodyStatus.PROBLEM: "failed", BodyStatus.WAITING: "ready", BodyStatus.WRITTEN_BACK: "closed"}
 
 #: What the answer of each state was, for the note in a row.
 _SAID = {
@@ -97,6 +97,7 @@ _PLACES = {
     BodyStatus.WILL_MEET: (4, 4),
     BodyStatus.DECLINED: (5, 5),
     BodyStatus.PLEDGED: (5, 5),
+    BodyStatus.WRITTEN_BACK: (5, 5),
 }
 _EVERY_PLACE = (0, 5)
 
@@ -276,6 +277,7 @@ async def download(request: Request) -> Response:
         "Asked (£)",
         "Pledged and confirmed (£)",
         "Pledged, to be confirmed (£)",
+        "Pledged, will not come (£)",
         "Letters",
         "By post",
         "Arrived",
@@ -302,7 +304,8 @@ async def download(request: Request) -> Response:
 
 
 def _cells(row: Mapping[str, Any], pledged: Any) -> Sequence[object]:
-    sums = (row["ask_pence"], *((pledged["confirmed"], pledged["open"]) if pledged else (0, 0)))
+    promised = [pledged[what] if pledged else 0 for what in ("confirmed", "open", "written_back")]
+    sums = (row["ask_pence"], *promised)
     said = (row["body_name"], "; ".join(row["areas"]), row["status_words"], *map(_in_pounds, sums))
     return (
         *(*said, row["letters"], row["by_post"], row["arrived"], row["chased"]),
@@ -372,6 +375,7 @@ class _Board:
             "totals": {
                 "asked_pence": asks["total"],
                 "pledged_pence": found.pledged_pence,
+                "written_back_pence": found.written_back_pence,
                 "received_pence": found.received_pence,
                 "least_pence": asks["min"] if asks["total"] else None,
                 "most_pence": asks["max"] if asks["total"] else None,
@@ -442,7 +446,7 @@ class _Board:
             ),
             ("Acknowledged", found.acknowledged, found.asked, "Bodies that said the letter is there"),
             ("Answered", found.answered, found.asked, "Pledged, will meet, declined or asked a question"),
-            ("Pledged", found.pledged_bodies, found.asked, "Bodies whose pledge we have confirmed"),
+            ("Pledged", found.pledged_bodies, found.asked, "Bodies with a confirmed pledge that counts"),
         ]
         return [{"label": label, "count": n, "of": of, "words": words} for label, n, of, words in steps]
 
@@ -578,7 +582,8 @@ def _by_post(row: Any) -> dict[str, Any]:
 
 def _note_of(said: Any) -> str:
     if said["kind"] == "pledge":
-        return "Confirmed by us" if said["confirmed_at"] else "To be confirmed by us"
+        gone = f"{pounds(said['written_back_pence'])} will not come" if said["written_back_pence"] else ""
+        return gone or ("Confirmed by us" if said["confirmed_at"] else "To be confirmed by us")
     words = _quoted(said["detail"])
     if said["kind"] == "ask":
         return f"{'We answered the question' if said['settled_at'] else 'Question'}: {words}"

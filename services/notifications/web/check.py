@@ -143,6 +143,11 @@ def _again(fund: str) -> Sequence[tuple[str, str, str, str]]:
     undecided = f"asked for the {fund} before and {{}} not decided yet"
     return (
         ("pledged", "pledged", f"has pledged for the {fund}", f"bodies that have pledged for the {fund}"),
+        (
+            *("written_back", "closed"),
+            f"has pledged for the {fund}, which will not come",
+            f"bodies that have pledged for the {fund}, which will not come",
+        ),
         ("declined", "declined", f"has declined the {fund}", f"bodies that have declined the {fund}"),
         ("open", "stale", "was " + undecided.format("has"), "bodies that were " + undecided.format("have")),
     )
