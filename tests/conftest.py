@@ -21,6 +21,8 @@ import asyncpg
 import httpx
 import pytest
 import structlog
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from starlette.types import ASGIApp
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -52,6 +54,12 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 MakeDatabase = Callable[[str], Awaitable[Database]]
 
 _numbers = count(1)
+
+# What an example takes says how busy the machine is; a test as a whole has its own limit.
+hypothesis_settings.register_profile(
+    "patient", hypothesis_settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
 
 
 #: Folders whose tests mostly wait, for servers that come and go.

@@ -99,7 +99,7 @@ MakeDatabases = Callable[[], Databases]
 
 
 #: Made once, because making one reads every certificate of the machine. Nothing is kept alive: hosts die.
-_CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+_CLIENT = httpx.Client(timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 class Host:

@@ -348,7 +348,7 @@ async def test_a_contribution_goes_back_once_however_many_give_it_back(grants: D
     async def goes_back() -> bool:
         try:
             async with grants.transaction() as tx:
-                await contributions.refund(tx, given, 600, tx.now.date())
+                await contributions.refund(tx, given, 600, tx.today)
         except (Refused, Conflict):
             return False
         return True
@@ -549,7 +549,7 @@ async def test_what_was_one_bodys_is_anothers_after_merging(
     assert "Camden" not in (await browser.get(f"/grants/funds/{fund}/edit")).text
     await money_comes(grants, fund, 1_000, pledge_id=PLEDGE)
     async with grants.transaction() as tx:
-        await contributions.refund(tx, given, 500, tx.now.date())
+        await contributions.refund(tx, given, 500, tx.today)
     events = await announced(grants)
     assert [event.data["organisation_id"] for event in events] == [CAMDEN, survivor, survivor]
 

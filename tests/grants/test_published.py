@@ -47,8 +47,8 @@ async def comes_back(grants: Database, at: Panelled, case: Case, pence: int, bac
     async with grants.transaction() as tx:
         award = case.application_id
         ids = [await tx.fetchval("SELECT gen_random_uuid()") for _ in range(2)]
-        await ledger.pay(tx, at.fund, pence, award=award, payment=ids[0], on=tx.now.date())
-        await ledger.take_back(tx, at.fund, back, award=award, cause=ids[1], on=tx.now.date())
+        await ledger.pay(tx, at.fund, pence, award=award, payment=ids[0], on=tx.today)
+        await ledger.take_back(tx, at.fund, back, award=award, cause=ids[1], on=tx.today)
     await to_state(grants, award, "paid")
 
 

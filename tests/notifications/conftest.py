@@ -279,7 +279,6 @@ def settings(settings: Settings, mail: RecordingMailServer) -> Settings:
         smtp_url=f"smtp://{mail.host}:{mail.port}",
         mail_rate=1000.0,
         mail_domain_rate=0.0,
-        mail_timeout=2.0,
         mail_attempts=3,
         mail_retry=30.0,
         public_url="https://forum.example",

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis import failpoints
@@ -167,20 +167,17 @@ async def look(database: Database) -> int:
 
 
 class TestWorkingDays:
-    @settings(deadline=None)  # the holidays of a year are worked out when it comes first
     @given(DAYS, st.integers(0, 90))
     def test_before_is_the_latest_day_after_which_there_were_so_many(self, day: date, n: int) -> None:
         start = working_days_before(day, n)
         assert working_days_between(start, day) == n
         assert n == 0 or working_days_between(start + timedelta(days=1), day) < n
 
-    @settings(deadline=None)
     @given(DAYS, DAYS)
     def test_the_moment_in_the_database_says_the_same_as_the_rule(self, since: date, on: date) -> None:
         at = datetime.combine(since, time(23, 59), LOCAL).astimezone(UTC)
         assert (at < waiting_before(on, 20)) == (on >= late_on(since))
 
-    @settings(deadline=None)
     @given(DAYS, DAYS, st.integers(1, 60))
     def test_so_does_the_moment_of_the_last_chaser(self, chased: date, on: date, every: int) -> None:
         at = datetime.combine(chased, time(0, 0), LOCAL).astimezone(UTC)

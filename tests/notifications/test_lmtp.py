@@ -423,7 +423,7 @@ class TestAway:
         assert [each["words"] for each in await _mails(book)] == ["One"]
 
     async def test_or_while_somebody_is_in_the_way(self, book: Database, settings: Settings) -> None:
-        hurried = Database(book._url, replace(book.context, settings=replace(settings, database_timeout=0.2)))
+        hurried = Database(book._url, replace(book.context, settings=replace(settings, database_timeout=1.0)))
         await hurried.open()
         try:
             async with serving(hurried) as place:

@@ -4,6 +4,7 @@ import asyncio
 import email.policy
 import os
 import signal
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from typing import Any
@@ -271,6 +272,7 @@ async def test_a_server_that_says_nothing_after_the_dot_leaves_it_to_a_person(
     book: Database, mail: RecordingMailServer, send_due: SendAll
 ) -> None:
     mail.treat(Treatment(delay=4), ONE, times=1)
+    book.context = replace(book.context, settings=replace(book.context.settings, mail_timeout=2.0))
     await released(book)
     await send_due()
     assert (await _the_one(book))["state"] == "unknown"
@@ -363,8 +365,6 @@ async def test_the_rate_is_kept(book: Database, mail: RecordingMailServer) -> No
 
 
 def _slow(database: Database) -> Any:
-    from dataclasses import replace
-
     return replace(database.context.settings, mail_rate=10.0)
 
 

@@ -202,7 +202,7 @@ def test_no_password_is_to_be_read_wherever_one_looks(
             running.wait_for_words("mailbox_away")
             running.wait_for_words("publishing_failed")
             running.wait_for_words("consuming_failed")
-            metrics = httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics").text
+            metrics = httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=20).text
             check = conduit("check", home=home, **variables)
             bundle = tmp_path / "bundle.zip"
             told = ("doctor", "--to", str(bundle), "--log", str(running.log))
