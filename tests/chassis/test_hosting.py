@@ -232,6 +232,34 @@ class TestSupervising:
         eventually(lambda: not alive(child), within=PATIENCE, otherwise="the child lives on")
         assert '"event": "stopping"' in parent.log
 
+    def test_one_that_fails_once_it_serves_comes_back_however_fast_it_failed(
+        self, databases: Databases, tmp_path: Path
+    ) -> None:
+        host = Host(tmp_path, databases)
+        doomed = self.PARENT.replace("['grants']", "['grants', 'doomed']")
+        host.launch("-c", doomed)
+        try:
+            self.await_ready(host, 2)
+            assert '"event": "container_died"' in host.log
+        finally:
+            host.stop()
+
+    def test_one_that_never_serves_is_not_tried_again_however_long_that_took(self, tmp_path: Path) -> None:
+        (tmp_path / "slow.py").write_text(
+            "import time\ntime.sleep(0.6)\nprint('tried', flush=True)\nexit(3)\n"
+        )
+        code = "import chassis.supervisor as s; s._SHORT = 0.1; exit(s.supervise('slow', [], {}, 1))"
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout) == (3, "tried\n")
+
     def test_a_child_that_cannot_start_is_not_tried_again(self) -> None:
         ended = subprocess.run(
             [

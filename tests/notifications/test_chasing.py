@@ -59,10 +59,12 @@ from tests.notifications.conftest import (
     hear,
     letters,
     organisation,
+    pledged,
     released,
     rows,
     trust_of,
     withdrawn,
+    written_back,
 )
 
 BARNET, BRENT = "E09000020", "E09000033"
@@ -254,6 +256,17 @@ class TestWhomToChase:
         await answer(book, (await letter_to(book, BARNET))["id"])
         pass_working_days(book, 1)
         assert set(await to_chase(book)) == {trust_of(BRENT), trust_of("E09000007")}
+
+    async def test_never_a_body_that_pledged_also_when_its_money_will_not_come(
+        self, book: Database, sent: UUID
+    ) -> None:
+        letter = (await letter_to(book, BARNET))["id"]
+        await hear(book, written_back(await pledged(book, letter)))
+        for _ in range(3):
+            pass_working_days(book, 21)
+            assert set(await to_chase(book)) == {trust_of(BRENT), trust_of("E09000007")}
+        with pytest.raises(Conflict):
+            await order(book, sent, BARNET)
 
     async def test_the_list_and_the_rule_agree(self, book: Database, sent: UUID) -> None:
         await answer(book, (await letter_to(book, BARNET, "dental_care"))["id"], ACKNOWLEDGE)

@@ -162,6 +162,15 @@ class TestMatching:
             "It names a letter that has not been sent.",
         ]
 
+    async def test_of_one_that_is_too_large_and_lies_in_no_mailbox_it_is_said_that_there_is_no_more(
+        self, book: Database
+    ) -> None:
+        """As of one from a pipe, of which the rest is let go."""
+        await receive(book, mail("x\r\n" * (LARGEST_MAIL // 3 + 10))[: LARGEST_MAIL + 1])
+        [kept] = await _mails(book)
+        assert kept["state"] == "held"
+        assert kept["reason"].startswith("Only its beginning was kept, and here there is no more of it")
+
     async def test_an_answer_after_an_answer_lowers_nothing(
         self, book: Database, sent: list[dict[str, Any]]
     ) -> None:
@@ -576,7 +585,7 @@ class TestMailbox:
         await _collect(_reading(book, box))
         kept = await _mails(book)
         assert [each["state"] for each in kept] == ["held"] * 3
-        assert kept[0]["reason"].startswith("Only its beginning was kept")
+        assert kept[0]["reason"].endswith("the whole is still in the mailbox that it came to.")
         assert kept[-1]["words"] == "Last"
 
     async def test_a_server_that_is_away_or_refuses_us_is_no_error(
