@@ -206,7 +206,7 @@ def _as_it_travels(error: Exception) -> bytes:
 
 
 def _main() -> None:
-    # Whoever stops the service does not stop us in the middle of something. Then our input ends, and so do we.
+    # Whoever stops the service does not stop us in the middle of it. Then our input ends, and so do we.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     with suppress(OSError):  # systemd may not allow even that
