@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -64,10 +63,6 @@ IN_PLACE = "in_place"
 
 #: What the body of a mail program's one click is (RFC 8058).
 _ONE_CLICK = ("List-Unsubscribe", "One-Click")
-
-#: What an acknowledgement says that has a name: somebody answers for whoever the letter was for.
-_FOR_THEM = Markup("You told us that you answer for {contact}.")
-_FOR_THEM_RECORDED = Markup("We have recorded that you answer for {contact}. You have committed to nothing.")
 
 _TOLD = {
     AnswerKind.ACKNOWLEDGE: "You told us that the letter arrived.",
@@ -199,11 +194,12 @@ async def done(request: Request) -> Response:
     newest = next(iter(answers), None)
     if newest is None:
         return private(see(back_href))
-    recorded = _FOR_THEM_RECORDED if _is_in_place(newest) else _RECORDED[newest["kind"]]
     response: Response = site_of(request).page(
         request,
         "respond_done.html",
-        recorded=recorded.format(pledged=pounds(newest["pledge_pence"] or 0), contact=_contact(letter)),
+        recorded=_RECORDED[newest["kind"]].format(pledged=pounds(newest["pledge_pence"] or 0)),
+        in_place=_is_in_place(newest),
+        contact_name=letter["frozen"]["values"]["contact_name"],
         next_words=_CONFIRMED if newest["confirmed_at"] else _NEXT[newest["kind"]],
         back_href=back_href,
         body_name=letter["body_name"],
@@ -321,7 +317,7 @@ async def _page(request: Request, letter: Any, *, status: int = 200, **values: A
         asks=letter["asks"],
         fund=letter["fund"],
         answered=bool(answers),
-        already=sorted(_already(letter, answers, stops), key=lambda it: it["at"]),
+        already=sorted(_already(answers, stops), key=lambda it: it["at"]),
         pdf_href=f"{response_href(token)}/pdf",
         stop_href=stop_href(token),
         stopped={row["scope"] for row in stops if row["lifted_at"] is None},
@@ -354,20 +350,14 @@ def _is_in_place(row: Any) -> bool:
     return bool(row["kind"] == AnswerKind.ACKNOWLEDGE and row["way"] == Way.PAGE and row["name"])
 
 
-def _contact(letter: Any) -> Markup:
-    return Markup("<bdi>{}</bdi>").format(letter["frozen"]["values"]["contact_name"])
-
-
-def _already(letter: Any, answers: Iterable[Any], stops: Iterable[Any]) -> Iterator[dict[str, Any]]:
+def _already(answers: Iterable[Any], stops: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """What they have told us, each with its moment."""
     for row in answers:
         if row["pledge_pence"]:
             words = f"You pledged {pounds(row['pledge_pence'])}."
-        elif _is_in_place(row):
-            words = _FOR_THEM.format(contact=_contact(letter))
         else:
             words = _TOLD[row["kind"]]
-        yield {"words": words, "at": row["at"]}
+        yield {"words": words, "in_place": _is_in_place(row), "at": row["at"]}
     for row in stops:
         if row["lifted_at"] is None:
             yield {"words": _STOPPED[StopScope(row["scope"])], "at": row["stopped_at"]}

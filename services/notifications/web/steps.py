@@ -28,6 +28,7 @@ STEPS = {
 #: What was just done, by its code in the address.
 _DONE = {
     "saved": "Saved.",
+    "copied": "Copied, as a draft. Give it a name of its own, and change what is different this time.",
     "written": "The letters were written anew.",
     "submitted": "It waits for approval now. Somebody else reads it and says whether it may go.",
     "taken_back": "It is a draft again, and can be changed.",
@@ -46,10 +47,10 @@ _DONE = {
 
 #: In which state of the campaign that is so. Whoever opens the page again later is not told any more.
 _SO_WHILE = {
+    "copied": CampaignState.DRAFT,
     "submitted": CampaignState.SUBMITTED,
     "taken_back": CampaignState.DRAFT,
     "approved": CampaignState.APPROVED,
-    "sent_back": CampaignState.DRAFT,
     "scheduled": CampaignState.APPROVED,
     "unscheduled": CampaignState.APPROVED,
     "sending": CampaignState.SENDING,
@@ -83,6 +84,7 @@ def framed(campaign: Mapping[str, Any], here: str = "") -> dict[str, Any]:
         "state_words": state_words(campaign),
         "steps": steps_of(campaign, here),
         "may_change": state is CampaignState.DRAFT,
+        "whole": is_whole(campaign),
     }
 
 
