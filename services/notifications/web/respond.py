@@ -353,11 +353,8 @@ def _is_in_place(row: Any) -> bool:
 def _already(answers: Iterable[Any], stops: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """What they have told us, each with its moment."""
     for row in answers:
-        if row["pledge_pence"]:
-            words = f"You pledged {pounds(row['pledge_pence'])}."
-        else:
-            words = _TOLD[row["kind"]]
-        yield {"words": words, "in_place": _is_in_place(row), "at": row["at"]}
+        pledged = f"You pledged {pounds(row['pledge_pence'])}." if row["pledge_pence"] else ""
+        yield {"words": pledged or _TOLD[row["kind"]], "in_place": _is_in_place(row), "at": row["at"]}
     for row in stops:
         if row["lifted_at"] is None:
-            yield {"words": _STOPPED[StopScope(row["scope"])], "at": row["stopped_at"]}
+            yield {"words": _STOPPED[StopScope(row["scope"])], "in_place": False, "at": row["stopped_at"]}
