@@ -305,8 +305,9 @@ async def test_a_question_after_a_refusal_is_not_overlooked_until_it_is_settled(
 ) -> None:
     letter = await reply(book, sent, DECLINE, ASK)
     board = await browser.get(f"/letters/campaigns/{sent}")
-    assert "Asks: “Who else gives?”" in _needs_you(board.text)
-    assert "<small>“No means left.” Question: “Who else gives?”</small>" in board.text
+    assert "Asks: <bdi>“Who else gives?”</bdi>" in _needs_you(board.text)
+    notes = "<small><bdi>“No means left.”</bdi> Question: <bdi>“Who else gives?”</bdi></small>"
+    assert notes in board.text
     page = await browser.get(f"/letters/letters/{letter}")
     [action] = re.findall(r'action="(/letters/answers/[^"]+)"', page.text)
     settled = await browser.post(action, data={"key": form_key()})
@@ -315,7 +316,7 @@ async def test_a_question_after_a_refusal_is_not_overlooked_until_it_is_settled(
     assert "Question answered by us" in page.text
     board = await browser.get(f"/letters/campaigns/{sent}")
     assert _needs_you(board.text) == ""
-    assert "<small>“No means left.”</small>" in board.text
+    assert "<small><bdi>“No means left.”</bdi></small>" in board.text
     assert (await browser.post(action, data={"key": form_key()})).status_code == 409
 
 
@@ -328,7 +329,7 @@ async def test_a_question_that_was_answered_is_no_longer_our_turn(
     await browser.post(f"/letters/answers/{asked['id']}/settle", data={"key": form_key()})
     board = (await browser.get(f"/letters/campaigns/{sent}")).text
     assert "our turn" not in board
-    assert "We answered the question: “Who else gives?”" in board
+    assert "We answered the question: <bdi>“Who else gives?”</bdi>" in board
 
 
 async def test_bodies_that_wait_for_us_come_first(
@@ -341,7 +342,7 @@ async def test_bodies_that_wait_for_us_come_first(
     assert _bodies_on(board.text)[0] == "Trust E09000020"
     assert "Needs you: 1 letter" in re.sub(r"\s+", " ", board.text)
     assert "Pledged £1,500, which nobody has confirmed yet." in _needs_you(board.text)
-    assert "Asks: “Who else gives?”" in _needs_you(board.text)
+    assert "Asks: <bdi>“Who else gives?”</bdi>" in _needs_you(board.text)
 
 
 async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figure(
@@ -352,7 +353,7 @@ async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figur
     await browser.post(f"/letters/pledges/{pledge['id']}/confirm", data={"key": form_key()})
     await reply(book, sent, DECLINE)
     board = (await browser.get(f"/letters/campaigns/{sent}")).text
-    assert "says now that they cannot contribute. “No means left.”" in _needs_you(board)
+    assert "says now that they cannot contribute. <bdi>“No means left.”</bdi>" in _needs_you(board)
     assert "Kensington and Chelsea: Pledged" in board
     told = (await browser.get(f"/letters/api/v1/campaigns/{sent}")).json()
     assert (told["pledged"], told["declined"]) == ({"bodies": 1, "pence": 150_000}, 0)
