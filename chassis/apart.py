@@ -18,12 +18,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
-from chassis.errors import ChassisError
+from chassis.errors import Refused
 
 _Arguments = ParamSpec("_Arguments")
 _Answer = TypeVar("_Answer")
 
-#: Processes at most. One that sends letters can keep two of these busy, and no more.
+#: Processes at most. One that hands out what they make can keep two of these busy, and no more.
 MOST = min(os.cpu_count() or 1, 2)
 #: Whole seconds after which a call counts as one that never ends.
 LONGEST = 60
@@ -33,8 +33,20 @@ IDLE = 60.0
 _ROOT = str(Path(__file__).parents[1])
 
 
-class EndedWithoutAnswer(ChassisError):
-    """What was to be done ended the process that did it, or took it more than a minute; and so once more."""
+class EndedWithoutAnswer(Refused):
+    """What was to be done ended the process that did it, or took it more than a minute; and so once more.
+
+    That may be its own fault, or that of a computer whose memory is full.
+    """
+
+    status = 503
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It could not be made: the program that makes it ended over it.",
+            "Try again in a minute. When it happens again, see whether the computer has memory left.",
+        )
 
 
 async def apart(
@@ -194,7 +206,7 @@ def _as_it_travels(error: Exception) -> bytes:
 
 
 def _main() -> None:
-    # Whoever stops the service stops it, not us in the middle of a letter; then our input ends, and so do we.
+    # Whoever stops the service does not stop us in the middle of it. Then our input ends, and so do we.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     with suppress(OSError):  # systemd may not allow even that

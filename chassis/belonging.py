@@ -4,6 +4,8 @@ The audit keeps the mark of a service's keys, from the first start on; so it is 
 nobody can change it unseen.
 """
 
+from collections.abc import Sequence
+
 from chassis.audit import BY_COMMAND, QUERIES, acting, note
 from chassis.database import Database
 from chassis.keys import KeysError
@@ -11,29 +13,42 @@ from chassis.keys import KeysError
 _KEYS = "keys"
 
 
-async def refuse_other_keys(database: Database) -> None:
-    """Compare the keys with the database, and enter them where none were entered yet.
+async def refuse_other_keys(*databases: Database) -> None:
+    """Compare the keys with the databases, and enter them where none were entered yet.
 
     Raises:
-        KeysError: names the service whose keys are others, where they are, and the cure.
+        KeysError: names every service whose keys are others, where they are, and the cure.
     """
-    if not await check_keys(database):
+    for database in await check_keys(*databases):
         await enter_keys(database)
 
 
-async def check_keys(database: Database) -> bool:
-    """Compare the keys with the database. Whether any were entered yet.
+async def check_keys(*databases: Database) -> Sequence[Database]:
+    """Compare the keys with the databases. Those into which none were entered yet.
 
     Raises:
         KeysError: as `refuse_other_keys`.
     """
+    entered = [(database, await _entered(database)) for database in databases]
+    others = [database for database, mark in entered if mark not in (None, database.context.keys.mark)]
+    if others:
+        raise KeysError(_said_of(others))
+    return [database for database, mark in entered if mark is None]
+
+
+async def _entered(database: Database) -> str | None:
     async with database.reading() as tx:
-        entered = await QUERIES.keys_entered(tx, object=_KEYS)
-    if entered in (None, database.context.keys.mark):
-        return entered is not None
-    service, folder = database.context.service, database.context.settings.keys_folder
-    raise KeysError(
-        f"The keys of {service} in {folder} are not those of its database: what is sealed in it would stay "
+        mark: str | None = await QUERIES.keys_entered(tx, object=_KEYS)
+    return mark
+
+
+def _said_of(others: Sequence[Database]) -> str:
+    *before, last = (database.context.service for database in others)
+    services = f"{', '.join(before)} and {last}" if before else last
+    whose, there = ("their databases", "them") if before else ("its database", "it")
+    folder = others[0].context.settings.keys_folder
+    return (
+        f"The keys of {services} in {folder} are not those of {whose}: what is sealed in {there} would stay "
         "closed, and links that were sent lead nowhere. Move that folder away and bring back the right one "
         "from your backup of the keys. Only if they are lost for good: conduit keys accept"
     )

@@ -23,8 +23,8 @@ PREFIX = "CONDUIT_"
 #: Any setting may stand in a file: CONDUIT_SMTP_URL_FILE names the one that holds CONDUIT_SMTP_URL.
 FROM_FILE = "_FILE"
 
-#: Not a setting: how the supervisor tells its child which descriptor to watch.
-SUPERVISOR_PIPE = "CONDUIT_SUPERVISOR_PIPE"
+#: Not a setting: how the supervisor tells its child which descriptor leads to it.
+SUPERVISOR = "CONDUIT_SUPERVISOR"
 
 
 class SettingsError(Exception):
@@ -216,7 +216,7 @@ class Settings:
         """
         variables = dict(os.environ if environ is None else environ)
         names = {PREFIX + f.name.upper() for f in dataclasses.fields(cls)}
-        known = names | {name + FROM_FILE for name in names} | {SUPERVISOR_PIPE}
+        known = names | {name + FROM_FILE for name in names} | {SUPERVISOR}
         variables |= _from_files(names, variables)
         values = {f.name: _read(f, variables) for f in dataclasses.fields(cls) if _given(f, variables)}
         unknown = [name for name in variables if name.startswith(PREFIX) and name not in known]
@@ -276,7 +276,10 @@ class Settings:
         What a mail server on this computer does with mail, nobody can tell: it may keep all, as ours does.
         """
         leaves = bool(self.smtp_url) and not is_loopback(urlsplit(self.smtp_url).hostname or "")
-        return leaves and is_loopback(urlsplit(url).hostname or "")
+        try:
+            return leaves and is_loopback(urlsplit(url).hostname or "")
+        except ValueError:  # it only looks like one
+            return False
 
     @property
     def on_loopback(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,18 @@ class House:
             text for person in self.signatories.values() for text in (person.name, person.position)
         )
         return tuple(key for key, texts in values.items() if not all(map(is_filled_in, texts)))
+
+    @property
+    def shown(self) -> House:
+        """The same without what is not filled in: what pages and whatever is published may show of it."""
+        gaps: dict[str, Any] = {key: "" for key in TEXTS if not is_filled_in(getattr(self, key))}
+        return replace(self, **gaps, address=tuple(filter(is_filled_in, self.address)))
+
+    @property
+    def to_reach(self) -> str:
+        """What to do to reach us: ``ring us on 020 7946 0001``; by e-mail while no number is filled in."""
+        telephone = self.shown.telephone
+        return f"ring us on {telephone}" if telephone else f"write to {self.email}"
 
     def left_to_do(self, path: Path | str) -> str:
         """What is still to be filled in, in words; empty where nothing is. `path` is where it was read."""

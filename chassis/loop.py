@@ -125,7 +125,7 @@ def when_signalled(end: Callable[[int], object]) -> None:
 
 
 def when_closed(descriptor: int, end: Callable[[], object]) -> None:
-    """Call when the other end of a pipe has gone."""
+    """Call when the other end of a pipe or connection has gone."""
 
     def closed() -> None:
         running_loop().remove_reader(descriptor)

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from chassis import failpoints
 from chassis.background import Background, start_all, stop_all
 from chassis.clock import Clock
-from chassis.config import SUPERVISOR_PIPE, Settings
+from chassis.config import SUPERVISOR, Settings
 from chassis.context import Context, Section
 from chassis.database import Database
 from chassis.errors import Away
 from chassis.house import House
 from chassis.keys import read_keys
 from chassis.log import describe, logger
+from chassis.supervisor import say_that_we_serve
 from chassis.surroundings import Surroundings
 from chassis.telemetry import Exporter
 from chassis.traces import collect_with
@@ -135,6 +136,7 @@ def run(process: Process, services: Sequence[type], *, ready: Callable[[], None]
             spawn(_tell_of_death, container, ended)
         wait(start_all(watching))
         _settle_memory()
+        say_that_we_serve(os.environ)
         ready()
         number = ended.wait()
         _log.info("stopping", signal=number)
@@ -150,12 +152,12 @@ def _settle_memory() -> None:
 
 
 def _note_signals(note: Callable[[int], object]) -> None:
-    """Ctrl-C, SIGTERM, and the pipe that closes when the supervisor is gone, however it went."""
+    """Ctrl-C, SIGTERM, and the connection that closes when the supervisor is gone, however it went."""
     from chassis.loop import when_closed, when_signalled
 
     when_signalled(note)
-    if pipe := os.environ.get(SUPERVISOR_PIPE):
-        when_closed(int(pipe), lambda: note(signal.SIGHUP))
+    if supervisor := os.environ.get(SUPERVISOR):
+        when_closed(int(supervisor), lambda: note(signal.SIGHUP))
 
 
 def _start(runner: Any) -> None:

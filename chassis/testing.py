@@ -778,7 +778,7 @@ class RecordingMailServer:
         """What was accepted for an address."""
         return [mail for mail in list(self.messages) if recipient in mail.recipients]
 
-    async def arrived(self, count: int, within: float = 5.0) -> list[ReceivedMail]:
+    async def arrived(self, count: int, within: float = 20.0) -> list[ReceivedMail]:
         """Wait until at least so many messages were accepted, and return them all."""
         deadline = time.monotonic() + within
         while len(self.messages) < count:

@@ -89,6 +89,27 @@ class ContributionRefunded(_Contribution):
     refunded_on = fields.Date(required=True)
 
 
+class ContributionWrittenBack(Fact):
+    """What had not come of a pledge will not come: nobody waits for it any more. Said once for a pledge.
+
+    The subject is the pledge.
+    """
+
+    OWNER = GRANTS
+    NAME = "contribution_written_back"
+    SUBSCRIBERS = (PARTNERS, NOTIFICATIONS)
+
+    pledge_id = fields.UUID(required=True)
+    organisation_id = fields.UUID(required=True)
+    #: The campaign in which it was pledged; nothing where it came by none.
+    campaign_id = fields.UUID(required=True, allow_none=True)
+    #: As the pledge names it.
+    fund = fields.String(required=True, validate=_NAME)
+    #: What will not come.
+    amount = fields.Nested(Money, required=True)
+    written_back_on = fields.Date(required=True)
+
+
 class _Round(Fact):
     """A round: an invitation to apply for the money of one fund."""
 
@@ -396,6 +417,7 @@ FACTS: tuple[type[Fact], ...] = (
     RegistrationAsked,
     ContributionReceived,
     ContributionRefunded,
+    ContributionWrittenBack,
     RoundOpened,
     RoundClosed,
     ApplicationLinkRequested,

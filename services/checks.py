@@ -481,10 +481,10 @@ async def _greet(installation: Installation) -> str:
 
 def _links(settings: Settings) -> str:
     """Where links in letters lead, while that is to this computer."""
-    said = f"those in letters lead to {settings.origin}, so to nobody but this computer"
+    said = f"those in mails lead to {settings.origin}, so to nobody but this computer"
     cure = f"Set {PREFIX}PUBLIC_URL to the address at which others see our pages"
     if settings.leads_nowhere(settings.origin):
-        raise ChassisError(f"{said}, and no letter goes. {cure}")
+        raise ChassisError(f"{said}, and no mail with one goes. {cure}")
     raise Noted(f"{said}. If the mail server passes mail on to others: {cure[:1].lower()}{cure[1:]}")
 
 

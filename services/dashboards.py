@@ -302,12 +302,17 @@ DASHBOARDS = (
         Panel(
             title="Mails that came, an hour",
             queries={"sum by (kind) (rate(conduit_incoming_mails_total[1h])) * 3600": "{{kind}}"},
-            width=12,
+            width=8,
         ),
         Panel(
             title="Looks into the mailbox, an hour",
             queries={"sum by (result) (rate(conduit_mailbox_looks_total[1h])) * 3600": "{{result}}"},
-            width=12,
+            width=8,
+        ),
+        Panel(
+            title="Mails handed over by LMTP, an hour",
+            queries={"sum by (result) (rate(conduit_lmtp_mails_total[1h])) * 3600": "{{result}}"},
+            width=8,
         ),
     ),
 )

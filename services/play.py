@@ -30,6 +30,7 @@ from contracts.catalogue import facts_for, facts_of
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services import play_awards, play_grants
 from services.admission import NOBODY_YET
+from services.example_clock import play_on
 from services.grants import applying, ledger
 from services.grants.counting import figures as evidence_of
 from services.grants.imports import import_registrations
@@ -291,7 +292,7 @@ async def _chase_silent(process: Process) -> None:
     async with database.transaction() as tx:
         rows = await due(tx, campaign_id=await _campaign(tx))
         await chase_bodies(tx, [(row["campaign_id"], row["organisation_id"]) for row in rows])
-    process.clock.advance(SECOND_THOUGHTS)
+    play_on(process.settings, process.clock, SECOND_THOUGHTS)
     process.wake(NOTIFICATIONS, SEND_LETTERS)
 
     async def sent() -> bool:
@@ -325,13 +326,13 @@ async def _campaign(tx: Transaction) -> UUID:
 async def _back(process: Process, days: int) -> None:
     """Set the clock back. What was announced before would not be due until then, so it goes first."""
     await quiet(process)
-    process.clock.advance(-timedelta(days=days))
+    play_on(process.settings, process.clock, -timedelta(days=days))
 
 
 async def _pass(process: Process, days: int) -> None:
     """Let days pass. What is on its way goes first: it would have waited as long, and mails come too late."""
     await quiet(process)
-    process.clock.advance(timedelta(days=days))
+    play_on(process.settings, process.clock, timedelta(days=days))
 
 
 async def quiet(process: Process) -> None:

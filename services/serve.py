@@ -79,7 +79,7 @@ def _serve(settings: Settings, names: Sequence[str], playing: str) -> int:
     clock = Follower(settings, process.clock) if may_move(settings) else None
     following = clock and Background("process", "example clock", clock.look, pause=0.5, longest=5)
     if clock and following:
-        loop.wait(clock.look())
+        loop.wait(clock.begin())
         loop.wait(following.start())
     if mailbox:
         loop.wait(web.mount("/mail", mail_pages(mailbox, settings, house, SECTIONS)))

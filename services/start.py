@@ -1,5 +1,6 @@
 """Starting: an own installation, the services with or without the example, the story on a throwaway one."""
 
+import asyncio
 import dataclasses
 import json
 import secrets
@@ -7,9 +8,10 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from pathlib import Path
 
+from chassis.belonging import refuse_other_keys
 from chassis.config import Settings, SettingsError
 from chassis.embedded import make_home
 from chassis.errors import ChassisError
@@ -22,6 +24,7 @@ from contracts.topology import PARTNERS, SERVICES
 from services.installation import Installation
 from services.keeping import check_terms
 from services.lists import Lists
+from services.messages import opened
 from services.notifications.leaving import kept_here
 
 #: A house file with its gaps: ``{name}``, ``{email}`` and ``{person}``.
@@ -88,6 +91,7 @@ def serve(installation: Installation, *, only: Sequence[str], example: bool, pro
     with installation.in_use() as tend:
         refuse_taken(settings)
         until_there(lambda: _migrate(installation, progress))
+        until_there(lambda: asyncio.run(_refuse_other_keys(installation, only or SERVICES)))
         if settings.amqp_url:
             until_there(lambda: _declare(settings))
         if not only or PARTNERS in only:
@@ -138,6 +142,13 @@ def _migrate(installation: Installation, progress: ShowProgress) -> None:
     with progress("Preparing the databases") as done:
         for number, _ in enumerate(installation.migrate(), 1):
             done(number)
+
+
+async def _refuse_other_keys(installation: Installation, services: Sequence[str]) -> None:
+    """Look at all before any is started: each of them would name itself alone."""
+    async with AsyncExitStack() as stack:
+        databases = [await stack.enter_async_context(opened(installation, service)) for service in services]
+        await refuse_other_keys(*databases)
 
 
 def _tell(settings: Settings, as_json: bool) -> int:

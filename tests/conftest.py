@@ -15,18 +15,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 import structlog
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from starlette.types import ASGIApp
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 import chassis
-from chassis import log
+from chassis import access, log
 from chassis.access import Person, create_session_key
 from chassis.audit import BY_COMMAND, acting, note
 from chassis.clock import real_now
@@ -52,6 +55,12 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 MakeDatabase = Callable[[str], Awaitable[Database]]
 
 _numbers = count(1)
+
+# What an example takes says how busy the machine is; a test as a whole has its own limit.
+hypothesis_settings.register_profile(
+    "patient", hypothesis_settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
 
 
 #: Folders whose tests mostly wait, for servers that come and go.
@@ -297,6 +306,13 @@ async def hear(database: Database, sender: str, ago: float = 0) -> datetime:
         await tx.execute("DELETE FROM signs_of_life WHERE service = $1", sender)
         await MESSAGES.note_life(tx, services=[sender], moments=[sent_at])
     return sent_at
+
+
+@pytest.fixture
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may still act is asked once, however long a test takes that counts statements."""
+    moment = monotonic()
+    monkeypatch.setattr(access, "monotonic", lambda: moment)
 
 
 @pytest.fixture

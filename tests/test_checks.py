@@ -36,6 +36,7 @@ from services.installation import Installation
 from services.messages import accept_keys, opened
 from services.notifications.ledger import Attempt, Ledger
 from services.notifications.notices.courier import waiting_mail
+from services.start import _refuse_other_keys
 from tests.certificates import Certificate, in_front_of
 from tests.conftest import EXAMPLES, clone, drop
 
@@ -213,6 +214,10 @@ def test_keys_of_another_installation_are_said_and_nothing_starts_with_them(
     assert (said.good, said.says[: len("The keys of partners in")]) == (False, "The keys of partners in")
     with pytest.raises(KeysError, match=r"The keys of partners in .* are not those of its database"):
         asyncio.run(start(other, PARTNERS))
+    with pytest.raises(KeysError) as told:
+        asyncio.run(_refuse_other_keys(Installation(other), SERVICES))
+    assert str(told.value).startswith("The keys of partners and notifications in ")
+    assert "those of their databases: what is sealed in them" in str(told.value)
     accept_keys(Installation(other))
     assert finding(other, "database of partners").good
     assert not finding(migrated, "database of partners").good
@@ -406,7 +411,7 @@ def test_links_that_lead_to_nobody_are_said(migrated: Settings) -> None:
     """Whether a mail server on this computer passes mail on, nobody can tell."""
     assert "links" not in {each.what for each in run_checks(Installation(migrated))}
     far = finding(replace(migrated, smtp_url="smtp://nobody.invalid"), "links")
-    assert (far.good, "no letter goes. Set CONDUIT_PUBLIC_URL" in far.says) == (False, True)
+    assert (far.good, "no mail with one goes. Set CONDUIT_PUBLIC_URL" in far.says) == (False, True)
     near = finding(replace(migrated, smtp_url=f"smtp://{LOOPBACK}:{free_port()}"), "links")
     assert (near.note, "If the mail server passes mail on" in near.says) == (True, True)
     public: dict[str, Any] = {

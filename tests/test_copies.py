@@ -83,7 +83,7 @@ def filled(installation: Installation) -> Installation:
                 ]
                 await merge(tx, a, b, {})
                 letters = [HandedOver.LETTERS]
-                await close(tx, c, closed_on=tx.now.date(), successor=d, handed_over=letters)
+                await close(tx, c, closed_on=tx.today, successor=d, handed_over=letters)
         async with opened(installation, GRANTS) as database:
             await import_registrations(database, EXAMPLES / "registrations.csv")
 
@@ -227,12 +227,12 @@ async def test_both_sides_are_read_a_page_at_a_time(
     async with owner.transaction() as tx:
         for area in areas[:10]:
             await tx.execute(
-                "INSERT INTO registration_counts VALUES ($1, 'dentist', 7, $2, 1)", area, tx.now.date()
+                "INSERT INTO registration_counts VALUES ($1, 'dentist', 7, $2, 1)", area, tx.today
             )
     async with keeper.transaction() as tx:
         for area in [*areas[2:5], *areas[6:]]:
             await tx.execute(
-                "INSERT INTO registration_counts VALUES ($1, 'dentist', 7, $2, 1, 1)", area, tx.now.date()
+                "INSERT INTO registration_counts VALUES ($1, 'dentist', 7, $2, 1, 1)", area, tx.today
             )
     expected = [
         *(Difference(f"{areas[n]}/dentist", Fault.MISSING, 1, None) for n in (0, 1, 5)),

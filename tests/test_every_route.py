@@ -318,7 +318,7 @@ async def counts(opened: Opened) -> None:
     await a_meeting_that_decides(database, fund)
     steps = ["you", "work", "exam", "evidence", "none"]
     async with database.transaction() as tx:
-        pledge = Pledge(organisation_id=UUID(int=7), amount_pence=100, pledged_on=tx.now.date())
+        pledge = Pledge(organisation_id=UUID(int=7), amount_pence=100, pledged_on=tx.today)
         await enter_pledge(tx, fund, pledge)
         terms: dict[str, Any] = {"name": "terms.pdf", "media_type": "application/pdf", "content": a_pdf()}
         await keep_terms(tx, fund, requires_status=True, **terms)

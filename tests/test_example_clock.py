@@ -7,7 +7,7 @@ import pytest
 
 from chassis.clock import Clock, real_now
 from chassis.working_days import working_days_after
-from services.example_clock import Follower, NotMovable, advance
+from services.example_clock import Follower, NotMovable, advance, clock_of, play_on
 from services.installation import Installation, NothingBegun
 
 
@@ -39,6 +39,18 @@ async def test_a_process_that_starts_again_is_where_it_was(example: Installation
     clock = Clock()
     await Follower(example.settings, clock).look()
     assert clock.now() - real_now() > timedelta(days=4)
+
+
+async def test_commands_go_by_what_is_played_until_another_process_begins(example: Installation) -> None:
+    """Else ``conduit check`` would say of each mail of seven weeks ago that it has waited for as long."""
+    advance(example, 5)
+    clock = Clock()
+    await Follower(example.settings, clock).begin()
+    for days in (-49, 8):
+        play_on(example.settings, clock, timedelta(days=days))
+        assert abs(clock_of(example.settings).now() - clock.now()) < timedelta(minutes=1)
+    await Follower(example.settings, Clock()).begin()
+    assert clock_of(example.settings).now() - real_now() > timedelta(days=4)
 
 
 def test_no_other_clock_is_moved(example: Installation) -> None:

@@ -1,6 +1,7 @@
 """Playing the Forum's year: when everything has been heard by everybody."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from types import SimpleNamespace
@@ -9,15 +10,18 @@ from uuid import uuid4
 
 import pytest
 
+from chassis.clock import Clock, real_now
+from chassis.config import Settings
 from chassis.database import Database
 from chassis.inbox import Inbox
 from chassis.relay import Relay
 from chassis.transports import InProcess
 from contracts.topology import NOTIFICATIONS, PARTNERS, SERVICES
+from services.example_clock import clock_of
 from services.notifications.notices.courier import Courier
 from services.notifications.queries import QUERIES
 from services.partners.imports import import_partners
-from services.play import quiet, settled
+from services.play import _back, _pass, quiet, settled
 from tests.conftest import EXAMPLES, MakeDatabase
 
 
@@ -90,3 +94,14 @@ async def test_the_clock_waits_for_a_mail_that_is_on_its_way(databases: dict[str
     book.context.clock.advance(timedelta(minutes=31))
     await Courier(book).tidy()
     await waiting
+
+
+async def test_the_time_of_an_example_that_is_loaded_is_that_of_commands(
+    databases: dict[str, Database], settings: Settings
+) -> None:
+    example = replace(settings, database_url="", amqp_url="")
+    (example.home / "example").touch()
+    process = SimpleNamespace(database=databases.__getitem__, clock=Clock(), settings=example)
+    await _back(cast(Any, process), days=49)
+    await _pass(cast(Any, process), days=8)
+    assert timedelta(days=40) < real_now() - clock_of(example).now() < timedelta(days=42)

@@ -67,6 +67,20 @@ def _is_made(node: ast.AST) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and ast.unparse(node.func) in ("Environment", "_Environment")
 
 
+def test_what_a_house_file_may_lack_is_asked_for_before_it_is_shown() -> None:
+    """Until it is filled in, a label would stand there alone."""
+    shown = re.compile(r"{{ house\.(number|telephone|website|address)\b(?! or )")
+    none_of(
+        (
+            f"{named(path)}: {match[0]} }}}}"
+            for path in templates()
+            for match in shown.finditer(path.read_text("utf-8"))
+            if f"{{% if house.{match[1]} %}}" not in path.read_text("utf-8")[: match.start()]
+        ),
+        "Write {% if house.number %}…{% endif %} around it, or “Please {{ house.to_reach }}”.",
+    )
+
+
 def test_a_value_in_an_attribute_stands_between_quotation_marks() -> None:
     bare = re.compile(rf"""\s[\w-]+=(?!["'])[^\s>]*{_PUT_IN}""")
     none_of(

@@ -71,7 +71,7 @@ def environment(house: House, sections: Sequence[Section], *folders: Path) -> ji
     )
     made.filters.update(pounds=pounds, when=when, day=day)
     made.globals.update(
-        house=house, sections=sections, asset=asset, account=ACCOUNT, sign_in=SIGN_IN, audit=AUDIT
+        house=house.shown, sections=sections, asset=asset, account=ACCOUNT, sign_in=SIGN_IN, audit=AUDIT
     )
     _remember(made)
     return made

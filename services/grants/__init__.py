@@ -4,7 +4,7 @@ Owns the registrations: one per person, known by a keyed digest of their referen
 funds, in whose ledgers every penny can be followed, and the rounds in which one may apply for their money.
 Owns the applications, and apart from them who applies, sealed.
 Says how many people of each profession live in each area (``registrations_counted``), never who; which money
-came and went back; which rounds open and close; what becomes of an application; once a week how far its chain
-of what people have done goes.
+came, went back and will not come; which rounds open and close; what becomes of an application; once a week
+how far its chain of what people have done goes.
 Listens for organisations, to keep a copy of their names, and for contributions pledged.
 """

@@ -2,7 +2,7 @@
 
 A pledge is a promise and can be spent by nobody. It is for the fund that it names; where no fund has that
 name, it waits until somebody says which one is meant. Money that comes is entered in the fund's ledger and
-announced in the same transaction.
+announced in the same transaction; so is what will not come.
 """
 
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ from chassis.errors import Conflict, NotFound, NotYetKnown, Refused
 from chassis.outbox import announce
 from chassis.web import pounds
 from contracts.envelope import Event, pounds_sterling
-from contracts.grants import ContributionReceived, ContributionRefunded
+from contracts.grants import ContributionReceived, ContributionRefunded, ContributionWrittenBack
 from services.grants import ledger
 from services.grants.domain import folded
 from services.grants.queries import FUNDS
@@ -74,7 +74,7 @@ async def _give_way(tx: Transaction, pledge_id: UUID) -> None:
     if pledge is None:
         raise NotYetKnown
     if _open_pence(pledge):
-        await FUNDS.write_back(tx, id=pledge_id, reason="They have pledged anew instead.")
+        await _write_back(tx, pledge, "They have pledged anew instead.")
 
 
 async def enter_pledge(tx: Transaction, fund_id: UUID, pledge: Pledge) -> UUID:
@@ -122,7 +122,7 @@ async def say_which_fund(tx: Transaction, pledge_id: UUID, fund_id: UUID) -> int
 
 
 async def write_back(tx: Transaction, pledge_id: UUID, reason: str) -> None:
-    """What has not come of a pledge will not come.
+    """What has not come of a pledge will not come, as somebody says, with the reason.
 
     Raises:
         NotFound, Conflict: when there is no such pledge, or nothing of it is open.
@@ -132,9 +132,29 @@ async def write_back(tx: Transaction, pledge_id: UUID, reason: str) -> None:
         raise NotFound
     if _open_pence(pledge) == 0:
         raise Conflict("Nothing of this pledge is still to come.", "Open the page again.")
-    await FUNDS.write_back(tx, id=pledge_id, reason=reason)
+    await _write_back(tx, pledge, reason)
     written = {"pence": _open_pence(pledge), "reason": digest_of(tx, reason)}
     note(tx, "pledge_written_back", "pledge", pledge_id, after=written)
+
+
+async def _write_back(tx: Transaction, pledge: Any, reason: str) -> None:
+    """Wait no more for what is open of a pledge, and announce it: once, as nothing of it is open then.
+
+    The reason stays here: it is in somebody's words.
+    """
+    await FUNDS.write_back(tx, id=pledge["id"], reason=reason)
+    await announce(
+        tx,
+        ContributionWrittenBack,
+        subject=pledge["id"],
+        sequence=1,
+        pledge_id=pledge["id"],
+        organisation_id=pledge["organisation_id"],
+        campaign_id=pledge["campaign_id"],
+        fund=pledge["fund"],
+        amount=pounds_sterling(_open_pence(pledge)),
+        written_back_on=tx.today,
+    )
 
 
 async def receive(tx: Transaction, fund_id: UUID, receipt: Receipt) -> UUID:

@@ -124,8 +124,8 @@ LEFT JOIN funds ON funds.id = fund_id WHERE pledges.id = :id;
 
 -- name: lock_pledge^
 -- A pledge that nobody else changes until this transaction has ended, with the body that it is of by now.
-SELECT pledges.id, coalesce(shown_id, organisation_id) AS organisation_id, campaign_id, fund_id, fund_key, amount_pence,
-       received_pence, written_back_pence
+SELECT pledges.id, coalesce(shown_id, organisation_id) AS organisation_id, campaign_id, fund, fund_id, fund_key,
+       amount_pence, received_pence, written_back_pence
 FROM pledges LEFT JOIN bodies ON bodies.id = organisation_id WHERE pledges.id = :id FOR UPDATE OF pledges;
 
 -- name: note_received!

@@ -95,9 +95,9 @@ def _shown(grants: Sequence[Grant]) -> RoundShown:
 
 
 async def published(tx: Transaction) -> Published:
-    """What is published at this moment; nothing for a house that has not said under which names."""
-    house = tx.context.house
-    if not (house.identifier and house.publisher):
+    """What is published at this moment; nothing for a house that does not say under which names."""
+    house = tx.context.house.shown
+    if not (house.identifier and house.publisher and house.website):
         return Published(grants=[], modified=None)
     grants = [Grant.of(row) async for row in SHOW.published_grants(tx, least=LEAST)]
     return Published(grants=grants, modified=await SHOW.published_last(tx) if grants else None)

@@ -85,13 +85,14 @@ UPDATE letters SET
 WHERE id = :id;
 
 -- name: answers_standing
--- What was said about a letter and not corrected, in the order in which it came.
-SELECT id, kind, confirmed_at FROM answers WHERE letter_id = :letter_id AND corrected_at IS NULL ORDER BY at, id;
+-- What was said about a letter and not corrected, in the order in which it came; and which of it counts as money.
+SELECT id, kind, confirmed_at IS NOT NULL AND written_back_pence < pledge_pence AS counted FROM answers WHERE letter_id = :letter_id AND corrected_at IS NULL ORDER BY at, id;
 
 -- name: pledges_confirmed
 -- What was pledged for a letter, confirmed, and still counts; the newest first.
 SELECT id, pledge_pence FROM answers
-WHERE letter_id = :letter_id AND confirmed_at IS NOT NULL AND corrected_at IS NULL ORDER BY at DESC, id DESC;
+WHERE letter_id = :letter_id AND confirmed_at IS NOT NULL AND corrected_at IS NULL AND written_back_pence < pledge_pence
+ORDER BY at DESC, id DESC;
 
 -- name: correct_answer!
 -- A wrong entry, or a pledge that another one has replaced, counts no more.

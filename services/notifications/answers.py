@@ -17,10 +17,10 @@ import uuid_utils.compat
 from chassis.audit import note, person_of
 from chassis.clock import LOCAL
 from chassis.database import Transaction
-from chassis.errors import Conflict, NotFound, Refused
+from chassis.errors import Conflict, NotFound, NotYetKnown, Refused
 from chassis.outbox import announce
 from chassis.writing import can_be_seen, can_be_shown, mailable
-from contracts.envelope import pounds_sterling
+from contracts.envelope import Event, pounds_sterling
 from contracts.notifications import (
     ContributionPledged,
     LetterAcknowledged,
@@ -35,6 +35,7 @@ from services.notifications.domain import (
     LetterState,
     answer_after,
     day_words,
+    pounds,
 )
 from services.notifications.letters import facts_of, lock_letter, mark_sent
 from services.notifications.passing_on import Colleague, suggest
@@ -49,6 +50,8 @@ MOST_PLEDGED_PENCE = 100_000_000
 THE_RECIPIENT = "the recipient"
 #: Somebody of ours, who looked at the page behind the link while signed in.
 A_COLLEAGUE = "a colleague of ours, on the recipient’s page"
+#: Who says that a pledge will not come.
+GRANTS_SAYS = "Grants"
 
 #: What the history says of each kind.
 NOTED = {
@@ -93,9 +96,9 @@ WAYS = {
 class TooManyAnswers(Refused):
     """The letter has been answered so often that talking is better."""
 
-    def __init__(self, telephone: str) -> None:
+    def __init__(self, to_reach: str) -> None:
         what = "Thank you: we already have many answers to this letter, so this one was not recorded."
-        super().__init__(what, f"Please telephone us on {telephone}. We shall gladly put things right.")
+        super().__init__(what, f"Please {to_reach}. We shall gladly put things right.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,12 +209,12 @@ async def record_answer(
         _check_day(tx, letter, told)
     before = AnswerState(letter["answer"])
     standing = await QUERIES.standing_answers(tx, letter_id=letter_id)
-    after = answer_after(before, answer.kind, confirmed=standing["confirmed"])
+    after = answer_after(before, answer.kind, counted=standing["counted"])
     says_nothing_new = answer.kind is AnswerKind.ACKNOWLEDGE and after is before
     if says_nothing_new and not answer.name and told is None:
         return before
     if standing["count"] >= MOST_ANSWERS:
-        raise TooManyAnswers(tx.context.house.telephone)
+        raise TooManyAnswers(tx.context.house.to_reach)
     if letter["state"] == LetterState.UNKNOWN:
         await mark_sent(tx, letter_id, who=who)  # who answers has it
     await _enter(tx, letter, answer, who, told, pressed_by)
@@ -317,10 +320,10 @@ def _check_correctable(wrong: Any) -> None:
 
 async def _reckoned(tx: Transaction, letter_id: UUID) -> AnswerState:
     """Where the answer stands by all that was said and not corrected."""
-    state, confirmed = AnswerState.SILENT, False
+    state, counted = AnswerState.SILENT, False
     async for row in ANSWERING.answers_standing(tx, letter_id=letter_id):
-        state = answer_after(state, AnswerKind(row["kind"]), confirmed=confirmed)
-        confirmed = confirmed or row["confirmed_at"] is not None
+        state = answer_after(state, AnswerKind(row["kind"]), counted=counted)
+        counted = counted or row["counted"]
     return state
 
 
@@ -375,6 +378,32 @@ async def confirm_pledge(tx: Transaction, pledge_id: UUID, *, instead: bool | No
         confirmed_by=person_of(tx),
     )
     return letter_id
+
+
+async def write_back(tx: Transaction, event: Event) -> None:
+    """So much of a pledge will not come, as Grants says: it counts no more. What they have said stays.
+
+    Once nothing of it counts, a refusal that came after it stands as their answer.
+
+    Raises:
+        NotYetKnown: when we know no such pledge, or none that was confirmed, as after a restore.
+    """
+    if event.data["campaign_id"] is None:  # it was entered in Grants, and no letter of ours was answered
+        return
+    found = await QUERIES.answer(tx, id=event.data["pledge_id"])
+    if found is None:
+        raise NotYetKnown
+    letter_id: UUID = found["letter_id"]
+    await lock_letter(tx, letter_id)
+    pledge = await QUERIES.answer(tx, id=found["id"])  # as it stands now that the letter is ours
+    if pledge["confirmed_at"] is None:
+        raise NotYetKnown
+    pence = event.data["amount"]["amount_pence"]
+    await QUERIES.write_back(tx, id=pledge["id"], pence=pence)
+    state = await _reckoned(tx, letter_id)
+    await QUERIES.set_answer(tx, id=letter_id, answer=state.value, now=tx.now)
+    what = f"{pounds(pence)} of what was pledged will not come"
+    await QUERIES.note(tx, letter_id=letter_id, what=what, **done_by(tx, GRANTS_SAYS), now=tx.now)
 
 
 async def settle_answer(tx: Transaction, answer_id: UUID) -> UUID:

@@ -25,11 +25,13 @@ ORDER BY created_at DESC, id DESC;
 
 -- name: standings_of
 -- How many bodies of each of these campaigns stand where, by what they serve, with what they are asked and what became of
--- the letters to them. A question that we have answered is their turn.
+-- the letters to them. A question that we have answered is their turn, and a pledge of which nothing will
+-- come is no promise.
 SELECT campaign_id, areas, standing,
        CASE WHEN standing = 'silent' AND since < :very_late_before THEN 'very_late'
             WHEN standing = 'silent' AND since < :late_before THEN 'late'
             WHEN standing = 'asked' AND asking = 0 THEN 'acknowledged'
+            WHEN written_back THEN 'written_back'
             ELSE standing END AS status,
        count(*) AS bodies, sum(ask_pence::integer) AS asked_pence, min(ask_pence) AS least_pence,
        max(ask_pence) AS most_pence, sum(letters) AS letters, sum(waiting) AS waiting, sum(blocked) AS blocked,
@@ -49,6 +51,7 @@ SELECT * FROM (
            CASE WHEN standing = 'silent' AND since < :very_late_before THEN 'very_late'
                 WHEN standing = 'silent' AND since < :late_before THEN 'late'
                 WHEN standing = 'asked' AND asking = 0 THEN 'acknowledged'
+                WHEN written_back THEN 'written_back'
                 ELSE standing END AS status
     FROM bodies b
     WHERE b.campaign_id = :campaign_id AND b.organisation_id <> ALL (:but::uuid[])
@@ -69,6 +72,7 @@ SELECT * FROM (
            CASE WHEN standing = 'silent' AND since < :very_late_before THEN 'very_late'
                 WHEN standing = 'silent' AND since < :late_before THEN 'late'
                 WHEN standing = 'asked' AND asking = 0 THEN 'acknowledged'
+                WHEN written_back THEN 'written_back'
                 ELSE standing END AS status
     FROM bodies b
     WHERE b.campaign_id = :campaign_id AND b.organisation_id = ANY (:only::uuid[])
@@ -99,9 +103,12 @@ SELECT organisation_id, max(chased) AS chased FROM (
 ) AS letters GROUP BY organisation_id;
 
 -- name: pledges_of
--- What each of these bodies of a campaign has promised, in pence: what was confirmed, and what is not yet.
-SELECT l.organisation_id, coalesce(sum(a.pledge_pence) FILTER (WHERE a.confirmed_at IS NOT NULL), 0)::bigint AS confirmed,
-       coalesce(sum(a.pledge_pence) FILTER (WHERE a.confirmed_at IS NULL), 0)::bigint AS open
+-- What each of these bodies of a campaign has promised, in pence: what was confirmed and counts, what is not confirmed yet,
+-- and what will not come.
+SELECT l.organisation_id,
+       coalesce(sum(a.pledge_pence - a.written_back_pence) FILTER (WHERE a.confirmed_at IS NOT NULL), 0)::bigint AS confirmed,
+       coalesce(sum(a.pledge_pence) FILTER (WHERE a.confirmed_at IS NULL), 0)::bigint AS open,
+       sum(a.written_back_pence)::bigint AS written_back
 FROM answers a JOIN letters l ON l.id = a.letter_id
 WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[]) AND a.kind = 'pledge'
   AND a.corrected_at IS NULL AND (a.confirmed_at IS NOT NULL OR a.settled_at IS NULL)

@@ -9,13 +9,15 @@ import uuid_utils.compat
 from chassis.audit import digest_of, note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
+from chassis.house import House
 from services.notifications.domain import (
     CAMPAIGN_STAGES,
     AskFormula,
+    ByPost,
     CampaignState,
 )
 from services.notifications.parts import in_parts
-from services.notifications.plans import Plan, Purpose, Recipients, Words, plan_faults
+from services.notifications.plans import LONGEST, Plan, Purpose, Recipients, Words, plan_faults
 from services.notifications.queries import COMPOSING, QUERIES
 
 #: What the key of the response tokens is derived for.
@@ -103,9 +105,38 @@ def formula_of(campaign: Any) -> AskFormula | None:
     )
 
 
+def purpose_of(campaign: Any) -> Purpose:
+    """What a campaign is for, as another one is begun that says so in its name."""
+    return Purpose(
+        name=f"Copy of {campaign['name']}"[: LONGEST["name"]].rstrip(),
+        purpose=campaign["purpose"],
+        fund=campaign["fund"],
+        profession=campaign["profession"] or "",
+        formula=formula_of(campaign),
+    )
+
+
+def recipients_of(campaign: Any) -> Recipients:
+    """Who receives a campaign."""
+    return Recipients(
+        kind=campaign["kind"],
+        areas=campaign["areas"],
+        roles=campaign["roles"],
+        in_turn=campaign["in_turn"],
+        by_post=ByPost(campaign["by_post"]),
+    )
+
+
+def formula_words_of(house: House, campaign: Any) -> str | None:
+    """The formula as letters and pages tell it; nothing when the campaign asks for no money."""
+    formula = formula_of(campaign)
+    profession = house.lists["professions"].get(campaign["profession"])
+    return formula.words(profession.name.lower() if profession else "person") if formula else None
+
+
 def is_whole(campaign: Any) -> bool:
-    """Whether it is known who receives it and what it says, so that letters can be made."""
-    return bool(campaign["roles"] and campaign["words_version"])
+    """Whether it is known who receives it, what it says and who signs it, so that letters can be made."""
+    return bool(campaign["roles"] and campaign["words_version"] and campaign["signatory"])
 
 
 async def lock_campaign(tx: Transaction, campaign_id: UUID) -> Any:

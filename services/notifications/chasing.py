@@ -375,10 +375,16 @@ async def chasers_on_their_way(tx: Transaction) -> int:
     return int(await CHASING.chasers_on_their_way(tx))
 
 
-def chaser_content(context: Context, letter: Any, words: str, dated: date | None = None) -> LetterContent:
-    """What a chaser says: a reply to the letter, with the same link; dated today unless made before."""
-    first = content_of(context, letter)
-    subject, body = f"Re: {first.subject}", merge(words, values_of(context, letter))
+def chaser_content(
+    context: Context, letter: Any, words: str, dated: date | None = None, token: str = ""
+) -> LetterContent:
+    """What a chaser says: a reply to the letter, with the same link; dated today unless made before.
+
+    Args:
+        token: as for the content of the letter.
+    """
+    first = content_of(context, letter, token)
+    subject, body = f"Re: {first.subject}", merge(words, values_of(context, letter, token))
     return replace(first, subject=subject, body=body, dated=dated or context.clock.today(), evidence=None)
 
 

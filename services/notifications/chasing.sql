@@ -287,7 +287,7 @@ WITH settled AS (
 ), touched AS (
     UPDATE letters l SET changed_at = :now, version = l.version + 1 FROM settled WHERE l.id = settled.letter_id
 )
-INSERT INTO letter_history (letter_id, at, what, who) SELECT letter_id, :now, :what, 'the mail server' FROM settled;
+INSERT INTO letter_history (letter_id, at, what, who) SELECT letter_id, :now, :what, :who FROM settled;
 
 -- name: give_up_chasers
 -- Chasers that were being sent when the sender was lost: nobody knows whether they left.

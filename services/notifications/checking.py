@@ -30,6 +30,7 @@ LISTS = {
     "squeezed": "Letters with an address too long for the window",
     "twice": "Letters that say what we have said lately",
     "pledged": "Letters to bodies that have pledged for this fund",
+    "written_back": "Letters to bodies whose pledge for this fund will not come",
     "declined": "Letters to bodies that have declined this fund",
     "open": "Letters to bodies that were asked for this fund and have not decided yet",
 }
@@ -110,7 +111,7 @@ async def _named(tx: Transaction, campaign_id: UUID, which: str) -> list[UUID] |
     """The letters of a list that is made of what other campaigns have said; nothing for other lists."""
     if which == "twice":
         return await _said_before(tx, campaign_id)
-    if which in ("pledged", "declined", "open"):
+    if which in ("pledged", "written_back", "declined", "open"):
         return [id for id, said in (await _asked_before(tx, campaign_id)).items() if said == which]
     return None
 

@@ -23,6 +23,9 @@ SELECT count(*) FROM forgotten;
 UPDATE colleagues SET epoch = 0, version = 0;
 
 -- name: acts_on
--- What colleagues have done with a campaign, the newest first.
-SELECT at, person_id, action FROM audit
-WHERE object = :campaign_id AND kind = 'campaign' AND action = ANY(:actions::text[]) ORDER BY number DESC LIMIT :most;
+-- What colleagues have done with a campaign, the newest first; of a copy, which campaign it was made from, and what that
+-- is called while there is it.
+SELECT a.at, a.person_id, a.action, f.id AS from_id, f.name AS from_name
+FROM audit a LEFT JOIN campaigns f ON a.action = 'campaign_copied' AND f.id = (a.after ->> 'from')::uuid
+WHERE a.object = :campaign_id AND a.kind = 'campaign' AND a.action = ANY(:actions::text[])
+ORDER BY a.number DESC LIMIT :most;

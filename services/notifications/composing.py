@@ -1,9 +1,12 @@
-"""A draft is changed: step by step, and letter by letter. Whatever changes in it, its letters are made anew.
+"""A draft is changed: step by step, and letter by letter; or begun as a copy of another campaign.
+
+Whatever changes in it, its letters are made anew.
 
 Everybody who changes a draft is remembered with it, because they may not approve it.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +14,14 @@ from chassis.audit import digest_of, note
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound
 from services.notifications.campaigns import (
+    begin_campaign,
     enter_purpose,
     enter_recipients,
     enter_words,
     is_whole,
     lock_draft,
+    purpose_of,
+    recipients_of,
 )
 from services.notifications.colleagues import done_by
 from services.notifications.plans import (
@@ -97,6 +103,38 @@ async def write_anew(tx: Transaction, id: UUID, by: UUID, *, keep_own: bool) -> 
     made = await prepare_letters(tx, id, keep_own=keep_own)
     await COMPOSING.touch_campaign(tx, id=id, by=by)
     return made
+
+
+async def copy_campaign(tx: Transaction, id: UUID, by: UUID) -> UUID:
+    """Begin a draft for the same purpose, to the same kinds of people, in the same words as another campaign.
+
+    Its letters are made from what is known now. Recipients or a signatory that our lists do not have any more
+    are left open, to be chosen anew.
+
+    Raises:
+        NotFound: when there is no such campaign.
+        Conflict: when it counts people whom our list does not have any more.
+    """
+    first = await QUERIES.campaign(tx, id=id)
+    if first is None:
+        raise NotFound
+    house, purpose = tx.context.house, purpose_of(first)
+    for fault in purpose_faults(purpose, house):
+        what = f"This campaign cannot be copied: its {fault.field} does not fit any more. {fault.what}"
+        raise Conflict(what, "Start a new campaign instead.")
+    copy = await begin_campaign(tx, purpose, by)
+    note(tx, "campaign_copied", "campaign", copy, after={"from": str(id)})
+    recipients = recipients_of(first)
+    if not any(recipients_faults(recipients, house)):
+        await enter_recipients(tx, copy, recipients)
+    if first["words_version"]:
+        words = Words(subject=first["subject"], body=first["body"], signatory=first["signatory"])
+        if any(words_faults(words, house, asks=first["asks"])):
+            words = replace(words, signatory="")
+        await enter_words(tx, copy, words, by)
+    if is_whole(await QUERIES.campaign(tx, id=copy)):
+        await prepare_letters(tx, copy)
+    return copy
 
 
 async def _change(

@@ -170,9 +170,10 @@ WHERE l.campaign_id = :campaign_id AND l.state <> 'blocked' AND EXISTS (
 );
 
 -- name: letters_asking_again
--- Letters of a campaign to bodies that another campaign has asked for the same fund, and what came of that: a pledge, a
--- refusal, or nothing final yet in a campaign that still waits.
-SELECT l.id, CASE WHEN bool_or(b.standing = 'pledged') THEN 'pledged'
+-- Letters of a campaign to bodies that another campaign has asked for the same fund, and what came of that: a pledge, one of
+-- which nothing will come, a refusal, or nothing final yet in a campaign that still waits.
+SELECT l.id, CASE WHEN bool_or(b.standing = 'pledged' AND NOT b.written_back) THEN 'pledged'
+                  WHEN bool_or(b.standing = 'pledged') THEN 'written_back'
                   WHEN bool_or(b.standing = 'declined') THEN 'declined' ELSE 'open' END AS said
 FROM letters l
 JOIN campaigns m ON m.id = l.campaign_id

@@ -88,10 +88,11 @@ class AsksDocument(Schema):
 
 
 class PledgedDocument(Schema):
-    """What was pledged, confirmed by staff."""
+    """What was pledged, confirmed by staff, but for what will not come; and how much that is."""
 
     bodies = WholeNumber(required=True)
     pence = WholeNumber(required=True)
+    written_back_pence = WholeNumber(required=True)
 
 
 #: How many letters stand how.

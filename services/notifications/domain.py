@@ -260,13 +260,14 @@ def can(
     return after in ANSWER_STAGES[before].then
 
 
-def answer_after(current: AnswerState, kind: AnswerKind, *, confirmed: bool = False) -> AnswerState:
+def answer_after(current: AnswerState, kind: AnswerKind, *, counted: bool = False) -> AnswerState:
     """Return where an answer of this kind leaves the letter; a later answer never lowers it.
 
-    A pledge that we have confirmed counts as money, so no answer moves it: only a person does.
+    A pledge that we have confirmed and that was not written back counts as money, so no answer moves it: only
+    a person does.
     """
     arriving = ANSWER_LEADS_TO[kind]
-    if confirmed:
+    if counted:
         return AnswerState.PLEDGED
     return arriving if can(current, arriving) else current
 
@@ -503,6 +504,8 @@ class BodyStatus(StrEnum):
     """
 
     PLEDGED = "pledged"
+    #: They have pledged and Grants says that nothing more of it will come: an answer, but no money.
+    WRITTEN_BACK = "written_back"
     WILL_MEET = "will_meet"
     DECLINED = "declined"
     ASKED = "asked"
@@ -538,6 +541,7 @@ _B = BodyStatus
 BODY_STATUSES: Mapping[BodyStatus, StatusWords] = MappingProxyType(
     {
         _B.PLEDGED: StatusWords("Pledged", acknowledged=True),
+        _B.WRITTEN_BACK: StatusWords("Pledged, but it will not come", acknowledged=True),
         _B.WILL_MEET: StatusWords("They will meet", acknowledged=True),
         _B.DECLINED: StatusWords("Declined", acknowledged=True),
         _B.ASKED: StatusWords("Asked us something: our turn", acknowledged=True),

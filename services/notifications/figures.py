@@ -87,8 +87,11 @@ class Figures:
 
     campaign: Mapping[str, Any]
     groups: Sequence[Group]
+    #: Confirmed, but for what will not come.
     pledged_pence: int
     pledged_bodies: int
+    #: What of confirmed pledges will not come.
+    written_back_pence: int
     #: What came in answer and did not go back.
     received_pence: int
 
@@ -267,6 +270,7 @@ async def figures(tx: Transaction, campaign_id: UUID, standings: Standings | Non
         groups=groups[campaign_id],
         pledged_pence=pledged["pence"],
         pledged_bodies=pledged["bodies"],
+        written_back_pence=pledged["written_back_pence"],
         received_pence=received,
     )
 
@@ -309,6 +313,10 @@ async def document(tx: Transaction, campaign_id: UUID) -> dict[str, Any]:
         "problems": found.bodies(BodyStatus.PROBLEM, BodyStatus.BLOCKED),
         "chased": await CHASING.chased_in(tx, campaign_id=campaign_id),
         "asks_pence": found.asks,
-        "pledged": {"bodies": found.pledged_bodies, "pence": found.pledged_pence},
+        "pledged": {
+            "bodies": found.pledged_bodies,
+            "pence": found.pledged_pence,
+            "written_back_pence": found.written_back_pence,
+        },
         "letters": {state.value: states.get(state.value, 0) for state in LetterState},
     }

@@ -30,6 +30,7 @@ from contracts.grants import (
     AwardReturned,
     ContributionReceived,
     ContributionRefunded,
+    ContributionWrittenBack,
     PanelInvited,
     PostAsked,
     RegistrationAsked,
@@ -63,6 +64,7 @@ from contracts.partners import (
     TokenIssued,
     TokenRevoked,
 )
+from services.notifications.answers import write_back
 from services.notifications.colleagues import remember_colleagues
 from services.notifications.held import KEEPER
 from services.notifications.notices import accounts, applicants, awards, panel, partners
@@ -140,6 +142,7 @@ SUBSCRIPTIONS = (
     reaction(ContactSuggestionSettled, write_to_colleague),
     reaction(ContributionReceived, count_received),
     reaction(ContributionRefunded, count_received),
+    reaction(ContributionWrittenBack, write_back),
     reaction(PersonInvited, accounts.welcome),
     reaction(SignInRequested, accounts.send_keys),
     reaction(ErasureCompleted, accounts.say_forgotten),

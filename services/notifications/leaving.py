@@ -1,13 +1,19 @@
-"""What keeps every letter here, whoever it is for: it lies with the installation and not with any of them.
+"""What keeps letters and messages here, whoever they are for: it lies with the installation, not with them.
 
 A letter keeps what it says of the house from when it was made. So it is looked at twice: before letters are
-made, from the settings of now, and as one leaves, from what is printed on it.
+made, from the settings of now, and as one leaves, from what is printed on it. A message leaves out what is
+not filled in, because people have to sign in before; but it leads nobody nowhere either.
 """
+
+import re
 
 from chassis.config import PREFIX, Settings
 from chassis.house import House, is_filled_in
 from services.notifications.domain import Block, BlockReason, NotificationsError
 from services.notifications.rendering import LetterContent
+
+#: A link of ours: it stands on a line of its own, and what somebody has typed hardly ever does.
+_LINK = re.compile(r"^https?://\S+$", re.MULTILINE)
 
 _ANEW = "start Conduit again and write the letters anew"
 
@@ -24,7 +30,7 @@ def kept_here(settings: Settings, house: House) -> Block | None:
         words = f"The house file is not filled in, and letters print it: {left}."
         return Block(BlockReason.HOUSE_UNFINISHED, words, f"Fill that in, {_ANEW}.")
     if settings.leads_nowhere(settings.origin):
-        words = f"Links in letters would lead to {settings.origin}, so to nobody but this computer."
+        words = f"Links in mails would lead to {settings.origin}, so to nobody but this computer."
         cure = f"Set {PREFIX}PUBLIC_URL to the address at which others see our pages, {_ANEW}."
         return Block(BlockReason.LINKS_NOWHERE, words, cure)
     return None
@@ -42,5 +48,14 @@ def check_may_leave(settings: Settings, content: LetterContent) -> None:
     )
     if not all(map(is_filled_in, printed)):
         raise KeptHere("Its letterhead says TO DO: it was made before the house file was filled in.")
-    if settings.leads_nowhere(content.response_url):
+    check_links_lead_there(settings, content.response_url)
+
+
+def check_links_lead_there(settings: Settings, text: str) -> None:
+    """Look at the links in what is about to be mailed.
+
+    Raises:
+        KeptHere: when one of them leads to nobody but this computer.
+    """
+    if any(map(settings.leads_nowhere, _LINK.findall(text))):
         raise KeptHere("Its link leads to this computer only: it was made before CONDUIT_PUBLIC_URL was set.")

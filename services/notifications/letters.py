@@ -4,7 +4,6 @@ The link on a letter is derived from its id and this service's key whenever it i
 keeps a digest of it and nothing that would open the page.
 """
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -85,7 +84,7 @@ def _evidence_of(letter: Any) -> Evidence | None:
     return Evidence(
         figure=frozen["figure"],
         source=letter["evidence_source"],
-        counted_on=date.fromisoformat(frozen["counted_on"]),
+        counted_on=frozen["values"]["evidence_date"],
         formula=frozen["formula"],
         version=letter["formula_version"],
     )

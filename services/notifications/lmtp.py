@@ -21,6 +21,7 @@ from chassis.errors import ChassisError
 from chassis.log import describe, logger
 from chassis.mail_sessions import Hooks, MailListener, MailSession
 from chassis.reachable import why_not
+from services.notifications import metrics
 from services.notifications.reading.kinds import LARGEST_MAIL, TOO_LARGE
 from services.notifications.receiving import is_for_us, receive
 
@@ -145,8 +146,15 @@ class _Intake(Hooks):
                 await receive(self._database, raw, came_to=came_to)
         except Exception as error:  # noqa: BLE001 - whatever it is, a mail server must not take it for final
             _log.warning("mail_put_off", **describe(error))
+            metrics.HANDED_OVER.labels("put_off").inc()
             return _LATER
+        metrics.HANDED_OVER.labels("kept").inc()
         return _KEPT
+
+    def refuse(self) -> str:
+        """The reply to each recipient of a mail that is too large."""
+        metrics.HANDED_OVER.labels("too_large").inc()
+        return _REFUSED
 
     async def handle_EHLO(
         self, _server: SMTP, session: Session, _envelope: Envelope, name: str, _replies: list[str]
@@ -159,7 +167,7 @@ class _Intake(Hooks):
     ) -> str:
         sizes = (option.removeprefix("SIZE=") for option in options if option.startswith("SIZE="))
         if any(int(size) > LARGEST_MAIL for size in sizes):
-            return _REFUSED
+            return self.refuse()
         envelope.mail_from = address
         return "250 2.1.0 OK"
 
@@ -195,7 +203,7 @@ class _Session(MailSession, LMTP):
             await self.push("354 End with a dot on a line of its own")
             raw = await self._read_mail()
             self._reset_timeout()
-            reply = _REFUSED if raw is None else await self._intake.take_in(raw, came_to)
+            reply = self._intake.refuse() if raw is None else await self._intake.take_in(raw, came_to)
         self.envelope = self._create_envelope()
         for _ in came_to:
             await self.push(reply)

@@ -43,6 +43,12 @@ INCOMING = Counter(
 MAILBOX = Counter(
     "conduit_mailbox_looks_total", "Looks into the mailbox, by result", ["result"], registry=REGISTRY
 )
+HANDED_OVER = Counter(
+    "conduit_lmtp_mails_total",
+    "Mails that this computer's mail server handed over, by result; one for nobody here is no mail yet",
+    ["result"],
+    registry=REGISTRY,
+)
 
 RESULTS = ("sent", "later", "refused", "unknown", "not_made", "held_back", "server_away", "ledger_away")
 
@@ -57,6 +63,8 @@ for _kind in (*(kind.value for kind in Kind), "again"):
     INCOMING.labels(_kind)
 for _result in ("looked", "away"):
     MAILBOX.labels(_result)
+for _result in ("kept", "put_off", "too_large"):
+    HANDED_OVER.labels(_result)
 
 
 async def observe(database: Database) -> None:

@@ -27,6 +27,9 @@ from services.notifications.rendering import LetterContent, render_mail
 from services.notifications.replies import reply_address
 from services.notifications.stops import set_aside_if_stopped
 
+#: Of whom the history of a letter says what came of a try.
+THE_SERVER, THE_SENDER = "the mail server", "the sender"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
@@ -50,8 +53,9 @@ class Settlement:
     """What became of one try, with what a person reads of it."""
 
     state: LetterState
-    #: A line in the history of the letter.
+    #: A line in the history of the letter, and whose it is.
     what: str
+    who: str = THE_SERVER
     failure: str | None = None
     cure: str | None = None
     sent_at: datetime | None = None
@@ -61,7 +65,7 @@ class Settlement:
 
     def values(self) -> dict[str, Any]:
         """As the statements that settle take it."""
-        names = ("what", "failure", "cure", "sent_at", "next_try")
+        names = ("what", "who", "failure", "cure", "sent_at", "next_try")
         values = {name: getattr(self, name) for name in names}
         return {"state": self.state.value, "tried": int(self.tried), **values}
 

@@ -263,9 +263,9 @@ WITH items AS (
     UPDATE letters l SET changed_at = :now, version = l.version + 1 FROM items
     WHERE items.chaser_id IS NOT NULL AND l.id = items.letter_id
 ), noted AS (
-    INSERT INTO letter_history (letter_id, at, what, who, person_id)
+    INSERT INTO letter_history (letter_id, at, what, because, who, person_id)
     SELECT letter_id, :now, CASE WHEN chaser_id IS NULL THEN 'Put right: posted on ' ELSE 'Put right: chaser posted on ' END
-        || :day::text || '. Why: ' || :because::text, :who, :person_id::uuid FROM items
+        || :day::text, :because::text, :who, :person_id::uuid FROM items
 )
 UPDATE letters l SET
     sent_at = :sent_at, changed_at = :now, version = l.version + 1,

@@ -13,14 +13,16 @@ from uuid import UUID
 import uuid_utils.compat
 
 from chassis.audit import note
+from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.house import word
+from chassis.house import House, word
 from chassis.links import link_digest
 from services.notifications.campaigns import (
     TOKENS,
     addressed_to,
     formula_of,
+    formula_words_of,
     is_whole,
     lock_draft,
     sender_of,
@@ -104,6 +106,33 @@ async def prepare_letter(tx: Transaction, campaign: Any, number: int, row: Any) 
     counts = {counted["area"]: counted async for counted in QUERIES.counts_of(tx, profession=profession)}
     stops = await stopped(tx, [row["contact_id"]])
     return _Maker(tx, campaign, counts, {}, stops).letter(number, row)
+
+
+def letterhead_of(context: Context) -> dict[str, Any]:
+    """What every letter says of us, as it is frozen into each; with the values of its fields."""
+    house = context.house
+    return {
+        "values": {
+            "house_name": house.name,
+            "house_short_name": house.short_name,
+            "house_telephone": house.telephone,
+            "house_email": house.email,
+        },
+        "house_number": house.number,
+        "house_address": list(house.address),
+        "house_website": house.website,
+        "how_to_stop": "If you want no more letters from us, say so on the page where you answer, write "
+        f"to {house.email} or ring {house.telephone}, and we shall stop.",
+        "origin": context.settings.origin,
+    }
+
+
+def signed_by(house: House, code: str) -> dict[str, str]:
+    """The values of the fields that say who signs; none where nobody is chosen yet."""
+    signatory = house.signatories.get(code)
+    if signatory is None:
+        return {}
+    return {"signatory_name": signatory.name, "signatory_position": signatory.position}
 
 
 class _Maker:
@@ -200,37 +229,28 @@ class _Maker:
         )
 
     def _frozen(self, row: Any, count: int | None, ask: int | None, counted_on: Any) -> dict[str, Any]:
-        house, signatory = self._house, self._house.signatories[self._campaign["signatory"]]
         areas = and_words([self._area(code) for code in row["areas"]])
-        role = house.lists["contact_roles"].get(row["role"])
+        role = self._house.lists["contact_roles"].get(row["role"])
+        letterhead = letterhead_of(self._context)
         values = {
             "contact_name": row["name"],
             "contact_role": role.name if role else row["role"],
             "body_name": row["body_name"],
             "areas": areas,
             "fund": self._campaign["fund"],
-            "signatory_name": signatory.name,
-            "signatory_position": signatory.position,
-            "house_name": house.name,
-            "house_short_name": house.short_name,
-            "house_telephone": house.telephone,
-            "house_email": house.email,
+            **signed_by(self._house, self._campaign["signatory"]),
+            **letterhead["values"],
             **self._evidence(count, ask, counted_on),
         }
         return {
+            **letterhead,
             "values": values,
-            "house_number": house.number,
-            "house_address": list(house.address),
-            "house_website": house.website,
             **addressed_to(row),
-            "how_to_stop": "If you want no more letters from us, say so on the page where you answer, write "
-            f"to {house.email} or ring {house.telephone}, and we shall stop.",
-            "formula": self._formula_words(),
+            "formula": formula_words_of(self._house, self._campaign),
             "figure": f"{values['registered']} registered {self._plural()} in {areas}"
             if self._formula
             else None,
             "counted_on": counted_on.isoformat() if counted_on else None,
-            "origin": self._context.settings.origin,
         }
 
     def _evidence(self, count: int | None, ask: int | None, counted_on: Any) -> dict[str, str]:
@@ -244,11 +264,6 @@ class _Maker:
             "evidence_date": day_words(counted_on) if counted_on else MISSING,
             "evidence_source": self._source(),
         }
-
-    def _formula_words(self) -> str | None:
-        if self._formula is None:
-            return None
-        return self._formula.words(self._profession.name.lower() if self._profession else "person")
 
     def _area(self, code: str) -> str:
         return word(self._house.lists["areas"], code)

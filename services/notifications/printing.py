@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from chassis.apart import apart
+from chassis.apart import EndedWithoutAnswer, apart
+from chassis.audit import note
 from chassis.binding import Binder
 from chassis.context import Context
 from chassis.database import Database
@@ -84,6 +85,9 @@ class _Job:
             after, done = rows[-1]["place"], done + len(rows)
             await self._set(rows)
             await self._advance(done)
+        if not self._items:
+            await self._drop()
+            return
         path = self._folder / "batch.pdf"
         places, pages = await asyncio.to_thread(self._bind, await self._cover(), path)
         reach("post.printed")
@@ -186,6 +190,16 @@ class _Job:
             raise _Lost
         self._claimed_at = claimed_at
 
+    async def _drop(self) -> None:
+        """Nothing is left of it."""
+        id = self._batch["id"]
+        async with self._database.transaction() as tx:
+            batch = await POSTING.lock_batch(tx, id=id)
+            if (batch["state"], batch["claimed_at"]) != ("making", self._claimed_at):
+                raise _Lost
+            await POSTING.settle_batch(tx, id=id, state="dropped", posted_on=None, by=None, now=tx.now)
+            note(tx, "post_dropped", "post_batch", id, before={"state": "making"})
+
     async def _keep(self, path: Path, places: Sequence[Mapping[str, int]], pages: int) -> None:
         name = f"post-batch-{self._batch['number']}.pdf"
         id = self._batch["id"]
@@ -217,6 +231,8 @@ def _content(context: Context, row: Any, batch: Any) -> LetterContent:
 
 
 def _fault(number: int, error: Exception) -> dict[str, Any]:
+    if isinstance(error, EndedWithoutAnswer):  # it waits for the next batch
+        return {"number": number, "state": "spoiled", "why": error.what, "reason": None, "cure": None}
     words = str(error) if isinstance(error, NotificationsError) else "Its content cannot be printed."
     return {
         "number": number,

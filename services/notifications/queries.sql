@@ -262,7 +262,7 @@ WITH settled AS (
     WHERE l.id = :id AND l.claimed_at = :claimed_at AND l.state IN ('sending', 'unknown') AND m.id = l.campaign_id
     RETURNING l.*, m.name AS campaign
 ), noted AS (
-    INSERT INTO letter_history (letter_id, at, what, who) SELECT id, :now, :what, 'the mail server' FROM settled
+    INSERT INTO letter_history (letter_id, at, what, who) SELECT id, :now, :what, :who FROM settled
 )
 SELECT * FROM settled;
 
@@ -321,7 +321,7 @@ RETURNING l.*, m.name AS campaign;
 
 -- name: history_of
 -- What happened to a letter, newest first.
-SELECT at, what, who, person_id FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
+SELECT at, what, because, who, person_id FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
 
 -- name: answers_of
 -- What came back for a letter, newest first, and what has taken the place of an earlier pledge.
@@ -336,14 +336,16 @@ FROM answers a WHERE a.letter_id = :letter_id ORDER BY a.at DESC, a.id DESC;
 SELECT * FROM answers WHERE letter_id = :letter_id AND corrected_at IS NULL ORDER BY at DESC, id DESC LIMIT 1;
 
 -- name: standing_answers^
--- How many answers a letter has, and whether a pledge among them was confirmed.
-SELECT count(*) AS count, coalesce(bool_or(confirmed_at IS NOT NULL), false) AS confirmed
+-- How many answers a letter has, and whether a pledge among them counts as money: confirmed, and not written back.
+SELECT count(*) AS count,
+       coalesce(bool_or(
+           confirmed_at IS NOT NULL AND corrected_at IS NULL AND written_back_pence < pledge_pence), false) AS counted
 FROM answers WHERE letter_id = :letter_id;
 
 -- name: open_answers_of
 -- What recipients said in these campaigns and a person has to see to, oldest first: open questions, meetings to be agreed on, colleagues
--- to be confirmed, pledges to be confirmed, and refusals by a body whose earlier pledge was confirmed. Few answers are
--- open: they are looked up first, and their letters by what they are known by.
+-- to be confirmed, pledges to be confirmed, and refusals by a body whose earlier pledge was confirmed and still counts. Few
+-- answers are open: they are looked up first, and their letters by what they are known by.
 WITH open AS MATERIALIZED (
     SELECT a.* FROM answers a
     WHERE a.settled_at IS NULL AND a.corrected_at IS NULL AND a.confirmed_at IS NULL
@@ -359,7 +361,7 @@ WITH open AS MATERIALIZED (
     SELECT a.* FROM answers p JOIN letters k ON k.id = p.letter_id
     JOIN letters o ON o.campaign_id = k.campaign_id AND o.organisation_id = k.organisation_id
     JOIN answers a ON a.letter_id = o.id AND (a.at, a.id) > (p.at, p.id)
-    WHERE p.confirmed_at IS NOT NULL AND k.campaign_id = ANY (:campaigns::uuid[])
+    WHERE p.confirmed_at IS NOT NULL AND p.written_back_pence < p.pledge_pence AND k.campaign_id = ANY (:campaigns::uuid[])
       AND a.kind = 'decline' AND a.settled_at IS NULL AND a.corrected_at IS NULL AND NOT EXISTS (
         SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
             AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id))
@@ -406,23 +408,31 @@ WHERE a.id = :id AND a.kind = 'pledge';
 -- A member of staff has asked, and it is so.
 UPDATE answers SET confirmed_at = :now WHERE id = :id;
 
+-- name: write_back!
+-- So much of a pledge will not come.
+UPDATE answers SET written_back_pence = :pence WHERE id = :id;
+
 -- name: touch_letter!
 -- Something about a letter changed that its page and its board show.
 UPDATE letters SET changed_at = :now, version = version + 1 WHERE id = :id;
 
 -- name: words_of
--- The newest words of each kind that each of these bodies of a campaign sent us; a confirmed pledge and an open question before
--- others.
+-- The newest words of each kind that each of these bodies of a campaign sent us; a pledge that counts and an open question
+-- before others.
 SELECT DISTINCT ON (l.organisation_id, a.kind)
-       l.organisation_id, a.kind, a.detail, a.pledge_pence, a.confirmed_at, a.settled_at
+       l.organisation_id, a.kind, a.detail, a.pledge_pence, a.written_back_pence, a.confirmed_at, a.settled_at
 FROM answers a JOIN letters l ON l.id = a.letter_id
 WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[])
   AND a.kind NOT IN ('acknowledge', 'pass_on') AND a.corrected_at IS NULL
-ORDER BY l.organisation_id, a.kind, (a.confirmed_at IS NOT NULL) DESC, (a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
+ORDER BY l.organisation_id, a.kind, (a.confirmed_at IS NOT NULL AND a.written_back_pence < a.pledge_pence) DESC,
+         (a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
 
 -- name: pledged_in^
--- What was promised for a campaign, confirmed and not replaced, and by how many bodies.
-SELECT coalesce(sum(a.pledge_pence), 0)::bigint AS pence, count(DISTINCT l.organisation_id) AS bodies
+-- What was promised for a campaign, confirmed and not replaced, but for what will not come, by how many bodies; and what will
+-- not come.
+SELECT coalesce(sum(a.pledge_pence - a.written_back_pence), 0)::bigint AS pence,
+       count(DISTINCT l.organisation_id) FILTER (WHERE a.written_back_pence < a.pledge_pence) AS bodies,
+       coalesce(sum(a.written_back_pence), 0)::bigint AS written_back_pence
 FROM answers a JOIN letters l ON l.id = a.letter_id
 WHERE l.campaign_id = :campaign_id AND a.confirmed_at IS NOT NULL AND a.corrected_at IS NULL;
 
@@ -539,12 +549,12 @@ WHERE l.contact_id = ANY(:ids::uuid[]) ORDER BY l.id;
 
 -- name: answers_held
 -- What came back for these letters.
-SELECT letter_id, kind, detail, name, position, pledge_pence, at, confirmed_at, settled_at FROM answers
+SELECT letter_id, kind, detail, name, position, pledge_pence, written_back_pence, at, confirmed_at, settled_at FROM answers
 WHERE letter_id = ANY(:ids::uuid[]) ORDER BY at, id;
 
 -- name: history_held
 -- What happened to these letters.
-SELECT letter_id, at, what, who FROM letter_history WHERE letter_id = ANY(:ids::uuid[]) ORDER BY id;
+SELECT letter_id, at, what, because, who FROM letter_history WHERE letter_id = ANY(:ids::uuid[]) ORDER BY id;
 
 -- name: answers_by_name
 -- Answers in which one of these names stands, to letters that were for others.
@@ -578,7 +588,8 @@ SELECT id FROM letters WHERE changed_at < :before AND scrubbed_at IS NULL
 ORDER BY changed_at, id LIMIT :most FOR UPDATE SKIP LOCKED;
 
 -- name: scrub_letters^
--- Keep no longer whom these letters were for and what they wrote: what was asked and what came of it stays.
+-- Keep no longer whom these letters were for, what they wrote and why somebody of ours did what: what was asked and what
+-- came of it stays.
 WITH letters_scrubbed AS (
     UPDATE letters SET
         frozen = jsonb_set(
@@ -591,6 +602,8 @@ WITH letters_scrubbed AS (
 ), chasers_scrubbed AS (
     UPDATE chasers SET failure = 'Why is no longer kept.', cure = NULL
     WHERE letter_id = ANY(:ids::uuid[]) AND failure IS NOT NULL AND state <> 'withheld'
+), reasons_scrubbed AS (
+    UPDATE letter_history SET because = '' WHERE letter_id = ANY(:ids::uuid[]) AND because <> ''
 ), answers_scrubbed AS (
     UPDATE answers SET detail = '', name = '', position = ''
     WHERE letter_id = ANY(:ids::uuid[]) AND (detail, name, position) <> ('', '', '') RETURNING 1

@@ -53,7 +53,9 @@ _NOT_THEIRS = "It asks for no more letters, from another address than the letter
 _TWO = "It names more than one letter."
 _NOT_SENT = "It names a letter that has not been sent."
 _FAILED = "It could not be matched by itself."
-_TOO_LARGE = "Only its beginning was kept: the whole is still in the mailbox that it came to."
+#: Of a mail that is too large: where the whole of it is, by the way that it came.
+_STILL_THERE = "Only its beginning was kept: the whole is still in the mailbox that it came to."
+_LET_GO = "Only its beginning was kept, and here there is no more of it: ask whoever wrote it for the rest."
 
 #: States of a letter about which nothing can have come yet.
 _NOT_OUT = frozenset({LetterState.DRAFT, LetterState.BLOCKED})
@@ -88,7 +90,8 @@ async def receive(
     """
     reading = await asyncio.to_thread(_read, database.context, raw, came_to)
     take = partial(_take_in, database, raw, reading, place)
-    held = _TOO_LARGE if cut or len(raw) > LARGEST_MAIL else ""
+    too_large = _STILL_THERE if place else _LET_GO
+    held = too_large if cut or len(raw) > LARGEST_MAIL else ""
     try:
         id = await take(held or (reading.why if reading.kind is Kind.UNREADABLE else ""))
     except (DatabaseAway, *IN_THE_WAY):
@@ -113,7 +116,7 @@ async def _take_in(
             tx, id=uuid_utils.compat.uuid7(), digest=digest, now=tx.now, **_row(reading)
         )
         if id is not None:
-            kept = raw[:BEGINNING] if held == _TOO_LARGE else raw
+            kept = raw[:BEGINNING] if held in (_STILL_THERE, _LET_GO) else raw
             file = await keep_file(tx, name="mail.eml", media_type="message/rfc822", content=_parts(kept))
             await INCOMING.keep_raw(tx, id=id, file_id=file.id)
             letter_id, reason = (None, held) if held else await _letter_of(tx, reading)

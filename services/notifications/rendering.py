@@ -56,7 +56,8 @@ class Evidence:
     #: What was counted, in words: "104 registered dentists in Sutton and Merton".
     figure: str
     source: str
-    counted_on: date
+    #: The day, in words.
+    counted_on: str
     #: The formula in words, and its version.
     formula: str
     version: int
@@ -191,7 +192,7 @@ def _notes(c: LetterContent) -> list[str]:
         e = c.evidence
         notes.append(
             f"How we worked out the sum: {e.formula} (version {e.version} of our formula). "
-            f"We counted {e.figure}. Source: {_unstopped(e.source)}, {day_words(e.counted_on)}."
+            f"We counted {e.figure}. Source: {_unstopped(e.source)}, {e.counted_on}."
         )
     notes.append(f"Where we got your address: {_unstopped(c.address_source)}. {c.how_to_stop}")
     return [printable(note) for note in notes]
@@ -258,25 +259,32 @@ def mail_pages() -> Environment:
     )
 
 
-def render_html(c: LetterContent) -> str:
-    """Return the letter as one HTML page without scripts, images or anything that is fetched."""
+def said(c: LetterContent) -> dict[str, Any]:
+    """Everything that a page says of the letter, for `letter_said.html`: in the e-mail and on ours."""
     _check_link(c)
     parts, closing = _body_and_closing(c)
-    return printable(
-        mail_pages()
-        .get_template("letter.html")
-        .render(
-            letter=c,
-            number=_number_words(c),
-            contact=_contact_lines(c),
-            recipient=_recipient_lines(c),
-            dated=day_words(c.dated),
-            paragraphs=parts,
-            closing=closing,
-            answer=_answer_words(c),
-            notes=_notes(c),
-        )
-    )
+    return {
+        "language": c.language,
+        "house_name": printable(c.house_name),
+        "number": _number_words(c),
+        "contact": _contact_lines(c),
+        "recipient": _recipient_lines(c),
+        "dated": day_words(c.dated),
+        "reference": printable(c.reference),
+        "subject": printable(c.subject),
+        "paragraphs": parts,
+        "closing": closing,
+        "signatory_name": printable(c.signatory_name),
+        "signatory_position": printable(c.signatory_position),
+        "answer": _answer_words(c),
+        "url": c.response_url,
+        "notes": _notes(c),
+    }
+
+
+def render_html(c: LetterContent) -> str:
+    """Return the letter as one HTML page without scripts, images or anything that is fetched."""
+    return mail_pages().get_template("letter.html").render(letter=said(c))
 
 
 # PDF

@@ -9,12 +9,14 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 from typing import TypeVar
 from uuid import UUID
 
+from chassis.apart import EndedWithoutAnswer
 from chassis.database import Database, Transaction
 from chassis.errors import DatabaseAway
 from chassis.failpoints import reach
@@ -29,7 +31,7 @@ from services.notifications.domain import LetterState, NotificationsError
 from services.notifications.handover import Connection, Fate, Outcome, ServerAway
 from services.notifications.leaving import KeptHere
 from services.notifications.ledger import Ledger, LedgerAway
-from services.notifications.outgoing import KINDS, Claimed, Outgoing, Settlement
+from services.notifications.outgoing import KINDS, THE_SENDER, THE_SERVER, Claimed, Outgoing, Settlement
 from services.notifications.pacing import pick_up, slow_down, spread
 from services.notifications.queries import QUERIES
 from services.notifications.readdressing import follow_bodies
@@ -54,6 +56,7 @@ TURN = 4.0
 
 _LONGEST_PAUSE = timedelta(hours=4)
 _CHECK_ADDRESS = "Check the address with the partner, then send it again."
+_PUT_RIGHT = "Put its words or the name of the contact right, then send it again."
 _ASK = "Ask the recipient, then mark it as sent or send it again."
 _BROKE = "The connection broke after the letter was handed over, so it may or may not have arrived."
 _AWAY = "The mail server cannot be reached. We try again by ourselves."
@@ -211,11 +214,17 @@ class Sender:
         """The e-mail; nothing where it could not be made, which is settled then."""
         try:
             return await kind.compose(self._context, claimed)
+        except EndedWithoutAnswer as ended:
+            _log.error("letter_not_made", id=str(claimed.letter_id), **describe(ended))
+            metrics.TRIES.labels("not_made").inc()
+            await self._settle(kind, claimed, self._not_made, ended.what)
+            return None
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one letter must not stop the others
             _log.error("letter_not_made", id=str(claimed.letter_id), **describe(error))
             words = str(error) if isinstance(error, NotificationsError) else "Its content cannot be printed."
-            became = partial(_failed, cure=error.cure) if isinstance(error, KeptHere) else _failed
+            cure = error.cure if isinstance(error, KeptHere) else _PUT_RIGHT
             metrics.TRIES.labels("not_made").inc()
+            became = partial(_failed, cure=cure, who=THE_SENDER)
             await self._settle(kind, claimed, became, f"The letter could not be made. {words}")
             return None
 
@@ -277,7 +286,13 @@ class Sender:
         if tries >= self._settings.mail_attempts:
             words = f"Given up after {tries} tries. The last answer: {outcome.words}"
             return _failed(tx, claimed, words)
-        return self._later(tx, claimed, outcome)
+        return self._later(tx, claimed, outcome.words)
+
+    def _not_made(self, tx: Transaction, claimed: Claimed, words: str) -> Settlement:
+        """Tried again: it need not be the fault of the letter. One that always ends its maker is given up."""
+        if claimed.attempts + 1 >= self._settings.mail_attempts:
+            return _failed(tx, claimed, words, cure=_PUT_RIGHT, who=THE_SENDER)
+        return replace(self._later(tx, claimed, words, "Not made yet"), who=THE_SENDER)
 
     def _not_begun(self, tx: Transaction, claimed: Claimed, away: Exception) -> Settlement:
         """Back as it was: nothing was handed over, and that is no fault of the letter."""
@@ -287,18 +302,21 @@ class Sender:
         return Settlement(
             state=LetterState.READY,
             what=f"Not sent yet: {why}",
+            who=THE_SENDER,
             failure=_AWAY if server else str(away),
             next_try=tx.now + pause,
             tried=False,
         )
 
-    def _later(self, tx: Transaction, claimed: Claimed, outcome: Outcome) -> Settlement:
+    def _later(
+        self, tx: Transaction, claimed: Claimed, words: str, what: str = "Not taken yet"
+    ) -> Settlement:
         """Back to the others that wait, with a pause that doubles and is never the same twice."""
         longest = min(timedelta(seconds=self._settings.mail_retry) * 2**claimed.attempts, _LONGEST_PAUSE)
         return Settlement(
             state=LetterState.READY,
-            what="Not taken yet",
-            failure=f"Not taken yet, we try again by ourselves: {outcome.words}",
+            what=what,
+            failure=f"{what}, we try again by ourselves: {words}",
             next_try=tx.now + longest * random.uniform(0.5, 1),
         )
 
@@ -322,5 +340,7 @@ async def _held_back(kind: Outgoing, claimed: Claimed, tx: Transaction) -> bool:
     return await kind.held_back(tx, claimed)
 
 
-def _failed(tx: Transaction, claimed: Claimed, words: str, cure: str = _CHECK_ADDRESS) -> Settlement:
-    return Settlement(state=LetterState.FAILED, what="Not sent", failure=words, cure=cure)
+def _failed(
+    tx: Transaction, claimed: Claimed, words: str, *, cure: str = _CHECK_ADDRESS, who: str = THE_SERVER
+) -> Settlement:
+    return Settlement(state=LetterState.FAILED, what="Not sent", who=who, failure=words, cure=cure)

@@ -11,7 +11,7 @@ Names and addresses leave here sealed, for notifications alone to read.
 Says to whom how far the chains of what people have done go: to each auditor, once a week.
 Says whether somebody to whom a letter was passed on was entered as a contact.
 Listens for letters sent, failed, acknowledged, answered and passed on and for contributions pledged,
-received and given back, which it shows on the timeline; for notices that did not arrive; for what others
-hold on somebody who asks, and whether they have forgotten them; and for how far the other services' chains
-go. Nothing of the register changes by what it hears.
+received, given back and written back, which it shows on the timeline; for notices that did not arrive; for
+what others hold on somebody who asks, and whether they have forgotten them; and for how far the other
+services' chains go. Nothing of the register changes by what it hears.
 """

@@ -221,7 +221,7 @@ UPDATE agreement_outcomes SET person_id = :person_id, contact_id = :contact_id, 
 -- What waits for somebody of ours: signatures, reviews, and outcomes that are late or have no owner any more.
 SELECT waiting.*, o.name AS organisation FROM (
     SELECT 'signature_waiting' AS kind, a.id, a.terms ->> 'title' AS title, a.organisation_id,
-           v.offered_at::date AS due_on
+           (v.offered_at AT TIME ZONE 'Europe/London')::date AS due_on
     FROM agreements AS a JOIN agreement_versions AS v ON v.agreement_id = a.id AND v.state = 'offered'
     WHERE NOT EXISTS (
         SELECT FROM agreement_signatures AS g

@@ -158,6 +158,13 @@ async def note_contribution_refunded(tx: Transaction, event: Event) -> None:
     await _note(tx, event, what, detail, happened_at=event.time)
 
 
+async def note_contribution_written_back(tx: Transaction, event: Event) -> None:
+    """Note which money was pledged and will not come."""
+    what = f"{_money(event)} will not come, of what was pledged for “{event.data['fund']}”"
+    detail = f"Nobody waits for it since {day(event.data['written_back_on'])}."
+    await _note(tx, event, what, detail, happened_at=event.time)
+
+
 def _money(event: Event) -> str:
     return pounds(event.data["amount"]["amount_pence"])
 
@@ -207,6 +214,7 @@ SUBSCRIPTIONS = (
     reaction(NoticeFailed, people.note_unreached),
     reaction(grants.ContributionReceived, note_contribution_received),
     reaction(grants.ContributionRefunded, note_contribution_refunded),
+    reaction(grants.ContributionWrittenBack, note_contribution_written_back),
     reaction(grants.PersonDataGathered, rights.take_finding),
     reaction(notifications.PersonDataGathered, rights.take_finding),
     reaction(grants.ErasureAnswered, rights.take_answer),

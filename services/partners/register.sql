@@ -159,9 +159,10 @@ SELECT letter_id, kind, what, happened_at FROM (
 ) AS last ORDER BY happened_at DESC, letter_id LIMIT :most;
 
 -- name: pledges_of
--- What an organisation has pledged, newest first.
+-- What an organisation has pledged, and what of that will not come, newest first.
 SELECT what, happened_at, letter_id FROM timeline
-WHERE organisation_id = :organisation_id AND kind = 'contribution_pledged' ORDER BY happened_at DESC, id DESC LIMIT :most;
+WHERE organisation_id = :organisation_id AND kind IN ('contribution_pledged', 'contribution_written_back')
+ORDER BY happened_at DESC, id DESC LIMIT :most;
 
 -- name: tags_all
 -- Every tag that an organisation has, by name.

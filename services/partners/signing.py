@@ -95,7 +95,7 @@ async def sign_theirs(tx: Transaction, token: str, signer: Signer) -> None:
     if Side.THEIRS in signed:
         return
     if version["state"] != "offered":
-        cure = f"Please ring us on {tx.context.house.telephone}."
+        cure = f"Please {tx.context.house.to_reach}."
         raise Conflict("This version can no longer be signed.", cure)
     by = {"contact_id": agreement["contact_id"]}
     await _sign(tx, agreement, version, Side.THEIRS, "link", signer, **by)

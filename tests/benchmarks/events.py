@@ -244,6 +244,6 @@ async def _announce_one(database: Database, subject: str, committed: dict[str, f
             area="E09000020",
             profession="dentist",
             count=5,
-            counted_on=tx.now.date(),
+            counted_on=tx.today,
         )
         committed[subject] = time.monotonic()

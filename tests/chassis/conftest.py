@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from chassis.clock import real_now
-from chassis.config import SUPERVISOR_PIPE
+from chassis.config import SUPERVISOR
 from chassis.declare import declare
 from chassis.keys import create_keys
 from chassis.migrations import migrate
@@ -99,7 +99,7 @@ MakeDatabases = Callable[[], Databases]
 
 
 #: Made once, because making one reads every certificate of the machine. Nothing is kept alive: hosts die.
-_CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+_CLIENT = httpx.Client(timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 class Host:
@@ -151,7 +151,7 @@ class Host:
 
     def launch(self, *command: str, pipe: int | None = None) -> None:
         """Start, without waiting until it is ready."""
-        supervised = {} if pipe is None else {SUPERVISOR_PIPE: str(pipe)}
+        supervised = {} if pipe is None else {SUPERVISOR: str(pipe)}
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, *(command or ("-m", self.module, *self.services))],

@@ -54,7 +54,7 @@ async def note(tx: Transaction, event: Event) -> None:
 
 def counted(tx: Transaction, subject: str) -> Announcement:
     """A fact that somebody must hear of."""
-    data = {"area": "E09000020", "profession": "dentist", "count": 5, "counted_on": tx.now.date()}
+    data = {"area": "E09000020", "profession": "dentist", "count": 5, "counted_on": tx.today}
     return Announcement(fact=RegistrationsCounted, subject=subject, sequence=1, data=data)
 
 

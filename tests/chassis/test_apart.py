@@ -38,13 +38,22 @@ async def test_it_is_another_process_that_goes_on_and_lets_others_go_first() -> 
     assert await apart(os.getpriority, os.PRIO_PROCESS, 0) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
-async def test_the_loop_goes_on_meanwhile() -> None:
-    working = asyncio.create_task(apart(time.sleep, 0.3))
-    turns = 0
-    while not working.done():
+async def test_the_loop_goes_on_meanwhile(tmp_path: Path) -> None:
+    begun, meanwhile = tmp_path / "begun", tmp_path / "meanwhile"
+    working = asyncio.create_task(apart(begin_and_wait_for, begun, meanwhile))
+    for _ in range(2_000):
+        if begun.exists():
+            break
         await asyncio.sleep(0.01)
-        turns += 1
-    assert turns > 5
+    assert begun.exists()
+    meanwhile.touch()
+    await working
+
+
+def begin_and_wait_for(begun: Path, meanwhile: Path) -> None:
+    begun.touch()
+    while not meanwhile.exists():
+        time.sleep(0.01)
 
 
 async def test_what_is_printed_is_no_answer() -> None:

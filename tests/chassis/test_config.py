@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.config import PREFIX, SUPERVISOR_PIPE, Settings, SettingsError
+from chassis.config import PREFIX, SUPERVISOR, Settings, SettingsError
 
 SECRET = "hunter2"
 
@@ -99,7 +99,7 @@ def test_no_setting_moves_the_clock_of_an_installation() -> None:
 
 
 def test_other_peoples_variables_are_left_alone() -> None:
-    assert Settings.load({"PATH": "/bin", "PORT": "x", SUPERVISOR_PIPE: "7"}) == Settings()
+    assert Settings.load({"PATH": "/bin", "PORT": "x", SUPERVISOR: "7"}) == Settings()
 
 
 def test_an_empty_variable_was_not_set() -> None:

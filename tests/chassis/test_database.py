@@ -22,13 +22,27 @@ async def database(make_bare: MakeDatabase) -> Database:
     return await make_bare(GRANTS)
 
 
+async def asleep(database: Database) -> None:
+    """Wait until somebody is in the middle of a statement that takes its time."""
+    sleepers = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND state = 'active' AND query LIKE 'SELECT pg_sleep%'"
+    )
+    async with database.connection() as connection:
+        for _ in range(1_000):
+            if await connection.fetchval(sleepers):
+                return
+            await asyncio.sleep(0.02)
+    raise AssertionError("nobody is")
+
+
 async def terminate(database: Database) -> int:
-    """Cut every other connection to the database, as an administrator does."""
+    """Cut every other connection to the database, as an administrator does, and wait until each is."""
     watcher = await database.listen()
     try:
         return len(
             await watcher.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 4000) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )
@@ -127,7 +141,7 @@ class TestTime:
     async def test_a_statement_that_takes_too_long_is_cancelled_by_the_server(
         self, database: Database
     ) -> None:
-        quick = impatient(database, database_timeout=0.2)
+        quick = impatient(database, database_timeout=1.0)
         await quick.open()
         try:
             started = monotonic()
@@ -140,7 +154,7 @@ class TestTime:
             await quick.close()
 
     async def test_a_lock_is_waited_for_a_bounded_time(self, database: Database) -> None:
-        quick = impatient(database, database_timeout=0.2)
+        quick = impatient(database, database_timeout=1.0)
         await quick.open()
         try:
             async with database.transaction() as tx:
@@ -152,7 +166,7 @@ class TestTime:
             await quick.close()
 
     async def test_a_connection_is_waited_for_a_bounded_time(self, database: Database) -> None:
-        small = impatient(database, pool_size=2, acquire_timeout=0.2)
+        small = impatient(database, pool_size=2, acquire_timeout=1.0)
         await small.open()
         try:
             async with small.transaction(), small.transaction():
@@ -204,7 +218,7 @@ class TestAbsence:
                 await tx.execute("SELECT pg_sleep(30)")
 
         task = asyncio.create_task(work())
-        await asyncio.sleep(0.2)
+        await asleep(database)
         await terminate(database)
         with pytest.raises(DatabaseAway):
             await task
@@ -245,20 +259,21 @@ class TestAbsence:
         async with database.transaction(), database.transaction(), database.transaction():
             pass
         assert await terminate(database) >= 3
-        await asyncio.sleep(0.2)  # until their ends have been heard of
+        await asyncio.sleep(0.1)  # a turn of the loop, which hears of their ends
         assert await subjects(database) == []
 
     async def test_closing_waits_for_what_is_in_flight(self, database: Database) -> None:
-        second = impatient(database)
+        second, in_flight = impatient(database), asyncio.Event()
         await second.open()
 
         async def work() -> None:
             async with second.transaction() as tx:
+                in_flight.set()
                 await tx.execute("INSERT INTO effects (subject) VALUES ('a')")
                 await asyncio.sleep(0.3)
 
         task = asyncio.create_task(work())
-        await asyncio.sleep(0.1)
+        await in_flight.wait()
         await second.close()
         await task
         assert await subjects(database) == ["a"]
@@ -273,7 +288,7 @@ class TestAbsence:
                 await tx.execute("SELECT pg_sleep(30)")
 
         task = asyncio.create_task(work())
-        await asyncio.sleep(0.1)
+        await asleep(database)
         started = monotonic()
         await second.close()
         with pytest.raises(DatabaseAway):

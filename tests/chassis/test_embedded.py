@@ -133,7 +133,7 @@ async def test_committed_rows_survive_kill_9_of_the_server(home: Path) -> None:
     pid = server.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not alive(pid), within=5, otherwise="the server survived SIGKILL")
+    eventually(lambda: not alive(pid), within=20, otherwise="the server survived SIGKILL")
     assert not server.running
     assert server.start() == url
     assert await ask(url, "SELECT seven FROM kept") == 7

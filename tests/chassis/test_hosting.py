@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -53,7 +54,7 @@ class TestServing:
         assert "Jane Doe" not in host.log
 
     def test_files_threads_programs_and_names_work_under_the_patch(self, host: Host) -> None:
-        found = httpx.get(f"{host.url()}/native").json()
+        found = httpx.get(f"{host.url()}/native", timeout=PATIENCE).json()
         assert found == {
             "thread": "thread",
             "executor": "executor",
@@ -61,11 +62,14 @@ class TestServing:
             "name": True,
             "database": "database",
         }
-        assert httpx.get(f"{host.url()}/plain").json() == "plain"
-        assert httpx.get(f"{host.url()}/file").text == (ROOT / "tests/chassis/hosted.py").read_text()
+        assert httpx.get(f"{host.url()}/plain", timeout=PATIENCE).json() == "plain"
+        assert (
+            httpx.get(f"{host.url()}/file", timeout=PATIENCE).text
+            == (ROOT / "tests/chassis/hosted.py").read_text()
+        )
 
     def test_a_query_that_takes_too_long_is_an_error_without_a_trace(self, host: Host) -> None:
-        assert httpx.get(f"{host.url()}/query?seconds=60").status_code == 500
+        assert httpx.get(f"{host.url()}/query?seconds=60", timeout=PATIENCE).status_code == 500
         assert '"error": "QueryCanceledError"' in host.log
         assert "Traceback" not in host.log
 
@@ -87,11 +91,18 @@ class TestServing:
             )
 
         def announced() -> bool:
-            return httpx.post(f"{host.url()}/announce", json=["after the loss"]).status_code == 200
+            return (
+                httpx.post(f"{host.url()}/announce", json=["after the loss"], timeout=PATIENCE).status_code
+                == 200
+            )
 
         eventually(announced, within=PATIENCE, otherwise="it does not connect again")
         heard(host.databases, "after the loss")
         assert "Traceback" not in host.log
+
+
+#: A next sign of life would come after half a minute.
+SELDOM: dict[str, Any] = {"silence": 90, "heartbeat": 90, "watchdog": 120}
 
 
 class TestSignsOfLife:
@@ -106,15 +117,15 @@ class TestSignsOfLife:
 
     def test_whoever_begins_to_listen_is_told_at_once(self, databases: Databases, tmp_path: Path) -> None:
         """Not when it is the next one's turn."""
-        with Host(tmp_path, databases, PARTNERS, "late", silence=30, heartbeat=30):
-            becomes(lambda: len(databases.heard_at(GRANTS)), 1, within=6)
+        with Host(tmp_path, databases, PARTNERS, "late", **SELDOM):
+            becomes(lambda: len(databases.heard_at(GRANTS)), 1, within=20)
 
     def test_they_come_at_once_and_again_and_again(self, databases: Databases, tmp_path: Path) -> None:
         """The first does not wait for its turn, whichever service was up first."""
-        with Host(tmp_path, databases, *SERVICES, silence=30, heartbeat=30):
+        with Host(tmp_path, databases, *SERVICES, **SELDOM):
             began = databases.listening_since(PARTNERS)
             becomes(
-                lambda: [len(databases.heard_at(each)) for each in (GRANTS, NOTIFICATIONS)], [1, 1], within=6
+                lambda: [len(databases.heard_at(each)) for each in (GRANTS, NOTIFICATIONS)], [1, 1], within=20
             )
             assert databases.listening_since(PARTNERS) == began, "it does not hear itself"
             signs_are_no_events(databases)
@@ -132,7 +143,7 @@ class TestStopping:
         with Host(tmp_path, databases) as host:
             host.announce("slow 2 in flight")
             slow = Thread(target=httpx.get, args=[f"{host.url()}/query?seconds=1.5"])
-            with httpx.stream("GET", f"{host.url()}/changes") as viewer:
+            with httpx.stream("GET", f"{host.url()}/changes", timeout=PATIENCE) as viewer:
                 assert next(viewer.iter_lines()) == "retry: 2000"
                 slow.start()
                 begun(databases, NOTIFICATIONS, GRANTS)
@@ -149,7 +160,7 @@ class TestStopping:
         self, databases: Databases, tmp_path: Path
     ) -> None:
         with Host(tmp_path, databases) as host:
-            assert httpx.get(f"{host.url()}/plain").json() == "plain"
+            assert httpx.get(f"{host.url()}/plain", timeout=PATIENCE).json() == "plain"
             assert host.stop(signal.SIGINT) == 0
 
     def test_a_crash_between_publishing_and_noting_it_doubles_nothing(
@@ -220,6 +231,34 @@ class TestSupervising:
         parent.kill()
         eventually(lambda: not alive(child), within=PATIENCE, otherwise="the child lives on")
         assert '"event": "stopping"' in parent.log
+
+    def test_one_that_fails_once_it_serves_comes_back_however_fast_it_failed(
+        self, databases: Databases, tmp_path: Path
+    ) -> None:
+        host = Host(tmp_path, databases)
+        doomed = self.PARENT.replace("['grants']", "['grants', 'doomed']")
+        host.launch("-c", doomed)
+        try:
+            self.await_ready(host, 2)
+            assert '"event": "container_died"' in host.log
+        finally:
+            host.stop()
+
+    def test_one_that_never_serves_is_not_tried_again_however_long_that_took(self, tmp_path: Path) -> None:
+        (tmp_path / "slow.py").write_text(
+            "import time\ntime.sleep(0.6)\nprint('tried', flush=True)\nexit(3)\n"
+        )
+        code = "import chassis.supervisor as s; s._SHORT = 0.1; exit(s.supervise('slow', [], {}, 1))"
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout) == (3, "tried\n")
 
     def test_a_child_that_cannot_start_is_not_tried_again(self) -> None:
         ended = subprocess.run(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
 from marshmallow import fields
 
-from chassis.house import Entry, HouseError, Part, Signatory, read_house
+from chassis.house import Entry, HouseError, Part, Signatory, house_of, read_house
 
 SOUND = """
 name = "Rivières sans frontières"
@@ -174,3 +174,13 @@ def test_a_file_that_is_no_house_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "house.toml").write_bytes('name = "Rivières"'.encode("utf-16"))
     with pytest.raises(HouseError, match="is not UTF-8 text"):
         read_house(tmp_path / "house.toml")
+
+
+def test_what_is_not_filled_in_is_shown_to_nobody_and_who_wants_to_reach_us_writes() -> None:
+    house = house_of(SOUND)
+    assert (house.shown, house.to_reach) == (house, f"ring us on {house.telephone}")
+    begun = replace(
+        house, number="TO DO: number", telephone="TO DO: number", address=("TO DO: street", "London")
+    )
+    assert (begun.shown.number, begun.shown.telephone, begun.shown.address) == ("", "", ("London",))
+    assert begun.to_reach == begun.shown.to_reach == f"write to {house.email}"

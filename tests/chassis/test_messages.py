@@ -37,7 +37,7 @@ async def count(tx: Transaction, subject: str, sequence: int, number: int = 5) -
         area="E09000020",
         profession="dentist",
         count=number,
-        counted_on=tx.now.date(),
+        counted_on=tx.today,
     )
 
 
@@ -321,7 +321,7 @@ class TestInbox:
 
     async def test_parks_what_its_handler_takes_too_long_over(self, make_bare: MakeDatabase) -> None:
         database = await make_bare(NOTIFICATIONS)
-        quick = replace(database.context, settings=replace(database.context.settings, handler_timeout=0.1))
+        quick = replace(database.context, settings=replace(database.context.settings, handler_timeout=1.0))
         database.context = quick
 
         async def hang(tx: Transaction, event: Event) -> None:

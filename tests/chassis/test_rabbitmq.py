@@ -426,7 +426,7 @@ class TestTrouble:
                 heard(databases, "before the loss", "into the void")
                 proxy.drop()
                 time.sleep(0.5)
-                assert cut_off.stop(within=10) == 0
+                assert cut_off.stop() == 0
         host.start()
         drained(broker)
 

@@ -577,7 +577,7 @@ def test_a_hundred_thousand_lines_do_not_grow_memory(tmp_path: Path) -> None:
     assert peak < 2_000_000
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300), st.sampled_from([b"", b"name,size\n", b'name;size\n"', codecs.BOM_UTF16_LE]))
 def test_no_bytes_whatever_make_it_fail(noise: bytes, start: bytes) -> None:
     for item in read_sheet(start + noise, COLUMNS):

@@ -137,7 +137,7 @@ def test_a_persistent_message_survives_kill_9_of_the_broker(rabbitmq: PrivateRab
     rabbitmq.start()
     with connect(rabbitmq) as again, again.channel() as channel:
         found: list[bytes] = []
-        eventually(lambda: _took(channel, found), within=10, otherwise="the message is gone")
+        eventually(lambda: _took(channel, found), within=20, otherwise="the message is gone")
         assert found == [b"seven"]
 
 
@@ -228,7 +228,7 @@ def letter(to: str = "reader@trust.example") -> EmailMessage:
     return message
 
 
-async def send(mail: RecordingMailServer, message: EmailMessage, within: float = 5.0) -> None:
+async def send(mail: RecordingMailServer, message: EmailMessage, within: float = 20.0) -> None:
     await aiosmtplib.send(message, hostname=mail.host, port=mail.port, timeout=within, start_tls=False)
 
 
@@ -243,7 +243,7 @@ async def test_an_accepted_message_is_recorded_with_its_envelope(mail: Recording
 
 
 def test_a_blocking_client_is_served_too(mail: RecordingMailServer) -> None:
-    with smtplib.SMTP(mail.host, mail.port, timeout=5) as client:
+    with smtplib.SMTP(mail.host, mail.port, timeout=20) as client:
         client.send_message(letter())
     assert len(mail.messages) == 1
 
@@ -298,9 +298,9 @@ async def test_a_connection_cut_after_the_dot_has_delivered_unbeknown_to_the_sen
 
 
 async def test_a_late_answer_outlasts_an_impatient_sender(mail: RecordingMailServer) -> None:
-    mail.treat(Treatment(delay=0.6), times=1)
+    mail.treat(Treatment(delay=3), times=1)
     with pytest.raises(aiosmtplib.SMTPTimeoutError):
-        await send(mail, letter(), within=0.2)
+        await send(mail, letter(), within=1.5)
     assert len(mail.messages) == 1
     mail.treat(Treatment(delay=0.1))
     await send(mail, letter())
@@ -344,10 +344,10 @@ def proxy() -> Iterator[RawProxy]:
 
 
 def client(proxy: RawProxy) -> socket.socket:
-    return socket.create_connection((proxy.host, proxy.port), timeout=10)
+    return socket.create_connection((proxy.host, proxy.port), timeout=20)
 
 
-def exchange(connection: socket.socket, sent: bytes, within: float = 10) -> bytes:
+def exchange(connection: socket.socket, sent: bytes, within: float = 20) -> bytes:
     connection.settimeout(within)
     connection.sendall(sent)
     received = b""

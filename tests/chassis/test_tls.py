@@ -44,7 +44,7 @@ async def test_a_mail_server_must_bear_its_name(
     if known:
         monkeypatch.setenv("SSL_CERT_FILE", str(ours.shown.certificate))
     async with ours.serving() as port:
-        connection = Connection(f"smtps://user:Ohkai7ae@{host}:{port}", greeting="here.example", timeout=2)
+        connection = Connection(f"smtps://user:Ohkai7ae@{host}:{port}", greeting="here.example", timeout=20)
         with pytest.raises(ServerAway):
             await connection.open()
     assert ours.heard.startswith(b"EHLO") is speaks
@@ -62,7 +62,7 @@ async def test_a_password_goes_to_no_mail_server_in_clear() -> None:
 
     # No address that counts as this computer's own.
     async with listening(meet, "127.0.0.2") as port:
-        connection = Connection(f"smtp://user:Ohkai7ae@127.0.0.2:{port}", greeting="here.example", timeout=2)
+        connection = Connection(f"smtp://user:Ohkai7ae@127.0.0.2:{port}", greeting="here.example", timeout=20)
         with pytest.raises(ServerAway):
             await connection.open()
     assert lines

@@ -76,6 +76,8 @@ class Pages:
         #: Seconds after which a live page looks even if nothing was told, and what it is about.
         self.pause, self.topic = 0.05, ""
         self.away = False
+        #: How often a live page has looked.
+        self.looks = 0
         self.acts = 0
         self.failing = False
 
@@ -178,6 +180,7 @@ class Pages:
 
     async def live(self, request: Request) -> Response:
         async def version() -> str:
+            self.looks += 1
             if self.away:
                 raise DatabaseAway
             return self.version
@@ -192,7 +195,7 @@ async def a_key(browser: httpx.AsyncClient) -> str:
 
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
-    return replace(settings, port=0, metrics_port=0, request_timeout=0.5, body_limit=LIMIT, grace=4.0)
+    return replace(settings, port=0, metrics_port=0, request_timeout=2.0, body_limit=LIMIT, grace=4.0)
 
 
 @pytest.fixture
@@ -1495,7 +1498,7 @@ class TestLive:
             assert stream.headers["cache-control"] == "no-store"
             told = stream.aiter_lines()
             assert await anext(told) == "retry: 2000"
-            await asyncio.sleep(0.6)  # longer than a page may take
+            await asyncio.sleep(2.1)  # longer than a page may take
             pages.version = SECRET
             seen = [line async for line in until(told, "data: changed")]
             assert set(seen) == {"", ": still here", "data: changed"}
@@ -1528,7 +1531,9 @@ class TestLive:
 
             reading = asyncio.create_task(read())
             await listens(database)
+            looked = pages.looks
             await tell(topic)
+            await comes(lambda: pages.looks > looked)
             await asyncio.sleep(0.3)
             pages.version = "2"
             if channel == "live":

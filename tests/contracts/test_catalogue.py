@@ -58,6 +58,7 @@ def test_who_says_and_who_hears() -> None:
         "grants.registration_asked.v1",
         "grants.contribution_received.v1",
         "grants.contribution_refunded.v1",
+        "grants.contribution_written_back.v1",
         "grants.round_opened.v1",
         "grants.round_closed.v1",
         "grants.application_link_requested.v1",
@@ -128,6 +129,7 @@ def test_who_says_and_who_hears() -> None:
         "grants.registration_asked.v1",
         "grants.contribution_received.v1",
         "grants.contribution_refunded.v1",
+        "grants.contribution_written_back.v1",
     }
 
 

@@ -51,7 +51,7 @@ class Proxied:
     log: Path
 
     def get(self, path: str, **options: str) -> httpx.Response:
-        return httpx.get(self.origin + path, timeout=10, headers=options)
+        return httpx.get(self.origin + path, timeout=20, headers=options)
 
 
 def _echoing(name: str) -> ThreadingHTTPServer:
@@ -77,7 +77,7 @@ def _caddy(file: Path, servers: dict[str, ThreadingHTTPServer], **variables: str
         yield there
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
         for server in servers.values():
             server.shutdown()
             server.server_close()
@@ -110,7 +110,7 @@ def alone(tmp_path: Path) -> Iterator[Proxied]:
 
 
 def _wait(proxied: Proxied) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             proxied.get("/")

@@ -21,7 +21,7 @@ async def grants(make_database: MakeDatabase) -> Database:
 
 
 @pytest.fixture
-async def statements(grants: Database) -> list[str]:
+async def statements(grants: Database, asked_once: None) -> list[str]:
     """Every statement that the two connections of a quiet database are given from now on."""
     said: list[str] = []
     for glancing in (False, True):

@@ -171,7 +171,7 @@ async def test_the_page_says_whether_it_is_still_the_same(
     assert "was ever made here" in never
     async with grants.transaction() as tx:
         award = decided.case.application_id
-        await ledger.pay(tx, decided.at.fund, 14_500, award=award, payment=uuid4(), on=tx.now.date())
+        await ledger.pay(tx, decided.at.fund, 14_500, award=award, payment=uuid4(), on=tx.today)
     later = (await officer.get(decided.href, params={"digest": digest})).text
     assert "It is not the same any more" in later
     assert "A dossier with this digest was made here" in later

@@ -163,7 +163,7 @@ async def decided(grants: Database, awards: int, more: int = 0) -> Panelled:
         await to_state(grants, case.application_id, "declined")
     paid = at.cases[0].application_id
     async with grants.transaction() as tx:
-        await ledger.pay(tx, at.fund, 10_000, award=paid, payment=uuid4(), on=tx.now.date())
+        await ledger.pay(tx, at.fund, 10_000, award=paid, payment=uuid4(), on=tx.today)
         await tx.execute(
             "INSERT INTO outcomes (application_id, result, said_at, in_post)"
             " VALUES ($1, 'passed', $2, false)",

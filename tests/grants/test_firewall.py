@@ -314,7 +314,6 @@ async def test_a_member_cannot_tell_that_there_is_what_is_kept_from_them(
 
     @hypothesis_settings(
         max_examples=int(os.environ.get("EXAMPLES", "6")),
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(plan=plans())

@@ -61,9 +61,9 @@ async def the_lines(
 async def pays(grants: Database, at: Panelled, case: Case, pence: int, back: int = 0) -> None:
     async with grants.transaction() as tx:
         award = case.application_id
-        await ledger.pay(tx, at.fund, pence, award=award, payment=uuid4(), on=tx.now.date())
+        await ledger.pay(tx, at.fund, pence, award=award, payment=uuid4(), on=tx.today)
         if back:
-            await ledger.take_back(tx, at.fund, back, award=award, cause=uuid4(), on=tx.now.date())
+            await ledger.take_back(tx, at.fund, back, award=award, cause=uuid4(), on=tx.today)
 
 
 async def test_it_says_where_every_pound_went(grants: Database, officer: httpx.AsyncClient) -> None:
@@ -99,7 +99,7 @@ async def test_small_numbers_are_left_out_whoever_looks(grants: Database, office
             async with grants.transaction() as tx:
                 await ledger.commit(tx, fund, 100, award=id)
                 await tx.execute(
-                    "INSERT INTO awards VALUES ($1, $2, 100, $3, $4)", id, fund, tx.now, tx.now.date()
+                    "INSERT INTO awards VALUES ($1, $2, 100, $3, $4)", id, fund, tx.now, tx.today
                 )
     said = await the_lines(officer, fund)
     by_profession = {key[1:]: value for key, value in said.items() if key[0] == "Applications by profession"}
@@ -125,7 +125,7 @@ async def test_awards_by_exam_show_no_more_than_the_applications_and_are_everywh
         await to_state(grants, id, "awarded")
         async with grants.transaction() as tx:
             await ledger.commit(tx, fund, 1_000 + number, award=id)
-            said = (id, fund, 1_000 + number, tx.now, tx.now.date())
+            said = (id, fund, 1_000 + number, tx.now, tx.today)
             await tx.execute("INSERT INTO awards VALUES ($1, $2, $3, $4, $5)", *said)
     table = await the_lines(officer, fund)
     awards = {key[1:]: value for key, value in table.items() if key[0] == "Awards by exam"}

@@ -15,9 +15,10 @@ import pytest
 from chassis.database import Database
 from chassis.errors import Conflict, Refused
 from contracts.envelope import Event
-from contracts.grants import ContributionReceived, ContributionRefunded
+from contracts.grants import ContributionReceived, ContributionRefunded, ContributionWrittenBack
 from contracts.partners import OrganisationAmended, OrganisationRegistered
 from services.grants import contributions, ledger, metrics, web
+from services.grants.contributions import Pledge
 from services.grants.funds import Allowed, allowed_by
 from services.grants.queries import FUNDS
 from tests.access import EVERYTHING, form_key
@@ -284,9 +285,27 @@ async def test_a_pledge_comes_in_parts_and_its_rest_is_written_back(
     page = (await browser.get(f"/grants/pledges/{PLEDGE}")).text
     assert "Written back because: O’Brien &amp;" in page
     assert (await post(browser, write_back, {"reason": "again"})).status_code == 409
-    said = await announced(grants)
-    assert [event.data["amount"]["amount_pence"] for event in said] == [100_000, 250_000]
-    assert {event.data["campaign_id"] for event in said} == {UUID(int=9)}
+    *received, gone = await announced(grants)
+    assert [event.data["amount"]["amount_pence"] for event in received] == [100_000, 250_000]
+    assert (gone.fact, gone.subject, gone.sequence) == (ContributionWrittenBack, str(PLEDGE), 1)
+    assert (gone.data["pledge_id"], gone.data["amount"]["amount_pence"]) == (PLEDGE, 20_000)
+    assert (gone.data["fund"], gone.data["organisation_id"]) == ("training scheme", CAMDEN)
+    assert gone.data["written_back_on"] == grants.context.clock.today()
+    assert "Söhne" not in str(gone), "the reason is in somebody's words"
+    assert {event.data["campaign_id"] for event in (*received, gone)} == {UUID(int=9)}
+
+
+async def test_a_pledge_that_came_by_no_campaign_is_written_back_without_one(
+    grants: Database, browser: httpx.AsyncClient
+) -> None:
+    fund = await a_fund(grants, "exam fund")
+    pledge = Pledge(organisation_id=CAMDEN, amount_pence=5_000, pledged_on=grants.context.clock.today())
+    async with grants.transaction() as tx:
+        id = await contributions.enter_pledge(tx, fund, pledge)
+    assert (await post(browser, f"/grants/pledges/{id}/write-back", {"reason": "gone"})).status_code == 303
+    [gone] = await announced(grants)
+    assert (gone.fact, gone.data["campaign_id"]) == (ContributionWrittenBack, None)
+    assert (gone.data["fund"], gone.data["amount"]["amount_pence"]) == ("exam fund", 5_000)
 
 
 async def test_nobody_waits_for_a_pledge_that_another_one_has_replaced(grants: Database) -> None:
@@ -300,6 +319,8 @@ async def test_nobody_waits_for_a_pledge_that_another_one_has_replaced(grants: D
     await receive(grants, replace(another_pledge(100, replaces=[PLEDGE]), id=UUID(int=7)))
     assert await pledge_now(grants) == (fund, 100_000, 270_000)
     assert await pledge_now(grants, UUID(int=100)) == (fund, 0, 0)
+    [gone] = [event for event in await announced(grants) if event.fact is ContributionWrittenBack]
+    assert (gone.data["pledge_id"], gone.data["amount"]["amount_pence"]) == (PLEDGE, 270_000)
 
 
 async def test_of_a_pledge_no_more_comes_than_was_pledged_however_many_enter_it(grants: Database) -> None:
@@ -327,7 +348,7 @@ async def test_a_contribution_goes_back_once_however_many_give_it_back(grants: D
     async def goes_back() -> bool:
         try:
             async with grants.transaction() as tx:
-                await contributions.refund(tx, given, 600, tx.now.date())
+                await contributions.refund(tx, given, 600, tx.today)
         except (Refused, Conflict):
             return False
         return True
@@ -528,7 +549,7 @@ async def test_what_was_one_bodys_is_anothers_after_merging(
     assert "Camden" not in (await browser.get(f"/grants/funds/{fund}/edit")).text
     await money_comes(grants, fund, 1_000, pledge_id=PLEDGE)
     async with grants.transaction() as tx:
-        await contributions.refund(tx, given, 500, tx.now.date())
+        await contributions.refund(tx, given, 500, tx.today)
     events = await announced(grants)
     assert [event.data["organisation_id"] for event in events] == [CAMDEN, survivor, survivor]
 

@@ -255,7 +255,7 @@ async def commits_and_pays(database: Database, fund: UUID, award: UUID, armed_at
     steps: Sequence[Act] = (
         lambda tx: ledger.commit(tx, fund, 40_000, award=award),
         lambda tx: ledger.commit(tx, fund, 30_000, award=award, cause=second),
-        lambda tx: ledger.pay(tx, fund, 70_000, award=award, payment=award, on=tx.now.date()),
+        lambda tx: ledger.pay(tx, fund, 70_000, award=award, payment=award, on=tx.today),
     )
     for number, step in enumerate(steps):
         if number == armed_at:

@@ -64,12 +64,12 @@ async def take(grants: Database, act: Act, person: UUID = PAYER.id) -> str:
 
 
 def made(id: UUID, person: UUID = PAYER.id) -> Act:
-    return lambda tx: payments.make(tx, id, person, on=tx.now.date(), reference="BACS 7")
+    return lambda tx: payments.make(tx, id, person, on=tx.today, reference="BACS 7")
 
 
 def back(id: UUID, pence: int, why: Why = Why.CAME_BACK, person: UUID = PAYER.id) -> Act:
     said: dict[str, Any] = {"pence": pence, "why": why, "words": "The bank says so."}
-    return lambda tx: payments.come_back(tx, id, person, on=tx.now.date(), **said)
+    return lambda tx: payments.come_back(tx, id, person, on=tx.today, **said)
 
 
 async def test_a_payment_goes_its_way(grants: Database) -> None:
@@ -150,7 +150,7 @@ async def test_nobody_pays_what_they_have_prepared_whatever_their_roles_are_by_t
         async with grants.transaction() as tx:
             await tx.execute(
                 "UPDATE payments SET state = 'paid', settled_by = prepared_by, settled_at = $1, paid_on = $2",
-                *(tx.now, tx.now.date()),
+                *(tx.now, tx.today),
             )
 
 
@@ -328,7 +328,7 @@ async def pays_and_takes_back(database: Database, payment: UUID, step: int, plac
     payer = UUID(int=102)
     failpoints.arm(f"{place}=kill" if place else "")
     async with acting(database, Actor(person=payer, source="test", action="test")) as tx:
-        today = tx.now.date()
+        today = tx.today
         if step == 0:
             await payments.make(tx, payment, payer, on=today, reference="BACS 7")
         else:

@@ -47,8 +47,8 @@ async def comes_back(grants: Database, at: Panelled, case: Case, pence: int, bac
     async with grants.transaction() as tx:
         award = case.application_id
         ids = [await tx.fetchval("SELECT gen_random_uuid()") for _ in range(2)]
-        await ledger.pay(tx, at.fund, pence, award=award, payment=ids[0], on=tx.now.date())
-        await ledger.take_back(tx, at.fund, back, award=award, cause=ids[1], on=tx.now.date())
+        await ledger.pay(tx, at.fund, pence, award=award, payment=ids[0], on=tx.today)
+        await ledger.take_back(tx, at.fund, back, award=award, cause=ids[1], on=tx.today)
     await to_state(grants, award, "paid")
 
 
@@ -241,9 +241,12 @@ async def test_it_is_not_sent_twice(grants: Database, anybody: httpx.AsyncClient
     assert (await anybody.get(AS_JSON, headers={"if-modified-since": since})).status_code == 200
 
 
-async def test_a_house_without_a_prefix_publishes_nothing(grants: Database) -> None:
+@pytest.mark.parametrize("lacks", [{"publisher": ""}, {"website": "TO DO: https://…"}], ids=str)
+async def test_a_house_that_has_no_prefix_or_no_website_publishes_nothing(
+    grants: Database, lacks: dict[str, Any]
+) -> None:
     await a_decided(grants)
-    house = replace(grants.context.house, publisher="")
+    house = replace(grants.context.house, **lacks)
     grants.context = replace(grants.context, house=house)
     async with client(web.build(grants), "/grants", None) as program:
         assert (await program.get(AS_JSON)).status_code == 404

@@ -19,6 +19,10 @@ FLAGS = [
     "--disable-sync",
 ]
 
+#: Milliseconds until a page on a busy machine is as it should be.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
+
 #: What a server says no with where somebody is to look again; the browser's console tells of each.
 _ANSWERS = ("404", "409", "422")
 
@@ -45,7 +49,7 @@ def opened(browser: Browser, kept: StorageState | None, screen: ViewportSize | N
         viewport=screen or {"width": 1280, "height": 900},
         storage_state=kept,
     )
-    context.set_default_timeout(8_000)
+    context.set_default_timeout(PATIENCE)
     opened = context.new_page()
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -57,7 +61,7 @@ def opened(browser: Browser, kept: StorageState | None, screen: ViewportSize | N
 
 def eventually_mailed(page: Page, running: Running, subject: str, to: str = "") -> str:
     """The words of the newest message with this subject in the mail box, to this address if one is given."""
-    for _ in range(50):
+    for _ in range(100):
         page.goto(running.url + "/mail")
         found = page.get_by_role("row").filter(has_text=to).get_by_role("link", name=re.compile(subject))
         if found.count():

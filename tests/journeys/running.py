@@ -118,7 +118,7 @@ class Running:
         assert found, self.log.read_text()
         return found.group(1)
 
-    def stop(self, number: int = signal.SIGINT, within: float = 15) -> int:
+    def stop(self, number: int = signal.SIGINT, within: float = 45) -> int:
         """Send a signal and wait for the end. The exit code."""
         if self._process is None:
             return 0

@@ -173,6 +173,19 @@ def test_no_page_is_wider_than_the_screen(page: Page, running: Running) -> None:
     assert wider == []
 
 
+def test_on_a_phone_the_menu_of_whoever_may_do_everything_takes_two_lines(
+    stranger: Page, running: Running
+) -> None:
+    cookie = running.cookies["conduit"]
+    stranger.context.add_cookies([{"name": "conduit", "value": cookie, "url": running.url}])
+    stranger.goto(running.url + "/partners/ops")
+    links = stranger.get_by_role("navigation", name="Sections").get_by_role("link").all()
+    boxes = [box for link in links if (box := link.bounding_box())]
+    assert len(boxes) == 10
+    assert len({round(box["y"]) for box in boxes}) == 2
+    assert min(box["height"] for box in boxes) >= 44, "a finger hits it"
+
+
 @pytest.mark.timeout(150)
 def test_one_signs_in_by_the_code_in_the_mail(page: Page, stranger: Page, running: Running) -> None:
     """And comes to the page that one wanted; in another browser the link of the same mail opens nothing."""

@@ -393,7 +393,7 @@ def test_trustees_see_figures_and_everybody_the_open_data(
         assert got.value.path().read_text().count("360G-") >= len(KEPT)
     applicant.goto(f"{running.url}/grants/data")
     href = applicant.get_by_role("link", name="As JSON").get_attribute("href")
-    grants = json.loads(httpx.get(f"{running.url}{href}").text)["grants"]
+    grants = json.loads(httpx.get(f"{running.url}{href}", timeout=20).text)["grants"]
     assert sorted(grant["amountAwarded"] for grant in grants) == KEPT
     assert not any(name.split()[1] in json.dumps(grants) for name in AWARDED)
 

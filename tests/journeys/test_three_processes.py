@@ -230,7 +230,7 @@ def two_answer_from_the_link_in_their_letter(world: World) -> None:
 
 def answer(world: World, address: str, fields: dict[str, str]) -> None:
     url = response_page(world, address)
-    key = key_on(httpx.get(url))
+    key = key_on(httpx.get(url, timeout=20))
     assert httpx.post(url, data={**fields, "key": key}, timeout=20).status_code == 303
 
 
@@ -341,7 +341,7 @@ def somebody_sees_everything_that_is_held_on_them(world: World) -> None:
     assert "looked through" in early.stderr
     partners = world.running[PARTNERS]
     fields = {"key": key_on(world.get(PARTNERS, page)), "confirm": "yes"}
-    released = httpx.post(f"{partners.url}{page}/release", data=fields, cookies=partners.cookies)
+    released = httpx.post(f"{partners.url}{page}/release", data=fields, cookies=partners.cookies, timeout=20)
     assert released.status_code == 303
     world.command("person", "export", CEO, "--to", str(file))
     assert file.stat().st_mode & 0o077 == 0

@@ -13,11 +13,13 @@ from chassis.config import Settings
 from chassis.database import Database, Transaction
 from chassis.sealed import seal
 from chassis.testing import RecordingMailServer
-from contracts.envelope import Event, Fact
-from contracts.grants import RegistrationsCounted
+from contracts.envelope import Event, Fact, pounds_sterling
+from contracts.grants import ContributionWrittenBack, RegistrationsCounted
 from contracts.partners import ContactListed, ContactWithdrawn, OrganisationRegistered, PersonAdmitted
+from services.notifications.answers import Answer, confirm_pledge, record_answer
 from services.notifications.campaigns import create_campaign, lock_campaign
 from services.notifications.chasing_settings import chasing_of, set_chasing
+from services.notifications.domain import AnswerKind
 from services.notifications.handlers import SUBSCRIPTIONS
 from services.notifications.plans import Plan, read_plan
 from services.notifications.preparing import prepare_letters
@@ -30,6 +32,8 @@ ROLES = ("chief_executive", "dental_care", "equality_and_diversity")
 
 #: Who writes campaigns here, and who reads them before they go.
 WRITER, READER = UUID(int=11), UUID(int=12)
+#: In which a pledge was made, as Grants says; Letters looks at the pledge alone.
+SOME_CAMPAIGN = UUID(int=9)
 
 
 def told(fact: type[Fact], subject: object, sequence: int = 1, **data: Any) -> Event:
@@ -144,6 +148,30 @@ def counted(
     )
 
 
+async def pledged(database: Database, letter_id: UUID, pence: int = 150_000) -> UUID:
+    """A pledge in answer to a letter, which we have confirmed."""
+    said = Answer(kind=AnswerKind.PLEDGE, name="Sam Okafor", position="Finance", pledge_pence=pence)
+    async with database.transaction() as tx:
+        await record_answer(tx, letter_id, said)
+        pledge: UUID = await tx.fetchval("SELECT id FROM answers ORDER BY at DESC, id DESC LIMIT 1")
+        await confirm_pledge(tx, pledge, instead=False)
+    return pledge
+
+
+def written_back(pledge_id: UUID, pence: int = 150_000, campaign_id: UUID | None = SOME_CAMPAIGN) -> Event:
+    """Grants says that so much of a pledge will not come."""
+    return told(
+        ContributionWrittenBack,
+        pledge_id,
+        pledge_id=pledge_id,
+        organisation_id=UUID(int=8),
+        campaign_id=campaign_id,
+        fund="training scheme",
+        amount=pounds_sterling(pence),
+        written_back_on=date(2012, 4, 20),
+    )
+
+
 async def hear(database: Database, *events: Event) -> None:
     """Let the service receive these events, through its inbox."""
     await take(database, SUBSCRIPTIONS, *events)
@@ -251,7 +279,6 @@ def settings(settings: Settings, mail: RecordingMailServer) -> Settings:
         smtp_url=f"smtp://{mail.host}:{mail.port}",
         mail_rate=1000.0,
         mail_domain_rate=0.0,
-        mail_timeout=2.0,
         mail_attempts=3,
         mail_retry=30.0,
         public_url="https://forum.example",

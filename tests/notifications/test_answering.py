@@ -59,10 +59,12 @@ from tests.notifications.conftest import (
     letters,
     organisation,
     person,
+    pledged,
     released,
     rows,
     told,
     trust_of,
+    written_back,
 )
 
 AREA = "E09000020"
@@ -847,6 +849,27 @@ async def test_a_pledge_comes_instead_of_one_that_was_confirmed_or_besides_it(
     page = (await staff.get(f"/letters/letters/{letter}")).text
     assert ("replaced by another pledge: counts no more" in page) is bool(replaced)
     assert (await one(book, "SELECT answer FROM letters WHERE id = $1", letter))["answer"] == "pledged"
+
+
+async def test_the_letter_says_what_will_not_come_and_no_longer_how_to_change_it(
+    staff: httpx.AsyncClient, book: Database, campaign: UUID, letter: UUID
+) -> None:
+    pledge, href = await pledged(book, letter, 200_000), f"/letters/letters/{letter}"
+    page = (await staff.get(href)).text
+    assert f'<a href="/grants/pledges/{pledge}">in Grants</a>, and counts here no more' in page
+    await hear(book, written_back(pledge, 50_000))
+    page = (await staff.get(href)).text
+    assert "confirmed by us, but £500 of it will not come" in page
+    assert "£500 of what was pledged will not come" in page
+    assert "· Grants" in page
+    await enters(staff, letter, answer="pledge", amount="200", **SAM)
+    assert "A pledge of £1,500 was confirmed before." in (await staff.get(href)).text
+    second = (await one(book, "SELECT id FROM answers WHERE confirmed_at IS NULL"))["id"]
+    await staff.post(f"/letters/pledges/{second}/confirm", data={"key": form_key(), "instead": "no"})
+    await hear(book, written_back(second, 20_000))
+    page = (await staff.get(href)).text
+    assert "confirmed by us, but it will not come: counts no more" in page
+    assert f'It was written back <a href="/grants/pledges/{second}">in Grants</a>' in page
 
 
 async def test_an_entry_of_another_letter_is_not_put_right_from_here(

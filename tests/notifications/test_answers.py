@@ -26,9 +26,11 @@ from tests.notifications.conftest import (
     hear,
     letters,
     organisation,
+    pledged,
     released,
     rows,
     trust_of,
+    written_back,
 )
 
 ACKNOWLEDGE = Answer(kind=AnswerKind.ACKNOWLEDGE)
@@ -149,6 +151,101 @@ async def test_what_came_for_a_campaign_is_counted_once_and_less_what_went_back(
     assert (await come_to(book, campaign)).received_pence == 300_000
 
 
+async def test_what_will_not_come_of_a_pledge_counts_no_more_and_is_shown_apart(
+    book: Database, campaign: UUID
+) -> None:
+    letter = await a_letter(book, campaign)
+    part, whole = await pledged(book, letter, 150_000), await pledged(book, letter, 20_000)
+    gone = written_back(part, 50_000)
+    await hear(book, gone, gone)
+    await hear(book, gone)
+    found = await come_to(book, campaign)
+    assert (found.pledged_pence, found.pledged_bodies, found.written_back_pence) == (120_000, 1, 50_000)
+    assert found.bodies(BodyStatus.PLEDGED) == 1
+    await hear(book, written_back(whole, 20_000))
+    found = await come_to(book, campaign)
+    assert (found.pledged_pence, found.pledged_bodies, found.written_back_pence) == (100_000, 1, 70_000)
+    noted = await rows(book, "SELECT what, who FROM letter_history WHERE who = 'Grants' ORDER BY id")
+    assert [row["what"] for row in noted] == [
+        "£500 of what was pledged will not come",
+        "£200 of what was pledged will not come",
+    ]
+
+
+async def test_a_body_of_whose_pledge_nothing_will_come_has_answered_and_promises_nothing(
+    book: Database, campaign: UUID
+) -> None:
+    letter = await a_letter(book, campaign)
+    await hear(book, written_back(await pledged(book, letter)))
+    found = await come_to(book, campaign)
+    assert (found.pledged_pence, found.pledged_bodies, found.written_back_pence) == (0, 0, 150_000)
+    assert (found.bodies(BodyStatus.WRITTEN_BACK), found.bodies(BodyStatus.PLEDGED)) == (1, 0)
+    assert (found.asked, found.acknowledged, found.answered) == (3, 1, 1)
+    assert (await told_of(book, campaign))["pledged"] == {
+        "bodies": 0,
+        "pence": 0,
+        "written_back_pence": 150_000,
+    }
+    book.context.clock.advance(timedelta(hours=1))
+    await say(book, letter, PLEDGE)
+    assert (await come_to(book, campaign)).bodies(BodyStatus.PLEDGED) == 1, "they promise anew"
+    [anew] = await rows(book, "SELECT id FROM answers WHERE confirmed_at IS NULL")
+    async with book.transaction() as tx:
+        await confirm_pledge(tx, anew["id"])  # nothing counts that it could come instead of
+    found = await come_to(book, campaign)
+    assert (found.pledged_pence, found.pledged_bodies, found.written_back_pence) == (150_000, 1, 150_000)
+
+
+async def test_once_nothing_of_a_pledge_will_come_a_refusal_is_their_answer(
+    book: Database, campaign: UUID
+) -> None:
+    """Whichever of the two is heard first."""
+    first = await a_letter(book, campaign)
+    second = await a_letter(book, campaign, "E09000033")
+    pledges = [await pledged(book, letter) for letter in (first, second)]
+    book.context.clock.advance(timedelta(hours=1))
+    await say(book, first, DECLINE)
+    for pledge in pledges:
+        await hear(book, written_back(pledge))
+    assert await say(book, second, DECLINE) is AnswerState.DECLINED
+    found = await come_to(book, campaign)
+    assert found.bodies(BodyStatus.DECLINED) == 2
+    assert (found.pledged_pence, found.written_back_pence) == (0, 300_000)
+
+
+async def test_of_a_pledge_that_was_replaced_it_changes_no_figure(book: Database, campaign: UUID) -> None:
+    """Grants says of it, too, that the rest will not come."""
+    letter = await a_letter(book, campaign)
+    before = await pledged(book, letter)
+    book.context.clock.advance(timedelta(hours=1))
+    await say(book, letter, replace(PLEDGE, pledge_pence=20_000))
+    [anew] = await rows(book, "SELECT id FROM answers WHERE confirmed_at IS NULL")
+    async with book.transaction() as tx:
+        await confirm_pledge(tx, anew["id"], instead=True)
+    await hear(book, written_back(before))
+    found = await come_to(book, campaign)
+    assert (found.pledged_pence, found.pledged_bodies, found.written_back_pence) == (20_000, 1, 0)
+    assert found.bodies(BodyStatus.PLEDGED) == 1
+
+
+async def test_what_grants_says_of_a_pledge_waits_until_it_is_known_and_confirmed(
+    book: Database, campaign: UUID
+) -> None:
+    """As after a restore; of a pledge that came by no campaign there is nothing to know."""
+    await say(book, await a_letter(book, campaign), PLEDGE)
+    [pledge] = await rows(book, "SELECT id FROM answers")
+    await hear(book, written_back(uuid4(), campaign_id=None))
+    assert await rows(book, "SELECT FROM parked") == []
+    early = written_back(pledge["id"])
+    await hear(book, written_back(uuid4()), early)
+    assert [row["reason"] for row in await rows(book, "SELECT reason FROM parked")] == ["not_yet_known"] * 2
+    assert (await come_to(book, campaign)).bodies(BodyStatus.PLEDGED) == 1
+    async with book.transaction() as tx:
+        await confirm_pledge(tx, pledge["id"])
+    await hear(book, replace(early, id=uuid4()))
+    assert (await come_to(book, campaign)).bodies(BodyStatus.WRITTEN_BACK) == 1
+
+
 async def test_a_pledge_that_was_replaced_cannot_be_confirmed(book: Database, campaign: UUID) -> None:
     letter = await a_letter(book, campaign)
     await say(book, letter, PLEDGE)
@@ -213,7 +310,7 @@ async def test_the_figures_of_a_campaign(book: Database, campaign: UUID) -> None
         "problems": 0,
         "chased": 0,
         "asks_pence": {"min": 350_000, "max": 500_000, "total": 1_330_000},
-        "pledged": {"bodies": 0, "pence": 0},
+        "pledged": {"bodies": 0, "pence": 0, "written_back_pence": 0},
         "letters": {
             "draft": 0,
             "blocked": 0,

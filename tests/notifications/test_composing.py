@@ -19,7 +19,7 @@ from chassis.testing import NO_SUCH_MAILBOX, RecordingMailServer
 from contracts.access import Role
 from contracts.notifications import LetterSent
 from services.notifications import composing, stages, web
-from services.notifications.answers import Answer, record_answer
+from services.notifications.answers import Answer, confirm_pledge, record_answer
 from services.notifications.domain import (
     CAMPAIGN_STAGES,
     AnswerKind,
@@ -69,6 +69,7 @@ from tests.notifications.conftest import (
     released,
     rows,
     trust_of,
+    written_back,
 )
 
 NEW = "/letters/campaigns/new"
@@ -686,6 +687,15 @@ async def test_what_came_of_asking_for_the_same_fund_before_is_named(
         assert words in check
         listed = (await browser.get(f"{page}/letters?which={which}")).text
         assert re.findall(r"Trust (E\d+)", listed) == [area] * 2, which
+    [promise] = await rows(book, "SELECT id FROM answers WHERE kind = 'pledge'")
+    async with book.transaction() as tx:
+        await confirm_pledge(tx, promise["id"])
+    await hear(book, written_back(promise["id"], 100_000))
+    check = (await browser.get(f"{page}/check")).text
+    assert "go to bodies that have pledged for the training scheme, which will not come" in check
+    listed = (await browser.get(f"{page}/letters?which=written_back")).text
+    assert re.findall(r"Trust (E\d+)", listed) == ["E09000020"] * 2
+    assert "which=pledged" not in check
     await saves(browser, f"{page}/purpose", PURPOSE | {"fund": "exam fund"})
     assert "training scheme before" not in (await browser.get(f"{page}/check")).text
 

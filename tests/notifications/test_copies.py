@@ -65,7 +65,7 @@ async def test_any_order_of_delivery_ends_in_the_same_copy(copies: Database) -> 
             await hear(copies, *order[start : start + step])
         assert await _copy(copies) == expected
 
-    @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(order=st.permutations(life), twice=st.lists(st.sampled_from(life)), cuts=st.integers(1, 9))
     def property_holds(order: list[Event], twice: list[Event], cuts: int) -> None:
         again = [*order, *twice]

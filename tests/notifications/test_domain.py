@@ -150,8 +150,8 @@ def test_a_later_answer_never_lowers(current: AnswerState, kind: AnswerKind, aft
 
 
 @given(some.sampled_from(AnswerKind))
-def test_no_answer_moves_a_confirmed_pledge(kind: AnswerKind) -> None:
-    assert answer_after(AnswerState.PLEDGED, kind, confirmed=True) is AnswerState.PLEDGED
+def test_no_answer_moves_a_pledge_that_counts(kind: AnswerKind) -> None:
+    assert answer_after(AnswerState.PLEDGED, kind, counted=True) is AnswerState.PLEDGED
 
 
 @given(some.lists(some.sampled_from(AnswerKind)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from uuid_utils.compat import uuid7
 
 from chassis.database import Database
 from chassis.errors import Refused
@@ -16,6 +17,7 @@ from services.notifications.chasing import order_chasers
 from services.notifications.domain import ByPost
 from services.notifications.leaving import KeptHere, check_may_leave
 from services.notifications.letters import content_of
+from services.notifications.notices.courier import Courier
 from services.notifications.notices.writing import house_values
 from services.notifications.posting import order_batch
 from services.notifications.preparing import prepare_letters
@@ -173,6 +175,33 @@ async def one_letter(book: Database) -> Any:
     first = (await letters(book))[0]["id"]
     async with book.reading() as tx:
         return await QUERIES.letter(tx, id=first)
+
+
+async def test_a_message_with_a_link_to_this_computer_does_not_leave_it(
+    book: Database, mail: RecordingMailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.config.is_loopback", lambda host: host == "localhost")  # our server is not
+    near = "http://localhost:8000/partners/sign-in/abc"
+    for words in (near, f"See {near}, if you are here.", "http://[no-address"):
+        await say(book, f"Hello,\n\n{words}\n")
+    await Courier(book).turn()
+    states = await rows(book, "SELECT state FROM notices ORDER BY id")
+    assert [row["state"] for row in states] == ["failed", "sent", "sent"]
+    assert len(mail.messages) == 2
+    monkeypatch.undo()
+    await say(book, f"Hello,\n\n{near}\n")
+    await Courier(book).turn()
+    assert len(mail.messages) == 3, "a mail server on this computer may keep all mail"
+
+
+async def say(book: Database, body: str) -> None:
+    """Somebody is to be told something."""
+    said: dict[str, Any] = dict.fromkeys(("person_id", "words"))
+    said |= {"kind": "sign_in", "email": "ana@forum.example", "language": "en", "runs": "ltr"}
+    said |= {"subject": "Hello", "body": body, "correlationid": "", "traceparent": ""}
+    async with book.transaction() as tx:
+        later = tx.now + timedelta(minutes=30)
+        await QUERIES.write_notice(tx, id=uuid7(), **said, not_after=later, now=tx.now)
 
 
 def test_messages_leave_out_what_is_not_filled_in(book: Database) -> None:

@@ -107,6 +107,10 @@ def counted(kind: str) -> float:
     return REGISTRY.get_sample_value("conduit_incoming_mails_total", {"kind": kind}) or 0
 
 
+def handed_over(result: str) -> float:
+    return REGISTRY.get_sample_value("conduit_lmtp_mails_total", {"result": result}) or 0
+
+
 class TestTaking:
     async def test_one_is_kept_as_it_is_and_matched_by_whom_it_is_handed_over_for(
         self, book: Database, sent: list[dict[str, Any]], place: str
@@ -266,8 +270,10 @@ class TestSpeaking:
                 told = tell(client, raw, *both)
                 return told + tell(client, mail("The next"), *both)
 
+        before = handed_over("too_large")
         told = await asyncio.to_thread(attempt)
         assert told == ([TOO_LARGE] if options else [TOO_LARGE] * 2 + [KEPT] * 2)
+        assert handed_over("too_large") == before + 1
         assert [each["words"] for each in await _mails(book)] == ([] if options else ["The next"])
 
     async def test_the_largest_is_taken_whole(self, book: Database, place: str) -> None:
@@ -406,15 +412,18 @@ class TestAway:
         self, book: Database, place: str
     ) -> None:
         both = ["answers+1@forum.example", "answers+2@forum.example"]
+        before = handed_over("put_off"), handed_over("kept")
         await book.close()
         assert await asyncio.to_thread(hand_over, place, mail("One"), *both) == [LATER] * 2
+        assert (handed_over("put_off"), handed_over("kept")) == (before[0] + 1, before[1])
         await book.open()
         assert await _mails(book) == []
         assert await asyncio.to_thread(hand_over, place, mail("One"), *both) == [KEPT] * 2
+        assert (handed_over("put_off"), handed_over("kept")) == (before[0] + 1, before[1] + 1)
         assert [each["words"] for each in await _mails(book)] == ["One"]
 
     async def test_or_while_somebody_is_in_the_way(self, book: Database, settings: Settings) -> None:
-        hurried = Database(book._url, replace(book.context, settings=replace(settings, database_timeout=0.2)))
+        hurried = Database(book._url, replace(book.context, settings=replace(settings, database_timeout=1.0)))
         await hurried.open()
         try:
             async with serving(hurried) as place:

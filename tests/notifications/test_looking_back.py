@@ -17,7 +17,7 @@ from hypothesis import strategies as some
 from chassis.database import Database, Transaction, read_queries, rows_of
 from chassis.testing import RecordingMailServer
 from services.notifications import looking_back, web
-from services.notifications.answers import Answer, record_answer
+from services.notifications.answers import Answer, confirm_pledge, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.looking_back import Line, LookBack, Share, keep_outcomes, look_back, wilson
 from tests.conftest import client
@@ -27,10 +27,12 @@ from tests.notifications.conftest import (
     contact_of,
     example_plan,
     fill,
+    hear,
     letters,
     released,
     rows,
     trust_of,
+    written_back,
 )
 from tests.notifications.test_chasing import go, order, pass_working_days
 
@@ -129,6 +131,11 @@ async def test_counted_by_body_and_nobody_silent_over_a_letter_that_was_lost(
         ("After one chaser", Share(1, 2), Share(1, 2)),
     ]
     assert (found.apart["bounced"], found.apart["bodies"]) == (4, 1)
+    [pledge] = await rows(book, "SELECT id FROM answers WHERE kind = 'pledge'")
+    async with book.transaction() as tx:
+        await confirm_pledge(tx, pledge["id"])
+    await hear(book, written_back(pledge["id"], PLEDGE.pledge_pence or 0))
+    assert await looked(book, campaign) == found, "they have answered, though the money will not come"
     assert await looked(book) == found, "there is but one campaign"
     async with book.transaction() as tx:
         await tx.execute("UPDATE answers SET corrected_at = $1 WHERE kind = 'decline'", tx.now)
@@ -158,6 +165,7 @@ async def test_the_page_says_it_in_plain_words_and_of_few_it_says_nothing(
         page = (await browser.get(address)).text
         for words in (
             "2 of 6 bodies answered",
+            "also where the money did not come",
             "between 9 and 71 in 100 would answer",
             "4 letters came back by e-mail",
             "1 body has no letter of ours and is not called silent.",

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,11 +27,13 @@ from chassis.database import Database
 from chassis.errors import Conflict, Refused
 from chassis.failpoints import FailPoint
 from chassis.files import file_content
+from chassis.retention import scrub_old
+from chassis.rights import Subject
 from chassis.testing import RecordingMailServer
 from contracts.notifications import ContactCleared, ContactSuspected, LetterBounced, LetterSent
 from services.installation import Installation
 from services.messages import opened
-from services.notifications import web
+from services.notifications import held, printing, web
 from services.notifications.answers import Answer, Told, Way, record_answer
 from services.notifications.chasing import chase_bodies, waiting_of
 from services.notifications.domain import AnswerKind, BodyStatus, ByPost, StopScope, late_on
@@ -41,13 +44,14 @@ from services.notifications.posting import (
     Ordered,
     changes_in,
     confirm_posted,
+    correct_day,
     drop_batch,
     order_batch,
     read_numbers,
     returned_letter,
 )
 from services.notifications.printing import Printer
-from services.notifications.queries import QUERIES, RESTORED
+from services.notifications.queries import POSTING, QUERIES, RESTORED
 from services.notifications.restored import hold_begun
 from services.notifications.sending import Sender
 from services.notifications.stages import pause_campaign, resume_campaign, send_campaign
@@ -273,6 +277,26 @@ async def test_one_file_has_every_letter_behind_a_cover_sheet(book: Database, tm
         assert _qr_on(path, row["first_page"] + on) == [url]
 
 
+async def test_letters_over_which_their_maker_ends_wait_to_be_printed_again(
+    book: Database, waiting: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory may have run out. A batch of which nothing is left is over, and asks for no day."""
+    monkeypatch.setattr(printing, "set_values", _ends)
+    batch = (await ordered(book)).batch_id
+    assert batch
+    assert await Printer(book).turn()
+    async with book.reading() as tx:
+        over = await POSTING.batch(tx, id=batch)
+    assert (over["state"], over["letters"], over["spoiled"]) == ("dropped", 3, 3)
+    assert {letter["state"] for letter in await letters(book)} == {"ready"}
+    monkeypatch.undo()
+    assert (await printed(book)) != batch
+
+
+def _ends(_content: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 async def test_what_is_printed_is_what_was_checked(
     book: Database, waiting: UUID, mail: RecordingMailServer, send_due: SendAll
 ) -> None:
@@ -420,6 +444,54 @@ async def test_a_wrong_day_is_put_right_with_a_reason_until_something_has_happen
         assert "Put the day right" not in (await browser.get(here)).text
         late = await browser.post(f"{here}/day", data=form | {"key": form_key(), "posted_on": "2027-01-12"})
         assert (late.status_code, "Something has happened" in late.text) == (409, True)
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["erasure", "retention"])
+async def test_why_a_day_was_put_right_goes_with_whom_the_letter_was_for_and_what_was_done_stays(
+    book: Database, waiting: UUID, asked: bool
+) -> None:
+    batch = await printed(book)
+    at_noon(book, date(2027, 1, 15))
+    await post(book, batch, date(2027, 1, 14))
+    async with book.transaction() as tx:
+        await correct_day(tx, batch, date(2027, 1, 13), because="Ana Óga was ill.", by=WRITER)
+    letter = await letter_to(book, KENSINGTON)
+    done = ("Put right: posted on 13 January 2027", "Ana Óga was ill.")
+    assert (await newest_line(book, letter["id"])) == done
+    if asked:
+        async with book.transaction() as tx:
+            await held.forget(tx, Subject(ids=[letter["contact_id"]]))
+    else:
+        move_to(book, book.context.clock.now() + timedelta(days=365 * 7))
+        await scrub_old(book, held.TERMS)
+    assert (await newest_line(book, letter["id"])) == (done[0], "")
+
+
+async def test_reasons_that_stood_behind_what_was_done_are_parted_from_it(
+    book: Database, waiting: UUID
+) -> None:
+    batch = await printed(book)
+    at_noon(book, date(2027, 1, 15))
+    await post(book, batch, date(2027, 1, 14))
+    one, other = await letter_to(book, KENSINGTON), await letter_to(book, WESTMINSTER)
+    migration = import_module("services.notifications.migrations.0028_reasons")
+    update = migration.STATEMENTS[migration.STATEMENTS.index("UPDATE letter_history") :]
+    async with book.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO letter_history (letter_id, at, what, who) SELECT id, now(), "
+            "'Put right: posted on 13 January 2027. Why: A slip. Why: none.', 'we' FROM letters"
+        )
+        await tx.execute("UPDATE letters SET scrubbed_at = now() WHERE id = $1", other["id"])
+        await tx.execute(update)
+    done = "Put right: posted on 13 January 2027"
+    assert await newest_line(book, one["id"]) == (done, "A slip. Why: none.")
+    assert await newest_line(book, other["id"]) == (done, "")
+
+
+async def newest_line(book: Database, letter_id: UUID) -> tuple[str, str]:
+    asked = "SELECT what, because FROM letter_history WHERE letter_id = $1 ORDER BY id DESC LIMIT 1"
+    [line] = await rows(book, asked, letter_id)
+    return line["what"], line["because"]
 
 
 @pytest.mark.parametrize(

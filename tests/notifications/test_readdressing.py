@@ -365,7 +365,7 @@ async def test_any_order_of_a_merge_and_closings_ends_the_same(
     said, *_ = expected
     assert {row["organisation_id"] for row in said if row["state"] == "ready"} == {trust_of(STAYS), icb}
 
-    @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(max_examples=25, suppress_health_check=list(HealthCheck))
     @given(order=st.permutations(events), twice=st.lists(st.sampled_from(events), max_size=3))
     def property_holds(order: list[Event], twice: list[Event]) -> None:
         found = asyncio.run_coroutine_threadsafe(deliver([*order, *twice]), loop).result(60)

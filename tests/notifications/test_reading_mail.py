@@ -382,7 +382,7 @@ class TestHarm:
     def test_text_that_runs_from_right_to_left_stays_text(self) -> None:
         assert "مرحبا" in reads(mail("مرحبا\u202e abc", content_type="text/plain; charset=utf-8")).words
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(raw=st.binary(max_size=2_000))
     def test_any_bytes(self, raw: bytes) -> None:
         assert reads(raw).kind in Kind

@@ -70,7 +70,7 @@ LETTER = LetterContent(
     evidence=Evidence(
         figure="47 registered dentists in Kensington and Chelsea",
         source="our register of overseas-qualified dentists",
-        counted_on=date(2011, 12, 31),
+        counted_on="31 December 2011",
         formula="£3,000, plus £10 for each registered dentist in the area",
         version=1,
     ),

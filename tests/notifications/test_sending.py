@@ -4,6 +4,7 @@ import asyncio
 import email.policy
 import os
 import signal
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from typing import Any
@@ -23,7 +24,7 @@ from chassis.testing import (
     Treatment,
 )
 from contracts.notifications import CampaignSent, LetterFailed, LetterSent
-from services.notifications import outgoing, parts
+from services.notifications import outgoing, parts, sending
 from services.notifications.domain import LetterState
 from services.notifications.figures import figures
 from services.notifications.handover import Connection, Fate
@@ -271,6 +272,7 @@ async def test_a_server_that_says_nothing_after_the_dot_leaves_it_to_a_person(
     book: Database, mail: RecordingMailServer, send_due: SendAll
 ) -> None:
     mail.treat(Treatment(delay=4), ONE, times=1)
+    book.context = replace(book.context, settings=replace(book.context.settings, mail_timeout=2.0))
     await released(book)
     await send_due()
     assert (await _the_one(book))["state"] == "unknown"
@@ -363,22 +365,33 @@ async def test_the_rate_is_kept(book: Database, mail: RecordingMailServer) -> No
 
 
 def _slow(database: Database) -> Any:
-    from dataclasses import replace
-
     return replace(database.context.settings, mail_rate=10.0)
 
 
-async def test_a_letter_that_ends_whoever_makes_it_fails_alone(
+async def test_a_letter_over_which_its_maker_ends_is_tried_again_and_keeps_no_other(
     book: Database, mail: RecordingMailServer, send_due: SendAll, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Say that memory runs out over it, whenever it is tried; all others are made by the next process."""
+    """Memory may have run out, which is no fault of the letter; in the end it is given up, and says why."""
     await released(book)
     monkeypatch.setattr(outgoing, "render_mail", _ends_over_one)
     await send_due()
-    states = await _states(book)
-    assert states == {"sent": len(mail.messages), "failed": 1}
+    first = await _the_one(book)
+    assert (first["state"], first["attempts"]) == ("ready", 1)
+    assert first["failure"].startswith("Not made yet, we try again by ourselves")
+    assert await _states(book) == {"sent": len(mail.messages), "ready": 1}
     assert mail.messages
-    assert "could not be made" in (await _the_one(book))["failure"]
+    for _ in range(book.context.settings.mail_attempts):
+        book.context.clock.advance(timedelta(days=1))
+        await send_due()
+    last = await _the_one(book)
+    assert (last["state"], last["cure"]) == ("failed", sending._PUT_RIGHT)
+    said = await rows(
+        book, "SELECT what, who FROM letter_history WHERE letter_id = $1 ORDER BY id", last["id"]
+    )
+    assert {(line["what"], line["who"]) for line in said} >= {
+        ("Not made yet", "the sender"),
+        ("Not sent", "the sender"),
+    }
 
 
 def _ends_over_one(*arguments: Any, **named: Any) -> bytes:

@@ -19,6 +19,7 @@ from chassis.database import Database
 from chassis.metrics import REGISTRY
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
 from chassis.web import short_name
+from contracts.access import Role
 from contracts.notifications import ContributionPledged, LetterAcknowledged
 from services.notifications import web
 from services.notifications.answers import MOST_ANSWERS, Answer, record_answer
@@ -39,9 +40,11 @@ from tests.notifications.conftest import (
     hear,
     letters,
     organisation,
+    pledged,
     released,
     rows,
     trust_of,
+    written_back,
 )
 
 
@@ -211,6 +214,46 @@ async def test_the_table_is_of_what_is_looked_at_with_what_was_pledged_and_days_
     assert len(nobody.splitlines()) == 1
 
 
+async def test_the_board_says_what_will_not_come_of_pledges(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    letter, href = await a_letter(book, sent), f"/letters/campaigns/{sent}"
+    part, whole = await pledged(book, letter, 150_000), await pledged(book, letter, 20_000)
+
+    async def table(status: str) -> list[str]:
+        text = (await browser.get(f"{href}.csv?status={status}")).text.removeprefix("\ufeff")
+        [row] = csv.DictReader(io.StringIO(text))
+        return [row[f"Pledged{what} (£)"] for what in (" and confirmed", ", will not come")] + [row["Note"]]
+
+    assert "it will not come" not in (await browser.get(href)).text
+    await hear(book, written_back(whole, 20_000))
+    assert await table("pledged") == ["1500.00", "200.00", "Confirmed by us"]
+    await hear(book, written_back(part, 150_000))
+    board = re.sub(r"\s+", " ", (await browser.get(href)).text)
+    assert '<dt>Pledged</dt><dd class="big">£0</dd>' in board
+    assert '<dt>Pledged, but it will not come</dt><dd class="big">£1,700</dd>' in board
+    assert "Kensington and Chelsea: Pledged, but it will not come" in board
+    assert "what of a pledge will not come, is as Grants has announced it" in board
+    [state, *sums] = ["written_back", *await table("written_back")]
+    assert (state, sums[:2]) == ("written_back", ["", "1700.00"])
+    assert sums[2].endswith("will not come")
+    only = (await browser.get(f"{href}?status=written_back")).text
+    assert _bodies_on(only) == ["Trust E09000020"]
+
+
+async def test_a_refusal_needs_nobody_once_nothing_of_the_pledge_will_come(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    pledge = await pledged(book, await a_letter(book, sent))
+    await reply(book, sent, DECLINE)
+    href = f"/letters/campaigns/{sent}"
+    assert "says now that they cannot contribute" in _needs_you((await browser.get(href)).text)
+    await hear(book, written_back(pledge))
+    board = (await browser.get(href)).text
+    assert "says now that they cannot contribute" not in board
+    assert "Kensington and Chelsea: Declined" in board
+
+
 async def test_a_search_within_one_state_says_so_and_leads_to_all(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:
@@ -342,7 +385,23 @@ async def test_bodies_that_wait_for_us_come_first(
     assert _bodies_on(board.text)[0] == "Trust E09000020"
     assert "Needs you: 1 letter" in re.sub(r"\s+", " ", board.text)
     assert "Pledged £1,500, which nobody has confirmed yet." in _needs_you(board.text)
+    assert (
+        "Then it is confirmed on the letter’s page; these roles may: Staff and Grants officer."
+        in _needs_you(board.text)
+    )
     assert "Asks: <bdi>“Who else gives?”</bdi>" in _needs_you(board.text)
+
+
+async def test_whoever_may_not_confirm_a_pledge_is_told_who_may(
+    browser: httpx.AsyncClient, book: Database, sent: UUID
+) -> None:
+    await reply(book, sent, PLEDGE)
+    page = f"/letters/letters/{await a_letter(book, sent)}"
+    told = "These roles may confirm it: Staff and Grants officer."
+    for role, may in ((Role.OUTREACH, False), (Role.STAFF, True)):
+        async with client(web.build(book), "/letters", replace(OTHER, roles=frozenset({role}))) as colleague:
+            shown = (await colleague.get(page)).text
+            assert ("Confirm this pledge" in shown, told in shown) == (may, not may)
 
 
 async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figure(
@@ -356,7 +415,8 @@ async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figur
     assert "says now that they cannot contribute. <bdi>“No means left.”</bdi>" in _needs_you(board)
     assert "Kensington and Chelsea: Pledged" in board
     told = (await browser.get(f"/letters/api/v1/campaigns/{sent}")).json()
-    assert (told["pledged"], told["declined"]) == ({"bodies": 1, "pence": 150_000}, 0)
+    counted = {"bodies": 1, "pence": 150_000, "written_back_pence": 0}
+    assert (told["pledged"], told["declined"]) == (counted, 0)
     page = (await browser.get(f"/letters/letters/{letter}")).text
     assert "confirmed by us" in page
     assert "replaced by a later answer" not in page
@@ -446,7 +506,7 @@ async def test_after_many_answers_the_page_asks_to_telephone(
     form = {"answer": "ask", "question": "And another?", "key": await a_key(browser, address)}
     page = await browser.post(address, data=form)
     assert page.status_code == 422
-    assert f"Please telephone us on {book.context.house.telephone}" in page.text
+    assert f"Please ring us on {book.context.house.telephone}" in page.text
     assert len(await rows(book, "SELECT FROM answers")) == MOST_ANSWERS
 
 

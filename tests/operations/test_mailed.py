@@ -36,7 +36,7 @@ def warn(url: str, name: str, /, *, until: datetime | None = None, **labels: str
     }
     document["startsAt"] = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     document |= {"endsAt": until.isoformat()} if until else {}
-    assert httpx.post(f"{url}/api/v2/alerts", json=[document], timeout=5).status_code == 200
+    assert httpx.post(f"{url}/api/v2/alerts", json=[document], timeout=20).status_code == 200
 
 
 def answers(url: str) -> bool:

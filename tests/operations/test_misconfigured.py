@@ -26,6 +26,7 @@ from chassis.testing import (
 )
 from contracts.topology import NOTIFICATIONS, SERVICES
 from services.installation import Installation
+from services.messages import accept_keys
 from tests.conftest import EXAMPLES, clone, drop, virtual_host
 from tests.journeys.running import ROOT, Running, conduit
 
@@ -152,6 +153,18 @@ def test_what_cannot_work_is_said_in_one_line_and_not_tried_again(
             _LISTENING.pop().close()
 
 
+def test_all_services_whose_keys_are_others_are_named_at_once(
+    home: Path, variables: dict[str, str], tmp_path: Path
+) -> None:
+    other = Settings(home=home, keys=tmp_path / "other", database_url=variables["CONDUIT_DATABASE_URL"])
+    Installation(other).make_keys()
+    accept_keys(Installation(other))
+    started = conduit("up", home=home, **variables)
+    assert started.returncode == 1
+    assert started.stderr.count("The keys of ") == 1, started.stderr
+    assert f"The keys of partners, grants and notifications in {home / 'keys'} are not" in started.stderr
+
+
 def test_a_taken_port_is_said_before_any_server_is_waited_for(home: Path, variables: dict[str, str]) -> None:
     variables["CONDUIT_DATABASE_URL"] = f"postgresql://conduit@{LOOPBACK}:{free_port()}/conduit"
     port_taken(home, variables)
@@ -189,7 +202,7 @@ def test_no_password_is_to_be_read_wherever_one_looks(
             running.wait_for_words("mailbox_away")
             running.wait_for_words("publishing_failed")
             running.wait_for_words("consuming_failed")
-            metrics = httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics").text
+            metrics = httpx.get(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=20).text
             check = conduit("check", home=home, **variables)
             bundle = tmp_path / "bundle.zip"
             told = ("doctor", "--to", str(bundle), "--log", str(running.log))

@@ -177,8 +177,8 @@ def test_a_process_that_dies_while_the_database_is_away_comes_back_once_and_wait
     assert world.pages()[GRANTS] == 503
     process = world.running[GRANTS]
     health = f"http://127.0.0.1:{process.metrics_port}/health"
-    assert httpx.get(f"{health}/live").status_code == 200
-    assert httpx.get(f"{health}/ready").status_code == 503
+    assert httpx.get(f"{health}/live", timeout=20).status_code == 200
+    assert httpx.get(f"{health}/ready", timeout=20).status_code == 503
     stop(world, GRANTS)  # it listens also while it waits
     process.start()
     world.servers.postgres.start()

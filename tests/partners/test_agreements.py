@@ -6,7 +6,7 @@ import io
 import re
 import tomllib
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -52,7 +52,7 @@ from services.partners.terms import (
     word_by_word,
 )
 from tests.access import EVERYTHING
-from tests.conftest import EXAMPLES, announced, client
+from tests.conftest import EXAMPLES, announced, client, move_to
 from tests.partners.browsing import MOUNT, key_in, post, rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, line
 
@@ -687,6 +687,7 @@ async def test_what_is_not_there_is_not_found(app: ASGIApp, amina: UUID, trust: 
         assert "We do not recognise this link" in unknown.text
 
 
+@pytest.mark.usefixtures("asked_once")
 async def test_pages_ask_as_many_questions_however_much_there_is(
     register: Database, app: ASGIApp, trust: UUID, amina: UUID
 ) -> None:
@@ -749,9 +750,14 @@ async def test_the_board_shows_outcomes_of_all_bodies_and_finds_them(
         assert "We teach them" in (await staff.get(f"{board}?state=late")).text
 
 
+#: It is the next day in London already.
+FIRST_HOUR_OF_A_SUMMER_DAY = datetime(2027, 6, 30, 23, 30, tzinfo=UTC)
+
+
 async def test_an_owner_who_has_left_leaves_an_outcome_that_nobody_owns(
     register: Database, app: ASGIApp, trust: UUID, amina: UUID
 ) -> None:
+    move_to(register, FIRST_HOUR_OF_A_SUMMER_DAY)
     await signed(register, await drafted(register, trust, amina), amina)
     async with register.transaction() as tx:
         ops = await people.invite(tx, name="Ops", email="ops@forum.example", roles=["ops", "staff"])
@@ -868,6 +874,7 @@ async def test_our_signature_waits_in_todays_work(register: Database, trust: UUI
     async with register.reading() as tx:
         [waiting] = await outcomes.needed(tx, today, 10)
     assert (waiting.kind, waiting.href) == ("signature_waiting", f"{of(id)}#sign-title")
+    assert waiting.due_on == today
     assert waiting.what == "Sign for us: “Teaching dentists together”"
 
 

@@ -10,7 +10,7 @@ from chassis.database import Database
 from chassis.house import Entry
 from chassis.inbox import Inbox
 from contracts.catalogue import facts_for, sample
-from contracts.grants import ContributionReceived, ContributionRefunded
+from contracts.grants import ContributionReceived, ContributionRefunded, ContributionWrittenBack
 from contracts.notifications import (
     ContactCleared,
     ContactSuspected,
@@ -39,6 +39,7 @@ NOTED = {
     ContributionPledged: "£3,700 pledged for “training scheme”: “Training for refugee dentists 2012”",
     ContributionReceived: "£3,700 received for “training scheme”",
     ContributionRefunded: "£700 given back, from “training scheme”",
+    ContributionWrittenBack: "£700 will not come, of what was pledged for “training scheme”",
 }
 
 

@@ -319,7 +319,7 @@ async def test_a_way_to_get_it_that_is_not_ticked_is_nowhere(
 ) -> None:
     id = await offered(register, trust, public_channels=())
     said = "".join([(await anybody.get(path)).text for path in (f"{SERVICES}/{id}", f"{SERVICES}?full=true")])
-    for secret in ("7946", "help@", "body.example", "Acorn", "W10"):
+    for secret in ("7946 0101", "help@", "body.example", "Acorn", "W10"):
         assert secret not in said
     service = await given(anybody, f"{SERVICES}/{id}")
     assert service["phones"] == service["service_at_locations"] == []
@@ -343,7 +343,7 @@ async def test_nothing_of_a_person_and_nothing_of_how_we_work_together(
         f"{ORGANIZATIONS}/{trust}",
     )
     said = "".join([(await anybody.get(path)).text for path in paths]).casefold()
-    for private in ("marker", "amina", str(amina), "working", "0777", "own road", "checked_by"):
+    for private in ("marker", "amina", str(amina), "working", "7946 0777", "own road", "checked_by"):
         assert private not in said
 
 

@@ -241,6 +241,12 @@ async def test_a_service_speaks_for_itself_and_an_old_report_changes_nothing(reg
     assert [tuple(row.values()) for row in found] == [(GRANTS, 2, 2), (NOTIFICATIONS, 1, 2), (PARTNERS, 1, 1)]
 
 
+async def test_it_says_when_each_has_spoken_last_and_why_these_times_differ(register: Database) -> None:
+    page = await page_of(register)
+    assert page.count('data-label="Last said"') == 3
+    assert "otherwise every five minutes. So the times differ." in page
+
+
 async def test_until_the_others_have_spoken_the_page_says_so(make_database: MakeDatabase) -> None:
     register = await make_database(PARTNERS)
     async with register.transaction() as tx:

@@ -16,6 +16,10 @@ CONTRACTED: dict[tuple[str, str], str] = {
         "notifications",
         "letters has a rule that it did not have: letters_printed_for_the_post",
     ): "it speaks of letters that are printed, and whoever knows of no post prints none",
+    (
+        "notifications",
+        "answers has a rule that it did not have: answers_written_back_of_a_pledge",
+    ): "it speaks of what is written back, and whoever knows nothing of that writes nothing back",
 }
 
 #: Types that take whatever another one took.

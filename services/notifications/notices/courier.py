@@ -15,6 +15,7 @@ from contracts.topology import NOTIFICATIONS
 from services.notifications import metrics
 from services.notifications.campaigns import sender_of
 from services.notifications.handover import Connection, Fate, Outcome, ServerAway
+from services.notifications.leaving import KeptHere, check_links_lead_there
 from services.notifications.ledger import Attempt, Ledger, LedgerAway
 from services.notifications.notices.looks import render_page
 from services.notifications.notices.writing import SIGN_IN_KIND
@@ -92,6 +93,7 @@ class Courier:
             kind="notice", id=notice["id"], message_id=self._message_id(notice), number=notice["attempts"]
         )
         try:
+            check_links_lead_there(self._settings, notice["body"])
             await connection.open()
             sender, message = sender_of(self._context), self._message(notice)
             await self._ledger.begin(attempt, notice["email"])
@@ -105,6 +107,9 @@ class Courier:
             _log.error("ledger_away", **describe(away.__cause__ or away))
             await self._put_back(notice, pause=self._settings.mail_retry, untried=1)
             return
+        except KeptHere as kept:
+            _log.error("notice_kept_here", id=str(notice["id"]), kind=notice["kind"], **describe(kept))
+            outcome = Outcome(Fate.REFUSED)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one must not stop the others
             _log.error("notice_not_made", id=str(notice["id"]), kind=notice["kind"], **describe(error))
             outcome = Outcome(Fate.REFUSED)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from chassis.database import Transaction
-from chassis.house import House, is_filled_in
+from chassis.house import House
 from chassis.press import printable
 from chassis.sealed import unseal
 from contracts.envelope import Event
@@ -79,14 +79,14 @@ async def write(
 
 def house_values(house: House) -> dict[str, str]:
     """Who writes; nothing where the house file is not filled in, because people have to sign in before."""
-    values = {
-        "house_name": house.name,
-        "house_short_name": house.short_name,
-        "house_telephone": house.telephone,
-        "house_email": house.email,
-        "complaints": house.complaints,
+    shown = house.shown
+    return {
+        "house_name": shown.name,
+        "house_short_name": shown.short_name,
+        "house_telephone": shown.telephone,
+        "house_email": shown.email,
+        "complaints": shown.complaints,
     }
-    return {name: text if is_filled_in(text) else "" for name, text in values.items()}
 
 
 def merged(kind: Kind, words: Words, language: str, values: Mapping[str, Value]) -> Words:

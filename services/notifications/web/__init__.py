@@ -82,6 +82,7 @@ def _composing() -> list[Route]:
         page("/campaigns/{id}/words", compose.show_words, write),
         page("/campaigns/{id}/words", compose.save_words, write, methods=POST),
         page("/campaigns/{id}/words/check", compose.check_words, write, methods=POST),
+        page("/campaigns/{id}/copy", compose.copy, write, methods=POST),
         page("/campaigns/{id}/discard", compose.discard, write, methods=POST),
         page("/letters/{id}/words", own_words.show, write),
         page("/letters/{id}/words", own_words.save, write, methods=POST),

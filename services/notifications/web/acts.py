@@ -6,11 +6,15 @@ from uuid import UUID
 
 from chassis.database import Transaction, rows_of
 from services.notifications.colleagues import called
+from services.notifications.hrefs import campaign_href
 from services.notifications.queries import COLLEAGUES
+
+_COPIED = "campaign_copied"
 
 #: By what the audit calls each. How a draft was changed shows in the versions of its words.
 _ACTS: Mapping[str, str] = {
     "campaign_made": "The draft was begun",
+    _COPIED: "It was made as a copy",
     "campaign_submitted": "It was submitted",
     "campaign_taken_back": "It was taken back",
     "campaign_sent_back": "It was sent back",
@@ -35,9 +39,15 @@ async def acts_on(tx: Transaction, campaign_id: UUID) -> list[dict[str, Any]]:
         {
             "at": row["at"],
             "what": _ACTS[row["action"]],
-            "detail": "",
+            "detail": _detail(row),
             "source_words": f"By {names[row['person_id']]}",
-            "href": None,
+            "href": campaign_href(row["from_id"]) if row["from_id"] else None,
         }
         for row in rows
     ]
+
+
+def _detail(row: Any) -> str:
+    if row["action"] != _COPIED:
+        return ""
+    return f"Of “{row['from_name']}”" if row["from_id"] else "Of a draft that was thrown away"

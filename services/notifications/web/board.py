@@ -29,7 +29,7 @@ from chassis.web import (
     site_of,
 )
 from contracts.access import Action, may
-from services.notifications.campaigns import formula_of
+from services.notifications.campaigns import formula_words_of
 from services.notifications.chasing import count_due
 from services.notifications.domain import (
     BODY_STATUSES,
@@ -57,10 +57,14 @@ from services.notifications.queries import BOARD, INCOMING, POSTING, QUERIES
 from services.notifications.restored import standing
 from services.notifications.web.acts import acts_on
 from services.notifications.web.posting import of_campaign
+from services.notifications.web.roles import roles_that_may
 from services.notifications.web.steps import flash_of, framed, next_step, state_words
 
 #: Campaigns on the list.
 MOST = 200
+
+#: Who may confirm a pledge: everybody reads the same board, and not everybody may.
+_CONFIRMERS = roles_that_may(Action.CONFIRM_PLEDGES)
 
 #: Bodies on one page of a board.
 BODIES = 100
@@ -70,7 +74,7 @@ TROUBLES = 50
 _PART = 1_000
 
 #: What gives a badge its shape where the status alone does not.
-_LOOKS = {BodyStatus.PROBLEM: "failed", BodyStatus.WAITING: "ready"}
+_LOOKS = {BodyStatus.PROBLEM: "failed", BodyStatus.WAITING: "ready", BodyStatus.WRITTEN_BACK: "closed"}
 
 #: What the answer of each state was, for the note in a row.
 _SAID = {
@@ -93,6 +97,7 @@ _PLACES = {
     BodyStatus.WILL_MEET: (4, 4),
     BodyStatus.DECLINED: (5, 5),
     BodyStatus.PLEDGED: (5, 5),
+    BodyStatus.WRITTEN_BACK: (5, 5),
 }
 _EVERY_PLACE = (0, 5)
 
@@ -136,6 +141,7 @@ async def list_campaigns(request: Request) -> Response:
         chasing_href=chasing_href(),
         to_print=sum(row["letters"] + row["chasers"] for row in to_print),
         post_href=post_href(),
+        key=new_key(request),
         flash=flash_of(request),
     )
     return response
@@ -271,6 +277,7 @@ async def download(request: Request) -> Response:
         "Asked (£)",
         "Pledged and confirmed (£)",
         "Pledged, to be confirmed (£)",
+        "Pledged, will not come (£)",
         "Letters",
         "By post",
         "Arrived",
@@ -297,7 +304,8 @@ async def download(request: Request) -> Response:
 
 
 def _cells(row: Mapping[str, Any], pledged: Any) -> Sequence[object]:
-    sums = (row["ask_pence"], *((pledged["confirmed"], pledged["open"]) if pledged else (0, 0)))
+    promised = [pledged[what] if pledged else 0 for what in ("confirmed", "open", "written_back")]
+    sums = (row["ask_pence"], *promised)
     said = (row["body_name"], "; ".join(row["areas"]), row["status_words"], *map(_in_pounds, sums))
     return (
         *(*said, row["letters"], row["by_post"], row["arrived"], row["chased"]),
@@ -319,7 +327,7 @@ class _Board:
 
     def __init__(self, house: House, found: Figures) -> None:
         self._areas = house.lists["areas"]
-        self._professions = house.lists["professions"]
+        self._house = house
         self.campaign = found.campaign
         self.figures = found
         self.before = CampaignState(found.state).is_before_sending
@@ -367,6 +375,7 @@ class _Board:
             "totals": {
                 "asked_pence": asks["total"],
                 "pledged_pence": found.pledged_pence,
+                "written_back_pence": found.written_back_pence,
                 "received_pence": found.received_pence,
                 "least_pence": asks["min"] if asks["total"] else None,
                 "most_pence": asks["max"] if asks["total"] else None,
@@ -390,12 +399,9 @@ class _Board:
         }
 
     def _campaign(self) -> dict[str, Any]:
-        profession = self._professions.get(self.campaign["profession"])
-        formula = formula_of(self.campaign)
-        person = profession.name.lower() if profession else "person"
         return {
             **self.campaign,
-            "formula_words": formula.words(person) if formula else None,
+            "formula_words": formula_words_of(self._house, self.campaign),
             "evidence_source": self.figures.evidence_source or self._no_evidence(),
             "evidence_as_of": " to ".join(map(day, self.figures.evidence_days)),
         }
@@ -445,7 +451,7 @@ class _Board:
             ),
             ("Acknowledged", found.acknowledged, found.asked, "Bodies that said the letter is there"),
             ("Answered", found.answered, found.asked, "Pledged, will meet, declined or asked a question"),
-            ("Pledged", found.pledged_bodies, found.asked, "Bodies whose pledge we have confirmed"),
+            ("Pledged", found.pledged_bodies, found.asked, "Bodies with a confirmed pledge that counts"),
         ]
         return [{"label": label, "count": n, "of": of, "words": words} for label, n, of, words in steps]
 
@@ -584,7 +590,9 @@ def _by_post(row: Any) -> dict[str, Any]:
 def _note_of(said: Any) -> dict[str, str]:
     """Our words on an answer, and apart from them those that somebody typed."""
     if said["kind"] == "pledge":
-        return {"what": "Confirmed by us" if said["confirmed_at"] else "To be confirmed by us", "words": ""}
+        gone = f"{pounds(said['written_back_pence'])} will not come" if said["written_back_pence"] else ""
+        what = gone or ("Confirmed by us" if said["confirmed_at"] else "To be confirmed by us")
+        return {"what": what, "words": ""}
     words = _quoted(said["detail"])
     if said["kind"] == "ask":
         return {"what": "We answered the question:" if said["settled_at"] else "Question:", "words": words}
@@ -611,7 +619,7 @@ def _open_matter(row: Any) -> dict[str, str]:
     """An answer that a person has to see to, as the list of problems shows it."""
     if row["kind"] == "pledge":
         what = f"Pledged {pounds(row['pledge_pence'])}, which nobody has confirmed yet."
-        cure = "Telephone them, then confirm it on the letter’s page."
+        cure = f"Telephone them. Then it is confirmed on the letter’s page; these roles may: {_CONFIRMERS}."
     elif row["kind"] == "ask":
         what, cure = "Asks:", "Answer them, then say so on the letter’s page."
     elif row["kind"] == "meet":

@@ -26,24 +26,22 @@ from chassis.web import (
     site_of,
 )
 from chassis.working_days import is_working_day
-from contracts.access import ROLES, Action, Role, may
+from contracts.access import Action
 from services.notifications import stages
 from services.notifications.chasing_settings import chasing_of
 from services.notifications.checking import LISTS, MOST, blocked_words, check_of, listed
 from services.notifications.colleagues import called
 from services.notifications.composing import write_anew
-from services.notifications.domain import LETTER_STAGES, Block, CampaignState, LetterState, and_words
+from services.notifications.domain import LETTER_STAGES, Block, CampaignState, LetterState
 from services.notifications.hrefs import campaign_href, letter_href, step_href
 from services.notifications.leaving import kept_here
 from services.notifications.preparing import Made
 from services.notifications.queries import COMPOSING, QUERIES
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.web.posting import postage
+from services.notifications.web.roles import roles_that_may
 from services.notifications.web.steps import done, flash_of, framed, read_campaign
 from services.notifications.web.words import chaser_checked, looked_over
-
-#: Who may approve, in words.
-_APPROVERS = and_words([ROLES[role][0] for role in Role if may(Action.APPROVE_LETTERS, [role])])
 
 #: Hours at which letters may come without waking anybody.
 _BY_DAY = range(7, 20)
@@ -92,7 +90,7 @@ async def _page(request: Request, step: str, refused: Refused | None = None, **t
         preview_href=letter_href(first) if first else None,
         caution=_caution(campaign["send_at"]),
         waits=hands is not None,
-        approvers=_APPROVERS,
+        approvers=roles_that_may(Action.APPROVE_LETTERS),
         had_a_hand=signed in (hands or ()),
         chasing=chasing,
         chaser=chaser,
@@ -145,6 +143,11 @@ def _again(fund: str) -> Sequence[tuple[str, str, str, str]]:
     undecided = f"asked for the {fund} before and {{}} not decided yet"
     return (
         ("pledged", "pledged", f"has pledged for the {fund}", f"bodies that have pledged for the {fund}"),
+        (
+            *("written_back", "closed"),
+            f"has pledged for the {fund}, which will not come",
+            f"bodies that have pledged for the {fund}, which will not come",
+        ),
         ("declined", "declined", f"has declined the {fund}", f"bodies that have declined the {fund}"),
         ("open", "stale", "was " + undecided.format("has"), "bodies that were " + undecided.format("have")),
     )

@@ -36,7 +36,13 @@ from chassis.web import (
     site_of,
 )
 from services.notifications.campaigns import begin_campaign, discard_campaign
-from services.notifications.composing import Look, change_purpose, change_recipients, change_words
+from services.notifications.composing import (
+    Look,
+    change_purpose,
+    change_recipients,
+    change_words,
+    copy_campaign,
+)
 from services.notifications.domain import AskFormula, ByPost, CampaignState, InvalidFormula
 from services.notifications.hrefs import MOUNT, step_href
 from services.notifications.plans import (
@@ -409,7 +415,7 @@ async def _read_back(tx: Transaction, campaign: Any, values: Values) -> Any:
     """What is wrong with the words, and how they would read; nothing while there are none."""
     if not (values["subject"] or values["body"]):
         return None
-    return await checked(tx, campaign, values["subject"], values["body"])
+    return await checked(tx, campaign, values["subject"], values["body"], signatory=values["signatory"])
 
 
 def _words_values(campaign: Any) -> Values:
@@ -457,6 +463,16 @@ _STEPS = {
         ),
     )
 }
+
+
+async def copy(request: Request) -> Response:
+    """Begin a draft that is like another campaign."""
+    id = read_id(request)
+
+    async def act(tx: Transaction) -> Response:
+        return see(step_href(await copy_campaign(tx, id, signed_in(request).id), "purpose") + done("copied"))
+
+    return await once(request, act)
 
 
 async def discard(request: Request) -> Response:

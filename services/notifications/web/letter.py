@@ -10,7 +10,7 @@ from starlette.responses import Response
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound
 from chassis.house import word
-from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import new_key, once, pounds, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
 from services.notifications.answers import WAYS, Way, confirm_pledge, settle_answer
 from services.notifications.colleagues import called
@@ -33,19 +33,18 @@ from services.notifications.hrefs import (
     stops_href,
 )
 from services.notifications.letters import (
-    body_of,
     content_of,
     mark_sent,
     send_again,
-    subject_of,
     token_of,
 )
 from services.notifications.queries import ANSWERING, QUERIES
-from services.notifications.rendering import render_html
+from services.notifications.rendering import render_html, said
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.web import chasing, posting
 from services.notifications.web.incoming import of_letter
 from services.notifications.web.printing import give_pdf
+from services.notifications.web.roles import roles_that_may
 
 #: A letter has styles of its own and nothing else: no script, no form, nothing fetched.
 LETTER_POLICY = (
@@ -155,9 +154,7 @@ async def show(request: Request) -> Response:
             | {"entered_by": names[row["entered_by"]]}
             for row in answers
         ],
-        pledged_before=sum(
-            row["pledge_pence"] for row in answers if row["confirmed_at"] and not row["corrected_at"]
-        ),
+        pledged_before=sum(map(_counted_pence, answers)),
         posts=posts,
         reached_at=addresses[0]["email"] if addresses else None,
         organisation_href=f"{_ORGANISATIONS}/{letter['organisation_id']}",
@@ -171,6 +168,7 @@ async def show(request: Request) -> Response:
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html" if letter["channel"] == Channel.EMAIL else None,
         response_href=response_href(token) if token != HIDDEN else None,
+        confirmers=roles_that_may(Action.CONFIRM_PLEDGES),
         place=_place(letter),
         words_href=f"{href}/words" if may_differ(letter) else None,
         versions_href=f"{campaign_href(letter['campaign_id'])}/words/versions",
@@ -211,8 +209,7 @@ def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
         "delivery": letter["delivery"],
         **{field: letter[field] for field in ("reference", "state", "body_name", "ask_pence", "sent_at")},
         "state_words": _state_words(letter),
-        "subject": subject_of(context, letter, token),
-        "text": body_of(context, letter, token),
+        "said": said(content_of(context, letter, token)),
         "contact_name": values["contact_name"],
         "contact_role": values["contact_role"],
         "count_words": f"{letter['count']:,} registered {values['profession_plural']} in {areas}"
@@ -255,7 +252,15 @@ def _answer(row: Any, letter: Any, *, is_open: bool, colleague: Any) -> dict[str
         "settle_label": _SETTLE.get(kind, ""),
         "correct_href": enter_href(letter["id"], row["id"]) if correctable else None,
         "pledge_href": f"{_PLEDGES}/{row['id']}" if row["confirmed_at"] and not row["corrected_at"] else None,
+        "counts": _counted_pence(row) > 0,
     }
+
+
+def _counted_pence(row: Any) -> int:
+    """What of an answer counts as money: of a pledge that was confirmed, all but what will not come."""
+    if row["confirmed_at"] is None or row["corrected_at"] is not None:
+        return 0
+    return int(row["pledge_pence"] - row["written_back_pence"])
 
 
 def _colleague(row: Any, letter: Any) -> dict[str, Any]:
@@ -279,6 +284,10 @@ def _standing(row: Any) -> str:
         return "entered by mistake: counts no more"
     if row["kind"] != "pledge":
         return "settled by us" if row["settled_at"] else ""
+    if row["written_back_pence"] == row["pledge_pence"]:
+        return "confirmed by us, but it will not come: counts no more"
+    if row["written_back_pence"]:
+        return f"confirmed by us, but {pounds(row['written_back_pence'])} of it will not come"
     if row["confirmed_at"]:
         return "confirmed by us"
     return "replaced by a later answer" if row["replaced"] else "not yet confirmed by us"

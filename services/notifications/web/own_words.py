@@ -92,7 +92,7 @@ async def _page(
 ) -> Response:
     async with site_of(request).database.reading() as tx:
         campaign = await read_campaign(tx, letter["campaign_id"])
-        found = await checked(tx, campaign, typed["subject"], typed["body"], letter)
+        found = await checked(tx, campaign, typed["subject"], typed["body"], letter=letter)
     response: Response = site_of(request).page(
         request,
         "letter_words.html",

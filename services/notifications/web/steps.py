@@ -27,6 +27,7 @@ STEPS = {
 
 _DONE = {
     "saved": "Saved.",
+    "copied": "Copied, as a draft. Give it a name of its own, and change what is different this time.",
     "written": "The letters were written anew.",
     "submitted": "It waits for approval now. Somebody else reads it and says whether it may go.",
     "taken_back": "It is a draft again, and can be changed.",
@@ -64,6 +65,7 @@ def framed(campaign: Mapping[str, Any], here: str = "") -> dict[str, Any]:
         "state_words": state_words(campaign),
         "steps": steps_of(campaign, here),
         "may_change": state is CampaignState.DRAFT,
+        "whole": is_whole(campaign),
     }
 
 

@@ -1,7 +1,7 @@
 """Words while they are written: what is wrong with them, how they would read, and how they have changed."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -11,62 +11,75 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.web import read_id, site_of
+from services.notifications.chasing import chaser_content
 from services.notifications.chasing_settings import chaser_words_faults
 from services.notifications.colleagues import called
 from services.notifications.doubts import doubts_of
-from services.notifications.letters import values_of
+from services.notifications.letters import content_of
 from services.notifications.plans import template_faults
+from services.notifications.preparing import signed_by
 from services.notifications.queries import COMPOSING, QUERIES
+from services.notifications.rendering import LetterContent, said
+from services.notifications.specimen import specimen
 from services.notifications.web.letter import HIDDEN
 from services.notifications.web.steps import framed, read_campaign
-from services.notifications.wording import fields_for, merge
+from services.notifications.wording import fields_for
 
 #: Versions that the page shows.
 MOST_VERSIONS = 50
 
 
 async def checked(
-    tx: Transaction, campaign: Any, subject: str, body: str, letter: Any = None
+    tx: Transaction, campaign: Any, subject: str, body: str, *, signatory: str = "", letter: Any = None
 ) -> dict[str, Any]:
     """What a page says of a template.
 
     Args:
-        letter: whose values are filled in; the campaign's first when not given. Where it has none, each
-            field is described instead.
+        signatory: who is to sign it, where that is still chosen with it.
+        letter: of which it is said; the campaign's first when not given. Where it has none, each field is
+            described instead.
     """
+
+    def content(letter: Any) -> LetterContent:
+        frozen = letter["frozen"]
+        signed = frozen["values"] | signed_by(tx.context.house, signatory)
+        typed = {**letter, "subject": subject, "body": body, "frozen": frozen | {"values": signed}}
+        return content_of(tx.context, typed, HIDDEN)
+
     faults = template_faults(subject, body, asks=campaign["asks"])
-    return await _judged(tx, campaign, faults, subject, body, letter)
+    found = await _judged(campaign, faults, subject, body)
+    if not found["faults"]:
+        letter = letter or await _first_letter(tx, campaign)
+        found["preview"] = _preview(letter, content(letter or specimen(tx.context, campaign, signatory)))
+    return found
 
 
 async def chaser_checked(tx: Transaction, campaign: Any, words: str) -> dict[str, Any]:
     """What a page says of the words of a campaign's chasers, as `checked` does of its letters'."""
     faults = chaser_words_faults(words, asks=campaign["asks"])
-    return await _judged(tx, campaign, faults, f"Re: {campaign['subject']}", words)
+    found = await _judged(campaign, faults, f"Re: {campaign['subject']}", words)
+    if not found["faults"]:
+        letter = await _first_letter(tx, campaign)
+        shown = letter or specimen(tx.context, campaign, campaign["signatory"])
+        found["preview"] = _preview(letter, chaser_content(tx.context, shown, words, token=HIDDEN))
+    return found
 
 
-async def _judged(
-    tx: Transaction, campaign: Any, wrongs: Iterator[Refused], subject: str, body: str, letter: Any = None
-) -> dict[str, Any]:
+async def _judged(campaign: Any, wrongs: Iterator[Refused], subject: str, body: str) -> dict[str, Any]:
     faults = [fault_shown(wrong) for wrong in wrongs]
-    fields = fields_for(asks=campaign["asks"])
     doubts = await looked_over(subject, body)
-    say = " ".join(filter(None, [said_of(len(faults)), _doubted(len(doubts))]))
-    found: dict[str, Any] = {
+    return {
         "faults": faults,
         "doubts": doubts,
-        "fields": fields,
-        "say": say,
+        "fields": fields_for(asks=campaign["asks"]),
+        "say": " ".join(filter(None, [said_of(len(faults)), _doubted(len(doubts))])),
         "preview": None,
     }
-    if not faults:
-        letter = letter or await _first_letter(tx, campaign)
-        values = _values(tx, letter, fields)
-        found["preview"] = {
-            "subject": merge(subject, values),
-            "body": merge(body, values),
-            "to": values["body_name"] if letter else None,
-        }
-    return found
+
+
+def _preview(letter: Any, content: LetterContent) -> dict[str, Any]:
+    """The whole letter, and who would read it so; nobody where none is written yet."""
+    return {"letter": said(content), "to": letter["body_name"] if letter else None}
 
 
 async def looked_over(subject: str, body: str) -> list[str]:
@@ -99,11 +112,6 @@ def said_of(faults: int) -> str:
 async def _first_letter(tx: Transaction, campaign: Any) -> Any:
     first = await QUERIES.first_letter(tx, campaign_id=campaign["id"])
     return await QUERIES.letter(tx, id=first) if first else None
-
-
-def _values(tx: Transaction, letter: Any, fields: Mapping[str, str]) -> dict[str, str]:
-    described = {name: f"[{words}]" for name, words in fields.items()}
-    return described | (values_of(tx.context, letter, HIDDEN) if letter else {})
 
 
 async def versions(request: Request) -> Response:

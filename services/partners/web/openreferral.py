@@ -41,8 +41,8 @@ _OF_BODY = 100
 async def about(request: Request) -> Response:
     """What this is, and who publishes it."""
     _Asked(request, set())
-    house = site_of(request).context.house
-    publisher = {"name": house.name, "email": house.email, "website": house.website}
+    house = site_of(request).context.house.shown
+    publisher = {"name": house.name, "email": house.email, "website": house.website or None}
     described = f"Services that people are told of by {house.name}."
     links = {"profile": PROFILE, "openapi_url": OPENAPI}
     return publish(request, {"version": VERSION, **links, "description": described, "publisher": publisher})

@@ -124,7 +124,7 @@ def _service(standing: Standing, now: datetime, silence: float) -> dict[str, Any
         "name": standing.service.capitalize(),
         "look": look,
         "lives": lives,
-        "as_of": lately(standing.reported_at, now) if standing.reported_at else "",
+        "said_at": lately(standing.reported_at, now) if standing.reported_at else "",
         "report": report,
     }
     if report:
@@ -208,7 +208,6 @@ def _timers(standing: Standing, now: datetime) -> dict[str, Any]:
     return {
         "service": standing.service.capitalize(),
         "code": standing.service,
-        "as_of": lately(reported_at, now),
         "rows": rows,
         "behind": sum(row["behind"] for row in rows),
     }
