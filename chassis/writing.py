@@ -9,6 +9,11 @@ UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffd-\uffff]"
 )
 
+#: What no words need, however many lines they have: control characters, and those that turn the direction
+#: of whatever stands behind them.  Marks of direction (U+200E, U+200F) stay: keyboards of Arabic and Hebrew
+#: set them, and they turn nothing.
+_UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _WEB_ADDRESS = re.compile(
@@ -20,6 +25,15 @@ _WEB_ADDRESS = re.compile(
 def can_be_seen(text: str) -> bool:
     """Whether every character of a line shows, and it shows what it says. Empty words do not."""
     return not UNSEEN.search(text) and bool(text.strip(" \u200c\u200d"))
+
+
+def can_be_shown(text: str, *, lines: bool = False) -> bool:
+    """Whether words stay as they were typed, and leave those around them as they are.
+
+    Args:
+        lines: whether they may go on in another line.
+    """
+    return not _UNSHOWN.search(text) and (lines or not set("\t\r\n") & set(text))
 
 
 def mailable(address: str) -> bool:

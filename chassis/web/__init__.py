@@ -28,7 +28,7 @@ from chassis.web.editing import (
     stale,
 )
 from chassis.web.errors import BadRequest, TooLarge
-from chassis.web.fields import Faults, fault, fault_of, read_field, read_fields
+from chassis.web.fields import Faults, add_faults, fault, fault_of, read_field, read_fields
 from chassis.web.files import (
     CSV,
     DOCX,
@@ -81,6 +81,7 @@ __all__ = [
     "TooLarge",
     "Upload",
     "WebServer",
+    "add_faults",
     "application",
     "asset",
     "at_a_glance",

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from chassis.audit import QUERIES
 from chassis.clock import LOCAL
 from chassis.web.access import page
+from chassis.web.fields import fault
 from contracts.access import PEOPLE, Action
 
 #: Rows on one page.
@@ -66,7 +67,7 @@ def _read(asked: dict[str, str], name: str, read: Any, cure: str, faults: dict[s
     try:
         return read(asked[name])
     except ValueError:
-        faults[name] = {"fault": "This cannot be looked for.", "cure": cure}
+        faults[name] = fault("This cannot be looked for.", cure)
         return None
 
 

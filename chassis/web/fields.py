@@ -2,14 +2,14 @@
 refuse the same in the same words. All faults come back at once, each with its field.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chassis.errors import Refused
 from chassis.sheets import Column, Unreadable, read_cell
 
-#: By field, what is wrong there and what to do about it.
-Faults = dict[str, dict[str, str]]
+#: By field, what is wrong there and what to do about it; and whatever else is wrong there, under ``more``.
+Faults = dict[str, dict[str, Any]]
 
 
 def read_fields(columns: Sequence[Column], typed: Mapping[str, str]) -> tuple[dict[str, Any], Faults]:
@@ -37,9 +37,20 @@ def read_field(column: Column, typed: str) -> Any:
     return said[column.name]
 
 
-def fault(what: str, cure: str) -> dict[str, str]:
+def fault(what: str, cure: str) -> dict[str, Any]:
     """A fault as templates show it."""
-    return {"fault": what, "cure": cure}
+    return {"fault": what, "cure": cure, "more": []}
+
+
+def add_faults(faults: Faults, found: Iterable[Refused]) -> None:
+    """Note everything that was found, but nothing more of a field that could not be read."""
+    unread = set(faults)
+    for wrong in found:
+        if wrong.field not in unread:
+            noted = fault(wrong.what, wrong.cure)
+            first = faults.setdefault(wrong.field, noted)
+            if first is not noted:
+                first["more"].append(noted)
 
 
 def fault_of(refused: Refused) -> Faults:

@@ -19,7 +19,7 @@ from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, NotYetKnown, Refused
 from chassis.outbox import announce
-from chassis.writing import can_be_seen, mailable
+from chassis.writing import can_be_seen, can_be_shown, mailable
 from contracts.envelope import Event, pounds_sterling
 from contracts.notifications import (
     ContributionPledged,
@@ -136,11 +136,16 @@ def answer_faults(answer: Answer) -> Iterator[Refused]:
     yield from _who_faults(answer)
     if answer.kind is AnswerKind.ASK and not answer.detail:
         yield Refused("There is no question yet.", "Write what is to be answered.", field="question")
-    if len(answer.detail) > LONGEST_WORDS:
-        field = WORDS_FIELDS.get(answer.kind, "reason")
-        yield Refused("This is too long.", f"Write at most {LONGEST_WORDS:,} characters.", field=field)
+    yield from _words_faults(WORDS_FIELDS.get(answer.kind, "reason"), answer.detail)
     if answer.kind is AnswerKind.PASS_ON:
         yield from _colleague_faults(answer.colleague or Colleague())
+
+
+def _words_faults(field: str, words: str) -> Iterator[Refused]:
+    if len(words) > LONGEST_WORDS:
+        yield Refused("This is too long.", f"Write at most {LONGEST_WORDS:,} characters.", field=field)
+    elif not can_be_shown(words, lines=True):
+        yield Refused("This has characters that cannot be shown.", "Type it anew.", field=field)
 
 
 def _who_faults(answer: Answer) -> Iterator[Refused]:

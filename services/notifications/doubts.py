@@ -21,6 +21,10 @@ _FIELD = re.compile(
 )
 _EMPHASIS = re.compile(r"\*\*[^\s*][^*\n]*\*\*|__[^\s_][^_\n]*__")
 
+#: Lines on which somebody's role stands, and what of such a line is filled in.
+_ROLE = re.compile(r"^.*\{contact_role\}.*$", re.MULTILINE)
+_FILLED_IN = re.compile(r"\{[^{}]*\}")
+
 _press = Press(Path(__file__).parent / "signs.typ", "signs.json")
 
 
@@ -31,6 +35,11 @@ def doubts_of(subject: str, body: str) -> Iterator[str]:
         yield f"“{field}” goes out as it stands. If it is to be filled in, use a field in braces."
     for words in dict.fromkeys(_EMPHASIS.findall(text)):
         yield f"“{words}” goes out with its marks: letters are plain text."
+    if any(map(str.isalpha, _FILLED_IN.sub("", "".join(_ROLE.findall(text))))):
+        yield (
+            "“{contact_role}” becomes the name of a role in our list, such as Dental care. "
+            "That fits an address better than a sentence."
+        )
     if signs := _without_font(text):
         some = " ".join(signs[:_MOST_SIGNS])
         yield f"No font here has {some}: on paper there is an empty box instead. E-mail shows it."

@@ -13,9 +13,9 @@ INSERT INTO incoming (
 UPDATE incoming SET file_id = :file_id WHERE id = :id;
 
 -- name: meant
--- Those of these letters that there are, with whom they went to.
-SELECT l.id, l.state, lower(c.email) AS email FROM letters l LEFT JOIN contacts c ON c.id = l.contact_id
-WHERE l.id = ANY(:ids::uuid[]) ORDER BY l.id;
+-- Those of these letters that there are, and the one of this reference, with whom they went to.
+SELECT l.id, l.state, l.reference, lower(c.email) AS email FROM letters l LEFT JOIN contacts c ON c.id = l.contact_id
+WHERE l.id = ANY(:ids::uuid[]) OR l.reference = :reference ORDER BY l.id;
 
 -- name: match!
 -- A mail is about this letter and no other. Settled at once when nothing is left to be done.

@@ -7,6 +7,7 @@ what it says and whom it is announced to.
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import quote
 from uuid import UUID
 
 from chassis.apart import apart
@@ -21,6 +22,7 @@ from services.notifications.ledger import Attempt
 from services.notifications.letters import announce_failed, announce_sent, content_of, token_of
 from services.notifications.pacing import spacing
 from services.notifications.queries import CHASING, QUERIES
+from services.notifications.reading.phrases import no_more_letters
 from services.notifications.rendering import LetterContent, render_mail
 from services.notifications.replies import reply_address
 from services.notifications.stops import set_aside_if_stopped
@@ -207,7 +209,7 @@ async def _message(
         sent_at=claimed.claimed_at,
         list_unsubscribe=(
             claimed.row["frozen"]["origin"] + stop_href(token_of(context, claimed.letter_id)),
-            f"mailto:{context.house.email}?subject=No%20more%20letters%20{content.reference}",
+            f"mailto:{context.house.email}?subject={quote(no_more_letters(content.reference))}",
         ),
         in_reply_to=in_reply_to,
     )

@@ -1,6 +1,5 @@
 """What a campaign is to be, before anything is made of it: written down, and what is wrong with it."""
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from chassis.documents import load
 from chassis.errors import Refused
 from chassis.house import House
+from chassis.writing import can_be_shown
 from services.notifications.documents import PlanDocument
 from services.notifications.domain import AskFormula, ByPost, InvalidFormula
 from services.notifications.wording import check_template, fields_for
@@ -131,20 +131,15 @@ def template_faults(subject: str, body: str, *, asks: bool) -> Iterator[Refused]
             yield Refused(fault.words, fault.place, field=fault.part)
 
 
-# Control characters, and those that turn the direction of the text around them.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
 def text_faults(
     field: str, text: str, *, required: bool = True, multiline: bool = False
 ) -> Iterator[Refused]:
     """What is wrong with a text, whatever it says."""
-    allowed = "\r\n\t" if multiline else ""
     if not text and required:
         yield Refused("This is empty.", "Write something here.", field=field)
     elif len(text) > LONGEST[field]:
         yield Refused("This is too long.", f"Write at most {LONGEST[field]:,} characters.", field=field)
-    elif any(sign not in allowed for sign in _UNPRINTABLE.findall(text)):
+    elif not can_be_shown(text, lines=multiline):
         yield Refused("This has characters that cannot be printed.", "Type it anew.", field=field)
 
 

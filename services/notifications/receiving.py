@@ -6,7 +6,7 @@ and nothing is ever answered from here: no loop can begin.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,12 +26,13 @@ from contracts.notifications import LetterBounced
 from services.notifications import metrics
 from services.notifications.answers import Answer, correct_answer, record_answer
 from services.notifications.campaigns import sender_of
-from services.notifications.colleagues import done_by
-from services.notifications.domain import AnswerKind, AnswerState, LetterState, can, day_words
+from services.notifications.colleagues import STAFF, done_by
+from services.notifications.domain import AnswerKind, AnswerState, LetterState, StopScope, can, day_words
 from services.notifications.letters import facts_of, lock_letter, mark_sent
 from services.notifications.queries import INCOMING, QUERIES
 from services.notifications.reading.kinds import BEGINNING, LARGEST_MAIL, Kind, Reading, digest_of, read
 from services.notifications.replies import is_like_replies, letters_addressed, letters_followed
+from services.notifications.stops import BY_MAIL, stop, take_back
 
 _log = logger(__name__)
 
@@ -41,11 +42,14 @@ THEIR_SERVER = "their mail server"
 
 _BY_ADDRESS = "By the letter’s own address."
 _BY_THREAD = "By the letter that it answers."
+_BY_REFERENCE = "By its reference, from the address that the letter went to."
 _BY_RETURNED = "By the letter that came back with it."
 _BY_HAND = "By hand."
 
 _OTHER = "It was matched to a letter that it is not about."
+_ABOUT_ANOTHER = "The mail that asked for it is about another letter."
 _NONE = "It names no letter of ours."
+_NOT_THEIRS = "It asks for no more letters, from another address than the letter that it names went to."
 _TWO = "It names more than one letter."
 _NOT_SENT = "It names a letter that has not been sent."
 _FAILED = "It could not be matched by itself."
@@ -165,9 +169,12 @@ async def _letter_of(tx: Transaction, reading: Reading) -> tuple[UUID | None, st
     """The one letter that a mail is about and how that is known; or none, and why not."""
     addressed = letters_addressed(tx.context, reading.addressed)
     followed = letters_followed(reading.follows)
-    found = {row["id"]: row async for row in INCOMING.meant(tx, ids=sorted(addressed | followed))}
+    named = INCOMING.meant(tx, ids=sorted(addressed | followed), reference=reading.reference)
+    found = {row["id"]: row async for row in named}
     addressed &= found.keys()
     followed &= found.keys()
+    if reading.kind is Kind.STOP:
+        return _stopped_letter(reading, found)
     is_report = reading.kind is Kind.BOUNCE or (reading.kind is Kind.NOTICE and bool(reading.why))
     if is_report:
         meant, how = followed, _BY_RETURNED
@@ -180,9 +187,25 @@ async def _letter_of(tx: Transaction, reading: Reading) -> tuple[UUID | None, st
     if len(meant) != 1:
         return None, _TWO if meant else _NONE
     [id] = meant
-    if LetterState(found[id]["state"]) in _NOT_OUT:
+    return _sent(found[id], how)
+
+
+def _stopped_letter(reading: Reading, found: Mapping[UUID, Any]) -> tuple[UUID | None, str]:
+    """The letter that a stop names: only whoever has it may say so by themselves, and of no other."""
+    [letter] = [row for row in found.values() if row["reference"] == reading.reference] or [None]
+    if letter is None:
+        return None, _NONE
+    if len(found) > 1:
+        return None, _TWO
+    if letter["email"] != reading.sender:
+        return None, _NOT_THEIRS
+    return _sent(letter, _BY_REFERENCE)
+
+
+def _sent(letter: Any, how: str) -> tuple[UUID | None, str]:
+    if LetterState(letter["state"]) in _NOT_OUT:
         return None, _NOT_SENT
-    return id, how
+    return letter["id"], how
 
 
 async def match_by_hand(tx: Transaction, id: UUID, letter_id: UUID) -> None:
@@ -229,6 +252,8 @@ async def _take_back(tx: Transaction, letter: Any, mail: Any) -> None:
     kind, answer = Kind(mail["kind"]), AnswerState(letter["answer"])
     if kind is Kind.BOUNCE:
         await INCOMING.not_bounced(tx, id=letter["id"], now=tx.now)
+    elif kind is Kind.STOP:
+        await take_back(tx, letter["id"], who=STAFF, ways=(BY_MAIL,), because=_ABOUT_ANOTHER)
     elif kind is Kind.AUTO_REPLY and answer is AnswerState.AUTO_REPLIED:
         await QUERIES.set_answer(tx, id=letter["id"], answer=AnswerState.SILENT.value, now=tx.now)
     elif mail["answer_id"] is not None:
@@ -284,7 +309,9 @@ async def _held(tx: Transaction, id: UUID) -> Any:
 async def _match(tx: Transaction, id: UUID, letter_id: UUID, mail: Any, how: str) -> None:
     """Enter that a mail is about a letter, with all that follows for the letter."""
     kind = Kind(mail["kind"])
-    open_ = kind is Kind.ANSWER or bool(mail["moved_to"])
+    # Whoever wants no more letters need not write anything; where they did, a person reads it.
+    written = kind is Kind.STOP and bool(mail["words"])
+    open_ = kind is Kind.ANSWER or written or bool(mail["moved_to"])
     await INCOMING.match(tx, id=id, letter_id=letter_id, reason=how, settled_at=None if open_ else tx.now)
     letter = await lock_letter(tx, letter_id)
     first = not await INCOMING.came_before(tx, letter_id=letter_id, kind=kind.value, id=id)
@@ -295,6 +322,8 @@ async def _match(tx: Transaction, id: UUID, letter_id: UUID, mail: Any, how: str
         newest = await QUERIES.newest_answer(tx, letter_id=letter_id)
         if newest is not None and newest["at"] == tx.now:
             await INCOMING.led_to(tx, id=id, answer_id=newest["id"])
+    elif kind is Kind.STOP:
+        await stop(tx, letter, StopScope.PERSON, way=BY_MAIL, who=THEIR_MAIL)
     elif kind is Kind.AUTO_REPLY:
         if first:
             await note_line(

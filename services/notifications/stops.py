@@ -29,8 +29,11 @@ LONGEST_REASON = 500
 #: Why a stop was lifted that whoever gave it has taken back.
 TAKEN_BACK = "They took it back on the letter’s page."
 
+#: By a mail that whoever has a letter, or their mail program, writes as the letter offers.
+BY_MAIL = "mail"
+
 #: The ways of a stop that nobody here had a part in.
-_ON_THE_PAGE = ("page", "one_click")
+_BY_THEMSELVES = ("page", "one_click", BY_MAIL)
 
 _NOTED = {
     StopScope.PERSON: "They asked us never to write to them again",
@@ -158,19 +161,26 @@ async def set_aside_if_stopped(tx: Transaction, letter: Any) -> bool:
     return True
 
 
-async def take_back(tx: Transaction, letter_id: UUID, *, who: str) -> None:
-    """Whoever said on a letter's page that we are to stop wants our letters after all.
+async def take_back(
+    tx: Transaction,
+    letter_id: UUID,
+    *,
+    who: str,
+    ways: Collection[str] = _BY_THEMSELVES,
+    because: str = TAKEN_BACK,
+) -> None:
+    """Whoever said by way of a letter that we are to stop wants our letters after all, or never said so.
 
-    Only what was said there: what they told a person, a person lifts.
+    Only what they said by themselves: what they told a person, a person lifts.
     """
     for row in await rows_of(ANSWERING.stops_of_letter(tx, letter_id=letter_id)):
-        if may_be_taken_back(row):
-            await lift(tx, row["id"], TAKEN_BACK, who)
+        if may_be_taken_back(row) and row["way"] in ways:
+            await lift(tx, row["id"], because, who)
 
 
 def may_be_taken_back(row: Mapping[str, Any]) -> bool:
     """Whether whoever has the letter can lift this stop."""
-    return row["lifted_at"] is None and row["way"] in _ON_THE_PAGE
+    return row["lifted_at"] is None and row["way"] in _BY_THEMSELVES
 
 
 def check_reason(because: str, cure: str) -> None:

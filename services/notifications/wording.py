@@ -22,7 +22,7 @@ class UnknownField(NotificationsError, LookupError):
 MERGE_FIELDS: Mapping[str, str] = MappingProxyType(
     {
         "contact_name": "the person we write to",
-        "contact_role": "their role, such as Chief executive",
+        "contact_role": "their role by the name it has in our list, such as Chief executive or Dental care",
         "body_name": "the organisation they work for",
         "areas": "the areas it serves, such as Sutton and Merton",
         "registered": "how many registered people live there; 1 to 4 becomes “fewer than five”",

@@ -288,14 +288,22 @@ async def test_answers_at_the_same_moment_are_each_recorded_once(
 async def test_whatever_is_typed_comes_out_as_text(
     visitor: httpx.AsyncClient, staff: httpx.AsyncClient, letter: UUID, address: str, words: str
 ) -> None:
-    sent = await press(
-        visitor, address, "meet", when=words + "\u202e" + "x" * 300, name=words, position=words
-    )
+    sent = await press(visitor, address, "meet", when=words + "x" * 300, name=words, position=words)
     assert sent.status_code == 303
     page = (await staff.get(f"/letters/letters/{letter}")).text
     assert "<b>Söhne" not in page
     assert "49" not in re.findall(r"<bdi>([^<]*)</bdi>", page)
     assert page.count("<bdi>") >= 3
+
+
+async def test_what_somebody_wrote_leaves_our_words_around_it_as_they_are(
+    visitor: httpx.AsyncClient, staff: httpx.AsyncClient, campaign: UUID, address: str
+) -> None:
+    question = "\u200fמי עוד?\nWho else?"  # marks of direction are no fault, and no harm
+    assert (await press(visitor, address, "ask", question=question)).status_code == 303
+    board = (await staff.get(f"/letters/campaigns/{campaign}")).text
+    assert f"Asks: <bdi>“{question}”</bdi> <span" in board
+    assert f"Question: <bdi>“{question}”</bdi>" in board
 
 
 @pytest.mark.parametrize(
@@ -306,6 +314,9 @@ async def test_whatever_is_typed_comes_out_as_text(
         ("decline", {"name": "x" * 201}, "decline-name"),
         ("meet", {"when": "x" * 4_001}, "meet-when"),
         ("meet", {"name": "Sam\u202eevil"}, "meet-name"),
+        ("ask", {"question": "Who gives?\n\u202eWho else?"}, "ask-question"),
+        ("decline", {"reason": "No \u2067means"}, "decline-reason"),
+        ("meet", {"when": "May\u202c"}, "meet-when"),
         ("pass_on", {**MAI, "colleague_name": ""}, "pass_on-colleague_name"),
         ("pass_on", {**MAI, "colleague_email": "mai@"}, "pass_on-colleague_email"),
         ("pass_on", {**MAI, "colleague_email": "a@b.example\r\nBcc: c@d.example"}, "pass_on-colleague_email"),

@@ -246,6 +246,59 @@ async def test_what_other_programs_fill_in_is_doubted_as_one_types_and_on_check(
     assert "No font here has \U0001fae8: on paper there is an empty box instead." in shown
 
 
+async def test_a_role_within_a_sentence_is_doubted_and_one_in_an_address_is_not(
+    browser: httpx.AsyncClient,
+) -> None:
+    page = await composed(browser, submit=False)
+    carried = await hidden(browser, f"{page}/words")
+
+    async def checked(body: str) -> str:
+        typed = carried | WORDS | {"body": body}
+        return html.unescape((await browser.post(f"{page}/words/check", data=typed)).text)
+
+    doubt = "“{contact_role}” becomes the name of a role in our list"
+    assert doubt in await checked("As {contact_role} of {body_name} you know this. {ask} {response_url}")
+    assert doubt not in await checked("{contact_name}, {contact_role}\n\nPlease give {ask}. {response_url}")
+
+
+async def test_everything_that_is_wrong_with_words_stands_on_top_with_the_name_of_its_field(
+    browser: httpx.AsyncClient,
+) -> None:
+    page = await composed(browser, submit=False)
+    carried = await hidden(browser, f"{page}/words")
+    typed = {"subject": "{four}", "body": "{one} {two}\n{three}", "signatory": "nobody"}
+    saved = await browser.post(f"{page}/words", data=carried | typed | {"key": form_key()})
+    assert saved.status_code == 422
+    shown = html.unescape(saved.text)
+    [summary] = re.findall(r'id="faults">(.*?)</div>', shown, re.DOTALL)
+    [below] = re.findall(r'id="words-check"(.*?)</ul>', shown, re.DOTALL)
+    named = re.findall(r'href="#([a-z]+)">([^:<]+):', summary)
+    assert (named[0], named[-1]) == (("subject", "Subject"), ("signatory", "Who signs it"))
+    assert named[1:-1] == [("body", "Text")] * (len(named) - 2)
+    for name in ("{one}", "{two}", "{three}"):
+        assert name in summary
+        assert name in below
+        assert name in shown.split('id="body-fault"')[1].split("<textarea")[0]
+
+
+async def test_an_empty_form_says_which_fields_are_empty(browser: httpx.AsyncClient) -> None:
+    typed = {"name": "", "purpose": "", "fund": "", "asks": "yes", "key": form_key()}
+    page = html.unescape((await browser.post("/letters/campaigns/new", data=typed)).text)
+    [summary] = re.findall(r'id="faults">(.*?)</div>', page, re.DOTALL)
+    for name in ("Name", "Purpose", "Fund"):
+        assert f"{name}: This is empty." in summary
+    assert ">This is empty." not in summary
+
+
+async def test_a_draft_without_letters_does_not_say_that_nobody_was_counted(
+    browser: httpx.AsyncClient,
+) -> None:
+    began = await browser.post("/letters/campaigns/new", data=PURPOSE | {"key": form_key()})
+    shown = (await browser.get(began.headers["location"].removesuffix("/who"))).text
+    assert "Evidence: taken when the letters are made." in shown
+    assert "no registration has been counted" not in shown
+
+
 async def test_check_names_addresses_that_are_squeezed_into_the_window(
     browser: httpx.AsyncClient, book: Database
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -13,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import UUID
 
 import pytest
@@ -33,6 +35,7 @@ from services.notifications.collecting import Collector
 from services.notifications.reading.kinds import LARGEST_MAIL, MOST_LINES
 from services.notifications.receiving import match_by_hand, receive, set_aside, settle_mail, unmatch
 from services.notifications.replies import letters_addressed, letters_followed, reply_address
+from services.notifications.stops import take_back
 from tests.certificates import Certificate
 from tests.conftest import announced
 from tests.notifications.conftest import SendAll, letters, released, rows
@@ -193,6 +196,100 @@ class TestMatching:
         taken = await asyncio.gather(*(receive(book, raw) for _ in range(5)))
         assert len([id for id in taken if id]) == 1
         await _only(book)
+
+
+def _stopping(letter: dict[str, Any], body: str = "", **headers: str) -> bytes:
+    """What mail programs write when somebody unsubscribes: to our own address, with no thread."""
+    told = {"from": letter["email"].title(), "to": "office@forum.example", "subject": letter["stop_subject"]}
+    return mail(body, **told | headers)
+
+
+class TestNoMoreLetters:
+    @pytest.fixture
+    async def letter(
+        self, book: Database, sent: list[dict[str, Any]], mail: RecordingMailServer
+    ) -> dict[str, Any]:
+        """A letter with the mail in which its own header offers to be told to stop."""
+        [received] = [each for each in mail.messages if each.parsed["Message-ID"] == sent[0]["message_id"]]
+        [offered] = re.findall(r"<mailto:([^>]+)>", received.parsed["List-Unsubscribe"])
+        address, _, query = offered.partition("?")
+        assert address == "office@forum.example"
+        [subject] = parse_qs(query, strict_parsing=True)["subject"]
+        return {**sent[0], "email": received.recipients[0], "stop_subject": subject}
+
+    async def _stops(self, book: Database) -> list[dict[str, Any]]:
+        return await rows(book, "SELECT letter_id, scope, way, lifted_at IS NULL AS stands FROM stops")
+
+    @pytest.mark.parametrize(
+        "headers", [{}, {"auto_submitted": "auto-generated"}, {"x_autoreply": "yes", "precedence": "bulk"}]
+    )
+    async def test_the_mail_that_a_letter_offers_stops_them_and_is_no_answer(
+        self, book: Database, letter: dict[str, Any], headers: dict[str, str]
+    ) -> None:
+        raw = _stopping(letter, **headers)
+        await receive(book, raw)
+        assert await receive(book, raw) is None
+        kept = await _only(book)
+        told = (kept["kind"], kept["state"], kept["letter_id"], kept["settled_at"] is not None)
+        assert told == ("stop", "matched", letter["id"], True)
+        stop = {"letter_id": letter["id"], "scope": "person", "way": "mail", "stands": True}
+        assert await self._stops(book) == [stop]
+        assert (await _letter(book, letter["id"]))["answer"] == "silent"
+        assert await rows(book, "SELECT FROM answers") == []
+        assert "They asked us never to write to them again" in await _history(book, letter["id"])
+
+    async def test_as_an_answer_to_the_letter_it_is_a_stop_too(
+        self, book: Database, letter: dict[str, Any]
+    ) -> None:
+        await receive(book, _stopping(letter, in_reply_to=letter["message_id"]))
+        assert [each["way"] for each in await self._stops(book)] == ["mail"]
+        assert (await _letter(book, letter["id"]))["answer"] == "silent"
+
+    async def test_what_they_write_with_it_is_our_turn(self, book: Database, letter: dict[str, Any]) -> None:
+        await receive(book, _stopping(letter, "Please write to the whole trust no more."))
+        assert (await _only(book))["settled_at"] is None
+        assert len(await self._stops(book)) == 1
+
+    async def test_whoever_said_so_takes_it_back_on_the_page(
+        self, book: Database, letter: dict[str, Any]
+    ) -> None:
+        await receive(book, _stopping(letter))
+        async with acting(book, WHO) as tx:
+            await take_back(tx, letter["id"], who="the recipient")
+        assert [each["stands"] for each in await self._stops(book)] == [False]
+
+    async def test_from_another_address_a_person_says_whether_it_counts(
+        self, book: Database, letter: dict[str, Any]
+    ) -> None:
+        id = await receive(book, _stopping(letter, **{"from": "somebody@else.example"}))
+        assert id is not None
+        kept = await _only(book)
+        assert (kept["kind"], kept["state"]) == ("stop", "held")
+        assert "from another address" in kept["reason"]
+        assert await self._stops(book) == []
+        async with acting(book, WHO) as tx:
+            await match_by_hand(tx, id, letter["id"])
+        assert [each["stands"] for each in await self._stops(book)] == [True]
+        async with acting(book, WHO) as tx:
+            await unmatch(tx, id)
+        assert [each["stands"] for each in await self._stops(book)] == [False]
+
+    async def test_one_that_names_another_letter_than_it_answers_or_none_is_held(
+        self, book: Database, letter: dict[str, Any], sent: list[dict[str, Any]]
+    ) -> None:
+        await receive(book, _stopping(letter, in_reply_to=sent[1]["message_id"]))
+        await receive(book, _stopping(letter, subject="No more letters C9-999"))
+        told = [(each["state"], each["reason"]) for each in await _mails(book)]
+        assert told == [("held", "It names more than one letter."), ("held", "It names no letter of ours.")]
+        assert await self._stops(book) == []
+
+    async def test_other_words_in_the_subject_are_a_persons_answer(
+        self, book: Database, letter: dict[str, Any]
+    ) -> None:
+        subject = f"Re: {letter['stop_subject']}"
+        await receive(book, _stopping(letter, subject=subject, in_reply_to=letter["message_id"]))
+        assert (await _only(book))["kind"] == "answer"
+        assert await self._stops(book) == []
 
 
 class TestAutomaticReplies:

@@ -348,8 +348,9 @@ async def test_a_question_after_a_refusal_is_not_overlooked_until_it_is_settled(
 ) -> None:
     letter = await reply(book, sent, DECLINE, ASK)
     board = await browser.get(f"/letters/campaigns/{sent}")
-    assert "Asks: “Who else gives?”" in _needs_you(board.text)
-    assert "<small>“No means left.” Question: “Who else gives?”</small>" in board.text
+    assert "Asks: <bdi>“Who else gives?”</bdi>" in _needs_you(board.text)
+    notes = "<small><bdi>“No means left.”</bdi> Question: <bdi>“Who else gives?”</bdi></small>"
+    assert notes in board.text
     page = await browser.get(f"/letters/letters/{letter}")
     [action] = re.findall(r'action="(/letters/answers/[^"]+)"', page.text)
     settled = await browser.post(action, data={"key": form_key()})
@@ -358,7 +359,7 @@ async def test_a_question_after_a_refusal_is_not_overlooked_until_it_is_settled(
     assert "Question answered by us" in page.text
     board = await browser.get(f"/letters/campaigns/{sent}")
     assert _needs_you(board.text) == ""
-    assert "<small>“No means left.”</small>" in board.text
+    assert "<small><bdi>“No means left.”</bdi></small>" in board.text
     assert (await browser.post(action, data={"key": form_key()})).status_code == 409
 
 
@@ -371,7 +372,7 @@ async def test_a_question_that_was_answered_is_no_longer_our_turn(
     await browser.post(f"/letters/answers/{asked['id']}/settle", data={"key": form_key()})
     board = (await browser.get(f"/letters/campaigns/{sent}")).text
     assert "our turn" not in board
-    assert "We answered the question: “Who else gives?”" in board
+    assert "We answered the question: <bdi>“Who else gives?”</bdi>" in board
 
 
 async def test_bodies_that_wait_for_us_come_first(
@@ -388,7 +389,7 @@ async def test_bodies_that_wait_for_us_come_first(
         "Then it is confirmed on the letter’s page; these roles may: Staff and Grants officer."
         in _needs_you(board.text)
     )
-    assert "Asks: “Who else gives?”" in _needs_you(board.text)
+    assert "Asks: <bdi>“Who else gives?”</bdi>" in _needs_you(board.text)
 
 
 async def test_whoever_may_not_confirm_a_pledge_is_told_who_may(
@@ -411,7 +412,7 @@ async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figur
     await browser.post(f"/letters/pledges/{pledge['id']}/confirm", data={"key": form_key()})
     await reply(book, sent, DECLINE)
     board = (await browser.get(f"/letters/campaigns/{sent}")).text
-    assert "says now that they cannot contribute. “No means left.”" in _needs_you(board)
+    assert "says now that they cannot contribute. <bdi>“No means left.”</bdi>" in _needs_you(board)
     assert "Kensington and Chelsea: Pledged" in board
     told = (await browser.get(f"/letters/api/v1/campaigns/{sent}")).json()
     counted = {"bodies": 1, "pence": 150_000, "written_back_pence": 0}

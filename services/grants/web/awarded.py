@@ -20,6 +20,7 @@ from chassis.web import (
     PDF,
     PNG,
     day,
+    fault,
     new_key,
     once,
     private,
@@ -74,10 +75,9 @@ _ELSEWHERE = {"declined"}
 
 #: What is never shown again, whoever sees the form: a page may stay in a browser that others use as well.
 _ASKED_AGAIN = "account"
-_AGAIN = {
-    "fault": "Please write your account number again.",
-    "cure": "To keep it safe we never show it on a page once it was sent.",
-}
+_AGAIN = fault(
+    "Please write your account number again.", "To keep it safe we never show it on a page once it was sent."
+)
 _EMPTY = {"payee": "", "result": "", "in_post": ""}
 
 

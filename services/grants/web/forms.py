@@ -14,9 +14,7 @@ from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.house import Entry
 from chassis.web import Difference, Faults, differences, fault, once, read_pounds
-
-#: Signs that cannot be seen and that some scripts need inside words.
-_JOINERS = "\u200c\u200d"
+from chassis.writing import can_be_seen, can_be_shown
 
 
 class ChangedMeanwhile(Exception):
@@ -103,14 +101,14 @@ class Fields:
     def line(self, field: str, *, most: int = 200, required: bool = True) -> str:
         """Words on one line."""
         text = self._typed(field)
-        if not _shows(text):
+        if text and not can_be_seen(text):
             self.add_fault(field, "This contains a sign that cannot be shown.", "Type it again by hand.")
         return self._words(field, text, most, required)
 
     def words(self, field: str, *, most: int = 2_000, required: bool = True) -> str:
         """Words on as many lines as somebody likes."""
         text = self._typed(field).replace("\r\n", "\n")
-        if not all(map(_shows, text.split("\n"))):
+        if not can_be_shown(text, lines=True):
             self.add_fault(field, "This contains a sign that cannot be shown.", "Type it again by hand.")
         return self._words(field, text, most, required)
 
@@ -191,7 +189,3 @@ def read_language(fields: Fields, offered: Iterable[Entry]) -> str:
     """In which language somebody would like to be written to; nothing is English."""
     language: str = fields.one_of("language", {"": "", **{entry.code: entry.code for entry in offered}})
     return language or ""
-
-
-def _shows(line: str) -> bool:
-    return all(sign.isprintable() or sign in _JOINERS for sign in line)

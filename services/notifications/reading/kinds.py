@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from chassis.message import Mail
 from services.notifications.reading.bounces import report_of
-from services.notifications.reading.phrases import is_automatic, moved_to, returns_on
+from services.notifications.reading.phrases import asks_to_stop, is_automatic, moved_to, returns_on
 from services.notifications.reading.quotes import LONGEST_WORDS, fold, text_of
 
 #: Bytes of the largest mail that is taken whole; of a larger one its beginning is kept.
@@ -62,6 +62,8 @@ class Kind(StrEnum):
 
     #: A person wrote.
     ANSWER = "answer"
+    #: Whoever has a letter wants no more, as the letter offers; a program may have written it for them.
+    STOP = "stop"
     #: A program answered in the place of a person, which is no answer.
     AUTO_REPLY = "auto_reply"
     #: A mail of ours did not arrive.
@@ -90,6 +92,8 @@ class Reading:
     #: What was written, and what is folded away.
     words: str = ""
     folded: str = ""
+    #: Of a stop: the reference of the letter that it names.
+    reference: str = ""
     #: The day on which somebody who is away is back.
     returns_on: date | None = None
     #: Whom to write to in the place of somebody who has left.
@@ -174,7 +178,8 @@ def _read(raw: bytes, on: date, came_to: Sequence[str], ours: frozenset[str], ch
     text = storable((mail.text or text_of(mail.html))[:_LOOKED_AT])
     written = fold(text)
     report = report_of(mail)
-    kind = _kind(mail)
+    reference = asks_to_stop(mail.subject)
+    kind = Kind.STOP if reference else _kind(mail)
     if report is None and (fault := _says_nothing(mail, text)):
         return _unreadable(raw, fault)
     if report is not None:
@@ -192,6 +197,7 @@ def _read(raw: bytes, on: date, came_to: Sequence[str], ours: frozenset[str], ch
         follows=report.about if report is not None else _follows(mail),
         words=written.shown[:LONGEST_WORDS],
         folded=written.folded[:LONGEST_WORDS],
+        reference=reference if kind is Kind.STOP else "",
         returns_on=returns_on(f"{mail.subject}\n{written.shown}", on) if away else None,
         moved_to=moved_to(written.shown, known) if tells else (),
         failed=report.failed[:20] if report is not None else (),

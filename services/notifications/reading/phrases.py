@@ -39,6 +39,10 @@ _LEFT = re.compile(
     re.IGNORECASE,
 )
 
+#: What a mail program writes in the subject when whoever reads our letter presses "Unsubscribe" there.
+_NO_MORE = "No more letters"
+_NO_MORE_OF = re.compile(r"\s*no more letters\s+(C\d{1,9}-\d{3,6})\s*", re.IGNORECASE)
+
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}")
 
 #: Words of which one stands shortly before the day of return.
@@ -81,6 +85,17 @@ _FARTHEST = timedelta(days=400)
 #: Characters in which such things are looked for.
 _LOOKED_AT = 20_000
 _MOST_ADDRESSES = 3
+
+
+def no_more_letters(reference: str) -> str:
+    """The subject by which our letters offer to be told to stop, for `asks_to_stop` to know again."""
+    return f"{_NO_MORE} {reference}"
+
+
+def asks_to_stop(subject: str) -> str:
+    """The reference of the letter whose recipient wants no more; nothing in any other subject."""
+    found = _NO_MORE_OF.fullmatch(subject)
+    return found[1].upper() if found else ""
 
 
 def is_automatic(subject: str) -> bool:

@@ -321,7 +321,7 @@ def _cells(row: Mapping[str, Any], pledged: Any) -> Sequence[object]:
     said = (row["body_name"], "; ".join(row["areas"]), row["status_words"], *map(_in_pounds, sums))
     return (
         *(*said, row["letters"], row["by_post"], row["arrived"], row["chased"]),
-        *(_sortable(row["last_at"]), row["note"]),
+        *(_sortable(row["last_at"]), _in_one(row["notes"])),
     )
 
 
@@ -418,9 +418,14 @@ class _Board:
         return {
             **self.campaign,
             "formula_words": formula_words_of(self._house, self.campaign),
-            "evidence_source": self.figures.evidence_source or "no registration has been counted yet",
+            "evidence_source": self.figures.evidence_source or self._no_evidence(),
             "evidence_as_of": " to ".join(map(day, self.figures.evidence_days)),
         }
+
+    def _no_evidence(self) -> str:
+        """Why there is no count behind the asks: the letters take theirs when they are made."""
+        made = self.figures.letters() > 0
+        return "no registration has been counted yet" if made else "taken when the letters are made"
 
     def _slow(self, row: Any) -> dict[str, Any]:
         """A domain for which letters wait, and until when if its mail server was given too much."""
@@ -578,17 +583,19 @@ class _Board:
             "chased": chased,
             "chased_words": times(chased),
             "last_at": None if self.before else row["changed_at"],
-            "note": self._note(row["organisation_id"], BodyStatus(row["standing"]), words),
+            "notes": self._notes(row["organisation_id"], BodyStatus(row["standing"]), words),
         }
 
-    def _note(self, body: UUID, standing: BodyStatus, words: Mapping[tuple[UUID, str], Any]) -> str:
+    def _notes(
+        self, body: UUID, standing: BodyStatus, words: Mapping[tuple[UUID, str], Any]
+    ) -> list[dict[str, str]]:
         """What was said that led to the state in the row; an open question stands beside any other answer."""
         kind = _SAID.get(standing)
         said = words.get((body, kind)) if kind else None
         notes = [_note_of(said)] if said else []
         if kind is not AnswerKind.ASK and body in self._asking:
             notes.append(_note_of(words[body, AnswerKind.ASK]))
-        return " ".join(filter(None, notes))
+        return [note for note in notes if any(note.values())]
 
 
 def _by_post(row: Any) -> dict[str, Any]:
@@ -596,14 +603,21 @@ def _by_post(row: Any) -> dict[str, Any]:
     return {"by_post": row["letters"] if row else 0, "printed": row["printed"] if row else 0}
 
 
-def _note_of(said: Any) -> str:
+def _note_of(said: Any) -> dict[str, str]:
+    """Our words on an answer, and apart from them those that somebody typed."""
     if said["kind"] == "pledge":
         gone = f"{pounds(said['written_back_pence'])} will not come" if said["written_back_pence"] else ""
-        return gone or ("Confirmed by us" if said["confirmed_at"] else "To be confirmed by us")
+        what = gone or ("Confirmed by us" if said["confirmed_at"] else "To be confirmed by us")
+        return {"what": what, "words": ""}
     words = _quoted(said["detail"])
     if said["kind"] == "ask":
-        return f"{'We answered the question' if said['settled_at'] else 'Question'}: {words}"
-    return words
+        return {"what": "We answered the question:" if said["settled_at"] else "Question:", "words": words}
+    return {"what": "", "words": words}
+
+
+def _in_one(notes: Sequence[Mapping[str, str]]) -> str:
+    """Notes as they stand in one cell of a file."""
+    return " ".join(words for note in notes for words in (note["what"], note["words"]) if words)
 
 
 def _quoted(words: str) -> str:
@@ -613,7 +627,8 @@ def _quoted(words: str) -> str:
 def _trouble(row: Any) -> dict[str, str]:
     """A letter in trouble, as the list of problems shows it."""
     what, cure = _CAME_BACK.get(row["delivery"], (row["failure"], row["cure"] or ""))
-    return {"href": letter_href(row["id"]), "body_name": row["body_name"], "what": what, "cure": cure}
+    said = {"what": what, "words": "", "cure": cure}
+    return {"href": letter_href(row["id"]), "body_name": row["body_name"], **said}
 
 
 def _open_matter(row: Any) -> dict[str, str]:
@@ -622,14 +637,15 @@ def _open_matter(row: Any) -> dict[str, str]:
         what = f"Pledged {pounds(row['pledge_pence'])}, which nobody has confirmed yet."
         cure = f"Telephone them. Then it is confirmed on the letter’s page; these roles may: {_CONFIRMERS}."
     elif row["kind"] == "ask":
-        what, cure = f"Asks: {_quoted(row['detail'])}", "Answer them, then say so on the letter’s page."
+        what, cure = "Asks:", "Answer them, then say so on the letter’s page."
     elif row["kind"] == "meet":
-        what = f"Will meet us. {_quoted(row['detail'])}".strip()
+        what = "Will meet us."
         cure = "Agree on a day with them, then say so on the letter’s page."
     elif row["kind"] == "pass_on":
         what = "Passed our letter on to a colleague, who has no letter yet."
         cure = "Confirm the colleague on the organisation’s page."
     else:
-        what = f"Pledged before, and says now that they cannot contribute. {_quoted(row['detail'])}".strip()
+        what = "Pledged before, and says now that they cannot contribute."
         cure = "Telephone them: the pledge still counts. The letter’s page says how to change it."
-    return {"href": letter_href(row["letter_id"]), "body_name": row["body_name"], "what": what, "cure": cure}
+    said = {"what": what, "words": _quoted(row["detail"]), "cure": cure}
+    return {"href": letter_href(row["letter_id"]), "body_name": row["body_name"], **said}

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import Transaction
-from chassis.web import Faults, fault, new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import Faults, add_faults, new_key, once, read_form, read_id, see, signed_in, site_of
 from services.notifications.chasing_settings import (
     Chasing,
     chasing_faults,
@@ -28,6 +28,13 @@ _DONE = {
     "set": "Saved. Chasers that were ordered before keep the words that they had.",
     "waits": "Saved. Somebody else reads it and says whether it may be done so.",
     "approved": "Approved. The campaign chases like this from now on.",
+}
+
+#: By field, what people call it.
+_LABELS = {
+    "most": "How often at most",
+    "every": "Working days between two chasers",
+    "words": "What a chaser says",
 }
 
 
@@ -57,8 +64,7 @@ async def save(request: Request) -> Response:
     async with site.database.reading() as tx:
         campaign = await read_campaign(tx, id)
         faults: Faults = {}
-        for refused in chasing_faults(chasing, asks=campaign["asks"]):
-            faults.setdefault(refused.field, fault(refused.what, refused.cure))
+        add_faults(faults, chasing_faults(chasing, asks=campaign["asks"]))
         if faults:
             return await _page(request, tx, typed=typed, faults=faults)
 
@@ -103,6 +109,7 @@ async def _page(
         fixed=state.is_before_sending and state is not CampaignState.DRAFT,
         values=values,
         faults=faults or {},
+        labels=_LABELS,
         fields=fields_for(asks=campaign["asks"]),
         check=await chaser_checked(tx, campaign, values["words"]),
         list_href=chasing_href(campaign["id"]),

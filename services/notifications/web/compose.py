@@ -19,6 +19,7 @@ from chassis.house import House, words
 from chassis.web import (
     Difference,
     Faults,
+    add_faults,
     base_of,
     differences,
     fault,
@@ -173,8 +174,7 @@ async def begin(request: Request) -> Response:
 def _read(request: Request, step: _Step, values: Values, faults: Faults, campaign: Any) -> Any:
     """What the form says; every fault is noted by its field."""
     said = step.read(values, faults)
-    for wrong in step.faults_of(said, site_of(request).context.house, campaign):
-        faults.setdefault(wrong.field, fault(wrong.what, wrong.cure))
+    add_faults(faults, step.faults_of(said, site_of(request).context.house, campaign))
     return said
 
 
@@ -300,6 +300,7 @@ def _page(
         **frame,
         values=values | several,
         faults=faults,
+        labels=step.labels,
         changed=changed,
         check=check,
         revision=campaign["version"] if campaign and revision is None else revision,

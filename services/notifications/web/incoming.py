@@ -62,6 +62,7 @@ _VIEWS = {"held": "To be matched", "turn": "Our turn", "all": "Everything"}
 
 KIND_WORDS = {
     Kind.ANSWER: "An answer",
+    Kind.STOP: "Wants no more letters",
     Kind.AUTO_REPLY: "An automatic reply",
     Kind.BOUNCE: "A letter came back",
     Kind.NOTICE: "A notice of a mail system",
@@ -69,6 +70,7 @@ KIND_WORDS = {
 }
 _LOOKS = {
     Kind.ANSWER: "answered",
+    Kind.STOP: "stopped",
     Kind.AUTO_REPLY: "auto_replied",
     Kind.BOUNCE: "bounced",
     Kind.NOTICE: "auto_replied",

@@ -18,8 +18,8 @@ from chassis.house import House
 from chassis.web import (
     Difference,
     Faults,
+    add_faults,
     base_of,
-    fault,
     new_key,
     once,
     read_base,
@@ -239,8 +239,7 @@ def _href(place: _Place, page: str = "") -> str:
 
 def _faults(kind: Kind, words: Words) -> Faults:
     found = Faults()
-    for wrong in faults_of(kind, words):
-        found.setdefault(wrong.field, fault(wrong.what, wrong.cure))
+    add_faults(found, faults_of(kind, words))
     return found
 
 
@@ -280,6 +279,7 @@ def _page(
         version=place.version,
         values=typed,
         faults=faults,
+        labels=_LABELS,
         changed=changed,
         check=_checked(site.context, place, typed, form),
         revision=place.version if revision is None else revision,

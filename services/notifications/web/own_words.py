@@ -8,8 +8,8 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.web import (
     Faults,
+    add_faults,
     base_of,
-    fault,
     new_key,
     once,
     read_base,
@@ -75,8 +75,7 @@ def _values_of(letter: Any) -> Values:
 
 def _faults(typed: Values, *, asks: bool) -> Faults:
     found = Faults()
-    for wrong in template_faults(typed["subject"], typed["body"], asks=asks):
-        found.setdefault(wrong.field, fault(wrong.what, wrong.cure))
+    add_faults(found, template_faults(typed["subject"], typed["body"], asks=asks))
     return found
 
 
@@ -103,6 +102,7 @@ async def _page(
         letter_href=letter_href(letter["id"]),
         values=typed,
         faults=faults,
+        labels=_LABELS,
         changed=changed,
         check=found,
         revision=letter["version"] if revision is None else revision,

@@ -21,6 +21,7 @@ MOST = 50
 _WAYS = {
     "page": "on the letter’s page",
     "one_click": "by one click in their mail program",
+    "mail": "by a mail, as the letter offers",
     "email": "by e-mail",
     "post": "by post",
     "telephone": "by telephone",
