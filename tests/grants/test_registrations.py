@@ -289,7 +289,7 @@ async def test_forms_of_another_site_do_nothing(grants: Database, browser: httpx
 
 
 #: What the notice said on each day that it has.
-NOTICES = {"2026-11-26": "713155b8d7dd494f", "2026-11-27": "6189fcc5b46d6701"}
+NOTICES = {"2026-11-26": "713155b8d7dd494f", "2026-11-27": "79c0d0659ea62c91"}
 
 
 def test_another_notice_has_another_day() -> None:

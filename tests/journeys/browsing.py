@@ -65,7 +65,8 @@ def eventually_mailed(page: Page, running: Running, subject: str, to: str = "") 
         page.goto(running.url + "/mail")
         found = page.get_by_role("row").filter(has_text=to).get_by_role("link", name=re.compile(subject))
         if found.count():
-            found.first.click()
+            # A click may come back while the list still stands there.
+            page.goto(running.url + str(found.first.get_attribute("href")))
             return page.locator("main").inner_text()
         page.wait_for_timeout(200)
     raise AssertionError(f"no message says “{subject}”")
