@@ -73,7 +73,7 @@ WORDS = {
         "busy_percent": "how busy all processors were: %",
     },
     "letters": {
-        "conduit_per_s": "merged and set as PDF with a QR code, a thread for each processor: letters/s",
+        "conduit_per_s": "merged and set as PDF with a QR code, a process for each processor: letters/s",
         "weasyprint_per_s": "the same text by WeasyPrint, a process for each processor: letters/s",
         "ratio_weasyprint": "Conduit to WeasyPrint; 5 is the aim",
         "libreoffice_per_s": "the same by LibreOffice's mail merge, one for each processor: letters/s",
