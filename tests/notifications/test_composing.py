@@ -650,6 +650,7 @@ async def test_who_receives_it_says_at_once_how_many_that_is(
 
     async def say(**chosen: Any) -> str:
         shown = (await browser.post(f"{page}/who/check", data=form | WHO | chosen)).text
+        assert f'<form method="post" action="{page}/who"' in shown, "so that it is saved where it belongs"
         found = re.search(r'data-say="([^"]*)"', shown)
         assert found
         assert ("Dental care" in shown, "Chief executive: 3" in shown) == (True, "areas" not in chosen)
