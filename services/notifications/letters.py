@@ -22,6 +22,9 @@ from services.notifications.queries import QUERIES
 from services.notifications.rendering import Evidence, LetterContent
 from services.notifications.wording import merge
 
+#: What stands for the token in the link of a letter that is not for whoever reads it.
+HIDDEN = "…"
+
 
 def token_of(context: Context, letter_id: UUID) -> str:
     """The token in the letter's link: the same on every print."""

@@ -15,13 +15,12 @@ from services.notifications.chasing import chaser_content
 from services.notifications.chasing_settings import chaser_words_faults
 from services.notifications.colleagues import called
 from services.notifications.doubts import doubts_of
-from services.notifications.letters import content_of
+from services.notifications.letters import HIDDEN, content_of
 from services.notifications.plans import template_faults
 from services.notifications.preparing import signed_by
 from services.notifications.queries import COMPOSING, QUERIES
 from services.notifications.rendering import LetterContent, said
 from services.notifications.specimen import specimen
-from services.notifications.web.letter import HIDDEN
 from services.notifications.web.steps import framed, read_campaign
 from services.notifications.wording import fields_for
 
@@ -50,7 +49,8 @@ async def checked(
     found = await _judged(campaign, faults, subject, body)
     if not found["faults"]:
         letter = letter or await _first_letter(tx, campaign)
-        found["preview"] = _preview(letter, content(letter or specimen(tx.context, campaign, signatory)))
+        typed = content(letter or specimen(tx.context, campaign, signatory))
+        found["preview"] = _preview(letter, typed, typed)
     return found
 
 
@@ -61,7 +61,8 @@ async def chaser_checked(tx: Transaction, campaign: Any, words: str) -> dict[str
     if not found["faults"]:
         letter = await _first_letter(tx, campaign)
         shown = letter or specimen(tx.context, campaign, campaign["signatory"])
-        found["preview"] = _preview(letter, chaser_content(tx.context, shown, words, token=HIDDEN))
+        chaser = chaser_content(tx.context, shown, words, token=HIDDEN)
+        found["preview"] = _preview(letter, chaser, content_of(tx.context, shown, HIDDEN))
     return found
 
 
@@ -77,9 +78,10 @@ async def _judged(campaign: Any, wrongs: Iterator[Refused], subject: str, body: 
     }
 
 
-def _preview(letter: Any, content: LetterContent) -> dict[str, Any]:
-    """The whole letter, and who would read it so; nobody where none is written yet."""
-    return {"letter": said(content), "to": letter["body_name"] if letter else None}
+def _preview(letter: Any, content: LetterContent, printed: LetterContent) -> dict[str, Any]:
+    """The whole letter, and who would read it so; nobody where none is written yet. What its e-mail is of."""
+    to = letter["body_name"] if letter else None
+    return {"letter": said(content), "to": to, "mail": (content, printed)}
 
 
 async def looked_over(subject: str, body: str) -> list[str]:
