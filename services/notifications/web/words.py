@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
+from chassis.house import House, word, word_within
 from chassis.web import read_id, site_of
 from services.notifications.chasing import chaser_content
 from services.notifications.chasing_settings import chaser_words_faults
@@ -46,7 +47,7 @@ async def checked(
         return content_of(tx.context, typed, HIDDEN)
 
     faults = template_faults(subject, body, asks=campaign["asks"])
-    found = await _judged(campaign, faults, subject, body)
+    found = await _judged(tx, campaign, faults, subject, body)
     if not found["faults"]:
         letter = letter or await _first_letter(tx, campaign)
         typed = content(letter or specimen(tx.context, campaign, signatory))
@@ -57,7 +58,7 @@ async def checked(
 async def chaser_checked(tx: Transaction, campaign: Any, words: str) -> dict[str, Any]:
     """What a page says of the words of a campaign's chasers, as `checked` does of its letters'."""
     faults = chaser_words_faults(words, asks=campaign["asks"])
-    found = await _judged(campaign, faults, f"Re: {campaign['subject']}", words)
+    found = await _judged(tx, campaign, faults, f"Re: {campaign['subject']}", words)
     if not found["faults"]:
         letter = await _first_letter(tx, campaign)
         shown = letter or specimen(tx.context, campaign, campaign["signatory"])
@@ -66,9 +67,11 @@ async def chaser_checked(tx: Transaction, campaign: Any, words: str) -> dict[str
     return found
 
 
-async def _judged(campaign: Any, wrongs: Iterator[Refused], subject: str, body: str) -> dict[str, Any]:
+async def _judged(
+    tx: Transaction, campaign: Any, wrongs: Iterator[Refused], subject: str, body: str
+) -> dict[str, Any]:
     faults = [fault_shown(wrong) for wrong in wrongs]
-    doubts = await looked_over(subject, body)
+    doubts = await looked_over(tx.context.house, campaign, subject, body)
     return {
         "faults": faults,
         "doubts": doubts,
@@ -84,9 +87,15 @@ def _preview(letter: Any, content: LetterContent, printed: LetterContent) -> dic
     return {"letter": said(content), "to": to, "mail": (content, printed)}
 
 
-async def looked_over(subject: str, body: str) -> list[str]:
-    """What of these words may not be meant as it stands."""
-    return await asyncio.to_thread(lambda: list(doubts_of(subject, body)))
+async def looked_over(house: House, campaign: Any, subject: str, body: str) -> list[str]:
+    """What of these words may not be meant as it stands, to those whom the campaign is for."""
+    roles = house.lists["contact_roles"]
+    unsaid = {
+        word(roles, code): word_within(roles, code)
+        for code in campaign["roles"]
+        if code not in roles or "whom" not in roles[code].attributes
+    }
+    return await asyncio.to_thread(lambda: list(doubts_of(subject, body, unsaid)))
 
 
 def _doubted(doubts: int) -> str:
