@@ -224,7 +224,11 @@ def _content(context: Context, row: Any, batch: Any) -> LetterContent:
     else:
         content = chaser_content(context, row, row["chaser_body"], batch["made_on"])
     check_may_leave(context.settings, content)
-    says = row["says"]
+    return as_printed(content, row["says"])
+
+
+def as_printed(content: LetterContent, says: Mapping[str, Any]) -> LetterContent:
+    """The content with what its place in a batch says."""
     return replace(
         content, recipient_address=says["recipient_address"], address_source=says["address_source"]
     )

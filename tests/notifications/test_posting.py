@@ -36,7 +36,7 @@ from services.messages import opened
 from services.notifications import held, printing, web
 from services.notifications.answers import Answer, Told, Way, record_answer
 from services.notifications.chasing import chase_bodies, waiting_of
-from services.notifications.domain import AnswerKind, BodyStatus, ByPost, StopScope, late_on
+from services.notifications.domain import AnswerKind, BodyStatus, ByPost, StopScope, day_words, late_on
 from services.notifications.figures import figures
 from services.notifications.letters import lock_letter, send_again, token_of
 from services.notifications.patience import waits_from
@@ -166,6 +166,11 @@ MM = 72 / 25.4
 #: window is 35 × 90 mm, 20 mm from the left and 18 mm from the bottom of 110 × 220 mm; the sheet is folded to
 #: 99 × 210 mm.
 LEFT, TOP, RIGHT, BOTTOM = 20, 110 - 18 - 35, 20 + 90 - (220 - 210), 110 - 18 - (110 - 99)
+
+
+def _said(pdf: bytes) -> str:
+    read = ["pdftotext", "-", "-"]
+    return subprocess.run(read, input=pdf, capture_output=True, check=True, timeout=60).stdout.decode()
 
 
 def _words(pdf: Path) -> list[list[tuple[Any, ...]]]:
@@ -405,9 +410,16 @@ async def test_the_clock_begins_two_working_days_after_posting(
     await send_due()
     chaser = await printed(book)
     assert b"%PDF" in await file_of(book, chaser)
+    printed_on = book.context.clock.today()
+    at_noon(book, printed_on + timedelta(days=3))
     assert await post(book, chaser) == 1
-    [row] = await rows(book, "SELECT channel, state FROM chasers")
+    [row] = await rows(book, "SELECT id, channel, state FROM chasers")
     assert (row["channel"], row["state"]) == ("post", "sent")
+    async with client(web.build(book), "/letters") as browser:
+        pdf = (await browser.get(f"/letters/chasers/{row['id']}/pdf")).content
+    said = _said(pdf)
+    assert day_words(printed_on) in said
+    assert day_words(book.context.clock.today()) not in said
     assert (await letter_to(book, KENSINGTON))["waits_since"] == letter["waits_since"]
 
 

@@ -34,6 +34,7 @@ from services.notifications.hrefs import (
 )
 from services.notifications.letters import HIDDEN, content_of
 from services.notifications.patience import because, times, why_not
+from services.notifications.printing import as_printed
 from services.notifications.queries import CHASING, POSTING, QUERIES
 from services.notifications.reaching import hand_to_post, others_at, write_to_other
 from services.notifications.sending import SEND_LETTERS
@@ -258,9 +259,11 @@ async def _of_letter(
 
 
 async def as_pdf(request: Request) -> Response:
-    """A chaser as it is printed and posted."""
+    """A chaser as it was printed and posted, or would be today."""
     chaser = await _read_chaser(request)
-    content = chaser_content(site_of(request).context, chaser, chaser["chaser_body"])
+    content = chaser_content(site_of(request).context, chaser, chaser["chaser_body"], chaser["made_on"])
+    if chaser["says"] is not None:
+        content = as_printed(content, chaser["says"])
     return await give_pdf(content, f"chaser-{chaser['reference']}-{chaser['chaser_number']}.pdf")
 
 
