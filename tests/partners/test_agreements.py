@@ -980,6 +980,19 @@ async def test_what_somebody_owns_and_signed_is_told_and_forgotten(
     assert kinds == ["outcome_unowned"]
 
 
+async def test_the_six_years_end_with_the_day_where_the_users_are(
+    register: Database, trust: UUID, amina: UUID
+) -> None:
+    id = await drafted(register, trust, amina)
+    await signed(register, id, amina)
+    async with register.transaction() as tx:
+        await agreements.end(tx, id, "It is done.")
+        await tx.execute("UPDATE agreements SET ended_on = '2026-07-02'")
+    move_to(register, datetime(2032, 7, 2, 23, 30, tzinfo=UTC))  # a summer's day, half past midnight
+    done = await scrub_old(register, [each for each in TERMS if each.what == "agreements"])
+    assert done == {"agreements": 1}
+
+
 async def test_six_years_after_its_end_nobody_knows_who_signed(
     register: Database, app: ASGIApp, trust: UUID, amina: UUID
 ) -> None:
