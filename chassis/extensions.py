@@ -67,8 +67,8 @@ class _Hosted:
 class Store(_Hosted, DependencyProvider):  # type: ignore[misc]
     """The service's database: open before anything starts; the process closes it after everything.
 
-    While there is none it is waited for: the process answers that it is starting. That the service listens from
-    now on is noted here: extensions start in no order, and a timer that asks may be the first.
+    While there is none it is waited for: the process answers that it is starting. Since when the service
+    listens is noted here: extensions start in no order, and a timer that asks may be the first.
     """
 
     def __init__(self, migrations: Path) -> None:
