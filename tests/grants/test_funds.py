@@ -22,7 +22,7 @@ from services.grants.contributions import Pledge
 from services.grants.funds import Allowed, allowed_by
 from services.grants.queries import FUNDS
 from tests.access import EVERYTHING, form_key
-from tests.conftest import announced, client
+from tests.conftest import announced, client, summed_up
 from tests.grants.filling import FUND, a_fund, a_round, money_comes, post
 from tests.grants.panelling import a_colleague
 from tests.grants.test_handlers import CAMDEN, ORGANISATION, PLEDGE, a_pledge, an_organisation, receive
@@ -78,6 +78,20 @@ async def test_a_fund_is_opened_and_shown(grants: Database, browser: httpx.Async
     assert await notes(grants) == ["fund_opened"]
     async with grants.reading() as tx:
         assert "Exam fund" not in str(await tx.fetch("SELECT before, after FROM audit"))
+
+
+async def test_the_summary_of_a_form_says_which_field_each_fault_is_about(
+    browser: httpx.AsyncClient,
+) -> None:
+    wrong = {"name": "", "purpose": "x" * 3_000, "opened_on": "soon", "funder_1": ""}
+    page = (await post(browser, "/grants/funds/new", {**FUND, **wrong})).text
+    assert 'role="alert" tabindex="-1" autofocus id="faults"' in page, "one begins there"
+    assert sorted(summed_up(page)) == [
+        "Funder: Nobody is named here.",
+        "Name: This is empty.",
+        "Open since: This is not a day.",
+        "What it is for: This is too long: 3,000 signs.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ from services.partners.terms import (
     word_by_word,
 )
 from tests.access import EVERYTHING
-from tests.conftest import EXAMPLES, announced, client, move_to
+from tests.conftest import EXAMPLES, announced, client, move_to, summed_up
 from tests.partners.browsing import MOUNT, key_in, post, rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, line
 
@@ -595,6 +595,8 @@ async def test_every_fault_of_a_draft_is_said_where_it_is(
     for field in ("purpose", "outcome-1-due_on", "outcome-2-owner_id", "review-1"):
         assert f'id="{field}-fault"' in answer.text, field
         assert f'href="#{field}"' in answer.text
+    named = [each.partition(": ")[0] for each in summed_up(answer.text)]
+    assert sorted(named) == ["Outcome 1, By when", "Outcome 2, Who owns it", "Purpose", "Review 1"]
     assert 'value="soon"' in answer.text
     [row] = await rows(register, "SELECT revision FROM agreements")
     assert row["revision"] == 2, "nothing was saved"
