@@ -344,8 +344,8 @@ WHERE id = :id;
 
 -- name: chaser^
 -- One chaser with its words and its letter.
-SELECT w.body AS chaser_body, k.number AS chaser_number, l.*, coalesce(l.own_subject, m.subject) AS subject,
-       coalesce(l.own_body, m.body) AS body, m.name AS campaign
+SELECT w.body AS chaser_body, k.number AS chaser_number, k.sent_at AS chaser_sent_at, l.*,
+       coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body, m.name AS campaign
 FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
 JOIN chaser_words w ON w.campaign_id = l.campaign_id AND w.version = k.words
 WHERE k.id = :id;
