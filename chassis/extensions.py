@@ -30,6 +30,7 @@ from chassis.patience import until_there
 from chassis.process import PROCESS, Process
 from chassis.rabbitmq import RabbitConsumer
 from chassis.relay import Relay
+from chassis.signs import begin_to_listen
 from chassis.transports import Delivery, sign_of_life
 from contracts.catalogue import FACTS
 from contracts.topology import signs_heard_by
@@ -66,7 +67,8 @@ class _Hosted:
 class Store(_Hosted, DependencyProvider):  # type: ignore[misc]
     """The service's database: open before anything starts; the process closes it after everything.
 
-    While there is none it is waited for: the process answers that it is starting.
+    While there is none it is waited for: the process answers that it is starting. Since when the service
+    listens is noted here: extensions start in no order, and a timer that asks may be the first.
     """
 
     def __init__(self, migrations: Path) -> None:
@@ -86,6 +88,8 @@ class Store(_Hosted, DependencyProvider):  # type: ignore[misc]
         try:
             await refuse_to_start_behind(self.database, self._migrations)
             await refuse_other_keys(self.database)
+            async with self.database.transaction() as tx:
+                await begin_to_listen(tx)
         except BaseException:
             await self.database.close()
             raise
@@ -250,7 +254,6 @@ class Subscribe(_AsyncEntrypoint):
         metrics.initialise_receiving(self.service, types, REASONS, signs_heard_by(self.service))
 
     def start(self) -> None:
-        wait(self._inbox.open())
         wait(start_all(self._turns))
         if self.process.settings.amqp_url:
             self._consumer = RabbitConsumer(self.service, self.process.settings, self._offer)

@@ -29,7 +29,7 @@ from chassis.failpoints import reach
 from chassis.log import describe, logger
 from chassis.outbox import QUERIES
 from chassis.scrub import scrub_published
-from chassis.signs import begin_to_listen, signs_heard
+from chassis.signs import signs_heard
 from chassis.traces import Kind, collecting, doing, going_on
 from chassis.transports import Delivery
 from contracts.envelope import Event, Fact, Undecodable, decode
@@ -353,11 +353,6 @@ class Inbox:
                 failure=type(error).__name__,
                 next_try=None if final else tx.now + self._pause(attempts),
             )
-
-    async def open(self) -> None:
-        """Note that messages can come from now on."""
-        async with self._database.transaction() as tx:
-            await begin_to_listen(tx)
 
     async def observe(self) -> None:
         """Bring the gauges of parked messages and of signs of life up to date."""

@@ -90,9 +90,9 @@ class ContributionRefunded(_Contribution):
 
 
 class ContributionWrittenBack(Fact):
-    """What had not come of a pledge will not come: nobody waits for it any more. Said once for a pledge.
+    """So much of a pledge will not come, and nobody waits for it; £0 where it is expected after all.
 
-    The subject is the pledge.
+    The subject is the pledge. What is said last holds.
     """
 
     OWNER = GRANTS
@@ -105,8 +105,9 @@ class ContributionWrittenBack(Fact):
     campaign_id = fields.UUID(required=True, allow_none=True)
     #: As the pledge names it.
     fund = fields.String(required=True, validate=_NAME)
-    #: What will not come.
+    #: What will not come, in all.
     amount = fields.Nested(Money, required=True)
+    #: The day on which that was said.
     written_back_on = fields.Date(required=True)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from chassis.clock import LOCAL
 from chassis.errors import Refused
 from contracts.topology import GRANTS
 from services.grants.dossiers import Dossier, digest_of_dossier, gather, read_dossier
@@ -41,7 +42,8 @@ class Checked:
             return f"{self.reference}: CHANGED: what is in the file is not what its digest was made of"
         if self.made_at is None:
             return f"{self.reference}: UNKNOWN: no dossier with this digest was made here"
-        made = f"{self.reference}: made here on {self.made_at.date().isoformat()}, and not changed since"
+        made_on = self.made_at.astimezone(LOCAL).date().isoformat()
+        made = f"{self.reference}: made here on {made_on}, and not changed since"
         if self.same is None:
             return f"{made}; nothing of it is kept here any more"
         now = f"other by now: {', '.join(self.differing)}"

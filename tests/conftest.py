@@ -5,8 +5,10 @@ milliseconds and leaves nothing behind for the next one.
 """
 
 import asyncio
+import html
 import json
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -351,6 +353,29 @@ async def announced(database: Database) -> list[Event]:
     return [decode(bytes(row["body"]), FACTS) for row in rows]
 
 
+#: What does not say by itself what it is about.
+_OF_WHAT = re.compile(
+    r"This (is|has|contains|day|number|amount|field|cell|person)\b|(Nothing|Nobody) is chosen"
+)
+
+
+def summed_up(page: str) -> list[str]:
+    """What a page says on top of what is wrong with a form."""
+    [summary] = re.findall(r'id="faults">(.*?)</ul>', page, re.DOTALL)
+    return [html.unescape(each) for each in re.findall(r'<a href="#[^"]*">(.*?)</a>', summary)]
+
+
+async def leads_to_its_fields(response: httpx.Response) -> None:
+    """Wherever a page sums up what is wrong with a form, each fault leads to its field, and names it."""
+    if not response.headers.get("content-type", "").startswith("text/html"):
+        return
+    await response.aread()
+    for summary in re.findall(r'id="faults">(.*?)</ul>', response.text, re.DOTALL):
+        for field, words in re.findall(r'<a href="#([^"]*)">(.*?)</a>', summary):
+            assert f'id="{field}"' in response.text, f"{words} There is no {field} on {response.url}."
+            assert not _OF_WHAT.match(words), f"{words} Give {field} a label on {response.url}."
+
+
 def client(
     app: ASGIApp, mount: str = "", person: Person | None = EVERYTHING, age: timedelta = timedelta(0)
 ) -> httpx.AsyncClient:
@@ -368,5 +393,5 @@ def client(
             made = token(settings.keys_folder, person, now=site.context.clock.now() - age)
             request.headers["cookie"] = f"{session_name(settings)}={made}"
 
-    hooks = {"request": [sign_in]}
+    hooks: dict[str, list[Any]] = {"request": [sign_in], "response": [leads_to_its_fields]}
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", event_hooks=hooks)

@@ -1,6 +1,6 @@
 """What each service keeps and for how long: real rows on both sides of the term."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from uuid import UUID, uuid4
 
@@ -10,7 +10,7 @@ from chassis.database import Database
 from chassis.retention import rehearse, scrub_old
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS
 from services.partners import people, rights
-from tests.conftest import MakeDatabase, announced
+from tests.conftest import MakeDatabase, announced, move_to
 from tests.partners.conftest import OFFICER, TRUST, line, partners_csv
 
 
@@ -135,6 +135,15 @@ async def test_names_go_two_years_after_somebody_was_barred_or_withdrawn(registe
         None
     ] * 2
     assert await let_go(register) == {}
+
+
+async def test_a_term_that_is_told_in_days_ends_with_the_day_where_the_users_are(register: Database) -> None:
+    from services.partners.imports import import_partners
+
+    withdrawn = {"contact_withdrawn_on": "2026-07-02"}
+    await import_partners(register, partners_csv(line(TRUST, OFFICER, withdrawn)), dry_run=False)
+    move_to(register, datetime(2028, 7, 2, 23, 30, tzinfo=UTC))  # a summer's day, half past midnight
+    assert await let_go(register) == {"contacts": 1}
 
 
 async def test_how_people_signed_in_goes_after_three_months(register: Database) -> None:

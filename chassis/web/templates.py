@@ -15,6 +15,7 @@ from chassis.access import Person
 from chassis.context import Section
 from chassis.house import House
 from chassis.web.access import at_a_glance, told_of_silence
+from chassis.web.naming import name_of, say_names
 from chassis.web.static import asset
 from chassis.web.words import day, pounds, when
 from contracts.access import ACCOUNT, AUDIT, SIGN_IN, Action, may
@@ -69,7 +70,7 @@ def environment(house: House, sections: Sequence[Section], *folders: Path) -> ji
         auto_reload=False,
         bytecode_cache=_COMPILED,
     )
-    made.filters.update(pounds=pounds, when=when, day=day)
+    made.filters.update(pounds=pounds, when=when, day=day, name_of=name_of)
     made.globals.update(
         house=house.shown, sections=sections, asset=asset, account=ACCOUNT, sign_in=SIGN_IN, audit=AUDIT
     )
@@ -105,7 +106,7 @@ def render(
         "answers_form": request.method == "POST" and "GET" in ways_of(request),
     }
     text = templates.get_template(template).render({**frame, **values})
-    return HTMLResponse(text, status)
+    return HTMLResponse(say_names(text), status)
 
 
 def ways_of(request: Request) -> list[str]:

@@ -2,11 +2,13 @@
 
 A pledge is a promise and can be spent by nobody. It is for the fund that it names; where no fund has that
 name, it waits until somebody says which one is meant. Money that comes is entered in the fund's ledger and
-announced in the same transaction; so is what will not come.
+announced in the same transaction; so is what will not come, and that it is expected after all.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +24,14 @@ from contracts.grants import ContributionReceived, ContributionRefunded, Contrib
 from services.grants import ledger
 from services.grants.domain import folded
 from services.grants.queries import FUNDS
+
+
+class Said(StrEnum):
+    """What is said of what has not come of a pledge."""
+
+    WRITTEN_BACK = "written_back"
+    REPLACED = "replaced"
+    EXPECTED_AGAIN = "expected_again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +83,11 @@ async def _give_way(tx: Transaction, pledge_id: UUID) -> None:
     pledge = await FUNDS.lock_pledge(tx, id=pledge_id)
     if pledge is None:
         raise NotYetKnown
-    if _open_pence(pledge):
-        await _write_back(tx, pledge, "They have pledged anew instead.")
+    why = "They have pledged anew instead."
+    if pence := _open_pence(pledge):
+        await _say(tx, pledge, Said.REPLACED, pence, why)
+    elif pledge["written_back_pence"]:  # before we heard this: now that is not taken back any more
+        await _write_down(tx, pledge_id, Said.REPLACED, 0, why)
 
 
 async def enter_pledge(tx: Transaction, fund_id: UUID, pledge: Pledge) -> UUID:
@@ -130,31 +143,73 @@ async def write_back(tx: Transaction, pledge_id: UUID, reason: str) -> None:
     pledge = await FUNDS.lock_pledge(tx, id=pledge_id)
     if pledge is None:
         raise NotFound
-    if _open_pence(pledge) == 0:
+    pence = _open_pence(pledge)
+    if pence == 0:
         raise Conflict("Nothing of this pledge is still to come.", "Open the page again.")
-    await _write_back(tx, pledge, reason)
-    written = {"pence": _open_pence(pledge), "reason": digest_of(tx, reason)}
-    note(tx, "pledge_written_back", "pledge", pledge_id, after=written)
+    await _say(tx, pledge, Said.WRITTEN_BACK, pence, reason)
+    note(tx, "pledge_written_back", "pledge", pledge_id, after=_noted(tx, pence, reason))
 
 
-async def _write_back(tx: Transaction, pledge: Any, reason: str) -> None:
-    """Wait no more for what is open of a pledge, and announce it: once, as nothing of it is open then.
+async def expect_again(tx: Transaction, pledge_id: UUID, reason: str) -> None:
+    """What was written back of a pledge is waited for after all, as somebody says, with the reason.
+
+    Raises:
+        NotFound, Conflict: when there is no such pledge, nothing of it is written back, or another pledge has
+            taken its place.
+    """
+    pledge = await FUNDS.lock_pledge(tx, id=pledge_id)
+    if pledge is None:
+        raise NotFound
+    pence = pledge["written_back_pence"]
+    if pence == 0:
+        raise Conflict("Nothing of this pledge is written back.", "Open the page again.")
+    if was_replaced(await steps_of(tx, pledge_id)):
+        cure = "What they will give stands on their newer pledge."
+        raise Conflict("They have pledged anew instead of this.", cure)
+    await _say(tx, pledge, Said.EXPECTED_AGAIN, pence, reason)
+    note(tx, "pledge_expected_again", "pledge", pledge_id, after=_noted(tx, pence, reason))
+
+
+async def steps_of(tx: Transaction, pledge_id: UUID) -> list[Mapping[str, Any]]:
+    """What was said of what will come of a pledge, newest first."""
+    return [row async for row in FUNDS.pledge_steps_of(tx, pledge_id=pledge_id)]
+
+
+def was_replaced(steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether another pledge has taken the place of one."""
+    return bool(steps) and steps[0]["what"] == Said.REPLACED
+
+
+def _noted(tx: Transaction, pence: int, reason: str) -> Mapping[str, Any]:
+    return {"pence": pence, "reason": digest_of(tx, reason)}
+
+
+async def _say(tx: Transaction, pledge: Any, what: Said, pence: int, reason: str) -> None:
+    """Wait no more for what is open of a pledge, or again for what was not waited for, and announce it.
 
     The reason stays here: it is in somebody's words.
     """
-    await FUNDS.write_back(tx, id=pledge["id"], reason=reason)
+    number = await _write_down(tx, pledge["id"], what, pence, reason)
+    again = what is Said.EXPECTED_AGAIN
+    written_back = 0 if again else pledge["written_back_pence"] + pence
+    await FUNDS.set_written_back(tx, id=pledge["id"], pence=written_back, reason="" if again else reason)
     await announce(
         tx,
         ContributionWrittenBack,
         subject=pledge["id"],
-        sequence=1,
+        sequence=number,
         pledge_id=pledge["id"],
         organisation_id=pledge["organisation_id"],
         campaign_id=pledge["campaign_id"],
         fund=pledge["fund"],
-        amount=pounds_sterling(_open_pence(pledge)),
+        amount=pounds_sterling(written_back),
         written_back_on=tx.today,
     )
+
+
+async def _write_down(tx: Transaction, pledge_id: UUID, what: Said, pence: int, reason: str) -> int:
+    step = {"what": what.value, "amount_pence": pence, "words": reason, "person_id": person_of(tx)}
+    return int(await FUNDS.enter_pledge_step(tx, pledge_id=pledge_id, **step, now=tx.now))
 
 
 async def receive(tx: Transaction, fund_id: UUID, receipt: Receipt) -> UUID:

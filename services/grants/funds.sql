@@ -118,7 +118,7 @@ WHERE fund_id IS NULL AND written_back_pence < amount_pence ORDER BY pledged_on,
 -- name: pledge_by_id^
 -- A pledge with the names of its body and its fund.
 SELECT pledges.id, pledges.organisation_id, bodies.name AS body_name, campaign_id, campaign, fund, fund_id,
-       funds.name AS fund_name, amount_pence, received_pence, written_back_pence, written_back_because, pledged_on
+       funds.name AS fund_name, amount_pence, received_pence, written_back_pence, pledged_on
 FROM pledges LEFT JOIN bodies ON bodies.id = pledges.organisation_id
 LEFT JOIN funds ON funds.id = fund_id WHERE pledges.id = :id;
 
@@ -132,9 +132,24 @@ FROM pledges LEFT JOIN bodies ON bodies.id = organisation_id WHERE pledges.id = 
 -- So much of a pledge has come.
 UPDATE pledges SET received_pence = received_pence + :pence WHERE id = :id;
 
--- name: write_back!
--- What has not come of a pledge will not come.
-UPDATE pledges SET written_back_pence = amount_pence - received_pence, written_back_because = :reason WHERE id = :id;
+-- name: set_written_back!
+-- So much of a pledge will not come, for this reason.
+UPDATE pledges SET written_back_pence = :pence, written_back_because = :reason WHERE id = :id;
+
+-- name: enter_pledge_step$
+-- Write down what was said of a pledge; its number. Before that, set nothing on the pledge: what an earlier release wrote back
+-- has no step, and was announced as the first.
+INSERT INTO pledge_steps (pledge_id, number, what, amount_pence, words, person_id, happened_at)
+SELECT :pledge_id, coalesce(
+    (SELECT max(number) FROM pledge_steps WHERE pledge_id = :pledge_id),
+    (SELECT count(*) FROM pledges WHERE id = :pledge_id AND written_back_pence > 0)
+) + 1, :what, :amount_pence, :words, :person_id, :now
+RETURNING number;
+
+-- name: pledge_steps_of
+-- What was said of a pledge, newest first.
+SELECT number, what, amount_pence, words, person_id, happened_at FROM pledge_steps
+WHERE pledge_id = :pledge_id ORDER BY number DESC;
 
 -- name: enter_contribution!
 -- Enter money that came.

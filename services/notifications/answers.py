@@ -383,7 +383,8 @@ async def confirm_pledge(tx: Transaction, pledge_id: UUID, *, instead: bool | No
 async def write_back(tx: Transaction, event: Event) -> None:
     """So much of a pledge will not come, as Grants says: it counts no more. What they have said stays.
 
-    Once nothing of it counts, a refusal that came after it stands as their answer.
+    Once nothing of it counts, a refusal that came after it stands as their answer. A newer word of Grants may
+    take it back; an older one that comes late changes nothing.
 
     Raises:
         NotYetKnown: when we know no such pledge, or none that was confirmed, as after a restore.
@@ -398,11 +399,18 @@ async def write_back(tx: Transaction, event: Event) -> None:
     pledge = await QUERIES.answer(tx, id=found["id"])  # as it stands now that the letter is ours
     if pledge["confirmed_at"] is None:
         raise NotYetKnown
-    pence = event.data["amount"]["amount_pence"]
-    await QUERIES.write_back(tx, id=pledge["id"], pence=pence)
+    epoch, version = event.version
+    if (epoch, version) <= (pledge["written_back_epoch"], pledge["written_back_version"]):
+        return
+    pence, before = event.data["amount"]["amount_pence"], pledge["written_back_pence"]
+    await QUERIES.write_back(tx, id=pledge["id"], pence=pence, epoch=epoch, version=version)
     state = await _reckoned(tx, letter_id)
     await QUERIES.set_answer(tx, id=letter_id, answer=state.value, now=tx.now)
+    if pence == before:  # an earlier word of Grants is still under way
+        return
     what = f"{pounds(pence)} of what was pledged will not come"
+    if pence < before:
+        what = f"{pounds(before - pence)} of what was pledged is expected after all"
     await QUERIES.note(tx, letter_id=letter_id, what=what, **done_by(tx, GRANTS_SAYS), now=tx.now)
 
 

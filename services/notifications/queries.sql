@@ -441,8 +441,8 @@ WHERE a.id = :id AND a.kind = 'pledge';
 UPDATE answers SET confirmed_at = :now WHERE id = :id;
 
 -- name: write_back!
--- So much of a pledge will not come.
-UPDATE answers SET written_back_pence = :pence WHERE id = :id;
+-- So much of a pledge will not come, in this word of Grants.
+UPDATE answers SET written_back_pence = :pence, written_back_epoch = :epoch, written_back_version = :version WHERE id = :id;
 
 -- name: touch_letter!
 -- Something about a letter changed that its page and its board show.

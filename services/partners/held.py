@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis import imports
+from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.files import drop_files
 from chassis.outbox import announce_many
@@ -162,12 +163,13 @@ async def was_erased(tx: Transaction, email: str) -> bool:
 
 
 async def _old_contacts(tx: Transaction, before: datetime, most: int) -> int:
-    ids = [row["id"] async for row in RIGHTS.contacts_withdrawn_until(tx, before=before.date(), most=most)]
+    asked = {"before": before.astimezone(LOCAL).date(), "most": most}
+    ids = [row["id"] async for row in RIGHTS.contacts_withdrawn_until(tx, **asked)]
     return sum([await erase_contact(tx, id) for id in ids])
 
 
 async def _old_agreements(tx: Transaction, before: datetime, most: int) -> int:
-    asked = {"before": before.date(), "name": NAME_GONE, "most": most}
+    asked = {"before": before.astimezone(LOCAL).date(), "name": NAME_GONE, "most": most}
     ids = [row["id"] async for row in AGREEMENTS.agreements_ended_until(tx, **asked)]
     await AGREEMENTS.scrub_signatures(tx, ids=ids, name=NAME_GONE)
     await drop_files(tx, [row["copy_id"] async for row in AGREEMENTS.let_go_of_copies(tx, ids=ids)])

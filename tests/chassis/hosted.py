@@ -29,6 +29,7 @@ from chassis.inbox import Inbox, reaction
 from chassis.outbox import Announcement, announce_many
 from chassis.process import Process, run
 from chassis.rabbitmq import RabbitPublisher
+from chassis.signs import signs_heard
 from chassis.transports import Delivery
 from chassis.web import Site, WebServer, live, site_of
 from contracts.envelope import Event
@@ -127,16 +128,23 @@ def build(database: Database) -> Site:
 
 
 class Grants:
-    """Says what it is told to say, and hears nothing but its own canary."""
+    """Says what it is told to say, hears nothing but its own canary, and notes whether it listens yet."""
 
     name = GRANTS
-    store = Store(MIGRATIONS)
+    store: Database = Store(MIGRATIONS)
     announcements = Announcements()
     pages = Pages(lambda database: build(database).app, "/grants")
 
     @subscribe([])
     async def receive(self, inbox: Inbox, deliveries: Sequence[Delivery]) -> None:
         await inbox.take(deliveries)
+
+    @every(seconds=60, name="look")
+    async def look(self) -> None:
+        async with self.store.transaction() as tx:
+            listens = (await signs_heard(tx)).listening_since is not None
+            subject = "listens" if listens else "is deaf"
+            await tx.execute("INSERT INTO effects (subject, sequence) VALUES ($1, 0)", subject)
 
 
 class Notifications:

@@ -105,6 +105,16 @@ class TestServing:
 SELDOM: dict[str, Any] = {"silence": 90, "heartbeat": 90, "watchdog": 120}
 
 
+#: A busy database.
+SLOW_TO_NOTE = """
+CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_sleep(1); RETURN NEW; END'
+"""
+SLOW_TO_NOTE_FROM_NOW_ON = """
+CREATE TRIGGER slow BEFORE INSERT ON signs_of_life FOR EACH ROW EXECUTE FUNCTION pause()
+"""
+
+
 class TestSignsOfLife:
     def test_every_start_notes_since_when_one_listens(self, databases: Databases, tmp_path: Path) -> None:
         moments = []
@@ -114,6 +124,13 @@ class TestSignsOfLife:
                 moments.append([moment for each in services for moment in databases.listening_since(each)])
         assert len(moments[0]) == 2
         assert all(later > earlier for earlier, later in zip(*moments, strict=True))
+
+    def test_it_is_noted_before_any_timer_looks(self, databases: Databases, tmp_path: Path) -> None:
+        """However long that takes: a report that came first said of partners that it was never heard."""
+        databases.fetch(GRANTS, SLOW_TO_NOTE)
+        databases.fetch(GRANTS, SLOW_TO_NOTE_FROM_NOW_ON)
+        with Host(tmp_path, databases, GRANTS):
+            becomes(lambda: databases.fetch(GRANTS, "SELECT subject FROM effects"), ["listens"], within=20)
 
     def test_whoever_begins_to_listen_is_told_at_once(self, databases: Databases, tmp_path: Path) -> None:
         """Not when it is the next one's turn."""

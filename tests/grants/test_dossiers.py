@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from pypdf import PdfReader
 
 from chassis.database import Database
 from contracts.topology import GRANTS
-from services.dossiers import verify
+from services.dossiers import Checked, verify
 from services.grants import ledger, web
 from services.grants.dossiers import NoDossier, digest_of_dossier, read_dossier
 from services.installation import Installation
@@ -243,6 +244,12 @@ def test_a_file_that_is_no_dossier_is_refused() -> None:
     ):
         with pytest.raises(NoDossier):
             read_dossier(content)
+
+
+def test_the_command_says_the_day_that_it_was_where_the_users_are() -> None:
+    first_hour = datetime(2026, 7, 2, 23, 30, tzinfo=UTC)
+    found = Checked(reference="A-1", digest="d", whole=True, made_at=first_hour, same=True, differing=())
+    assert "made here on 2026-07-03, and" in str(found)
 
 
 def test_the_command_tells_what_became_of_a_dossier(installation: Installation, tmp_path: Path) -> None:

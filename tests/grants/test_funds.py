@@ -22,7 +22,7 @@ from services.grants.contributions import Pledge
 from services.grants.funds import Allowed, allowed_by
 from services.grants.queries import FUNDS
 from tests.access import EVERYTHING, form_key
-from tests.conftest import announced, client
+from tests.conftest import announced, client, summed_up
 from tests.grants.filling import FUND, a_fund, a_round, money_comes, post
 from tests.grants.panelling import a_colleague
 from tests.grants.test_handlers import CAMDEN, ORGANISATION, PLEDGE, a_pledge, an_organisation, receive
@@ -78,6 +78,20 @@ async def test_a_fund_is_opened_and_shown(grants: Database, browser: httpx.Async
     assert await notes(grants) == ["fund_opened"]
     async with grants.reading() as tx:
         assert "Exam fund" not in str(await tx.fetch("SELECT before, after FROM audit"))
+
+
+async def test_the_summary_of_a_form_says_which_field_each_fault_is_about(
+    browser: httpx.AsyncClient,
+) -> None:
+    wrong = {"name": "", "purpose": "x" * 3_000, "opened_on": "soon", "funder_1": ""}
+    page = (await post(browser, "/grants/funds/new", {**FUND, **wrong})).text
+    assert 'role="alert" tabindex="-1" autofocus id="faults"' in page, "one begins there"
+    assert sorted(summed_up(page)) == [
+        "Funder: Nobody is named here.",
+        "Name: This is empty.",
+        "Open since: This is not a day.",
+        "What it is for: This is too long: 3,000 signs.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +297,8 @@ async def test_a_pledge_comes_in_parts_and_its_rest_is_written_back(
     assert (await post(browser, write_back, {"reason": HOSTILE})).status_code == 303
     assert await pledge_now(grants) == (fund, 350_000, 20_000)
     page = (await browser.get(f"/grants/pledges/{PLEDGE}")).text
-    assert "Written back because: O’Brien &amp;" in page
+    assert "£200 was written back" in page
+    assert "O’Brien &amp;" in page
     assert (await post(browser, write_back, {"reason": "again"})).status_code == 409
     *received, gone = await announced(grants)
     assert [event.data["amount"]["amount_pence"] for event in received] == [100_000, 250_000]
@@ -321,6 +336,72 @@ async def test_nobody_waits_for_a_pledge_that_another_one_has_replaced(grants: D
     assert await pledge_now(grants, UUID(int=100)) == (fund, 0, 0)
     [gone] = [event for event in await announced(grants) if event.fact is ContributionWrittenBack]
     assert (gone.data["pledge_id"], gone.data["amount"]["amount_pence"]) == (PLEDGE, 270_000)
+
+
+async def written_back_of(database: Database) -> list[tuple[int, int]]:
+    """What Grants has said of what will not come, each with its place in the order."""
+    events = [event for event in await announced(database) if event.fact is ContributionWrittenBack]
+    return [(event.sequence, event.data["amount"]["amount_pence"]) for event in events]
+
+
+async def test_what_was_written_back_by_mistake_is_waited_for_again(
+    grants: Database, browser: httpx.AsyncClient
+) -> None:
+    await receive(grants, a_pledge())
+    fund = await a_fund(grants, "training scheme")
+    await money_comes(grants, fund, 100_000, pledge_id=PLEDGE)
+    page = f"/grants/pledges/{PLEDGE}"
+    assert "Was it a mistake?" not in (await browser.get(page)).text
+    assert (await post(browser, f"{page}/expect-again", {"why_again": "x"})).status_code == 409
+    await post(browser, f"{page}/write-back", {"reason": "They are in debt."})
+    assert (await post(browser, f"{page}/expect-again", {"why_again": ""})).status_code == 422
+    done = await post(browser, f"{page}/expect-again", {"why_again": HOSTILE})
+    assert done.headers["location"] == f"{page}?done=expected_again"
+    assert await pledge_now(grants) == (fund, 100_000, 0)
+    said = (await browser.get(f"{page}?done=expected_again")).text
+    assert "Taken back. It is waited for again." in said
+    assert said.index("£2,700 is waited for again") < said.index("£2,700 was written back"), "newest first"
+    assert "O’Brien &amp;" in said
+    assert "They are in debt." in said, "what was said before stays"
+    assert "Was it a mistake?" not in said
+    assert "£2,700 to come" in (await browser.get(f"/grants/funds/{fund}/receive")).text
+    async with grants.reading() as tx:
+        assert dict(await FUNDS.promised_to(tx, fund_id=fund)) == {
+            "pledged_pence": 370_000,
+            "promised_pence": 270_000,
+        }
+    await money_comes(grants, fund, 200_000, pledge_id=PLEDGE)
+    await post(browser, f"{page}/write-back", {"reason": "now really"})
+    assert await pledge_now(grants) == (fund, 300_000, 70_000)
+    assert await written_back_of(grants) == [(1, 270_000), (2, 0), (3, 70_000)]
+    assert "Söhne" not in str(await announced(grants)), "reasons are in somebody's words"
+
+
+async def test_what_another_pledge_has_replaced_is_not_waited_for_again(
+    grants: Database, browser: httpx.AsyncClient
+) -> None:
+    """Also where it was written back before we heard of the other one."""
+    await receive(grants, a_pledge(), replace(another_pledge(98), id=UUID(int=6)))
+    await post(browser, f"/grants/pledges/{UUID(int=98)}/write-back", {"reason": "x"})
+    await receive(grants, replace(another_pledge(99, replaces=[PLEDGE, UUID(int=98)]), id=UUID(int=7)))
+    for id in (PLEDGE, UUID(int=98)):
+        page = f"/grants/pledges/{id}"
+        assert "Was it a mistake?" not in (await browser.get(page)).text
+        refused = await post(browser, f"{page}/expect-again", {"why_again": "x"})
+        assert refused.status_code == 409
+        assert "They have pledged anew instead of this." in refused.text
+    assert await written_back_of(grants) == [(1, 370_000), (1, 370_000)]
+
+
+async def test_what_an_earlier_release_wrote_back_is_taken_back_by_a_newer_word(
+    grants: Database, browser: httpx.AsyncClient
+) -> None:
+    """It writes no step beside the newer schema, and announces the first."""
+    await receive(grants, a_pledge())
+    async with grants.transaction() as tx:
+        await tx.execute("UPDATE pledges SET written_back_pence = amount_pence")
+    await post(browser, f"/grants/pledges/{PLEDGE}/expect-again", {"why_again": "x"})
+    assert await written_back_of(grants) == [(2, 0)]
 
 
 async def test_of_a_pledge_no_more_comes_than_was_pledged_however_many_enter_it(grants: Database) -> None:
@@ -569,8 +650,8 @@ async def test_unknown_ids_are_all_answered_alike(browser: httpx.AsyncClient) ->
     for kind in ("funds/{}", "funds/{}/ledger", "funds/{}/ledger.csv", "funds/{}/edit", "funds/{}/receive"):
         for id in (uuid4(), "x", "1'"):
             assert (await browser.get(f"/grants/{kind.format(id)}")).status_code == 404
-    for path in ("funds/{}/close", "funds/{}/open", "pledges/{}/write-back"):
-        fields = {"confirm": "yes", "reason": "r"}
+    for path in ("funds/{}/close", "funds/{}/open", "pledges/{}/write-back", "pledges/{}/expect-again"):
+        fields = {"confirm": "yes", "reason": "r", "why_again": "r"}
         assert (await post(browser, f"/grants/{path.format(uuid4())}", fields)).status_code == 404
 
 

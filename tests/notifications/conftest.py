@@ -158,11 +158,14 @@ async def pledged(database: Database, letter_id: UUID, pence: int = 150_000) -> 
     return pledge
 
 
-def written_back(pledge_id: UUID, pence: int = 150_000, campaign_id: UUID | None = SOME_CAMPAIGN) -> Event:
-    """Grants says that so much of a pledge will not come."""
+def written_back(
+    pledge_id: UUID, pence: int = 150_000, campaign_id: UUID | None = SOME_CAMPAIGN, word: int = 1
+) -> Event:
+    """Grants says, in its first word on it or a later one, that so much of a pledge will not come."""
     return told(
         ContributionWrittenBack,
         pledge_id,
+        word,
         pledge_id=pledge_id,
         organisation_id=UUID(int=8),
         campaign_id=campaign_id,

@@ -213,6 +213,35 @@ async def test_once_nothing_of_a_pledge_will_come_a_refusal_is_their_answer(
     assert (found.pledged_pence, found.written_back_pence) == (0, 300_000)
 
 
+async def test_what_grants_expects_after_all_counts_again(book: Database, campaign: UUID) -> None:
+    """Whichever of its words comes first, and what came in between stands where it stood."""
+    first = await a_letter(book, campaign)
+    second = await a_letter(book, campaign, "E09000033")
+    pledges = [await pledged(book, letter) for letter in (first, second)]
+    await hear(book, written_back(pledges[0]))
+    book.context.clock.advance(timedelta(hours=1))
+    assert await say(book, first, DECLINE) is AnswerState.DECLINED
+    await hear(book, written_back(pledges[0], 0, word=2))
+    for word, pence in ((2, 0), (1, 150_000)):
+        await hear(book, written_back(pledges[1], pence, word=word))
+    found = await come_to(book, campaign)
+    assert (found.pledged_pence, found.pledged_bodies, found.written_back_pence) == (300_000, 2, 0)
+    assert (found.bodies(BodyStatus.PLEDGED), found.bodies(BodyStatus.WRITTEN_BACK)) == (2, 0)
+    assert (await told_of(book, campaign))["pledged"] == {
+        "bodies": 2,
+        "pence": 300_000,
+        "written_back_pence": 0,
+    }
+    noted = await rows(book, "SELECT what FROM letter_history WHERE who = 'Grants' ORDER BY id")
+    assert [row["what"] for row in noted] == [
+        "£1,500 of what was pledged will not come",
+        "£1,500 of what was pledged is expected after all",
+    ]
+    await hear(book, written_back(pledges[0], 50_000, word=3))
+    found = await come_to(book, campaign)
+    assert (found.pledged_pence, found.pledged_bodies, found.written_back_pence) == (250_000, 2, 50_000)
+
+
 async def test_of_a_pledge_that_was_replaced_it_changes_no_figure(book: Database, campaign: UUID) -> None:
     """Grants says of it, too, that the rest will not come."""
     letter = await a_letter(book, campaign)

@@ -193,7 +193,7 @@ async def test_a_step_comes_back_with_every_fault_and_with_what_was_typed(
         page = await composed(browser, submit=False)
         answer = await saves(browser, f"{page}/{step}", whole[step] | typed)
     assert answer.status_code == 422
-    assert ("For each person: this is not an amount." in answer.text) is ("ask_each" in fields)
+    assert ("For each person: This is not an amount." in answer.text) is ("ask_each" in fields)
     for field in fields:
         assert f'id="{field}-fault"' in answer.text, field
     kept = [text for text in typed.values() if isinstance(text, str) and text and "\u202e" not in text]

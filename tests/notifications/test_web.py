@@ -239,6 +239,11 @@ async def test_the_board_says_what_will_not_come_of_pledges(
     assert sums[2].endswith("will not come")
     only = (await browser.get(f"{href}?status=written_back")).text
     assert _bodies_on(only) == ["Trust E09000020"]
+    await hear(book, written_back(part, 0, word=2))
+    assert await table("pledged") == ["1500.00", "200.00", "Confirmed by us"], "it comes after all"
+    board = re.sub(r"\s+", " ", (await browser.get(href)).text)
+    assert '<dt>Pledged</dt><dd class="big">£1,500</dd>' in board
+    assert "Kensington and Chelsea: Pledged, but" not in board
 
 
 async def test_a_refusal_needs_nobody_once_nothing_of_the_pledge_will_come(

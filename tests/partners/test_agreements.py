@@ -52,7 +52,7 @@ from services.partners.terms import (
     word_by_word,
 )
 from tests.access import EVERYTHING
-from tests.conftest import EXAMPLES, announced, client, move_to
+from tests.conftest import EXAMPLES, announced, client, move_to, summed_up
 from tests.partners.browsing import MOUNT, key_in, post, rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, line
 
@@ -595,6 +595,8 @@ async def test_every_fault_of_a_draft_is_said_where_it_is(
     for field in ("purpose", "outcome-1-due_on", "outcome-2-owner_id", "review-1"):
         assert f'id="{field}-fault"' in answer.text, field
         assert f'href="#{field}"' in answer.text
+    named = [each.partition(": ")[0] for each in summed_up(answer.text)]
+    assert sorted(named) == ["Outcome 1, By when", "Outcome 2, Who owns it", "Purpose", "Review 1"]
     assert 'value="soon"' in answer.text
     [row] = await rows(register, "SELECT revision FROM agreements")
     assert row["revision"] == 2, "nothing was saved"
@@ -978,6 +980,19 @@ async def test_what_somebody_owns_and_signed_is_told_and_forgotten(
         kinds = [each.kind for each in await outcomes.needed(tx, today, 10)]
         assert "Zzyzxova" not in str([dict(row) for row in await outcomes.listed(tx, most=10)])
     assert kinds == ["outcome_unowned"]
+
+
+async def test_the_six_years_end_with_the_day_where_the_users_are(
+    register: Database, trust: UUID, amina: UUID
+) -> None:
+    id = await drafted(register, trust, amina)
+    await signed(register, id, amina)
+    async with register.transaction() as tx:
+        await agreements.end(tx, id, "It is done.")
+        await tx.execute("UPDATE agreements SET ended_on = '2026-07-02'")
+    move_to(register, datetime(2032, 7, 2, 23, 30, tzinfo=UTC))  # a summer's day, half past midnight
+    done = await scrub_old(register, [each for each in TERMS if each.what == "agreements"])
+    assert done == {"agreements": 1}
 
 
 async def test_six_years_after_its_end_nobody_knows_who_signed(

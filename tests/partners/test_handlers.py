@@ -1,8 +1,10 @@
 """What partners makes of what it hears: one note on the timeline for each fact, in whatever order."""
 
+from dataclasses import replace
+from datetime import timedelta
 from itertools import permutations
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -10,6 +12,7 @@ from chassis.database import Database
 from chassis.house import word_within
 from chassis.inbox import Inbox
 from contracts.catalogue import facts_for, sample
+from contracts.envelope import pounds_sterling
 from contracts.grants import ContributionReceived, ContributionRefunded, ContributionWrittenBack
 from contracts.notifications import (
     ContactCleared,
@@ -77,6 +80,20 @@ async def test_a_fact_is_noted_in_plain_words(register: Database, trust: UUID, f
     assert row["organisation_id"] == trust
     assert row["kind"] == fact.NAME
     assert row["letter_id"] == sample(fact).data.get("letter_id")
+
+
+async def test_what_is_expected_after_all_is_noted_beside_what_was_to_come_no_more(
+    register: Database, trust: UUID
+) -> None:
+    gone = told(ContributionWrittenBack, organisation_id=trust)
+    again = told(ContributionWrittenBack, organisation_id=trust, amount=pounds_sterling(0))
+    await hear(register, [gone, replace(again, id=uuid4(), time=gone.time + timedelta(hours=1))])
+    noted = await timeline(register)
+    assert [row["what"] for row in noted] == [
+        NOTED[ContributionWrittenBack],
+        "What was pledged for “training scheme” is expected after all",
+    ]
+    assert noted[1]["detail"] == "It is waited for again since 20 April 2012."
 
 
 async def test_a_letter_without_an_ask_is_noted_without_one(register: Database, trust: UUID) -> None:

@@ -24,8 +24,9 @@ from services.partners import held, likeness, tagging, words
 from services.partners.domain import Organisation, folded, name_words
 from services.partners.imports import import_partners
 from services.partners.web import build
+from services.partners.web.contacts import FIELDS
 from tests.access import EVERYTHING
-from tests.conftest import EXAMPLES, announced, client
+from tests.conftest import EXAMPLES, announced, client, summed_up
 from tests.partners.browsing import key_in, rows
 from tests.partners.conftest import OFFICER, SUCCESSOR, TRUST, Bring, line
 
@@ -619,6 +620,8 @@ async def test_a_contact_that_cannot_be_written_to_is_refused(
     assert answer.status_code == 422
     assert words in answer.text
     assert f'id="{at}-fault"' in answer.text
+    names = {named.partition(": ")[0] for named in summed_up(answer.text)}
+    assert FIELDS[at][0] in names
     assert await rows(register, "SELECT 1 FROM contacts") == []
 
 

@@ -101,6 +101,7 @@ def _contributions() -> list[Route]:
         page("/pledges/{id}", contributions.show_pledge, read),
         page("/pledges/{id}/fund", contributions.say_which_fund, keep, methods=_POST),
         page("/pledges/{id}/write-back", contributions.write_back, keep, methods=_POST),
+        page("/pledges/{id}/expect-again", contributions.expect_again, keep, methods=_POST),
         page("/contributions/{id}", contributions.show_contribution, read),
         page("/contributions/{id}/refund", contributions.refund, keep, methods=_POST),
     ]

@@ -306,7 +306,8 @@ async def accept(request: Request) -> Response:
     form, id, by = await read_form(request), read_id(request), signed_in(request).id
     fields, seen = Fields(form), read_revision(form)
     if not fields.ticked("looked"):
-        fields.line("looked")
+        what = "You have not said that you have looked at the papers."
+        fields.add_fault("looked", what, "Look at them, then tick the box.")
 
     async def act(tx: Transaction) -> Response:
         await judging.accept(tx, id, by, seen=seen)

@@ -258,7 +258,7 @@ async def confirm_receipt(request: Request) -> Response:
     """A receipt was seen on paper."""
     fields = Fields(await read_form(request))
     if not fields.ticked("seen"):
-        fields.line("seen")
+        fields.add_fault("seen", "You have not said that you have seen it.", "Look at it, then tick the box.")
 
     async def act(tx: Transaction, id: UUID, by: UUID) -> None:
         await reporting.confirm_receipt(tx, id, by)

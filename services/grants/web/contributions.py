@@ -19,7 +19,7 @@ from chassis.web import (
     site_of,
 )
 from services.grants import contributions, ledger
-from services.grants.contributions import Pledge, Receipt
+from services.grants.contributions import Pledge, Receipt, Said
 from services.grants.queries import FUNDS
 from services.grants.web.bodies import offered, read_body
 from services.grants.web.forms import Fields, submit
@@ -32,7 +32,16 @@ MOST = 200
 _DONE = {
     "matched": "Said. This pledge, and every other that names the same, has its fund.",
     "written_back": "Written back. Nobody waits for it any more.",
+    "expected_again": "Taken back. It is waited for again.",
     "refunded": "Given back. It is out of the ledger’s free money.",
+}
+
+
+#: What was said of what has not come of a pledge, after how much.
+_STEPS = {
+    Said.WRITTEN_BACK: "was written back",
+    Said.REPLACED: "was written back",
+    Said.EXPECTED_AGAIN: "is waited for again",
 }
 
 
@@ -168,6 +177,8 @@ async def _pledge(
             raise NotFound
         came = [row async for row in FUNDS.contributions_to_pledge(tx, pledge_id=id)]
         funds = [row async for row in FUNDS.funds_listed(tx)] if pledge["fund_id"] is None else []
+        steps = await contributions.steps_of(tx, id)
+        people = await People.of(tx, [step["person_id"] for step in steps])
     fund_id = pledge["fund_id"]
     return site.page(
         request,
@@ -180,11 +191,23 @@ async def _pledge(
         receive_href=f"{fund_href(fund_id)}/receive?pledge={id}" if fund_id else None,
         funds=[{"code": str(row["id"]), "name": row["name"]} for row in funds if not row["closed_on"]],
         came=[{**row, "href": contribution_href(row["id"])} for row in came],
-        values={"fund": "", "reason": "", **values},
+        history=[_step(row, people) for row in steps],
+        may_expect_again=pledge["written_back_pence"] > 0 and not contributions.was_replaced(steps),
+        values={"fund": "", "reason": "", "why_again": "", **values},
         faults=faults,
         key=new_key(request),
         flash=_DONE.get(request.query_params.get("done", "")),
     )
+
+
+def _step(row: Mapping[str, Any], people: People) -> Mapping[str, Any]:
+    return {
+        "at": row["happened_at"] or "Before we kept the day",
+        "what": f"{pounds(row['amount_pence'])} {_STEPS[row['what']]}",
+        "detail": row["words"],
+        "source_words": people.by(row["person_id"]),
+        "href": None,
+    }
 
 
 async def say_which_fund(request: Request) -> Response:
@@ -211,6 +234,19 @@ async def write_back(request: Request) -> Response:
     async def act(tx: Transaction) -> Response:
         await contributions.write_back(tx, id, reason)
         return see(f"{pledge_href(id)}?done=written_back")
+
+    return await submit(request, fields, act, partial(_pledge, request, id))
+
+
+async def expect_again(request: Request) -> Response:
+    """What was written back of a pledge is waited for after all."""
+    id = read_id(request)
+    fields = Fields(await read_form(request))
+    reason = fields.words("why_again", most=500)
+
+    async def act(tx: Transaction) -> Response:
+        await contributions.expect_again(tx, id, reason)
+        return see(f"{pledge_href(id)}?done=expected_again")
 
     return await submit(request, fields, act, partial(_pledge, request, id))
 

@@ -31,13 +31,6 @@ _DONE = {
     "approved": "Approved. The campaign chases like this from now on.",
 }
 
-#: By field, what people call it.
-_LABELS = {
-    "most": "How often at most",
-    "every": "Working days between two chasers",
-    "words": "What a chaser says",
-}
-
 
 async def show(request: Request) -> Response:
     """How a campaign is to chase."""
@@ -122,7 +115,6 @@ async def _page(
         fixed=state.is_before_sending and state is not CampaignState.DRAFT,
         values=values,
         faults=faults or {},
-        labels=_LABELS,
         fields=fields_for(asks=campaign["asks"]),
         check=await chaser_checked(tx, campaign, values["words"]),
         list_href=chasing_href(campaign["id"]),

@@ -311,7 +311,6 @@ def _page(
         **frame,
         values=values | several,
         faults=faults,
-        labels=step.labels,
         changed=changed,
         check=check,
         revision=campaign["version"] if campaign and revision is None else revision,
@@ -365,8 +364,7 @@ def _read_formula(values: Values, faults: Faults) -> AskFormula:
         try:
             pence[name] = read_pounds(values[field], field=field)
         except Refused as wrong:
-            what = f"{PURPOSE[field]}: {wrong.what[:1].lower()}{wrong.what[1:]}"
-            faults[field] = fault(what, wrong.cure)
+            faults[field] = fault(wrong.what, wrong.cure)
     if not faults.keys() & _AMOUNTS.keys():
         try:
             return AskFormula(version=1, **pence)

@@ -279,7 +279,6 @@ def _page(
         version=place.version,
         values=typed,
         faults=faults,
-        labels=_LABELS,
         changed=changed,
         check=_checked(site.context, place, typed, form),
         revision=place.version if revision is None else revision,

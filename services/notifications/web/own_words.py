@@ -118,7 +118,6 @@ async def _page(
         letter_href=letter_href(letter["id"]),
         values=typed,
         faults=faults,
-        labels=_LABELS,
         changed=changed,
         check=found,
         revision=letter["version"] if revision is None else revision,

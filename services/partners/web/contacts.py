@@ -83,7 +83,7 @@ def read_contact(house: House, typed: Typed, present: Contact | None = None) -> 
     said, faults = read_fields(_columns(house, present), typed)
     for field in NEEDED_FOR.get(said.get("contact_channel") or "", ()):
         if field not in faults and said[field] is None:
-            faults[field] = fault(f"{_LABELS[field]}: needed to write to them that way.", "Fill it in.")
+            faults[field] = fault("This is needed to write to them that way.", "Fill it in.")
     listed, withdrawn = said.get("contact_listed_on"), present.withdrawn_on if present else None
     if listed and withdrawn and listed > withdrawn:
         faults["contact_listed_on"] = fault(
