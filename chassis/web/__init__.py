@@ -55,6 +55,7 @@ from chassis.web.secret import private, unknown_link
 from chassis.web.server import WebServer
 from chassis.web.static import asset
 from chassis.web.stream import live
+from chassis.web.streamed import Streamed
 from chassis.web.tables import give_table, table
 from chassis.web.templates import environment, render
 from chassis.web.words import day, pounds, short_name, size_in_words, when
@@ -78,6 +79,7 @@ __all__ = [
     "Kind",
     "Section",
     "Site",
+    "Streamed",
     "TooLarge",
     "Upload",
     "WebServer",

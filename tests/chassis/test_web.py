@@ -5,6 +5,7 @@ import html
 import logging
 import re
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -35,6 +36,7 @@ from chassis.web import (
     Gate,
     Section,
     Site,
+    Streamed,
     WebServer,
     application,
     asset,
@@ -80,6 +82,9 @@ class Pages:
         self.looks = 0
         self.acts = 0
         self.failing = False
+        #: How many parts were made of an answer in parts, and what happens once it has begun.
+        self.parts = 0
+        self.begun: Callable[[], None] = lambda: None
 
     def routes(self) -> list[Route | Mount]:
         return [
@@ -97,6 +102,8 @@ class Pages:
             Route("/api/v1/json", self.json, methods=["POST"]),
             Route("/api/v1/fail", self.fail),
             Route("/live", self.live),
+            Route("/parts", self.in_parts),
+            Route("/many", self.in_many_parts),
             Route("/api/v1/act", self.act_for_program, methods=["POST"]),
             Route("/r/raise/{name}", self.refuse),
             Route("/r/fail", self.fail),
@@ -177,6 +184,29 @@ class Pages:
 
         key = request.headers.get("idempotency-key", "")
         return await once(request, record, key)
+
+    async def in_parts(self, request: Request) -> Response:
+        """Each part is read by a transaction of its own."""
+
+        async def read() -> AsyncIterator[str]:
+            for _ in range(20):
+                async with site_of(request).database.reading() as tx:
+                    self.parts += 1
+                    await tx.fetchval("SELECT pg_sleep(0.5)")
+                yield "x"
+
+        return Streamed(read())
+
+    async def in_many_parts(self, request: Request) -> Response:
+        """What is there already: nothing is waited for between two parts."""
+
+        async def make() -> AsyncIterator[str]:
+            self.begun()
+            for _ in range(20):
+                self.parts += 1
+                yield "x"
+
+        return Streamed(make())
 
     async def live(self, request: Request) -> Response:
         async def version() -> str:
@@ -1483,6 +1513,53 @@ class TestServer:
             await server.stop()
             with pytest.raises(httpx.TransportError):
                 await browser.get("/")
+
+
+class TestStreamed:
+    async def test_a_browser_that_goes_away_while_a_part_is_read_leaves_no_line_in_the_log(
+        self,
+        pages: Pages,
+        make_bare: MakeDatabase,
+        tmp_path: Path,
+        lines: Callable[[], list[dict[str, Any]]],
+    ) -> None:
+        """The part is read to its end: the connection goes back to its pool as it came."""
+        database = await make_bare(GRANTS)
+        async with serving(pages, database, tmp_path) as (server, _):
+            with asks(server.ports[0], f"{MOUNT}/parts") as reader:
+                await comes(lambda: pages.parts == 1)
+                reset(reader)
+            await comes(lambda: in_progress() == 0)
+            await comes(lambda: database.busy()["in_use"] == 0)
+            assert pages.parts == 1
+            assert lines() == []
+
+    async def test_no_more_is_written_to_a_connection_that_was_lost(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        lines: Callable[[], list[dict[str, Any]]],
+    ) -> None:
+        async with serving(pages, unconnected, tmp_path) as (server, _):
+            with asks(server.ports[0], f"{MOUNT}/many") as reader:
+                pages.begun = lambda: reset(reader)
+                await comes(lambda: pages.parts > 0 and in_progress() == 0)
+            assert pages.parts < 5
+            assert lines() == []
+
+
+def asks(port: int, path: str) -> socket.socket:
+    """Somebody who has asked for a page and reads nothing yet."""
+    reader = socket.create_connection(("127.0.0.1", port))
+    reader.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    return reader
+
+
+def reset(reader: socket.socket) -> None:
+    """They go away with what they have not read, as a browser does."""
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reader.close()
 
 
 class TestLive:
