@@ -85,6 +85,11 @@ async def a_letter(database: Database, campaign: UUID) -> UUID:
         return await letter_to_area(tx, campaign, "E09000020")
 
 
+PLEDGE = Answer(kind=AnswerKind.PLEDGE, name="Sam Okafor", position="Finance", pledge_pence=150_000)
+DECLINE = Answer(kind=AnswerKind.DECLINE, detail="No means left.")
+ASK = Answer(kind=AnswerKind.ASK, detail="Who else gives?")
+
+
 async def response_page(database: Database, campaign: UUID) -> str:
     return f"/letters/r/{token_of(database.context, await a_letter(database, campaign))}"
 
@@ -214,6 +219,25 @@ async def test_the_table_is_of_what_is_looked_at_with_what_was_pledged_and_days_
     assert len(nobody.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("later", "to_be_confirmed"),
+    [
+        ([replace(PLEDGE, pledge_pence=20_000)], ["200.00"]),
+        ([DECLINE], [""]),
+        ([ASK], ["1500.00"]),
+    ],
+)
+async def test_a_pledge_whose_place_a_later_answer_took_is_not_to_be_confirmed_in_the_table(
+    browser: httpx.AsyncClient, book: Database, sent: UUID, later: list[Answer], to_be_confirmed: list[str]
+) -> None:
+    letter = await reply(book, sent, PLEDGE, *later)
+    [body] = await rows(book, "SELECT body_name FROM letters WHERE id = $1", letter)
+    download = await browser.get(f"/letters/campaigns/{sent}.csv")
+    table = csv.DictReader(io.StringIO(download.text.removeprefix("\ufeff")))
+    sums = [row["Pledged, to be confirmed (£)"] for row in table if row["Body"] == body["body_name"]]
+    assert sums == to_be_confirmed
+
+
 async def test_the_board_says_what_will_not_come_of_pledges(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:
@@ -333,11 +357,6 @@ async def reply(database: Database, campaign: UUID, *said: Answer) -> UUID:
     return letter
 
 
-PLEDGE = Answer(kind=AnswerKind.PLEDGE, name="Sam Okafor", position="Finance", pledge_pence=150_000)
-DECLINE = Answer(kind=AnswerKind.DECLINE, detail="No means left.")
-ASK = Answer(kind=AnswerKind.ASK, detail="Who else gives?")
-
-
 def _needs_you(page: str) -> str:
     found = re.search(r'id="needs-you">(.*?)</section>', page, re.DOTALL)
     return found[1] if found else ""
@@ -383,7 +402,7 @@ async def test_bodies_that_wait_for_us_come_first(
     await reply(book, sent, PLEDGE, ASK)
     board = await browser.get(f"/letters/campaigns/{sent}")
     assert _bodies_on(board.text)[0] == "Trust E09000020"
-    assert "Needs you: 1 letter" in re.sub(r"\s+", " ", board.text)
+    assert "Needs you: 1 letter, 2 matters" in re.sub(r"\s+", " ", board.text)
     assert "Pledged £1,500, which nobody has confirmed yet." in _needs_you(board.text)
     assert (
         "Then it is confirmed on the letter’s page; these roles may: Staff and Grants officer."

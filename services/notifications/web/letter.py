@@ -279,7 +279,8 @@ def _colleague(row: Any, letter: Any) -> dict[str, Any]:
 def _standing(row: Any) -> str:
     """What has become of an answer on our side."""
     if row["corrected_at"] and row["confirmed_at"]:
-        return "replaced by another pledge: counts no more"
+        gone = row["written_back_pence"] == row["pledge_pence"]
+        return f"replaced by another pledge: {'counts no more' if gone else 'what came of it counts'}"
     if row["corrected_at"]:
         return "entered by mistake: counts no more"
     if row["written_back_pence"] == row["pledge_pence"]:
