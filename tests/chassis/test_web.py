@@ -441,6 +441,18 @@ class TestPace:
         assert [line["reason"] for line in lines()] == ["too_fast"]
 
 
+class TestAddresses:
+    async def test_one_with_a_character_that_is_none_is_answered_by_the_page_that_it_came_to(
+        self, browser: httpx.AsyncClient
+    ) -> None:
+        for path in ("/nowhere%00", "/nowhere%ff", "/r/%00"):
+            answer = await browser.get(MOUNT + path)
+            assert (answer.status_code, "This page does not exist." in answer.text) == (404, True)
+            assert "</html>" in answer.text
+        shown = await browser.get(f"{MOUNT}/?text=a%00b")
+        assert (shown.status_code, "a\ufffdb" in shown.text) == (200, True)
+
+
 class TestHeaders:
     @pytest.mark.parametrize(
         ("method", "path", "status"),
@@ -453,7 +465,7 @@ class TestHeaders:
             ("GET", f"{MOUNT}/fail", 500),
             ("GET", f"{MOUNT}/slow", 503),
             ("POST", f"{MOUNT}/", 405),
-            ("GET", "/x?a=%00", 400),
+            ("GET", "/x?a=%00", 404),
         ],
     )
     async def test_every_answer_carries_them(

@@ -696,6 +696,14 @@ async def test_what_does_not_exist_is_404(browser: httpx.AsyncClient, path: str,
     assert (await browser.get(path.format(id=id))).status_code == 404
 
 
+async def test_whoever_shortens_the_address_of_a_campaign_sees_their_list(
+    browser: httpx.AsyncClient, sent: UUID
+) -> None:
+    for address in ("/letters/campaigns", "/letters/campaigns/"):
+        page = await browser.get(address, follow_redirects=True)
+        assert f'href="/letters/campaigns/{sent}"' in page.text
+
+
 # The API
 
 
