@@ -89,6 +89,6 @@ class ChangedMeanwhile(Conflict):
     """
 
     def __init__(self, present: object = None) -> None:
-        what = "Somebody else has changed this meanwhile."
+        what = "This has changed meanwhile."
         super().__init__(what, "Look at it as it is now, then send yours again.")
         self.present = present

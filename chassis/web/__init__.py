@@ -17,9 +17,11 @@ from chassis.web.access import (
 from chassis.web.api import give, operation, read_document
 from chassis.web.editing import (
     Difference,
+    Meanwhile,
     base_of,
     differences,
     etag,
+    meanwhile,
     merged,
     read_base,
     read_if_match,
@@ -77,6 +79,7 @@ __all__ = [
     "Forbidden",
     "Gate",
     "Kind",
+    "Meanwhile",
     "Section",
     "Site",
     "Streamed",
@@ -102,6 +105,7 @@ __all__ = [
     "has_proved",
     "kind_of",
     "live",
+    "meanwhile",
     "merged",
     "new_key",
     "once",

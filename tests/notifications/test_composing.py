@@ -472,6 +472,21 @@ async def test_two_people_at_one_step_lose_nothing(
     assert set(campaign["hands"]) == {EVERYTHING.id, OTHER.id}
 
 
+async def test_one_person_in_two_windows_is_told_that_it_was_them(
+    browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database
+) -> None:
+    page = await composed(browser, submit=False)
+    address = f"{page}/words"
+    await saves(colleague, f"{page}/who", WHO)
+    carried = await hidden(browser, address)
+    await saves(browser, address, WORDS | {"body": "In one window: {contact_name}"})
+    await saves(colleague, f"{page}/who", WHO | {"roles": ["dental_care"]})
+    second = await browser.post(address, data=carried | WORDS | {"body": "In the other: {contact_name}"})
+    assert second.status_code == 409
+    assert "You have changed this meanwhile, in another window" in second.text
+    assert "Somebody else" not in second.text
+
+
 async def test_two_people_at_different_steps_do_not_meet(
     browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database
 ) -> None:

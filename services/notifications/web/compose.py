@@ -23,6 +23,7 @@ from chassis.web import (
     base_of,
     differences,
     fault,
+    meanwhile,
     new_key,
     once,
     read_base,
@@ -94,7 +95,7 @@ Values = dict[str, str]
 
 
 class ChangedMeanwhile(Exception):
-    """Somebody else has changed on the same page what the form was made from. Nothing was changed."""
+    """What the form was made from was changed meanwhile on the same page. Nothing was changed by this."""
 
     def __init__(self, row: Mapping[str, Any], theirs: Values, found: Sequence[Difference]) -> None:
         super().__init__()
@@ -139,6 +140,8 @@ class _Step:
     read: Callable[[Values, Faults], Any]
     faults_of: Callable[[Any, House, Any], Iterator[Refused]]
     change: Callable[[Transaction, UUID, Any, UUID, Look], Awaitable[Made | None]]
+    #: What the audit calls a change.
+    noted: str
     following: str
     #: What the page says beside the form of what is typed; nothing on some pages.
     check: Callable[[Transaction, Any, Values], Awaitable[Any]] | None = None
@@ -258,7 +261,8 @@ async def _save(request: Request, step: _Step) -> Response:
         return await once(request, act)
     except ChangedMeanwhile as changed:
         house = site_of(request).context.house
-        shown = [_in_words(each, house) for each in changed.differences]
+        found = [_in_words(each, house) for each in changed.differences]
+        shown = await meanwhile(request, found, id, step.noted)
         return _page(
             request, step, changed.row, values, {}, 409, base=changed.theirs, changed=shown, check=check
         )
@@ -437,6 +441,7 @@ _STEPS = {
             read=_read_purpose,
             faults_of=lambda purpose, house, campaign: purpose_faults(purpose, house),
             change=change_purpose,
+            noted="campaign_purpose_changed",
             following="who",
         ),
         _Step(
@@ -447,6 +452,7 @@ _STEPS = {
             read=_read_who,
             faults_of=lambda recipients, house, campaign: recipients_faults(recipients, house),
             change=change_recipients,
+            noted="campaign_recipients_changed",
             following="words",
             check=_reached,
         ),
@@ -458,6 +464,7 @@ _STEPS = {
             read=_read_words,
             faults_of=lambda words, house, campaign: words_faults(words, house, asks=campaign["asks"]),
             change=change_words,
+            noted="campaign_words_changed",
             following="check",
             check=_read_back,
         ),
