@@ -286,7 +286,7 @@ function follow(region) {
   let finished = false;
   let gap = null;
   const notice = document.createElement("p");
-  notice.className = "sheet trouble strong";
+  notice.className = "sheet trouble strong not-live";
 
   async function renew() {
     if (fetching) { again = true; return; }

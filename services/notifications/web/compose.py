@@ -45,7 +45,7 @@ from services.notifications.composing import (
     copy_campaign,
 )
 from services.notifications.domain import AskFormula, ByPost, CampaignState, InvalidFormula
-from services.notifications.hrefs import MOUNT, step_href
+from services.notifications.hrefs import MOUNT, campaign_href, step_href
 from services.notifications.plans import (
     Purpose,
     Recipients,
@@ -56,6 +56,7 @@ from services.notifications.plans import (
 )
 from services.notifications.preparing import Made
 from services.notifications.queries import QUERIES
+from services.notifications.web.pressing import press
 from services.notifications.web.steps import done, flash_of, framed, read_campaign, steps_of
 from services.notifications.web.words import checked
 from services.notifications.wording import fields_for
@@ -491,6 +492,7 @@ async def discard(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await discard_campaign(tx, id)
-        return see(f"{MOUNT}/{done('discarded')}")
+        return see(thrown_away)
 
-    return await once(request, act)
+    thrown_away = f"{MOUNT}/{done('discarded')}"
+    return await press(request, act, id, {"campaign_discarded": thrown_away}, campaign_href(id))
