@@ -25,6 +25,7 @@ PLACES = frozenset(
         "relay.published",
         "inbox.before_commit",
         "inbox.committed",
+        "mail.made",
         "mail.claimed",
         "mail.entered",
         "mail.handed_over",

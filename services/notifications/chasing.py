@@ -331,44 +331,41 @@ def _day(moment: datetime | None) -> Any:
 # Sending
 
 
-async def claim_chaser(tx: Transaction, chaser_id: UUID) -> Any:
-    """The chaser, with all that is needed to send it, if it may go; where it may not, it is withheld.
-
-    The letter is locked first and looked at afterwards: an answer that is being recorded at this moment is
-    either seen here, or its chaser is passed over until it is.
-    """
-    letter_id = await CHASING.lock_due_chaser(tx, id=chaser_id, now=tx.now)
-    if letter_id is None:
-        return None
-    refusal = await _refusal(tx, chaser_id, letter_id)
-    if refusal is not None:
-        await _withhold(tx, chaser_id, refusal, claimed_at=None)
-        return None
+async def take_chasers(tx: Transaction, ids: Sequence[UUID], until: datetime) -> Sequence[Any]:
+    """Of these chasers those that may go, with all that they say; the others are withheld."""
+    locked = await rows_of(CHASING.lock_due_chasers(tx, ids=ids, now=tx.now))
+    may_go = [row["id"] for row in locked if not await _withheld(tx, row["id"], row["letter_id"])]
     apart = spacing(tx.context.settings)
-    return await CHASING.claim_chaser(tx, id=chaser_id, spacing=apart, now=tx.now)
+    return await rows_of(CHASING.take_chasers(tx, ids=may_go, spacing=apart, until=until, now=tx.now))
 
 
-async def no_longer(tx: Transaction, chaser_id: UUID, letter_id: UUID, claimed_at: datetime) -> bool:
-    """Whether a claimed chaser may go no longer, because somebody answered meanwhile; then it is withheld.
+async def claim_chaser(tx: Transaction, chaser: Any, until: datetime) -> int | None:
+    """Which try of a chaser that was taken this is, if it still may go; where it may not, it is withheld.
 
-    Whoever has begun to answer, from whichever letter to the body, is waited for.
+    The letters are locked first and looked at afterwards: whoever has begun to answer, from whichever letter
+    to the body, is waited for.
+
+    Args:
+        chaser: as it was taken.
     """
-    await CHASING.lock_letters_beside(tx, letter_id=letter_id)
-    refusal = await _refusal(tx, chaser_id, letter_id)
-    if refusal is not None:
-        await _withhold(tx, chaser_id, refusal, claimed_at=claimed_at)
-    return refusal is not None
+    await CHASING.lock_letters_beside(tx, letter_id=chaser["id"])
+    as_made = {name: chaser[name] for name in ("version", "email")}
+    id = chaser["chaser_id"]
+    if not await CHASING.lock_taken_chaser(tx, id=id, until=until, **as_made):
+        return None
+    if await _withheld(tx, id, chaser["id"]):
+        return None
+    return int(await CHASING.claim_chaser(tx, id=id, now=tx.now))
 
 
-async def _refusal(tx: Transaction, chaser_id: UUID, letter_id: UUID) -> Refusal | None:
+async def _withheld(tx: Transaction, chaser_id: UUID, letter_id: UUID) -> bool:
+    """Whether a chaser may not go; then it is withheld."""
     _, letter = (await _waiting(tx, [letter_id], but_chaser=chaser_id))[letter_id]
-    return why_not(letter, tx.today)
-
-
-async def _withhold(tx: Transaction, chaser_id: UUID, why: Refusal, *, claimed_at: datetime | None) -> None:
-    await CHASING.withhold_chaser(
-        tx, id=chaser_id, reason=why.code.value, words=why.words, claimed_at=claimed_at, now=tx.now
-    )
+    refusal = why_not(letter, tx.today)
+    if refusal is not None:
+        said = {"reason": refusal.code.value, "words": refusal.words}
+        await CHASING.withhold_chaser(tx, id=chaser_id, **said, now=tx.now)
+    return refusal is not None
 
 
 async def give_up_lost(tx: Transaction, before: datetime) -> int:

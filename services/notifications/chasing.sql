@@ -218,7 +218,7 @@ WHERE k.state = 'ready' AND k.attempts = 0 AND k.channel = 'email'
 GROUP BY k.batch_id ORDER BY min(k.made_at) DESC, k.batch_id LIMIT :most;
 
 -- name: due_chasers
--- The chasers that could go now, due longest first. Whoever claims one of them looks again.
+-- The chasers that could go now, due longest first. Whoever takes some of them looks again.
 SELECT k.id FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
 LEFT JOIN contacts c ON c.id = l.contact_id
 LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
@@ -230,44 +230,64 @@ ORDER BY k.next_try, k.id LIMIT :most;
 -- How many chasers were ordered and are not settled yet.
 SELECT count(*) FROM chasers WHERE state IN ('ready', 'sending') AND channel = 'email';
 
--- name: lock_due_chaser$
--- A chaser that is due, with its letter: whoever answers that letter, or another to the same body, at this moment goes
--- first. Those of campaigns that are paused wait.
-SELECT k.letter_id FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
+-- name: lock_due_chasers
+-- Of these chasers those that are due, with their letters: whoever answers such a letter, or another to the same body, at
+-- this moment goes first. Those of campaigns that are paused wait, and so does what the ledger says was begun.
+SELECT k.id, k.letter_id FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
 -- Never looked for among all of a campaign, whatever plan was made when there was little: see sum_up.
 JOIN bodies b ON b.organisation_id = l.organisation_id AND b.campaign_id IS NOT DISTINCT FROM l.campaign_id
 LEFT JOIN contacts c ON c.id = l.contact_id
 LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
-WHERE k.id = :id AND (d.next_at IS NULL OR d.next_at <= :now)
+WHERE k.id = ANY (:ids::uuid[]) AND (d.next_at IS NULL OR d.next_at <= :now)
   AND k.state = 'ready' AND k.channel = 'email' AND k.next_try <= :now AND m.state <> 'paused'
   AND NOT EXISTS (SELECT FROM begun_sends s WHERE s.message_id = k.message_id AND s.attempt > k.begun)
 FOR UPDATE OF k, l, b SKIP LOCKED;
 
--- name: claim_chaser^
--- A chaser that was locked, with all that is needed to send it; nothing when its domain has just had another.
-WITH slot AS (
+-- name: take_chasers
+-- Chasers that were locked, with all that they say: until then nobody else makes their e-mails. Of those to one domain the
+-- first, unless there is no limit.
+WITH due AS (
+    SELECT k.id, k.next_try, lower(split_part(c.email, '@', -1)) AS domain
+    FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN contacts c ON c.id = l.contact_id WHERE k.id = ANY (:ids::uuid[])
+), slots AS (
     INSERT INTO mail_domains AS known (domain, next_at)
-    SELECT lower(split_part(c.email, '@', -1)), :now::timestamptz + :spacing::interval
-    FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN contacts c ON c.id = l.contact_id WHERE k.id = :id
-    ON CONFLICT (domain) DO UPDATE SET next_at = excluded.next_at WHERE known.next_at <= :now RETURNING pause
+    SELECT DISTINCT domain, :now::timestamptz + :spacing::interval FROM due ORDER BY domain
+    ON CONFLICT (domain) DO UPDATE SET next_at = excluded.next_at WHERE known.next_at <= :now RETURNING domain, pause
+), placed AS (
+    SELECT id, domain, row_number() OVER (PARTITION BY domain ORDER BY next_try, id) AS place FROM due
 )
-UPDATE chasers k SET state = 'sending', claimed_at = :now, begun = k.begun + 1, changed_at = :now
-FROM letters l, campaigns m, contacts c, chaser_words w, slot
-WHERE k.id = :id AND l.id = k.letter_id AND m.id = l.campaign_id AND c.id = l.contact_id
+UPDATE chasers k SET next_try = :until
+FROM placed p, slots s, letters l, campaigns m, contacts c, chaser_words w
+WHERE k.id = p.id AND (p.place = 1 OR :spacing::interval < '0') AND s.domain = p.domain
+  AND l.id = k.letter_id AND m.id = l.campaign_id AND c.id = l.contact_id
   AND w.campaign_id = l.campaign_id AND w.version = k.words
 RETURNING k.id AS chaser_id, k.number AS chaser_number, k.message_id AS chaser_message_id,
-    k.claimed_at AS chaser_claimed_at, k.attempts AS chaser_attempts, k.begun AS chaser_begun,
-    w.body AS chaser_body,
+    k.attempts AS chaser_attempts, w.body AS chaser_body,
     l.*, c.email, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
-    m.name AS campaign, m.correlationid, m.traceparent, slot.pause > '0' AS slowed;
+    m.name AS campaign, m.correlationid, m.traceparent, s.pause > '0' AS slowed;
+
+-- name: lock_taken_chaser$
+-- Whether a chaser that was taken may still go and still says what its e-mail says; nobody else has it then.
+SELECT true FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
+JOIN contacts c ON c.id = l.contact_id
+WHERE k.id = :id AND k.state = 'ready' AND k.next_try = :until AND l.version = :version AND c.email = :email
+  AND m.state <> 'paused'
+  AND NOT EXISTS (SELECT FROM begun_sends s WHERE s.message_id = k.message_id AND s.attempt > k.begun)
+FOR UPDATE OF k SKIP LOCKED;
+
+-- name: claim_chaser$
+-- A chaser that was locked goes now: which try this is.
+UPDATE chasers SET state = 'sending', claimed_at = :now, begun = begun + 1, changed_at = :now WHERE id = :id RETURNING begun;
+
+-- name: put_back_chaser!
+-- It was taken and could not be claimed: if it is due at all, then at once.
+UPDATE chasers SET next_try = :now WHERE id = :id AND state = 'ready' AND next_try = :until;
 
 -- name: withhold_chaser!
--- It is not sent, for this reason, unless somebody else has settled it meanwhile.
+-- It is not sent, for this reason, unless somebody has called it back meanwhile.
 WITH held AS (
-    UPDATE chasers SET
-        state = 'withheld', reason = :reason, failure = :words, claimed_at = NULL, next_try = NULL, changed_at = :now
-    WHERE id = :id AND state IN ('ready', 'sending') AND claimed_at IS NOT DISTINCT FROM :claimed_at
-    RETURNING letter_id
+    UPDATE chasers SET state = 'withheld', reason = :reason, failure = :words, next_try = NULL, changed_at = :now
+    WHERE id = :id AND state = 'ready' RETURNING letter_id
 ), touched AS (
     UPDATE letters l SET changed_at = :now, version = l.version + 1 FROM held WHERE l.id = held.letter_id
 )

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from chassis.context import Context
@@ -64,6 +64,15 @@ class Page:
     reached: int
 
 
+class _Line(NamedTuple):
+    """A line that waits for being written."""
+
+    text: str
+    #: Whether it is to be on the disk once it is written.
+    lasting: bool
+    written: asyncio.Future[None]
+
+
 class Ledger:
     """Writes to the file of this month and this computer; several processes may do so at once."""
 
@@ -71,7 +80,7 @@ class Ledger:
         self._folder = context.settings.ledger_folder
         self._clock = context.clock
         self._key = context.keys.derive(DIGESTS)
-        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self._waiting: list[_Line] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def begin(self, attempt: Attempt, recipient: str) -> None:
@@ -89,11 +98,7 @@ class Ledger:
             "attempt": attempt.number,
             "to": digest.hexdigest()[:32],
         }
-        written = asyncio.get_running_loop().create_future()
-        self._waiting.append((_line(line), written))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_waiting())
-        await written
+        await self._write(line, lasting=True)
 
     async def end(self, attempt: Attempt, fate: str) -> None:
         """Note how an attempt ended. Should this be lost, it counts as one of which nobody knows."""
@@ -104,29 +109,38 @@ class Ledger:
             "fate": fate,
         }
         try:
-            await asyncio.to_thread(self._append, [_line(line)], lasting=False)
+            await self._write(line, lasting=False)
         except LedgerAway as away:  # what became of it is settled in the database all the same
             _log.error("ledger_away", **describe(away.__cause__ or away))
+
+    async def _write(self, line: Mapping[str, Any], *, lasting: bool) -> None:
+        """Write a line, together with all that wait meanwhile."""
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Line(json.dumps(line, separators=(",", ":")) + "\n", lasting, written))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_waiting())
+        await written
 
     async def _write_waiting(self) -> None:
         while self._waiting:
             lines, self._waiting = self._waiting, []
             failure: Exception | None = None
             try:
-                await asyncio.to_thread(self._append, [line for line, _ in lines], lasting=True)
+                text = "".join(line.text for line in lines)
+                await asyncio.to_thread(self._append, text, lasting=any(line.lasting for line in lines))
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
                 failure = error
-            for _, written in lines:
-                if written.cancelled():
+            for line in lines:
+                if line.written.cancelled():
                     continue
                 if failure is None:
-                    written.set_result(None)
+                    line.written.set_result(None)
                 else:
-                    written.set_exception(failure)
+                    line.written.set_exception(failure)
         self._writing = None
 
-    def _append(self, lines: Sequence[str], *, lasting: bool) -> None:
-        """Add whole lines to the file of this month. Blocks.
+    def _append(self, lines: str, *, lasting: bool) -> None:
+        """Add whole lines to the file of this month, on the disk where they are to last. Blocks.
 
         Raises:
             LedgerAway: when not all of it could be written.
@@ -139,7 +153,7 @@ class Ledger:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 size = os.fstat(descriptor).st_size
                 torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
-                text = ("\n" * bool(torn) + "".join(lines)).encode()
+                text = ("\n" * bool(torn) + lines).encode()
                 if os.write(descriptor, text) != len(text):
                     raise OSError("the disk took a part only")
                 if lasting:
@@ -148,10 +162,6 @@ class Ledger:
                 os.close(descriptor)
         except OSError as error:
             raise LedgerAway from error
-
-
-def _line(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, separators=(",", ":")) + "\n"
 
 
 def _this_computer() -> str:

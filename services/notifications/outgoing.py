@@ -1,20 +1,22 @@
 """What the sender sends: letters, and the chasers that go after them. The sender treats both alike.
 
-Each is claimed in one transaction, handed over, and settled in another; what differs is where it stands,
-what it says and whom it is announced to.
+Some are taken, so that nobody else makes them; each e-mail is made, claimed in one transaction, handed over,
+and settled in another. What differs is where it stands, what it says and whom it is announced to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
 from chassis.apart import apart
 from chassis.context import Context
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from services.notifications.campaigns import sender_of
-from services.notifications.chasing import chaser_content, claim_chaser, give_up_lost, no_longer
+from services.notifications.chasing import chaser_content, claim_chaser, give_up_lost, take_chasers
 from services.notifications.domain import LetterState
 from services.notifications.hrefs import stop_href
 from services.notifications.leaving import check_may_leave
@@ -25,23 +27,20 @@ from services.notifications.queries import CHASING, QUERIES
 from services.notifications.reading.phrases import no_more_letters
 from services.notifications.rendering import LetterContent, render_mail
 from services.notifications.replies import reply_address
+from services.notifications.settling import Settlement
 from services.notifications.stops import set_aside_if_stopped
-
-#: Of whom the history of a letter says what came of a try.
-THE_SERVER, THE_SENDER = "the mail server", "the sender"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claimed:
-    """A letter or a chaser that this sender has claimed."""
+class Taken:
+    """A letter or a chaser that this sender makes; until its time is up nobody else does."""
 
     id: UUID
     letter_id: UUID
-    claimed_at: datetime
+    taken_at: datetime
+    until: datetime
     #: Tries before this one.
     attempts: int
-    #: This try, as the ledger knows it.
-    attempt: Attempt
     #: Where it goes.
     email: str
     #: The letter, with its campaign's words and, for a chaser, its own.
@@ -49,32 +48,16 @@ class Claimed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settlement:
-    """What became of one try, with what a person reads of it."""
+class Claimed(Taken):
+    """One that goes now: from here on it may have left."""
 
-    state: LetterState
-    #: A line in the history of the letter, and whose it is.
-    what: str
-    who: str = THE_SERVER
-    failure: str | None = None
-    cure: str | None = None
-    sent_at: datetime | None = None
-    next_try: datetime | None = None
-    #: Whether it counts as a try.
-    tried: bool = True
-
-    def values(self) -> dict[str, Any]:
-        """As the statements that settle take it."""
-        names = ("what", "who", "failure", "cure", "sent_at", "next_try")
-        values = {name: getattr(self, name) for name in names}
-        return {"state": self.state.value, "tried": int(self.tried), **values}
+    claimed_at: datetime
+    #: This try, as the ledger knows it.
+    attempt: Attempt
 
 
 class Outgoing(Protocol):
     """One kind of thing that goes out."""
-
-    #: Whether it may become needless while its e-mail is made.
-    looks_again: bool
 
     async def give_up(self, tx: Transaction, before: datetime) -> int:
         """Those that were claimed before are unknown: their sender was lost. How many."""
@@ -85,14 +68,17 @@ class Outgoing(Protocol):
     async def postpone(self, tx: Transaction, next_try: datetime, failure: str) -> None:
         """Whatever is due waits."""
 
-    async def claim(self, tx: Transaction, id: UUID) -> Claimed | None:
-        """One of those, unless somebody else has it or it may go no longer."""
+    async def take(self, tx: Transaction, ids: Sequence[UUID]) -> list[Taken]:
+        """Those of them that may go and that nobody else has."""
 
-    async def compose(self, context: Context, claimed: Claimed) -> bytes:
+    async def compose(self, context: Context, taken: Taken) -> bytes:
         """The e-mail. It is made apart: most of it is the PDF."""
 
-    async def held_back(self, tx: Transaction, claimed: Claimed) -> bool:
-        """Whether it may go no longer, at the last moment; then it is settled."""
+    async def claim(self, tx: Transaction, taken: Taken) -> Claimed | None:
+        """It goes now, if it still may and still says what it said when it was taken."""
+
+    async def put_back(self, tx: Transaction, taken: Taken) -> None:
+        """It could not be claimed. If it is due at all, then at once."""
 
     async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
         """Enter what became of it and announce it, unless somebody else has settled it meanwhile."""
@@ -100,8 +86,6 @@ class Outgoing(Protocol):
 
 class Letters:
     """What we ask one contact, once."""
-
-    looks_again = False
 
     async def give_up(self, tx: Transaction, before: datetime) -> int:
         return len([row async for row in QUERIES.give_up_claims(tx, before=before, now=tx.now)])
@@ -112,21 +96,40 @@ class Letters:
     async def postpone(self, tx: Transaction, next_try: datetime, failure: str) -> None:
         await QUERIES.postpone_due(tx, next_try=next_try, failure=failure, now=tx.now)
 
-    async def claim(self, tx: Transaction, id: UUID) -> Claimed | None:
+    async def take(self, tx: Transaction, ids: Sequence[UUID]) -> list[Taken]:
+        when = _now_until(tx)
         apart = spacing(tx.context.settings)
-        row = await QUERIES.claim_letter(tx, id=id, spacing=apart, now=tx.now, today=tx.today)
+        await QUERIES.follow_indexes(tx)
+        rows = await rows_of(
+            QUERIES.take_letters(tx, ids=ids, spacing=apart, until=when["until"], now=tx.now)
+        )
+        return [
+            Taken(
+                id=row["id"],
+                letter_id=row["id"],
+                attempts=row["attempts"],
+                email=row["email"],
+                row=row,
+                **when,
+            )
+            for row in sorted(rows, key=itemgetter("number"))
+        ]
+
+    async def compose(self, context: Context, taken: Taken) -> bytes:
+        content = content_of(context, taken.row)
+        return await _message(context, taken, content, content, taken.row["message_id"])
+
+    async def claim(self, tx: Transaction, taken: Taken) -> Claimed | None:
+        as_made = {"until": taken.until, "version": taken.row["version"], "email": taken.email}
+        row = await QUERIES.claim_letter(tx, id=taken.id, **as_made, now=tx.now, today=tx.today)
         if row is None or await set_aside_if_stopped(tx, row):
             return None
-        names = ("id", "claimed_at", "attempts", "email")
-        attempt = Attempt(kind="letter", id=row["id"], message_id=row["message_id"], number=row["begun"])
-        return Claimed(letter_id=row["id"], row=row, attempt=attempt, **{name: row[name] for name in names})
+        message_id = taken.row["message_id"]
+        attempt = Attempt(kind="letter", id=taken.id, message_id=message_id, number=row["begun"])
+        return Claimed(claimed_at=tx.now, attempt=attempt, **vars(taken))
 
-    async def compose(self, context: Context, claimed: Claimed) -> bytes:
-        content = content_of(context, claimed.row)
-        return await _message(context, claimed, content, content, claimed.row["message_id"])
-
-    async def held_back(self, tx: Transaction, claimed: Claimed) -> bool:
-        return False
+    async def put_back(self, tx: Transaction, taken: Taken) -> None:
+        await QUERIES.put_back_letter(tx, id=taken.id, until=taken.until, now=tx.now)
 
     async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
         which = {"id": claimed.id, "claimed_at": claimed.claimed_at}
@@ -142,8 +145,6 @@ class Letters:
 class Chasers:
     """What goes after a letter that nobody has answered: a reply to it, with the letter attached."""
 
-    looks_again = True
-
     async def give_up(self, tx: Transaction, before: datetime) -> int:
         return await give_up_lost(tx, before)
 
@@ -153,28 +154,35 @@ class Chasers:
     async def postpone(self, tx: Transaction, next_try: datetime, failure: str) -> None:
         await CHASING.postpone_due_chasers(tx, next_try=next_try, failure=failure, now=tx.now)
 
-    async def claim(self, tx: Transaction, id: UUID) -> Claimed | None:
-        row = await claim_chaser(tx, id)
-        if row is None:
-            return None
-        message_id = row["chaser_message_id"]
-        return Claimed(
-            id=id,
-            attempt=Attempt(kind="chaser", id=id, message_id=message_id, number=row["chaser_begun"]),
-            letter_id=row["id"],
-            claimed_at=row["chaser_claimed_at"],
-            attempts=row["chaser_attempts"],
-            email=row["email"],
-            row=row,
-        )
+    async def take(self, tx: Transaction, ids: Sequence[UUID]) -> list[Taken]:
+        when = _now_until(tx)
+        return [
+            Taken(
+                id=row["chaser_id"],
+                letter_id=row["id"],
+                attempts=row["chaser_attempts"],
+                email=row["email"],
+                row=row,
+                **when,
+            )
+            for row in await take_chasers(tx, ids, when["until"])
+        ]
 
-    async def compose(self, context: Context, claimed: Claimed) -> bytes:
-        row = claimed.row
+    async def compose(self, context: Context, taken: Taken) -> bytes:
+        row = taken.row
         first, chaser = content_of(context, row), chaser_content(context, row, row["chaser_body"])
-        return await _message(context, claimed, chaser, first, row["chaser_message_id"], row["message_id"])
+        return await _message(context, taken, chaser, first, row["chaser_message_id"], row["message_id"])
 
-    async def held_back(self, tx: Transaction, claimed: Claimed) -> bool:
-        return await no_longer(tx, claimed.id, claimed.letter_id, claimed.claimed_at)
+    async def claim(self, tx: Transaction, taken: Taken) -> Claimed | None:
+        begun = await claim_chaser(tx, taken.row, taken.until)
+        if begun is None:
+            return None
+        message_id = taken.row["chaser_message_id"]
+        attempt = Attempt(kind="chaser", id=taken.id, message_id=message_id, number=begun)
+        return Claimed(claimed_at=tx.now, attempt=attempt, **vars(taken))
+
+    async def put_back(self, tx: Transaction, taken: Taken) -> None:
+        await CHASING.put_back_chaser(tx, id=taken.id, until=taken.until, now=tx.now)
 
     async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
         # First the letter, then where the body stands: so does whoever answers at this moment.
@@ -188,9 +196,18 @@ class Chasers:
 KINDS: tuple[Outgoing, ...] = (Letters(), Chasers())
 
 
+def _now_until(tx: Transaction) -> dict[str, datetime]:
+    """For how long what is taken is left to whoever takes it: should they be lost, others make it after that.
+
+    As long as one may have to wait for a connection. Making it takes less, and a claim that comes too late
+    comes to nothing.
+    """
+    return {"taken_at": tx.now, "until": tx.now + timedelta(seconds=tx.context.settings.mail_timeout)}
+
+
 async def _message(
     context: Context,
-    claimed: Claimed,
+    taken: Taken,
     content: LetterContent,
     printed: LetterContent,
     message_id: str,
@@ -203,12 +220,12 @@ async def _message(
         content,
         printed,
         sender_of(context),
-        reply_address(context, claimed.letter_id),
-        claimed.email,
+        reply_address(context, taken.letter_id),
+        taken.email,
         message_id,
-        sent_at=claimed.claimed_at,
+        sent_at=taken.taken_at,
         list_unsubscribe=(
-            claimed.row["frozen"]["origin"] + stop_href(token_of(context, claimed.letter_id)),
+            taken.row["frozen"]["origin"] + stop_href(token_of(context, taken.letter_id)),
             f"mailto:{context.house.email}?subject={quote(no_more_letters(content.reference))}",
         ),
         in_reply_to=in_reply_to,

@@ -197,7 +197,7 @@ SELECT min(next_try) FROM letters WHERE state = 'ready' AND channel = 'email' AN
 SET LOCAL enable_seqscan = off;
 
 -- name: due_letters
--- The letters that could go now, due longest first. Whoever claims one of them looks again.
+-- The letters that could go now, due longest first. Whoever takes some of them looks again.
 SELECT l.id FROM letters l JOIN organisations o ON o.id = l.organisation_id JOIN campaigns m ON m.id = l.campaign_id
 JOIN contacts c ON c.id = l.contact_id
 LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
@@ -219,37 +219,63 @@ WITH lost AS (
 INSERT INTO letter_history (letter_id, at, what, who)
 SELECT id, :now, 'Perhaps sent: the sender was interrupted', 'the sender' FROM lost RETURNING letter_id;
 
--- name: claim_letter^
--- A letter that is due and goes by e-mail, with all that is needed to send it; nothing when another sender has it.
--- One of a campaign that is paused or stopped waits, and so does what the ledger says was begun, and whatever goes to a
--- domain that has had enough for now; so does a body at which something is being changed at this moment. What may be
--- stopped of its contact comes with it, as addresses_of_contacts has it.
+-- name: take_letters
+-- Of these letters those that may go, with all that they say: until then nobody else makes their e-mails. Of those to one
+-- domain the first, unless there is no limit, and none to a domain that has had enough for now. What the ledger says was
+-- begun waits.
 WITH due AS (
-    SELECT l.id, lower(split_part(c.email, '@', -1)) AS domain
+    SELECT l.id, l.next_try, l.number, lower(split_part(c.email, '@', -1)) AS domain
+    FROM letters l JOIN contacts c ON c.id = l.contact_id JOIN campaigns m ON m.id = l.campaign_id
+    LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
+    WHERE l.id = ANY (:ids::uuid[]) AND (d.next_at IS NULL OR d.next_at <= :now)
+      -- Looked up by their ids, never among all that is due.
+      AND (l.next_try <= :now) IS TRUE
+      AND l.state = 'ready' AND l.channel = 'email' AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
+      AND m.state IN ('sending', 'sent')
+      AND NOT EXISTS (SELECT FROM begun_sends s WHERE s.message_id = l.message_id AND s.attempt > l.begun)
+    FOR UPDATE OF l SKIP LOCKED
+), slots AS (
+    INSERT INTO mail_domains AS known (domain, next_at)
+    SELECT DISTINCT domain, :now::timestamptz + :spacing::interval FROM due ORDER BY domain
+    ON CONFLICT (domain) DO UPDATE SET next_at = excluded.next_at WHERE known.next_at <= :now RETURNING domain, pause
+), placed AS (
+    SELECT id, domain, row_number() OVER (PARTITION BY domain ORDER BY next_try, number, id) AS place FROM due
+)
+UPDATE letters l SET next_try = :until
+FROM placed p, slots s, campaigns m, contacts c
+WHERE l.id = p.id AND (p.place = 1 OR :spacing::interval < '0') AND s.domain = p.domain
+  AND m.id = l.campaign_id AND c.id = l.contact_id
+RETURNING l.*, c.email, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
+    m.name AS campaign, m.correlationid, m.traceparent, s.pause > '0' AS slowed;
+
+-- name: claim_letter^
+-- A letter that was taken goes now, if it still may and still says what its e-mail says; nothing otherwise, and nothing
+-- while something is being changed at its body. What may be stopped of its contact comes with it, as
+-- addresses_of_contacts has it.
+WITH due AS (
+    SELECT l.id
     FROM letters l JOIN contacts c ON c.id = l.contact_id JOIN organisations o ON o.id = l.organisation_id
     JOIN campaigns m ON m.id = l.campaign_id
     -- Never looked for among all of a campaign, whatever plan was made when there was little: see sum_up.
     JOIN bodies b ON b.organisation_id = l.organisation_id AND b.campaign_id IS NOT DISTINCT FROM l.campaign_id
-    LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
-    WHERE l.id = :id AND (d.next_at IS NULL OR d.next_at <= :now)
-      AND l.state = 'ready' AND l.channel = 'email' AND l.next_try <= :now AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
-      AND m.state IN ('sending', 'sent')
+    WHERE l.id = :id AND l.state = 'ready' AND l.next_try = :until AND l.version = :version
+      AND c.name IS NOT NULL AND c.email = :email AND m.state IN ('sending', 'sent')
       AND o.merged_into IS NULL AND (o.closed_on IS NULL OR o.closed_on > :today)
       AND NOT EXISTS (SELECT FROM begun_sends s WHERE s.message_id = l.message_id AND s.attempt > l.begun)
     FOR UPDATE OF l, b SKIP LOCKED
-), slot AS (
-    INSERT INTO mail_domains AS known (domain, next_at) SELECT domain, :now::timestamptz + :spacing::interval FROM due
-    ON CONFLICT (domain) DO UPDATE SET next_at = excluded.next_at WHERE known.next_at <= :now RETURNING pause
 )
 UPDATE letters l SET
     state = 'sending', claimed_at = :now, begun = l.begun + 1, changed_at = :now, version = l.version + 1
-FROM due, slot, campaigns m, contacts c
+FROM due, contacts c
 LEFT JOIN organisations o ON o.id = c.organisation_id
 CROSS JOIN LATERAL (SELECT coalesce(o.merged_into, o.id, c.organisation_id) AS id) b
-WHERE l.id = due.id AND c.id = l.contact_id AND m.id = l.campaign_id
-RETURNING l.*, c.email, c.name, c.postcode,
-    ARRAY(SELECT e.id FROM organisations e WHERE e.merged_into = b.id) || b.id AS bodies, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
-    m.name AS campaign, m.correlationid, m.traceparent, slot.pause > '0' AS slowed;
+WHERE l.id = due.id AND c.id = l.contact_id
+RETURNING l.id, l.contact_id, l.begun, c.email, c.name, c.postcode,
+    ARRAY(SELECT e.id FROM organisations e WHERE e.merged_into = b.id) || b.id AS bodies;
+
+-- name: put_back_letter!
+-- It was taken and could not be claimed: if it is due at all, then at once.
+UPDATE letters SET next_try = :now WHERE id = :id AND state = 'ready' AND next_try = :until;
 
 -- name: settle_letter^
 -- What became of a claimed letter, with a line in its history. Nothing when somebody else has settled it meanwhile.

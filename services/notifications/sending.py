@@ -1,22 +1,19 @@
 """The sender: takes letters and chasers that are due, hands them over and records what became of each.
 
-Each is claimed in a transaction of its own before anything is sent, and settled in another afterwards.
-Between the two a crash leaves it in ``sending``; when its lease is over it becomes ``unknown``, because it
-may have left, and a person decides. Nothing is ever sent a second time by itself once it was handed over.
+Its e-mail is made first; a sender that is lost over that has sent nothing, and others make it again. Then it
+is claimed in a transaction of its own, handed over, and settled in another. Between the two a crash leaves it
+in ``sending``; when its lease is over it becomes ``unknown``, because it may have left, and a person decides.
+Nothing is ever sent a second time by itself once it was handed over.
 """
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
-from functools import partial
+from itertools import islice
 from time import monotonic
-from typing import TypeVar
 from uuid import UUID
 
-from chassis.apart import EndedWithoutAnswer
 from chassis.database import Database, Transaction
 from chassis.errors import DatabaseAway
 from chassis.failpoints import reach
@@ -27,40 +24,35 @@ from contracts.notifications import CampaignSent
 from contracts.topology import NOTIFICATIONS
 from services.notifications import metrics
 from services.notifications.campaigns import sender_of
-from services.notifications.domain import LetterState, NotificationsError
 from services.notifications.handover import Connection, Fate, Outcome, ServerAway
-from services.notifications.leaving import KeptHere
 from services.notifications.ledger import Ledger, LedgerAway
-from services.notifications.outgoing import KINDS, THE_SENDER, THE_SERVER, Claimed, Outgoing, Settlement
+from services.notifications.outgoing import KINDS, Claimed, Outgoing, Taken
 from services.notifications.pacing import pick_up, slow_down, spread
 from services.notifications.queries import QUERIES
 from services.notifications.readdressing import follow_bodies
 from services.notifications.replies import reply_address
 from services.notifications.restored import compare_with_ledger, hold_begun
+from services.notifications.settling import Settlement, handed_over, not_begun, not_made
 from services.notifications.stages import release_scheduled, set_aside_stopped
 
 _log = logger(__name__)
-_T = TypeVar("_T")
 
 #: The timer that sends; whoever releases letters wakes it.
 SEND_LETTERS = "send letters"
 
 #: Connections to the mail server at once.
 CONNECTIONS = 8
-#: Letters under way at once: some are being set or settled while others are on a connection.
+#: Letters under way at once: some are being made or settled while others are on a connection.
 UNDER_WAY = CONNECTIONS + 4
-#: Letters that are looked up at once, to be claimed one by one.
+#: Letters that are looked up at once, to be taken by the dozen.
 _AHEAD = 200
 #: Seconds for which one turn takes further letters; stopping waits for the end of a turn.
 TURN = 4.0
 
-_LONGEST_PAUSE = timedelta(hours=4)
-_CHECK_ADDRESS = "Check the address with the partner, then send it again."
-_PUT_RIGHT = "Put its words or the name of the contact right, then send it again."
-_ASK = "Ask the recipient, then mark it as sent or send it again."
-_BROKE = "The connection broke after the letter was handed over, so it may or may not have arrived."
 _AWAY = "The mail server cannot be reached. We try again by ourselves."
 
+#: Seconds after which a claim is tried again: somebody may have been changing something at the body.
+_AGAIN = (0.05, 0.2)
 
 #: Connections that nobody uses at the moment; first the one that was used last, which stands most surely.
 _Free = asyncio.LifoQueue[Connection]
@@ -76,8 +68,9 @@ class Sender:
         self._sender = sender_of(database.context)
         self._ledger = Ledger(database.context)
         self._next_slot = 0.0
-        #: What is due, in order, to be claimed by whichever connection is free next.
+        #: What is due, in order, and what of it is ours to make.
         self._ahead: deque[tuple[Outgoing, UUID]] = deque()
+        self._taken: deque[tuple[Outgoing, Taken]] = deque()
         self._looking = asyncio.Lock()
 
     async def turn(self) -> bool:
@@ -136,11 +129,14 @@ class Sender:
             free.put_nowait(connection)
         try:
             work = [self._work(free, until) for _ in range(workers)]
-            for outcome in await asyncio.gather(*work, return_exceptions=True):
-                if outcome is not None:
-                    raise outcome
+            outcomes = await asyncio.gather(*work, return_exceptions=True)
         finally:
             await asyncio.gather(*(connection.close() for connection in connections))
+        while self._taken:  # nobody was left to make it
+            await self._put_back(*self._taken.popleft())
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
 
     def _connection(self) -> Connection:
         greeting = self._sender.rpartition("@")[2] or "localhost"
@@ -157,9 +153,9 @@ class Sender:
     async def _work(self, free: _Free, until: float) -> None:
         """One after the other, with whichever connection is free."""
         try:
-            while monotonic() < until:
+            while True:
                 await self._slot()
-                found = await self._claim()
+                found = await self._next(until)
                 if found is None:
                     return
                 with going_on(NOTIFICATIONS, "send letter", Kind.CLIENT, cause_in(found[1].row)):
@@ -176,66 +172,102 @@ class Sender:
         self._next_slot = moment + 1 / self._settings.mail_rate
         await asyncio.sleep(moment - monotonic())
 
-    async def _claim(self) -> tuple[Outgoing, Claimed] | None:
-        """The next that may go; nothing when none of those may that are due."""
+    async def _next(self, until: float) -> tuple[Outgoing, Taken] | None:
+        """The next to be made; nothing when there is none, or time is up and all that was taken is made."""
+        async with self._looking:  # the others wait for what one of them finds
+            if not self._taken and (monotonic() >= until or not await self._take()):
+                return None
+            return self._taken.popleft()
+
+    async def _take(self) -> bool:
+        """Take as many as go within a second, a dozen at the most. Whether there were any."""
+        most = max(1, min(UNDER_WAY, int(self._settings.mail_rate)))
         for _ in range(2):
             while self._ahead:
-                kind, id = self._ahead.popleft()
+                kind = self._ahead[0][0]
+                ids = [id for other, id in islice(self._ahead, most) if other is kind]
                 async with self._database.transaction() as tx:
-                    claimed = await kind.claim(tx, id)
-                if claimed is not None:
-                    reach("mail.claimed")
-                    return kind, claimed
-            async with self._looking:  # the others wait for what one of them finds
-                if not self._ahead and not await self._look_ahead():
-                    return None
-        return None
+                    self._taken.extend((kind, taken) for taken in await kind.take(tx, ids))
+                for _ in ids:
+                    self._ahead.popleft()
+                if self._taken:
+                    return True
+            if not await self._look_ahead():
+                return False
+        return False
 
-    async def _deliver(self, free: _Free, kind: Outgoing, claimed: Claimed) -> None:
-        message = await self._made(kind, claimed)
+    async def _deliver(self, free: _Free, kind: Outgoing, taken: Taken) -> None:
+        message = await self._made(kind, taken)
         if message is None:
             return
+        reach("mail.made")
         connection = await free.get()
         try:
+            await connection.open()
+            claimed = await self._claim(kind, taken)
+            if claimed is None:
+                return
             outcome = await self._handed_over(connection, kind, claimed, message)
-        except (LedgerAway, ServerAway) as away:
-            await self._settle(kind, claimed, self._not_begun, away)
+        except ServerAway:
+            await self._put_back(kind, taken)
             raise
         finally:
             free.put_nowait(connection)
-        if outcome is None:
-            metrics.TRIES.labels("held_back").inc()
-            return
         await self._ledger.end(claimed.attempt, outcome.fate.value)
         metrics.TRIES.labels(outcome.fate.value).inc()
-        await self._settle(kind, claimed, self._became, outcome)
+        await self._settle(kind, claimed, handed_over, outcome)
 
-    async def _made(self, kind: Outgoing, claimed: Claimed) -> bytes | None:
+    async def _made(self, kind: Outgoing, taken: Taken) -> bytes | None:
         """The e-mail; nothing where it could not be made, which is settled then."""
         try:
-            return await kind.compose(self._context, claimed)
-        except EndedWithoutAnswer as ended:
-            _log.error("letter_not_made", id=str(claimed.letter_id), **describe(ended))
-            metrics.TRIES.labels("not_made").inc()
-            await self._settle(kind, claimed, self._not_made, ended.what)
-            return None
+            return await kind.compose(self._context, taken)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one letter must not stop the others
-            _log.error("letter_not_made", id=str(claimed.letter_id), **describe(error))
-            words = str(error) if isinstance(error, NotificationsError) else "Its content cannot be printed."
-            cure = error.cure if isinstance(error, KeptHere) else _PUT_RIGHT
+            _log.error("letter_not_made", id=str(taken.letter_id), **describe(error))
             metrics.TRIES.labels("not_made").inc()
-            became = partial(_failed, cure=cure, who=THE_SENDER)
-            await self._settle(kind, claimed, became, f"The letter could not be made. {words}")
+            await self._claim(kind, taken, error)
             return None
+
+    async def _claim(
+        self,
+        kind: Outgoing,
+        taken: Taken,
+        wrong: Exception | None = None,
+    ) -> Claimed | None:
+        """What goes now; nothing where it may go no longer, or where somebody goes on changing it.
+
+        Args:
+            wrong: why its e-mail could not be made: it does not go, which is settled with the claim.
+        """
+        for pause in (*_AGAIN, 0):
+            async with self._database.transaction() as tx:
+                claimed = await kind.claim(tx, taken)
+                if claimed and wrong:
+                    await kind.settle(tx, claimed, not_made(tx, claimed.attempts, wrong))
+            if claimed:
+                reach("mail.claimed")
+                return claimed
+            await asyncio.sleep(pause)
+        await self._put_back(kind, taken)
+        metrics.TRIES.labels("held_back").inc()
+        return None
+
+    async def _put_back(self, kind: Outgoing, taken: Taken) -> None:
+        async with self._database.transaction() as tx:
+            await kind.put_back(tx, taken)
 
     async def _handed_over(
         self, connection: Connection, kind: Outgoing, claimed: Claimed, message: bytes
-    ) -> Outcome | None:
-        """What became of it at the mail server; nothing where it was held back at the last moment."""
-        await connection.open()
-        if kind.looks_again and await self._persist(partial(_held_back, kind, claimed)):
-            return None
-        await self._ledger.begin(claimed.attempt, claimed.email)
+    ) -> Outcome:
+        """What became of it at the mail server.
+
+        Raises:
+            LedgerAway: it was not begun, which is settled.
+        """
+        try:
+            await self._ledger.begin(claimed.attempt, claimed.email)
+        except LedgerAway as away:
+            await self._settle(kind, claimed, not_begun, away)
+            raise
         reach("mail.entered")
         # What cannot be delivered comes back to the envelope's sender: to the letter's own address.
         own = reply_address(self._context, claimed.letter_id)
@@ -245,7 +277,7 @@ class Sender:
             reach("mail.handed_over")
         return outcome
 
-    async def _persist(self, act: Callable[[Transaction], Awaitable[_T]]) -> _T:
+    async def _persist(self, act: Callable[[Transaction], Awaitable[None]]) -> None:
         """Record what happened; the database may be away for a moment, and what happened stays true."""
         for attempt in range(5):
             try:
@@ -261,64 +293,18 @@ class Sender:
         kind: Outgoing,
         claimed: Claimed,
         became: Callable[..., Settlement],
-        how: str | Outcome | Exception,
+        how: Outcome | LedgerAway,
     ) -> None:
         """Record what became of it, as of when that can be done."""
 
         async def act(tx: Transaction) -> None:
-            await kind.settle(tx, claimed, became(tx, claimed, how))
+            await kind.settle(tx, claimed, became(tx, claimed.attempts, how))
             if isinstance(how, Outcome) and how.too_much:
                 await slow_down(tx, claimed.email)
             elif isinstance(how, Outcome) and how.fate is Fate.SENT and claimed.row["slowed"]:
                 await pick_up(tx, claimed.email)
 
         await self._persist(act)
-
-    def _became(self, tx: Transaction, claimed: Claimed, outcome: Outcome) -> Settlement:
-        tries = claimed.attempts + 1
-        if outcome.fate is Fate.SENT:
-            return Settlement(state=LetterState.SENT, what="Taken by the mail server", sent_at=tx.now)
-        if outcome.fate is Fate.UNKNOWN:
-            what = "Perhaps sent: no reply came"
-            return Settlement(state=LetterState.UNKNOWN, what=what, failure=_BROKE, cure=_ASK)
-        if outcome.fate is Fate.REFUSED:
-            return _failed(tx, claimed, f"The mail server refused this letter: {outcome.words}")
-        if tries >= self._settings.mail_attempts:
-            words = f"Given up after {tries} tries. The last answer: {outcome.words}"
-            return _failed(tx, claimed, words)
-        return self._later(tx, claimed, outcome.words)
-
-    def _not_made(self, tx: Transaction, claimed: Claimed, words: str) -> Settlement:
-        """Tried again: it need not be the fault of the letter. One that always ends its maker is given up."""
-        if claimed.attempts + 1 >= self._settings.mail_attempts:
-            return _failed(tx, claimed, words, cure=_PUT_RIGHT, who=THE_SENDER)
-        return replace(self._later(tx, claimed, words, "Not made yet"), who=THE_SENDER)
-
-    def _not_begun(self, tx: Transaction, claimed: Claimed, away: Exception) -> Settlement:
-        """Back as it was: nothing was handed over, and that is no fault of the letter."""
-        pause = timedelta(seconds=self._settings.mail_retry)
-        server = isinstance(away, ServerAway)
-        why = "the mail server is away" if server else "the send ledger cannot be written"
-        return Settlement(
-            state=LetterState.READY,
-            what=f"Not sent yet: {why}",
-            who=THE_SENDER,
-            failure=_AWAY if server else str(away),
-            next_try=tx.now + pause,
-            tried=False,
-        )
-
-    def _later(
-        self, tx: Transaction, claimed: Claimed, words: str, what: str = "Not taken yet"
-    ) -> Settlement:
-        """Back to the others that wait, with a pause that doubles and is never the same twice."""
-        longest = min(timedelta(seconds=self._settings.mail_retry) * 2**claimed.attempts, _LONGEST_PAUSE)
-        return Settlement(
-            state=LetterState.READY,
-            what=what,
-            failure=f"{what}, we try again by ourselves: {words}",
-            next_try=tx.now + longest * random.uniform(0.5, 1),
-        )
 
     async def _finish_campaigns(self) -> None:
         """A campaign whose last letter was settled is sent."""
@@ -334,13 +320,3 @@ class Sender:
                     bodies=campaign["bodies"],
                     letters=campaign["letters"],
                 )
-
-
-async def _held_back(kind: Outgoing, claimed: Claimed, tx: Transaction) -> bool:
-    return await kind.held_back(tx, claimed)
-
-
-def _failed(
-    tx: Transaction, claimed: Claimed, words: str, *, cure: str = _CHECK_ADDRESS, who: str = THE_SERVER
-) -> Settlement:
-    return Settlement(state=LetterState.FAILED, what="Not sent", who=who, failure=words, cure=cure)

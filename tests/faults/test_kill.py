@@ -60,9 +60,12 @@ def test_a_service_killed_at_work_loses_and_doubles_nothing(
 def test_what_a_killed_sender_had_in_its_hands_is_unknown_and_never_goes_twice(
     world: World, kind: str
 ) -> None:
-    """When it has claimed one, when the next stands in the ledger, and when one was just accepted."""
+    """When it has claimed one, when the next stands in the ledger, and when one was just accepted.
+
+    What it was only making goes by itself.
+    """
     whole, campaigns = 0, []
-    for place in ("mail.claimed", "mail.entered", "mail.handed_over"):
+    for place in ("mail.made", "mail.claimed", "mail.entered", "mail.handed_over"):
         campaigns.append(world.begin_campaign())
         if kind == "chasers":
             world.sends(campaigns[-1])

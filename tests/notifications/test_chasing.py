@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chassis import failpoints
 from chassis.clock import LOCAL
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.errors import Conflict
 from chassis.failpoints import FailPoint
 from chassis.testing import CUT_AFTER_DOT, CUT_BEFORE_DOT, NO_SUCH_MAILBOX, RecordingMailServer
@@ -37,12 +37,13 @@ from services.notifications.chasing_settings import Chasing, chasing_faults, cha
 from services.notifications.domain import AnswerKind, Channel, LetterState, day_words, late_on
 from services.notifications.figures import document
 from services.notifications.letters import lock_letter, mark_sent, token_of
-from services.notifications.outgoing import Chasers, Claimed, Settlement
+from services.notifications.outgoing import Chasers, Claimed, Taken
 from services.notifications.patience import chased_before, next_on, waiting_before, why_not
 from services.notifications.posting import confirm_posted, order_batch
 from services.notifications.printing import Printer
 from services.notifications.reaching import hand_to_post, write_to_other
 from services.notifications.sending import Sender
+from services.notifications.settling import Settlement
 from services.notifications.stages import SecondPersonNeeded, approve_campaign, send_back, submit_campaign
 from services.notifications.waiting import chase_where_wanted, finish_campaigns, note_lateness
 from tests.conftest import announced, move_to
@@ -116,19 +117,21 @@ async def letter_to(database: Database, area: str, role: str = "chief_executive"
     return found
 
 
-async def claim(tx: Transaction) -> Claimed | None:
-    """The next chaser, as the sender claims it."""
-    [first] = await Chasers().due(tx, 1)
-    return await Chasers().claim(tx, first)
+async def take(database: Database) -> Taken:
+    """The next chaser, as the sender takes it to be made."""
+    async with database.transaction() as tx:
+        [taken] = await Chasers().take(tx, await Chasers().due(tx, 1))
+    return taken
+
+
+async def claim(database: Database, taken: Taken) -> Claimed | None:
+    """A chaser that was made, as the sender claims it."""
+    async with database.transaction() as tx:
+        return await Chasers().claim(tx, taken)
 
 
 async def letters_of(database: Database, area: str) -> list[dict[str, Any]]:
     return [each for each in await letters(database) if each["organisation_id"] == trust_of(area)]
-
-
-async def held_back(database: Database, claimed: Claimed) -> bool:
-    async with database.transaction() as tx:
-        return await Chasers().held_back(tx, claimed)
 
 
 async def chasers(database: Database) -> list[dict[str, Any]]:
@@ -453,19 +456,18 @@ class TestNotChased:
         [chaser] = [each for each in await chasers(book) if each["letter_id"] == letter["id"]]
         assert (chaser["state"], chaser["reason"]) == ("withheld", "answered")
 
-    async def test_whoever_answers_between_the_claim_and_the_mail_server(
-        self, book: Database, sent: UUID
-    ) -> None:
+    async def test_whoever_answers_while_the_e_mail_is_made(self, book: Database, sent: UUID) -> None:
         pass_working_days(book, 21)
         await order(book, sent, BARNET)
         book.context.clock.advance(SECOND_THOUGHTS + timedelta(seconds=1))
+        taken = await take(book)
+        await answer(book, taken.letter_id)
+        assert await claim(book, taken) is None
         async with book.transaction() as tx:
-            claimed = await claim(tx)
-        assert claimed is not None
-        await answer(book, claimed.letter_id)
+            await Chasers().put_back(tx, taken)
         async with book.transaction() as tx:
-            assert await Chasers().held_back(tx, claimed)
-        [chaser] = [each for each in await chasers(book) if each["id"] == claimed.id]
+            assert await Chasers().take(tx, [taken.id]) == []
+        [chaser] = [each for each in await chasers(book) if each["id"] == taken.id]
         assert (chaser["state"], chaser["reason"]) == ("withheld", "answered")
 
     async def test_a_claim_that_comes_first_goes_and_the_answer_waits_for_it(
@@ -474,20 +476,18 @@ class TestNotChased:
         pass_working_days(book, 21)
         await order(book, sent, BARNET)
         book.context.clock.advance(SECOND_THOUGHTS + timedelta(seconds=1))
+        taken = await take(book)
         async with book.transaction() as tx:
-            claimed = await claim(tx)
-            assert claimed is not None
-            answering = asyncio.create_task(answer(book, claimed.letter_id))
+            assert await Chasers().claim(tx, taken) is not None
+            answering = asyncio.create_task(answer(book, taken.letter_id))
             await asyncio.sleep(0.2)
             assert not answering.done()
         await answering
-        async with book.transaction() as tx:
-            assert await Chasers().held_back(tx, claimed)  # seen at the last moment
 
     async def test_whoever_answers_one_campaign_while_they_are_chased_about_two(
         self, book: Database, sent: UUID, mail: RecordingMailServer, send_due: SendAll
     ) -> None:
-        """Somebody begins to answer once a chaser is claimed; others follow. The other campaign goes on."""
+        """Somebody begins to answer once a chaser is taken; others follow. The other campaign goes on."""
         other = await released(book)
         await send_due()
         mail.forget()
@@ -498,19 +498,17 @@ class TestNotChased:
             ids = [found[sent, chief], found[sent, dental], found[other, equality]]
             assert (await order_chasers(tx, ids)).chasers == 3
         book.context.clock.advance(SECOND_THOUGHTS + timedelta(seconds=1))
-        async with book.transaction() as tx:
-            claimed = await claim(tx)
-        assert claimed is not None
-        assert claimed.letter_id in (found[sent, chief], found[sent, dental])
+        taken = await take(book)
+        assert taken.letter_id in (found[sent, chief], found[sent, dental])
         async with book.transaction() as answering:
             await lock_letter(answering, found[sent, equality])
-            last_look = asyncio.create_task(held_back(book, claimed))
+            last_look = asyncio.create_task(claim(book, taken))
             followers = [asyncio.create_task(answer(book, found[sent, role])) for role in (chief, dental)]
             await asyncio.sleep(0.2)
             assert not last_look.done()
             await record_answer(answering, found[sent, equality], DECLINE)
             await Sender(book).turn()
-        assert await last_look
+        assert await last_look is None
         await asyncio.gather(*followers)
         await send_due()
         assert [message.recipients for message in mail.messages] == [(address_of(BARNET, equality),)]
@@ -522,8 +520,7 @@ class TestNotChased:
         pass_working_days(book, 21)
         await order(book, sent, BARNET)
         book.context.clock.advance(SECOND_THOUGHTS + timedelta(seconds=1))
-        async with book.transaction() as tx:
-            claimed = await claim(tx)
+        claimed = await claim(book, await take(book))
         assert claimed is not None
 
         async def settle() -> None:

@@ -30,10 +30,11 @@ from services.notifications.domain import (
 )
 from services.notifications.figures import figures
 from services.notifications.letters import lock_letter, token_of
-from services.notifications.outgoing import Claimed, Letters, Settlement
+from services.notifications.outgoing import Claimed, Letters
 from services.notifications.preparing import prepare_letters
 from services.notifications.queries import COMPOSING, QUERIES
 from services.notifications.sending import Sender
+from services.notifications.settling import Settlement
 from services.notifications.stops import stop
 from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client, move_to
@@ -91,9 +92,9 @@ async def colleague(book: Database, browser: httpx.AsyncClient) -> AsyncIterator
 
 
 async def claim(tx: Transaction) -> Claimed | None:
-    """The next letter, as the sender claims it."""
-    claimed = [await Letters().claim(tx, id) for id in await Letters().due(tx, 1)]
-    return claimed[0] if claimed else None
+    """The next letter, as the sender takes and claims it."""
+    taken = await Letters().take(tx, await Letters().due(tx, 1))
+    return await Letters().claim(tx, taken[0]) if taken else None
 
 
 async def presses(browser: httpx.AsyncClient, address: str, **fields: str) -> httpx.Response:

@@ -4,6 +4,7 @@ import asyncio
 import email.policy
 import os
 import signal
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from chassis import failpoints
+from chassis.context import Context
 from chassis.database import Database
 from chassis.testing import (
     CUT_AFTER_DOT,
@@ -24,20 +26,23 @@ from chassis.testing import (
     Treatment,
 )
 from contracts.notifications import CampaignSent, LetterFailed, LetterSent
-from services.notifications import outgoing, parts, sending
+from services.notifications import outgoing, parts, settling
 from services.notifications.domain import LetterState
 from services.notifications.figures import figures
 from services.notifications.handover import Connection, Fate
 from services.notifications.letters import mark_sent, send_again, token_of
-from services.notifications.outgoing import Letters, Settlement
+from services.notifications.outgoing import Letters, Taken
 from services.notifications.queries import QUERIES
 from services.notifications.rendering import render_mail
 from services.notifications.sending import Sender
+from services.notifications.settling import Settlement
+from services.notifications.stages import pause_campaign, resume_campaign
 from tests.conftest import MakeDatabase, announced
 from tests.notifications.conftest import (
     ROLES,
     SendAll,
     address_of,
+    contact,
     contact_of,
     example_plan,
     fill,
@@ -113,7 +118,7 @@ WHERE relname IN ('letters', 'bodies', 'contacts', 'organisations')
 """
 
 
-async def test_a_letter_of_a_large_campaign_is_claimed_and_settled_without_reading_the_others(
+async def test_letters_of_a_large_campaign_are_taken_claimed_and_settled_without_reading_the_others(
     book: Database, mail: RecordingMailServer, send_due: SendAll
 ) -> None:
     """Whatever plans were made when there was little; in parts that are smaller than the campaign."""
@@ -132,12 +137,15 @@ async def test_a_letter_of_a_large_campaign_is_claimed_and_settled_without_readi
     assert len(due) == len(set(due)) == 609
     async with book.transaction() as tx:
         before = await tx.fetchval(_READ)
-        claimed = await Letters().claim(tx, due[300])
+        some = await Letters().take(tx, due[295:307])
+        assert len(some) == 12
+        assert await Letters().take(tx, due[295:307]) == [], "a letter was taken twice"
+        claimed = await Letters().claim(tx, some[5])
         assert claimed is not None
-        assert await Letters().claim(tx, due[300]) is None, "a letter was claimed twice"
+        assert await Letters().claim(tx, some[5]) is None, "a letter was claimed twice"
         settlement = Settlement(state=LetterState.SENT, what="Taken by the mail server", sent_at=tx.now)
         await Letters().settle(tx, claimed, settlement)
-        assert await tx.fetchval(_READ) - before < 100
+        assert await tx.fetchval(_READ) - before < 300
 
 
 async def test_the_message_is_whole(book: Database, mail: RecordingMailServer, send_due: SendAll) -> None:
@@ -328,6 +336,65 @@ async def test_two_senders_at_once_send_each_letter_once(
     assert len(await _facts(book, LetterSent)) == 9
 
 
+async def test_two_senders_make_each_letter_once(
+    book: Database, mail: RecordingMailServer, send_due: SendAll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Counter[Any] = Counter()
+
+    async def count(self: Letters, context: Context, taken: Taken) -> bytes:
+        made[taken.id] += 1
+        return await compose(self, context, taken)
+
+    compose = Letters.compose
+    monkeypatch.setattr(Letters, "compose", count)
+    await released(book)
+    await asyncio.gather(*(Sender(book).turn() for _ in range(2)))
+    await send_due()
+    assert await _states(book) == {"sent": 9}
+    assert set(made.values()) == {1}
+
+
+async def test_a_letter_goes_as_it_is_when_it_goes(
+    book: Database, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    """While its e-mail is made, the address changes: what was made goes to nobody, and it is made again."""
+    await released(book)
+    one, trust = contact_of("E09000020", "dental_care"), trust_of("E09000020")
+    async with book.transaction() as tx:
+        taken = await Letters().take(tx, await Letters().due(tx, 9))
+    [mine] = [each for each in taken if each.row["contact_id"] == one]
+    moved = contact(book, one, trust, sequence=2, role="dental_care", email="new@trust.example")
+    await hear(book, moved)
+    for each in taken:
+        async with book.transaction() as tx:
+            assert (await Letters().claim(tx, each) is None) == (each is mine)
+    async with book.transaction() as tx:
+        await Letters().put_back(tx, mine)
+    await send_due()
+    assert mail.to(ONE) == []
+    assert len(mail.to("new@trust.example")) == 1
+
+
+async def test_a_letter_that_was_made_waits_with_its_campaign(
+    book: Database, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    campaign = await released(book)
+    async with book.transaction() as tx:
+        taken = await Letters().take(tx, await Letters().due(tx, 9))
+    async with book.transaction() as tx:
+        assert await pause_campaign(tx, campaign) == 9
+    for each in taken:
+        async with book.transaction() as tx:
+            assert await Letters().claim(tx, each) is None
+            await Letters().put_back(tx, each)
+    await send_due()
+    assert mail.messages == []
+    async with book.transaction() as tx:
+        await resume_campaign(tx, campaign)
+    await send_due()
+    assert await _states(book) == {"sent": 9}
+
+
 async def test_who_was_withdrawn_after_the_letter_was_written_gets_none(
     book: Database, mail: RecordingMailServer, send_due: SendAll
 ) -> None:
@@ -384,7 +451,7 @@ async def test_a_letter_over_which_its_maker_ends_is_tried_again_and_keeps_no_ot
         book.context.clock.advance(timedelta(days=1))
         await send_due()
     last = await _the_one(book)
-    assert (last["state"], last["cure"]) == ("failed", sending._PUT_RIGHT)
+    assert (last["state"], last["cure"]) == ("failed", settling._PUT_RIGHT)
     said = await rows(
         book, "SELECT what, who FROM letter_history WHERE letter_id = $1 ORDER BY id", last["id"]
     )

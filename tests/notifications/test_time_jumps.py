@@ -121,6 +121,23 @@ async def test_what_a_lost_sender_had_in_its_hands_is_left_to_a_person(
     assert set(copies(mail).values()) == {1}
 
 
+async def test_what_a_lost_sender_was_making_goes_by_itself(
+    book: Database, mail: RecordingMailServer, send_due: SendAll, kind: str, nine_due: Due
+) -> None:
+    """Nobody had begun to send it, so there is nothing to ask a person."""
+    await nine_due(JUMPS["an hour on"][0])
+    failpoints.arm("mail.made=raise")
+    with pytest.raises(FailPoint):
+        await Sender(book).turn()
+    await send_due()
+    assert await states(book, kind) == {"sent": 8, "ready": 1}
+    book.context.clock.advance(timedelta(seconds=book.context.settings.mail_timeout + 1))
+    await send_due()
+    assert await states(book, kind) == {"sent": 9}
+    assert set(copies(mail).values()) == {1}
+    assert len(mail.messages) == 9
+
+
 async def test_chasers_that_are_called_back_in_mid_batch_go_once_or_not_at_all(
     book: Database, mail: RecordingMailServer, send_due: SendAll
 ) -> None:
