@@ -127,11 +127,14 @@ def _as_text(scope: Scope) -> Scope:
 
     So nothing is found under that address, and whoever serves it says so.
     """
-    path = scope["path"].replace("\x00", "\ufffd")
+    path, asked = scope["path"], scope.get("query_string", b"")
+    if "\x00" not in path and b"%00" not in asked:
+        return scope
+    _log.warning("address_mended")
     return {
         **scope,
-        "path": path,
-        "query_string": scope.get("query_string", b"").replace(b"%00", b"%EF%BF%BD"),
+        "path": path.replace("\x00", "\ufffd"),
+        "query_string": asked.replace(b"%00", b"%EF%BF%BD"),
     }
 
 
