@@ -112,6 +112,19 @@ def word(entries: Mapping[str, Entry], code: str | None) -> str:
     return entries[code].name if code and code in entries else code or ""
 
 
+def word_within(entries: Mapping[str, Entry], code: str | None) -> str:
+    """What a code is called in the middle of a sentence.
+
+    The file may say it (``whom = "the director"``), because no rule tells a person from a matter. Otherwise
+    it is its name, begun small unless that is an abbreviation.
+    """
+    name = word(entries, code)
+    if not code or code not in entries:
+        return name
+    lowered = name if name[:2].isupper() else name[:1].lower() + name[1:]
+    return str(entries[code].attributes.get("whom", lowered))
+
+
 def words(entries: Mapping[str, Entry], codes: Iterable[str]) -> list[str]:
     """What several codes are called."""
     return [word(entries, code) for code in codes]

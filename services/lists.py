@@ -62,7 +62,7 @@ class Profession(Entry):
 
 
 class ContactRole(Entry):
-    #: In the middle of a sentence: “the chief executive”.
+    #: In the middle of a sentence, of a letter as well: “the chief executive”.
     whom = _text()
 
 

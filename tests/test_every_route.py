@@ -90,6 +90,7 @@ LOOKS = {
     "/letters/{id}/words/check",
 }
 LOOKS |= {"/words/{kind}/{language}/check"}
+LOOKS |= {"/campaigns/{id}/words/mail", "/campaigns/{id}/chasing/mail", "/letters/{id}/words/mail"}
 #: Where it is written down that somebody looked.
 NOTED = {"/rights/{id}/archive", "/rights/{id}/files/{service}/{number}"}
 NOTED |= {"/exports/organisations.csv", "/exports/contacts.csv", "/exports/register.xlsx"}

@@ -133,10 +133,11 @@ function press(event) {
 
 document.addEventListener("keydown", press);
 
-/* Forms: form[data-once] gives its button up after one press; coming back with "back" revives it. */
+/* Forms: form[data-once] gives its button up after one press; coming back with "back" revives it. What button[data-file]
+   asks for is saved as a file, and the page stays. */
 
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches("form[data-once]")) return;
+  if (!event.target.matches("form[data-once]") || event.submitter?.matches("[data-file]")) return;
   const buttons = event.target.querySelectorAll("button[type=submit]");
   // After the browser has collected the fields: a disabled button would not be among them.
   setTimeout(() => buttons.forEach((button) => { button.disabled = true; }));

@@ -254,7 +254,7 @@ WITH due AS (
     SELECT DISTINCT domain, :now::timestamptz + :spacing::interval FROM due ORDER BY domain
     ON CONFLICT (domain) DO UPDATE SET next_at = excluded.next_at WHERE known.next_at <= :now RETURNING domain, pause
 ), placed AS (
-    SELECT id, domain, row_number() OVER (PARTITION BY domain ORDER BY next_try, id) AS place FROM due
+    SELECT id, domain, next_try, row_number() OVER (PARTITION BY domain ORDER BY next_try, id) AS place FROM due
 )
 UPDATE chasers k SET next_try = :until
 FROM placed p, slots s, letters l, campaigns m, contacts c, chaser_words w
@@ -264,7 +264,7 @@ WHERE k.id = p.id AND (p.place = 1 OR :spacing::interval < '0') AND s.domain = p
 RETURNING k.id AS chaser_id, k.number AS chaser_number, k.message_id AS chaser_message_id,
     k.attempts AS chaser_attempts, w.body AS chaser_body,
     l.*, c.email, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
-    m.name AS campaign, m.correlationid, m.traceparent, s.pause > '0' AS slowed;
+    m.name AS campaign, m.correlationid, m.traceparent, s.pause > '0' AS slowed, p.next_try AS due_since;
 
 -- name: lock_taken_chaser$
 -- Whether a chaser that was taken may still go and still says what its e-mail says; nobody else has it then.
@@ -280,8 +280,8 @@ FOR UPDATE OF k SKIP LOCKED;
 UPDATE chasers SET state = 'sending', claimed_at = :now, begun = begun + 1, changed_at = :now WHERE id = :id RETURNING begun;
 
 -- name: put_back_chaser!
--- It was taken and could not be claimed: if it is due at all, then at once.
-UPDATE chasers SET next_try = :now WHERE id = :id AND state = 'ready' AND next_try = :until;
+-- It was taken and could not be claimed: it is due as it was, unless it has changed.
+UPDATE chasers SET next_try = :due_since WHERE id = :id AND state = 'ready' AND next_try = :until;
 
 -- name: withhold_chaser!
 -- It is not sent, for this reason, unless somebody has called it back meanwhile.
@@ -344,8 +344,8 @@ WHERE id = :id;
 
 -- name: chaser^
 -- One chaser with its words and its letter.
-SELECT w.body AS chaser_body, k.number AS chaser_number, l.*, coalesce(l.own_subject, m.subject) AS subject,
-       coalesce(l.own_body, m.body) AS body, m.name AS campaign
+SELECT w.body AS chaser_body, k.number AS chaser_number, k.sent_at AS chaser_sent_at, l.*,
+       coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body, m.name AS campaign
 FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
 JOIN chaser_words w ON w.campaign_id = l.campaign_id AND w.version = k.words
 WHERE k.id = :id;

@@ -5,7 +5,7 @@ empty box on paper. None of it is a fault: somebody may mean it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -28,8 +28,12 @@ _FILLED_IN = re.compile(r"\{[^{}]*\}")
 _press = Press(Path(__file__).parent / "signs.typ", "signs.json")
 
 
-def doubts_of(subject: str, body: str) -> Iterator[str]:
-    """What to look at once more, a sentence or two each. Sets type: call it from a thread."""
+def doubts_of(subject: str, body: str, unsaid: Mapping[str, str]) -> Iterator[str]:
+    """What to look at once more, a sentence or two each. Sets type: call it from a thread.
+
+    Args:
+        unsaid: by their names, roles that the house file does not put into a sentence, and how they are put.
+    """
     text = f"{subject}\n{body}"
     for field in dict.fromkeys(_FIELD.findall(text)):
         yield f"“{field}” goes out as it stands. If it is to be filled in, use a field in braces."
@@ -38,7 +42,12 @@ def doubts_of(subject: str, body: str) -> Iterator[str]:
     if any(map(str.isalpha, _FILLED_IN.sub("", "".join(_ROLE.findall(text))))):
         yield (
             "“{contact_role}” becomes the name of a role in our list, such as Dental care. "
-            "That fits an address better than a sentence."
+            "That fits an address; within a sentence write {contact_role_in_text}."
+        )
+    for name, words in unsaid.items() if "{contact_role_in_text}" in text else ():
+        yield (
+            f"The house file does not say how {name} reads within a sentence: “{words}” stands there. "
+            "Whoever keeps that file can add it to the role, as whom."
         )
     if signs := _without_font(text):
         some = " ".join(signs[:_MOST_SIGNS])

@@ -22,6 +22,9 @@ from services.notifications.queries import QUERIES
 from services.notifications.rendering import Evidence, LetterContent
 from services.notifications.wording import merge
 
+#: What stands for the token in the link of a letter that is not for whoever reads it.
+HIDDEN = "…"
+
 
 def token_of(context: Context, letter_id: UUID) -> str:
     """The token in the letter's link: the same on every print."""
@@ -31,8 +34,9 @@ def token_of(context: Context, letter_id: UUID) -> str:
 def values_of(context: Context, letter: Any, token: str = "") -> dict[str, str]:
     """What each merge field becomes in this letter."""
     frozen = letter["frozen"]
-    url = frozen["origin"] + response_href(token or token_of(context, letter["id"]))
-    return {**frozen["values"], "response_url": url}
+    values, url = frozen["values"], frozen["origin"] + response_href(token or token_of(context, letter["id"]))
+    # Letters that were made before there was this field have the name of the role alone.
+    return {"contact_role_in_text": values["contact_role"], **values, "response_url": url}
 
 
 def subject_of(context: Context, letter: Any, token: str = "") -> str:

@@ -78,7 +78,7 @@ class Outgoing(Protocol):
         """It goes now, if it still may and still says what it said when it was taken."""
 
     async def put_back(self, tx: Transaction, taken: Taken) -> None:
-        """It could not be claimed. If it is due at all, then at once."""
+        """It could not be claimed: it is due as it was, unless it has changed."""
 
     async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
         """Enter what became of it and announce it, unless somebody else has settled it meanwhile."""
@@ -129,7 +129,7 @@ class Letters:
         return Claimed(claimed_at=tx.now, attempt=attempt, **vars(taken))
 
     async def put_back(self, tx: Transaction, taken: Taken) -> None:
-        await QUERIES.put_back_letter(tx, id=taken.id, until=taken.until, now=tx.now)
+        await QUERIES.put_back_letter(tx, id=taken.id, until=taken.until, due_since=taken.row["due_since"])
 
     async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
         which = {"id": claimed.id, "claimed_at": claimed.claimed_at}
@@ -182,7 +182,7 @@ class Chasers:
         return Claimed(claimed_at=tx.now, attempt=attempt, **vars(taken))
 
     async def put_back(self, tx: Transaction, taken: Taken) -> None:
-        await CHASING.put_back_chaser(tx, id=taken.id, until=taken.until, now=tx.now)
+        await CHASING.put_back_chaser(tx, id=taken.id, until=taken.until, due_since=taken.row["due_since"])
 
     async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
         # First the letter, then where the body stands: so does whoever answers at this moment.

@@ -30,6 +30,7 @@ from services.notifications.domain import (
 )
 from services.notifications.leaving import kept_here
 from services.notifications.letters import facts_of, lock_letter
+from services.notifications.preparing import role_values
 from services.notifications.queries import ANSWERING, QUERIES
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.stops import stopped
@@ -131,15 +132,14 @@ async def _block(tx: Transaction, contact: Any) -> Block | None:
 
 def _to(tx: Transaction, id: UUID, contact: Any, block: Block | None) -> Mapping[str, Any]:
     """What the letter to somebody has of its own."""
-    roles, key = tx.context.house.lists["contact_roles"], tx.context.keys.derive(TOKENS)
-    role = roles[contact["role"]].name if contact["role"] in roles else contact["role"]
+    key = tx.context.keys.derive(TOKENS)
     return {
         "contact_id": contact["id"],
         "role": contact["role"],
         "state": (LetterState.BLOCKED if block else LetterState.READY).value,
         "channel": contact["channel"],
         "says": addressed_to(contact),
-        "values": {"contact_name": contact["name"], "contact_role": role},
+        "values": {"contact_name": contact["name"], **role_values(tx.context.house, contact["role"])},
         "token_digest": link_digest(response_token(key, id)).hex(),
         "message_id": message_id(id, sender_of(tx.context).rpartition("@")[2]),
         "dated": tx.today,

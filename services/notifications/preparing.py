@@ -16,7 +16,7 @@ from chassis.audit import note
 from chassis.context import Context
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.house import House, word
+from chassis.house import House, word, word_within
 from chassis.links import link_digest
 from services.notifications.campaigns import (
     TOKENS,
@@ -135,6 +135,12 @@ def signed_by(house: House, code: str) -> dict[str, str]:
     return {"signatory_name": signatory.name, "signatory_position": signatory.position}
 
 
+def role_values(house: House, code: str) -> dict[str, str]:
+    """The values of the fields that say what somebody does at a body."""
+    roles = house.lists["contact_roles"]
+    return {"contact_role": word(roles, code), "contact_role_in_text": word_within(roles, code)}
+
+
 class _Maker:
     """Makes the letters of one campaign: everything but their template, their date and their link."""
 
@@ -230,11 +236,10 @@ class _Maker:
 
     def _frozen(self, row: Any, count: int | None, ask: int | None, counted_on: Any) -> dict[str, Any]:
         areas = and_words([self._area(code) for code in row["areas"]])
-        role = self._house.lists["contact_roles"].get(row["role"])
         letterhead = letterhead_of(self._context)
         values = {
             "contact_name": row["name"],
-            "contact_role": role.name if role else row["role"],
+            **role_values(self._house, row["role"]),
             "body_name": row["body_name"],
             "areas": areas,
             "fund": self._campaign["fund"],

@@ -239,14 +239,14 @@ WITH due AS (
     SELECT DISTINCT domain, :now::timestamptz + :spacing::interval FROM due ORDER BY domain
     ON CONFLICT (domain) DO UPDATE SET next_at = excluded.next_at WHERE known.next_at <= :now RETURNING domain, pause
 ), placed AS (
-    SELECT id, domain, row_number() OVER (PARTITION BY domain ORDER BY next_try, number, id) AS place FROM due
+    SELECT id, domain, next_try, row_number() OVER (PARTITION BY domain ORDER BY next_try, number, id) AS place FROM due
 )
 UPDATE letters l SET next_try = :until
 FROM placed p, slots s, campaigns m, contacts c
 WHERE l.id = p.id AND (p.place = 1 OR :spacing::interval < '0') AND s.domain = p.domain
   AND m.id = l.campaign_id AND c.id = l.contact_id
 RETURNING l.*, c.email, coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body,
-    m.name AS campaign, m.correlationid, m.traceparent, s.pause > '0' AS slowed;
+    m.name AS campaign, m.correlationid, m.traceparent, s.pause > '0' AS slowed, p.next_try AS due_since;
 
 -- name: claim_letter^
 -- A letter that was taken goes now, if it still may and still says what its e-mail says; nothing otherwise, and nothing
@@ -274,8 +274,8 @@ RETURNING l.id, l.contact_id, l.begun, c.email, c.name, c.postcode,
     ARRAY(SELECT e.id FROM organisations e WHERE e.merged_into = b.id) || b.id AS bodies;
 
 -- name: put_back_letter!
--- It was taken and could not be claimed: if it is due at all, then at once.
-UPDATE letters SET next_try = :now WHERE id = :id AND state = 'ready' AND next_try = :until;
+-- It was taken and could not be claimed: it is due as it was, unless it has changed.
+UPDATE letters SET next_try = :due_since WHERE id = :id AND state = 'ready' AND next_try = :until;
 
 -- name: settle_letter^
 -- What became of a claimed letter, with a line in its history. Nothing when somebody else has settled it meanwhile.

@@ -504,7 +504,7 @@ def build_message(
     message.make_alternative(boundary=_BOUNDARIES[1])
     message.add_alternative(render_html(c), subtype="html", cte="quoted-printable")
     message.make_mixed(boundary=_BOUNDARIES[0])
-    message.add_attachment(pdf, maintype="application", subtype="pdf", filename=_file_name(c.reference))
+    message.add_attachment(pdf, maintype="application", subtype="pdf", filename=file_name(c.reference))
     return message
 
 
@@ -532,6 +532,29 @@ def render_mail(
         list_unsubscribe=list_unsubscribe,
         in_reply_to=in_reply_to,
     )
+    return _written(message)
+
+
+#: Where nobody is: no mail server knows this domain, and none ever will (RFC 6761, 6.4).
+NOWHERE = "specimen.invalid"
+
+
+def render_specimen(
+    content: LetterContent, printed: LetterContent, sender: str, message_id: str, *, made_at: datetime
+) -> bytes:
+    """Return the same e-mail as a draft that says it is a specimen, and goes to nobody and answers nobody.
+
+    Whoever is to have no working link gives contents without one. Raises UnsafeHeader.
+    """
+    nobody = f"nobody@{NOWHERE}"
+    pdf = render_pdf(printed)
+    message = build_message(content, sender, nobody, nobody, message_id, pdf, sent_at=made_at)
+    message.replace_header("Subject", f"Specimen: {content.subject}")
+    message["X-Unsent"] = "1"  # mail programs open it to be written on, and not as mail that came
+    return _written(message)
+
+
+def _written(message: EmailMessage) -> bytes:
     written = io.BytesIO()
     _Writer(written, mangle_from_=False, policy=POLICY).flatten(message)
     return written.getvalue()
@@ -576,6 +599,7 @@ def addressed(field: str, name: str, address: str) -> Address:
     return made
 
 
-def _file_name(reference: str) -> str:
+def file_name(reference: str, ending: str = "pdf") -> str:
+    """What the file of a letter is called. Raises UnsafeHeader."""
     _header("attachment's name", reference)
-    return f"letter-{re.sub(r'[^A-Za-z0-9._-]+', '-', reference).strip('-.')[:80] or 'copy'}.pdf"
+    return f"letter-{re.sub(r'[^A-Za-z0-9._-]+', '-', reference).strip('-.')[:80] or 'copy'}.{ending}"

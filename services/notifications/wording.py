@@ -23,6 +23,7 @@ MERGE_FIELDS: Mapping[str, str] = MappingProxyType(
     {
         "contact_name": "the person we write to",
         "contact_role": "their role by the name it has in our list, such as Chief executive or Dental care",
+        "contact_role_in_text": "their role within a sentence, such as the chief executive",
         "body_name": "the organisation they work for",
         "areas": "the areas it serves, such as Sutton and Merton",
         "registered": "how many registered people live there; 1 to 4 becomes “fewer than five”",
@@ -47,7 +48,12 @@ ONLY_WITH_AN_ASK = frozenset(
 )
 
 #: What becomes words of a sentence and no name: at the beginning of one, they begin with a capital letter.
-_WORDS = frozenset({"registered", "profession_plural", "evidence_source", "fund", "house_short_name"})
+_WORDS = frozenset(
+    {
+        *("registered", "profession_plural", "evidence_source", "fund", "house_short_name"),
+        "contact_role_in_text",
+    }
+)
 
 #: What people write for a field, where its own name is far from it.
 _MEANT: Mapping[str, str] = MappingProxyType(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from chassis.database import Transaction
 from chassis.errors import NotYetKnown
-from chassis.house import Entry
+from chassis.house import word_within
 from chassis.inbox import copy, reaction
 from chassis.web import day, pounds
 from contracts import grants, notifications
@@ -175,20 +175,7 @@ def _letter(tx: Transaction, event: Event) -> str:
 
 
 def _addressee(tx: Transaction, event: Event) -> str:
-    code = event.data["contact_role"]
-    role = tx.context.house.lists["contact_roles"].get(code)
-    return addressee(role) if role else str(code)
-
-
-def addressee(role: Entry) -> str:
-    """A role as it stands after "Letter to".
-
-    The house's list may say it (``whom = "the chief executive"``), because no rule tells a person (the
-    director) from a matter (dental care).
-    """
-    name = role.name
-    lowered = name if name[:2].isupper() else name[:1].lower() + name[1:]
-    return str(role.attributes.get("whom", lowered))
+    return word_within(tx.context.house.lists["contact_roles"], event.data["contact_role"])
 
 
 async def _note(tx: Transaction, event: Event, what: str, detail: str = "", *, happened_at: datetime) -> None:

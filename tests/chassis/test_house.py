@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from marshmallow import fields
 
-from chassis.house import Entry, HouseError, Part, Signatory, house_of, read_house
+from chassis.house import Entry, HouseError, Part, Signatory, house_of, read_house, word_within
 
 SOUND = """
 name = "Rivières sans frontières"
@@ -184,3 +184,20 @@ def test_what_is_not_filled_in_is_shown_to_nobody_and_who_wants_to_reach_us_writ
     )
     assert (begun.shown.number, begun.shown.telephone, begun.shown.address) == ("", "", ("London",))
     assert begun.to_reach == begun.shown.to_reach == f"write to {house.email}"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (Entry(code="it", name="Director", attributes={"whom": "the director"}), "the director"),
+        (Entry(code="it", name="Dental care"), "dental care"),
+        (Entry(code="it", name="GP"), "GP"),
+        (Entry(code="other", name="Other"), "it"),
+    ],
+)
+def test_what_a_code_is_called_within_a_sentence(entry: Entry, words: str) -> None:
+    assert word_within({entry.code: entry}, "it") == words
+
+
+def test_no_code_is_called_nothing() -> None:
+    assert word_within({}, None) == ""

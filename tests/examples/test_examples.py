@@ -17,8 +17,8 @@ from services.lists import Lists
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MERGE_FIELDS = set(
-    "contact_name contact_role body_name areas registered profession_plural ask evidence_date "
-    "evidence_source fund response_url signatory_name signatory_position house_name "
+    "contact_name contact_role contact_role_in_text body_name areas registered profession_plural ask "
+    "evidence_date evidence_source fund response_url signatory_name signatory_position house_name "
     "house_short_name house_telephone house_email".split()
 )
 Line = dict[str, str]

@@ -111,6 +111,10 @@ def composes(page: Page, running: Running) -> None:
     page.get_by_label("Text").fill(WORDS)
     expect(page.get_by_role("article")).to_contain_text("towards interpreters.")
     page.get_by_label("Who signs it").select_option(index=1)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="See it in your own mail program").click()
+    assert "towards interpreters." in saved.value.path().read_text("utf-8")
+    expect(page.get_by_role("button", name="Save and write the letters")).to_be_enabled()
     page.get_by_role("button", name="Save and write the letters").click()
     expect(page.get_by_role("heading", name="33 letters to 33 bodies")).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text("It asks 33 bodies for")

@@ -95,11 +95,17 @@ def test_who_is_responsible_at_westminster_that_they_never_answered_and_who_owns
         )
         expect(card).to_contain_text("Minh Lê")
         expect(card).to_contain_text("Never answered our letter of")
-        letter = section(page, "Letters").get_by_role("listitem").filter(has_text="Letter to dental care")
+        letter = (
+            section(page, "Letters")
+            .get_by_role("listitem")
+            .filter(has_text="Letter to the lead for dental care")
+        )
         expect(letter).to_contain_text("Never answered.")
         refusal = contacts.get_by_role("listitem").filter(has_text="Chief executive")
         expect(refusal).to_contain_text("Answered on")
-        expect(section(page, "Letters")).to_contain_text("Letter to chief executive answered with a refusal")
+        expect(section(page, "Letters")).to_contain_text(
+            "Letter to the chief executive answered with a refusal"
+        )
 
         outcome = section(page, "Agreements").get_by_role("listitem").filter(has_text="Ten practices")
         expect(outcome).to_contain_text("Owned by Ioana Țurcanu, Westminster Primary Care Trust")

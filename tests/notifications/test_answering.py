@@ -450,7 +450,9 @@ async def test_a_letter_that_is_passed_on_goes_to_the_colleague_once_they_are_en
     assert made["state"] == "sent"
     assert (made["ask_pence"], made["count"]) == (old["ask_pence"], old["count"])
     assert made["token_digest"] != old["token_digest"]
-    assert made["frozen"]["values"]["contact_name"] == "Mai Nguyễn"
+    told = made["frozen"]["values"]
+    assert (told["contact_name"], told["contact_role"]) == ("Mai Nguyễn", "Dental care")
+    assert told["contact_role_in_text"] == "the lead for dental care"
     assert (await one(book, "SELECT name, email FROM suggestions")) == {"name": "", "email": ""}
     assert (await one(book, "SELECT state FROM campaigns"))["state"] == "sent"
     theirs = await visitor.get(f"/letters/r/{token_of(book.context, made['id'])}")

@@ -29,7 +29,7 @@ from services.notifications.domain import (
     can,
 )
 from services.notifications.figures import figures
-from services.notifications.letters import lock_letter, token_of
+from services.notifications.letters import body_of, lock_letter, token_of
 from services.notifications.outgoing import Claimed, Letters
 from services.notifications.preparing import prepare_letters
 from services.notifications.queries import COMPOSING, QUERIES
@@ -247,6 +247,12 @@ async def test_what_other_programs_fill_in_is_doubted_as_one_types_and_on_check(
     assert "No font here has \U0001fae8: on paper there is an empty box instead." in shown
 
 
+async def a_letter(database: Database, id: UUID) -> Any:
+    """A letter with its words."""
+    async with database.reading() as tx:
+        return await QUERIES.letter(tx, id=id)
+
+
 async def test_a_role_within_a_sentence_is_doubted_and_one_in_an_address_is_not(
     browser: httpx.AsyncClient,
 ) -> None:
@@ -260,6 +266,41 @@ async def test_a_role_within_a_sentence_is_doubted_and_one_in_an_address_is_not(
     doubt = "“{contact_role}” becomes the name of a role in our list"
     assert doubt in await checked("As {contact_role} of {body_name} you know this. {ask} {response_url}")
     assert doubt not in await checked("{contact_name}, {contact_role}\n\nPlease give {ask}. {response_url}")
+    cured = await checked("You are {contact_role_in_text} of {body_name}. {ask} {response_url}")
+    assert "You are the chief executive of " in cured
+    assert 'data-say="The words can be used."' in cured
+
+
+async def test_a_role_reads_within_a_sentence_as_the_house_file_says_and_else_as_its_name(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    house = book.context.house
+    roles = house.lists["contact_roles"]
+    silent = {**roles, "dental_care": replace(roles["dental_care"], attributes={})}
+    changed = replace(house, lists={**house.lists, "contact_roles": silent})
+    object.__setattr__(book.context, "house", changed)
+    words = WORDS | {"body": "You are {contact_role_in_text}. {response_url}"}
+    page = await composed(browser, words=words, submit=False)
+    made = [await a_letter(book, each["id"]) for each in await letters(book)]
+    said = {each["role"]: body_of(book.context, each) for each in made}
+    assert said["chief_executive"].startswith("You are the chief executive. ")
+    assert said["dental_care"].startswith("You are dental care. ")
+    doubt = "The house file does not say how Dental care reads within a sentence: “dental care” stands there."
+    for place in ("words", "check"):
+        shown = html.unescape((await browser.get(f"{page}/{place}")).text)
+        assert doubt in shown
+        assert "how Chief executive reads" not in shown
+    await saves(browser, f"{page}/words", WORDS)
+    assert doubt not in html.unescape((await browser.get(f"{page}/words")).text)
+
+
+async def test_a_letter_from_before_roles_were_put_into_sentences_names_the_role(book: Database) -> None:
+    await drafted(book)
+    async with book.transaction() as tx:
+        await tx.execute("UPDATE letters SET frozen = frozen #- '{values,contact_role_in_text}'")
+    letter = await a_letter(book, (await letters(book))[0]["id"])
+    own = {**letter, "body": "As {contact_role_in_text} of {body_name}"}
+    assert body_of(book.context, own).startswith("As Chief executive of ")
 
 
 async def test_everything_that_is_wrong_with_words_stands_on_top_with_the_name_of_its_field(
@@ -666,6 +707,7 @@ async def test_who_receives_it_says_at_once_how_many_that_is(
 
     async def say(**chosen: Any) -> str:
         shown = (await browser.post(f"{page}/who/check", data=form | WHO | chosen)).text
+        assert f'<form method="post" action="{page}/who"' in shown, "so that it is saved where it belongs"
         found = re.search(r'data-say="([^"]*)"', shown)
         assert found
         assert ("Dental care" in shown, "Chief executive: 3" in shown) == (True, "areas" not in chosen)

@@ -282,6 +282,7 @@ async def test_the_page_shows_each_way_that_a_message_can_read(browser: httpx.As
     form = await hidden(browser, address) | typed_on(KINDS["panel_invitation"])
     ticked = await browser.post(f"{address}/check", data=form | {"shown": ["reserve"], "so": ["reserve"]})
     assert "to be a reserve" in shown(ticked)
+    assert f'<form method="post" action="{address}"' in ticked.text, "so that it is saved where it belongs"
     mail = await browser.get(f"{path('application_received', 'ar')}/mail")
     assert 'dir="rtl"' in mail.text
     assert "sandbox" in mail.headers["content-security-policy"]

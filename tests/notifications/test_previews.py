@@ -11,8 +11,8 @@ import pytest
 from chassis.database import Database
 from chassis.testing import RecordingMailServer
 from services.notifications import web
+from services.notifications.letters import HIDDEN
 from services.notifications.stages import send_campaign
-from services.notifications.web.letter import HIDDEN
 from tests.access import form_key
 from tests.conftest import client
 from tests.notifications.composing import (

@@ -79,13 +79,15 @@ def test_values_come_out_as_they_went_in() -> None:
         ("- {registered} live there", "- fewer than five live there"),
         ("{house_short_name} and {contact_name} met.", "The Forum and van Dijk met."),
         ("{contact_name} came.", "van Dijk came."),
+        ("{contact_role_in_text} knows {contact_role_in_text}.", "The director knows the director."),
     ],
 )
 def test_at_the_beginning_of_a_sentence_words_begin_with_a_capital_and_names_stay(
     template: str, letter: str
 ) -> None:
     values = {"registered": "fewer than five", "fund": "scheme", "house_short_name": "the Forum"}
-    assert merge(template, values | {"contact_name": "van Dijk"}) == letter
+    values |= {"contact_name": "van Dijk", "contact_role_in_text": "the director"}
+    assert merge(template, values) == letter
 
 
 @given(some.text(), some.text())

@@ -83,11 +83,13 @@ def _composing() -> list[Route]:
         page("/campaigns/{id}/words", compose.show_words, write),
         page("/campaigns/{id}/words", compose.save_words, write, methods=POST),
         page("/campaigns/{id}/words/check", compose.check_words, write, methods=POST),
+        page("/campaigns/{id}/words/mail", compose.mail_words, write, methods=POST),
         page("/campaigns/{id}/copy", compose.copy, write, methods=POST),
         page("/campaigns/{id}/discard", compose.discard, write, methods=POST),
         page("/letters/{id}/words", own_words.show, write),
         page("/letters/{id}/words", own_words.save, write, methods=POST),
         page("/letters/{id}/words/check", own_words.check, write, methods=POST),
+        page("/letters/{id}/words/mail", own_words.mail, write, methods=POST),
     ]
 
 
@@ -126,6 +128,7 @@ def _letters() -> list[Route]:
         page("/letters/{id}", letter.show, read),
         page("/letters/{id}/pdf", letter.as_pdf, read),
         page("/letters/{id}/html", letter.as_html, read),
+        page("/letters/{id}/mail", letter.as_file, read),
         page("/letters/{id}/arrived", letter.arrived, settle, methods=POST),
         page("/letters/{id}/again", letter.again, Action.SEND_LETTERS, methods=POST),
         page("/restored", restored.show, read),
@@ -237,6 +240,7 @@ def _chasing() -> list[Route]:
         page("/chasing/post", chasing.post, send, methods=POST),
         page("/chasing/{id}/back", chasing.back, send, methods=POST),
         page("/chasers/{id}/pdf", chasing.as_pdf, send),
+        page("/chasers/{id}/mail", chasing.as_file, read),
         page("/chasers/{id}/arrived", chasing.arrived, settle, methods=POST),
         page("/chasers/{id}/again", chasing.again, send, methods=POST),
         page("/suspects", suspects.show, read),
@@ -244,4 +248,6 @@ def _chasing() -> list[Route]:
         page("/campaigns/{id}/chasing", chasing_settings.show, read),
         page("/campaigns/{id}/chasing", chasing_settings.save, send, methods=POST),
         page("/campaigns/{id}/chasing/check", chasing_settings.check, send, methods=POST),
+        page("/campaigns/{id}/chasing/mail", chasing_settings.mail, read),
+        page("/campaigns/{id}/chasing/mail", chasing_settings.mail, send, methods=POST),
     ]

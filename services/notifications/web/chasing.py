@@ -32,11 +32,13 @@ from services.notifications.hrefs import (
     post_href,
     step_href,
 )
+from services.notifications.letters import HIDDEN, content_of
 from services.notifications.patience import because, times, why_not
 from services.notifications.queries import CHASING, POSTING, QUERIES
 from services.notifications.reaching import hand_to_post, others_at, write_to_other
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.web.printing import give_pdf
+from services.notifications.web.specimens import give_specimen
 
 #: Campaigns in which one may write to somebody else.
 _GOES_ON = (CampaignState.SENDING, CampaignState.SENT)
@@ -257,13 +259,26 @@ async def _of_letter(
 
 async def as_pdf(request: Request) -> Response:
     """A chaser as it is printed and posted."""
-    site = site_of(request)
-    async with site.database.reading() as tx:
+    chaser = await _read_chaser(request)
+    content = chaser_content(site_of(request).context, chaser, chaser["chaser_body"])
+    return await give_pdf(content, f"chaser-{chaser['reference']}-{chaser['chaser_number']}.pdf")
+
+
+async def as_file(request: Request) -> Response:
+    """A chaser's e-mail, as that of a letter."""
+    site, chaser = site_of(request), await _read_chaser(request)
+    first = content_of(site.context, chaser, HIDDEN)
+    on = chaser["chaser_sent_at"] and chaser["chaser_sent_at"].astimezone(LOCAL).date()
+    content = chaser_content(site.context, chaser, chaser["chaser_body"], on, HIDDEN)
+    return await give_specimen(site.context, content, first)
+
+
+async def _read_chaser(request: Request) -> Any:
+    async with site_of(request).database.reading() as tx:
         chaser = await CHASING.chaser(tx, id=read_id(request))
     if chaser is None:
         raise NotFound
-    content = chaser_content(site.context, chaser, chaser["chaser_body"])
-    return await give_pdf(content, f"chaser-{chaser['reference']}-{chaser['chaser_number']}.pdf")
+    return chaser
 
 
 # On the page of a letter
@@ -317,6 +332,7 @@ def _chaser(row: Mapping[str, Any]) -> dict[str, Any]:
         "arrived_href": f"{href}/arrived" if state == "unknown" else None,
         "again_href": f"{href}/again" if state in ("unknown", "failed") else None,
         "pdf_href": f"{href}/pdf" if by_post else None,
+        "mail_href": None if by_post else f"{href}/mail",
         "returned_href": f"{href}/returned" if by_post and state == "sent" and not row["delivery"] else None,
     }
 

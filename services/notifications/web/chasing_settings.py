@@ -20,6 +20,7 @@ from services.notifications.chasing_settings import (
 from services.notifications.colleagues import called
 from services.notifications.domain import CampaignState
 from services.notifications.hrefs import campaign_href, chasing_href, step_href
+from services.notifications.web.specimens import give_specimen
 from services.notifications.web.steps import read_campaign
 from services.notifications.web.words import chaser_checked
 from services.notifications.wording import fields_for
@@ -49,6 +50,18 @@ async def check(request: Request) -> Response:
     form = await read_form(request)
     async with site_of(request).database.reading() as tx:
         return await _page(request, tx, typed=_typed(form))
+
+
+async def mail(request: Request) -> Response:
+    """The e-mail of a chaser that says what is typed, or the words that there are, as a file."""
+    site, typed = site_of(request), _typed(await read_form(request)) if request.method == "POST" else None
+    async with site.database.reading() as tx:
+        campaign = await read_campaign(tx, read_id(request))
+        words = typed["words"] if typed else (await chasing_of(tx, campaign["id"])).chasing.words
+        preview = (await chaser_checked(tx, campaign, words))["preview"]
+        if preview is None:
+            return await _page(request, tx, typed=typed)
+    return await give_specimen(site.context, *preview["mail"])
 
 
 async def save(request: Request) -> Response:

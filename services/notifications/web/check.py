@@ -80,7 +80,7 @@ async def _page(request: Request, step: str, refused: Refused | None = None, **t
         campaign = await read_campaign(tx, id)
         check = await check_of(tx, id)
         first = await QUERIES.first_letter(tx, campaign_id=id)
-        doubts = await looked_over(campaign["subject"], campaign["body"])
+        doubts = await looked_over(site.context.house, campaign, campaign["subject"], campaign["body"])
         hands = await stages.hands_in(tx, campaign)
         chasing = (await chasing_of(tx, id)).chasing
         chaser = await chaser_checked(tx, campaign, chasing.words)

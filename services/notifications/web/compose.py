@@ -57,6 +57,7 @@ from services.notifications.plans import (
 from services.notifications.preparing import Made
 from services.notifications.queries import QUERIES
 from services.notifications.web.pressing import press
+from services.notifications.web.specimens import give_specimen
 from services.notifications.web.steps import done, flash_of, framed, read_campaign, steps_of
 from services.notifications.web.words import checked
 from services.notifications.wording import fields_for
@@ -220,6 +221,16 @@ async def check_who(request: Request) -> Response:
 async def check_words(request: Request) -> Response:
     """The same page with what is typed, what is wrong with it and how it would read. Nothing is kept."""
     return await _checked(request, _STEPS["words"])
+
+
+async def mail_words(request: Request) -> Response:
+    """The e-mail that says what is typed, as a file; or what is wrong with it. Nothing is kept."""
+    step, form, site = _STEPS["words"], await read_form(request), site_of(request)
+    async with site.database.reading() as tx:
+        check = await _read_back(tx, await read_campaign(tx, read_id(request)), _typed(form, step.labels))
+    if check is None or check["preview"] is None:
+        return await _checked(request, step)
+    return await give_specimen(site.context, *check["preview"]["mail"])
 
 
 async def _checked(request: Request, step: _Step) -> Response:

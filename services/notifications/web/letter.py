@@ -34,6 +34,7 @@ from services.notifications.hrefs import (
     stops_href,
 )
 from services.notifications.letters import (
+    HIDDEN,
     content_of,
     mark_sent,
     send_again,
@@ -47,15 +48,13 @@ from services.notifications.web.incoming import of_letter
 from services.notifications.web.pressing import press
 from services.notifications.web.printing import give_pdf
 from services.notifications.web.roles import roles_that_may
+from services.notifications.web.specimens import give_specimen
 
 #: A letter has styles of its own and nothing else: no script, no form, nothing fetched.
 LETTER_POLICY = (
     "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-#: What stands for the secret in a letter's link.
-HIDDEN = "…"
 
 #: What is known of a letter's arrival.
 DELIVERIES = {"delivered": "Arrived", "bounced": "Came back by e-mail", "returned": "Came back by post"}
@@ -169,6 +168,7 @@ async def show(request: Request) -> Response:
         **chased,
         pdf_href=f"{href}/pdf",
         html_href=f"{href}/html" if letter["channel"] == Channel.EMAIL else None,
+        mail_href=f"{href}/mail" if letter["channel"] == Channel.EMAIL else None,
         response_href=response_href(token) if token != HIDDEN else None,
         confirmers=roles_that_may(Action.CONFIRM_PLEDGES),
         place=_place(letter),
@@ -360,6 +360,13 @@ async def as_html(request: Request) -> Response:
         media_type="text/html; charset=utf-8",
         headers={"content-security-policy": LETTER_POLICY},
     )
+
+
+async def as_file(request: Request) -> Response:
+    """The e-mail, for one's own mail program: a specimen, so with nobody's link, whoever reads it."""
+    context, letter = site_of(request).context, await read_letter(request)
+    content = content_of(context, letter, HIDDEN)
+    return await give_specimen(context, content, content)
 
 
 async def arrived(request: Request) -> Response:

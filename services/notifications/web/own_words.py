@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,6 +26,7 @@ from services.notifications.hrefs import letter_href
 from services.notifications.plans import template_faults
 from services.notifications.web.compose import ChangedMeanwhile, Values, unless_changed
 from services.notifications.web.letter import may_differ, read_letter
+from services.notifications.web.specimens import give_specimen
 from services.notifications.web.steps import done, framed, read_campaign
 from services.notifications.web.words import checked
 
@@ -42,15 +44,25 @@ async def show(request: Request) -> Response:
 async def check(request: Request) -> Response:
     """The same page with what is typed, what is wrong with it and how it would read. Nothing is kept."""
     form, letter = await read_form(request), await read_letter(request)
-    typed = {name: str(form.get(name, "")).strip().replace("\r\n", "\n") for name in _LABELS}
-    return await _page(request, letter, typed, {}, revision=read_revision(form), base=read_base(form))
+    return await _page(request, letter, _typed(form), {}, revision=read_revision(form), base=read_base(form))
+
+
+async def mail(request: Request) -> Response:
+    """The e-mail that says what is typed, as a file; or what is wrong with it. Nothing is kept."""
+    form, letter, site = await read_form(request), await read_letter(request), site_of(request)
+    async with site.database.reading() as tx:
+        campaign = await read_campaign(tx, letter["campaign_id"])
+        found = await checked(tx, campaign, **_typed(form), letter=letter)
+    if found["preview"] is None:
+        return await check(request)
+    return await give_specimen(site.context, *found["preview"]["mail"])
 
 
 async def save(request: Request) -> Response:
     """Keep them; or let the letter say again what all say."""
     form, letter = await read_form(request), await read_letter(request)
     common, revision, base = form.get("common") == "yes", read_revision(form), read_base(form)
-    typed = {name: str(form.get(name, "")).strip().replace("\r\n", "\n") for name in _LABELS}
+    typed = _typed(form)
     faults = {} if common else _faults(typed, asks=letter["asks"])
     if faults:
         return await _page(request, letter, typed, faults, 422, revision=revision, base=base)
@@ -67,6 +79,10 @@ async def save(request: Request) -> Response:
         newest = await read_letter(request)
         found = await meanwhile(request, changed.differences, letter["id"], "letter_words_changed")
         return await _page(request, newest, typed, {}, 409, base=changed.theirs, changed=found)
+
+
+def _typed(form: FormData) -> Values:
+    return {name: str(form.get(name, "")).strip().replace("\r\n", "\n") for name in _LABELS}
 
 
 def _values_of(letter: Any) -> Values:

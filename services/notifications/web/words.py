@@ -10,18 +10,18 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
+from chassis.house import House, word, word_within
 from chassis.web import read_id, site_of
 from services.notifications.chasing import chaser_content
 from services.notifications.chasing_settings import chaser_words_faults
 from services.notifications.colleagues import called
 from services.notifications.doubts import doubts_of
-from services.notifications.letters import content_of
+from services.notifications.letters import HIDDEN, content_of
 from services.notifications.plans import template_faults
 from services.notifications.preparing import signed_by
 from services.notifications.queries import COMPOSING, QUERIES
 from services.notifications.rendering import LetterContent, said
 from services.notifications.specimen import specimen
-from services.notifications.web.letter import HIDDEN
 from services.notifications.web.steps import framed, read_campaign
 from services.notifications.wording import fields_for
 
@@ -47,27 +47,31 @@ async def checked(
         return content_of(tx.context, typed, HIDDEN)
 
     faults = template_faults(subject, body, asks=campaign["asks"])
-    found = await _judged(campaign, faults, subject, body)
+    found = await _judged(tx, campaign, faults, subject, body)
     if not found["faults"]:
         letter = letter or await _first_letter(tx, campaign)
-        found["preview"] = _preview(letter, content(letter or specimen(tx.context, campaign, signatory)))
+        typed = content(letter or specimen(tx.context, campaign, signatory))
+        found["preview"] = _preview(letter, typed, typed)
     return found
 
 
 async def chaser_checked(tx: Transaction, campaign: Any, words: str) -> dict[str, Any]:
     """What a page says of the words of a campaign's chasers, as `checked` does of its letters'."""
     faults = chaser_words_faults(words, asks=campaign["asks"])
-    found = await _judged(campaign, faults, f"Re: {campaign['subject']}", words)
+    found = await _judged(tx, campaign, faults, f"Re: {campaign['subject']}", words)
     if not found["faults"]:
         letter = await _first_letter(tx, campaign)
         shown = letter or specimen(tx.context, campaign, campaign["signatory"])
-        found["preview"] = _preview(letter, chaser_content(tx.context, shown, words, token=HIDDEN))
+        chaser = chaser_content(tx.context, shown, words, token=HIDDEN)
+        found["preview"] = _preview(letter, chaser, content_of(tx.context, shown, HIDDEN))
     return found
 
 
-async def _judged(campaign: Any, wrongs: Iterator[Refused], subject: str, body: str) -> dict[str, Any]:
+async def _judged(
+    tx: Transaction, campaign: Any, wrongs: Iterator[Refused], subject: str, body: str
+) -> dict[str, Any]:
     faults = [fault_shown(wrong) for wrong in wrongs]
-    doubts = await looked_over(subject, body)
+    doubts = await looked_over(tx.context.house, campaign, subject, body)
     return {
         "faults": faults,
         "doubts": doubts,
@@ -77,14 +81,21 @@ async def _judged(campaign: Any, wrongs: Iterator[Refused], subject: str, body: 
     }
 
 
-def _preview(letter: Any, content: LetterContent) -> dict[str, Any]:
-    """The whole letter, and who would read it so; nobody where none is written yet."""
-    return {"letter": said(content), "to": letter["body_name"] if letter else None}
+def _preview(letter: Any, content: LetterContent, printed: LetterContent) -> dict[str, Any]:
+    """The whole letter, and who would read it so; nobody where none is written yet. What its e-mail is of."""
+    to = letter["body_name"] if letter else None
+    return {"letter": said(content), "to": to, "mail": (content, printed)}
 
 
-async def looked_over(subject: str, body: str) -> list[str]:
-    """What of these words may not be meant as it stands."""
-    return await asyncio.to_thread(lambda: list(doubts_of(subject, body)))
+async def looked_over(house: House, campaign: Any, subject: str, body: str) -> list[str]:
+    """What of these words may not be meant as it stands, to those whom the campaign is for."""
+    roles = house.lists["contact_roles"]
+    unsaid = {
+        word(roles, code): word_within(roles, code)
+        for code in campaign["roles"]
+        if code not in roles or "whom" not in roles[code].attributes
+    }
+    return await asyncio.to_thread(lambda: list(doubts_of(subject, body, unsaid)))
 
 
 def _doubted(doubts: int) -> str:
