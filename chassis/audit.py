@@ -81,6 +81,13 @@ def person_of(tx: Transaction) -> UUID | None:
     return tx.actor.person if tx.actor else None
 
 
+async def did_last(tx: Transaction, object: object, *actions: str, **facts: Any) -> UUID | None:
+    """Who did the newest of these acts to something, of which these facts were noted; nobody who is known."""
+    said = {name: str(fact) for name, fact in facts.items()}
+    person: UUID | None = await QUERIES.last_of(tx, object=str(object), actions=list(actions), facts=said)
+    return person
+
+
 def digest_of(tx: Transaction, text: str) -> str:
     """What a row says instead of a text: whether two are the same, and nothing else."""
     return hmac.new(tx.context.keys.derive("audit"), text.encode(), hashlib.sha256).hexdigest()[:16]

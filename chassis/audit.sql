@@ -19,6 +19,13 @@ FROM jsonb_to_recordset(:rows) AS new (
 -- The mark of the keys that this database is used with.
 SELECT after ->> 'mark' FROM audit WHERE object = :object AND action = 'keys_entered' ORDER BY number DESC LIMIT 1;
 
+-- name: last_of$
+-- Who did the newest of these acts to something, of which these facts were noted.
+SELECT person_id FROM audit
+WHERE object = :object AND action = ANY(:actions::text[])
+  AND coalesce(before, '{}') || coalesce(after, '{}') @> :facts::jsonb
+ORDER BY number DESC LIMIT 1;
+
 -- name: rows_after
 -- The next rows of the chain.
 SELECT number, at, person_id, session_id, source, action, kind, object, before, after, cause, digest

@@ -76,9 +76,17 @@ class NotFound(Refused):
 
 
 class Conflict(Refused):
-    """Somebody else, or an earlier click, was faster."""
+    """Somebody else, or an earlier click, was faster.
+
+    Args:
+        back: where one sees how things stand, if that is not the page that one comes from.
+    """
 
     status = 409
+
+    def __init__(self, what: str, cure: str = "", *, field: str = "", back: str = "") -> None:
+        super().__init__(what, cure, field=field)
+        self.back = back
 
 
 class ChangedMeanwhile(Conflict):
@@ -89,6 +97,6 @@ class ChangedMeanwhile(Conflict):
     """
 
     def __init__(self, present: object = None) -> None:
-        what = "Somebody else has changed this meanwhile."
+        what = "This has changed meanwhile."
         super().__init__(what, "Look at it as it is now, then send yours again.")
         self.present = present

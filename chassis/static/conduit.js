@@ -237,6 +237,8 @@ document.querySelectorAll("form[data-saves]").forEach(saves);
 const QUIET_MS = 1000; // at most one fetch a second, however fast the events come
 const FIRST_WAIT_MS = 2000;
 const LONGEST_WAIT_MS = 60000;
+const PATIENCE_MS = 5000; // a gap that is mended sooner, as by a restart, is not spoken of
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "short", timeZone: "Europe/London" });
 
 function remembered(region) {
   const focused = region.contains(document.activeElement) ? document.activeElement : null;
@@ -283,6 +285,9 @@ function follow(region) {
   let fetching = false;
   let again = false;
   let finished = false;
+  let gap = null;
+  const notice = document.createElement("p");
+  notice.className = "sheet trouble strong not-live";
 
   async function renew() {
     if (fetching) { again = true; return; }
@@ -323,13 +328,32 @@ function follow(region) {
     if (place && words && place.textContent !== words) place.textContent = words;
   }
 
+  // Nothing here shows by itself that nobody tells of changes any more.
+  function lose() {
+    const since = CLOCK.format(new Date());
+    gap ??= setTimeout(() => {
+      notice.textContent = `This page has not been live since ${since}: what it shows may be out of date. `
+        + "It will be live again by itself.";
+      region.before(notice);
+      say(notice.textContent);
+    }, PATIENCE_MS);
+  }
+
+  function regain() {
+    clearTimeout(gap);
+    gap = null;
+    notice.remove();
+  }
+
   function connect() {
     source = new EventSource(stream);
     // What happened before the stream was open, it does not tell.
-    source.onopen = () => { wait = FIRST_WAIT_MS; renew(); };
+    source.onopen = () => { wait = FIRST_WAIT_MS; regain(); renew(); };
     source.onmessage = renew;
     source.onerror = () => {
-      if (source.readyState !== EventSource.CLOSED || finished) return;
+      if (finished) return;
+      lose();
+      if (source.readyState !== EventSource.CLOSED) return;
       setTimeout(() => { renew(); connect(); }, wait * (0.5 + Math.random()));
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
     };

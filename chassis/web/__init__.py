@@ -17,9 +17,11 @@ from chassis.web.access import (
 from chassis.web.api import give, operation, read_document
 from chassis.web.editing import (
     Difference,
+    Meanwhile,
     base_of,
     differences,
     etag,
+    meanwhile,
     merged,
     read_base,
     read_if_match,
@@ -55,6 +57,7 @@ from chassis.web.secret import private, unknown_link
 from chassis.web.server import WebServer
 from chassis.web.static import asset
 from chassis.web.stream import live
+from chassis.web.streamed import Streamed
 from chassis.web.tables import give_table, table
 from chassis.web.templates import environment, render
 from chassis.web.words import day, pounds, short_name, size_in_words, when
@@ -76,8 +79,10 @@ __all__ = [
     "Forbidden",
     "Gate",
     "Kind",
+    "Meanwhile",
     "Section",
     "Site",
+    "Streamed",
     "TooLarge",
     "Upload",
     "WebServer",
@@ -100,6 +105,7 @@ __all__ = [
     "has_proved",
     "kind_of",
     "live",
+    "meanwhile",
     "merged",
     "new_key",
     "once",

@@ -1,4 +1,4 @@
-"""Two people at the same form: whoever comes second sees what the first has changed, and loses nothing.
+"""Two people at one form, or one in two windows: the second sees what the first changed, and loses nothing.
 
 A form carries the version that it was made from, and what its fields said then. Where that is no longer the
 present one, a field that only one of the two has changed says what they want. Where both have changed one,
@@ -6,14 +6,18 @@ the form is shown again with what was typed, beside what stands there now.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
+from chassis.audit import did_last
 from chassis.errors import Refused
+from chassis.web.access import signed_in
 from chassis.web.errors import BadRequest
+from chassis.web.pages import site_of
 
 
 class Unconditional(Refused):
@@ -39,6 +43,31 @@ class Difference:
     theirs: str
     #: What was typed, in words.
     yours: str
+
+
+class Meanwhile(list[Difference]):
+    """Where what stands there now differs from what was typed, and whether one person did both.
+
+    Args:
+        mine: whether whoever typed has changed it themselves, in another window.
+    """
+
+    def __init__(self, found: Iterable[Difference], *, mine: bool) -> None:
+        super().__init__(found)
+        self.mine = mine
+
+
+async def meanwhile(
+    request: Request, found: Iterable[Difference], object: object, *actions: str, **facts: Any
+) -> Meanwhile:
+    """What was found to differ, with whose change that is.
+
+    Args:
+        object, actions, facts: what is noted of such a change.
+    """
+    async with site_of(request).database.glance() as tx:
+        last = await did_last(tx, object, *actions, **facts)
+    return Meanwhile(found, mine=last == signed_in(request).id)
 
 
 def read_revision(form: FormData, field: str = "revision") -> int:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from chassis.access import NoSession
 from chassis.context import current_cause
-from chassis.errors import DatabaseFull, Refused
+from chassis.errors import Conflict, DatabaseFull, Refused
 from chassis.log import describe, logger
 from chassis.web.access import OfAnotherSession, id_of, is_api, is_open, to_prove, to_sign_in
 from chassis.web.templates import render, ways_of
@@ -87,8 +87,9 @@ class Errors:
         if error.status in _NOTED or isinstance(error, OfAnotherSession):
             self._note_refusal(request, type(error).__name__)
         headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else None
-        lost = error.status == 409 and request.method == "POST"
-        back = _form_of(request) if lost or isinstance(error, TooLarge) else ""
+        back = error.back if isinstance(error, Conflict) else ""
+        if not back and (isinstance(error, TooLarge) or (error.status == 409 and request.method == "POST")):
+            back = _form_of(request)
         said: dict[str, Any] = {"field": error.field, "headers": headers, "back": back}
         return self._answer(request, error.status, error.what, error.cure, **said)
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.datastructures import FormData, UploadFile
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from chassis.database import Database
 from chassis.errors import Refused
 from chassis.files import PART, StoredFile, file_parts
 from chassis.sheets import SAVE_AS_CSV, not_a_table
 from chassis.web.gate import FILE_POLICY
+from chassis.web.streamed import Streamed
 from chassis.web.words import size_in_words
 
 #: Bytes of the largest file that any page takes.
@@ -157,7 +158,7 @@ def give_file(database: Database, file: StoredFile, *, inline: bool = False) -> 
         "content-length": str(file.size),
         "content-security-policy": FILE_POLICY,
     }
-    return StreamingResponse(file_parts(database, file.id), media_type=file.media_type, headers=headers)
+    return Streamed(file_parts(database, file.id), media_type=file.media_type, headers=headers)
 
 
 def give_made(name: str, kind: Kind, content: bytes) -> Response:

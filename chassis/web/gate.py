@@ -81,7 +81,9 @@ class Gate:
         await answer(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        refusal = None
+        if scope["type"] == "http":
+            scope, refusal = _as_text(scope), self._refusal(scope)
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -97,9 +99,6 @@ class Gate:
         if self._from_elsewhere(scope, headers):
             cure = "Open the page here and use it from there."
             return _no(scope, 403, "other_site", "Other sites may link to this one, but not use it.", cure)
-        if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
-            what = "The address contains a character that cannot be used."
-            return _no(scope, 400, "bad_address", what, "Check the address.")
         return None
 
     def _from_elsewhere(self, scope: Scope, headers: Headers) -> bool:
@@ -121,6 +120,22 @@ class Gate:
             return origin.lower() == self._origin or urlsplit(origin).netloc.lower() == host.lower()
         except ValueError:
             return False
+
+
+def _as_text(scope: Scope) -> Scope:
+    """A character that no database takes becomes the sign for one that is none, as all do that are no text.
+
+    So nothing is found under that address, and whoever serves it says so.
+    """
+    path, asked = scope["path"], scope.get("query_string", b"")
+    if "\x00" not in path and b"%00" not in asked:
+        return scope
+    _log.warning("address_mended")
+    return {
+        **scope,
+        "path": path.replace("\x00", "\ufffd"),
+        "query_string": asked.replace(b"%00", b"%EF%BF%BD"),
+    }
 
 
 def _host(header: str) -> str:

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from chassis.errors import DatabaseAway
 from chassis.listening import ANYTHING, Listener
 from chassis.web.pages import site_of
+from chassis.web.streamed import Streamed
 
 #: Under this name the server's own "stopping" event travels with a request.
 STOPPING = "conduit.stopping"
@@ -40,7 +41,7 @@ def live(
     """
     headers = {"x-accel-buffering": "no"}
     changes = _changes(request, site_of(request).listener, version, topic, pause)
-    return StreamingResponse(changes, media_type="text/event-stream", headers=headers)
+    return Streamed(changes, media_type="text/event-stream", headers=headers)
 
 
 async def _changes(
@@ -55,7 +56,7 @@ async def _changes(
         seen = await _present(version)
         yield "retry: 2000\n\n"
         due = monotonic() + pause
-        while not stopping.is_set() and not await request.is_disconnected():
+        while not stopping.is_set():
             await _first_of(due - monotonic(), stopping, awake)
             awake.clear()
             present = await _present(version)

@@ -4,10 +4,11 @@ import csv
 import io
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from chassis.sheets import inert
 from chassis.web.files import CSV, saved_as
+from chassis.web.streamed import Streamed
 
 Cells = Sequence[object]
 
@@ -24,7 +25,7 @@ def give_table(name: str, head: Cells, rows: AsyncIterable[Iterable[Cells]]) -> 
             decides when it goes on reading.
     """
     headers = {"content-disposition": f"attachment; {saved_as(name)}"}
-    return StreamingResponse(_written(head, rows), media_type=CSV.media_type, headers=headers)
+    return Streamed(_written(head, rows), media_type=CSV.media_type, headers=headers)
 
 
 def table(head: Cells, rows: Iterable[Cells]) -> bytes:

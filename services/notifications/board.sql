@@ -109,13 +109,15 @@ SELECT organisation_id, max(chased) AS chased FROM (
 ) AS letters GROUP BY organisation_id;
 
 -- name: pledges_of
--- What each of these bodies of a campaign has promised, in pence: what was confirmed and counts, what is not confirmed yet,
--- and what will not come.
+-- What each of these bodies of a campaign has promised, in pence: what was confirmed and counts, as `pledged_in` has it;
+-- what is not confirmed yet, but for what was replaced, as `answers_of` has it; and what will not come.
 SELECT l.organisation_id,
        coalesce(sum(a.pledge_pence - a.written_back_pence) FILTER (WHERE a.confirmed_at IS NOT NULL), 0)::bigint AS confirmed,
        coalesce(sum(a.pledge_pence) FILTER (WHERE a.confirmed_at IS NULL), 0)::bigint AS open,
-       sum(a.written_back_pence)::bigint AS written_back
+       coalesce(sum(a.written_back_pence) FILTER (WHERE a.corrected_at IS NULL), 0)::bigint AS written_back
 FROM answers a JOIN letters l ON l.id = a.letter_id
 WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[]) AND a.kind = 'pledge'
-  AND a.corrected_at IS NULL AND (a.confirmed_at IS NOT NULL OR a.settled_at IS NULL)
+  AND (a.confirmed_at IS NOT NULL OR a.corrected_at IS NULL AND a.settled_at IS NULL AND NOT EXISTS (
+        SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
+            AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)))
 GROUP BY l.organisation_id;

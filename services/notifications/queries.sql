@@ -460,13 +460,14 @@ ORDER BY l.organisation_id, a.kind, (a.confirmed_at IS NOT NULL AND a.written_ba
          (a.kind = 'ask' AND a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
 
 -- name: pledged_in^
--- What was promised for a campaign, confirmed and not replaced, but for what will not come, by how many bodies; and what will
--- not come.
+-- What was promised for a campaign and confirmed, but for what will not come, by how many bodies; and what will not come. A
+-- pledge that another one has replaced counts, too, until Grants says what of it will not come: the rest has come. What
+-- will not come of it is no loss.
 SELECT coalesce(sum(a.pledge_pence - a.written_back_pence), 0)::bigint AS pence,
        count(DISTINCT l.organisation_id) FILTER (WHERE a.written_back_pence < a.pledge_pence) AS bodies,
-       coalesce(sum(a.written_back_pence), 0)::bigint AS written_back_pence
+       coalesce(sum(a.written_back_pence) FILTER (WHERE a.corrected_at IS NULL), 0)::bigint AS written_back_pence
 FROM answers a JOIN letters l ON l.id = a.letter_id
-WHERE l.campaign_id = :campaign_id AND a.confirmed_at IS NOT NULL AND a.corrected_at IS NULL;
+WHERE l.campaign_id = :campaign_id AND a.confirmed_at IS NOT NULL;
 
 -- name: count_received!
 -- Enter what came for a campaign, or went back, once for each event.

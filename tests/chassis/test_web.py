@@ -5,6 +5,7 @@ import html
 import logging
 import re
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -35,6 +36,7 @@ from chassis.web import (
     Gate,
     Section,
     Site,
+    Streamed,
     WebServer,
     application,
     asset,
@@ -80,6 +82,9 @@ class Pages:
         self.looks = 0
         self.acts = 0
         self.failing = False
+        #: How many parts were made of an answer in parts, and what happens once it has begun.
+        self.parts = 0
+        self.begun: Callable[[], None] = lambda: None
 
     def routes(self) -> list[Route | Mount]:
         return [
@@ -97,6 +102,8 @@ class Pages:
             Route("/api/v1/json", self.json, methods=["POST"]),
             Route("/api/v1/fail", self.fail),
             Route("/live", self.live),
+            Route("/parts", self.in_parts),
+            Route("/many", self.in_many_parts),
             Route("/api/v1/act", self.act_for_program, methods=["POST"]),
             Route("/r/raise/{name}", self.refuse),
             Route("/r/fail", self.fail),
@@ -177,6 +184,29 @@ class Pages:
 
         key = request.headers.get("idempotency-key", "")
         return await once(request, record, key)
+
+    async def in_parts(self, request: Request) -> Response:
+        """Each part is read by a transaction of its own."""
+
+        async def read() -> AsyncIterator[str]:
+            for _ in range(20):
+                async with site_of(request).database.reading() as tx:
+                    self.parts += 1
+                    await tx.fetchval("SELECT pg_sleep(0.5)")
+                yield "x"
+
+        return Streamed(read())
+
+    async def in_many_parts(self, request: Request) -> Response:
+        """What is there already: nothing is waited for between two parts."""
+
+        async def make() -> AsyncIterator[str]:
+            self.begun()
+            for _ in range(20):
+                self.parts += 1
+                yield "x"
+
+        return Streamed(make())
 
     async def live(self, request: Request) -> Response:
         async def version() -> str:
@@ -411,6 +441,19 @@ class TestPace:
         assert [line["reason"] for line in lines()] == ["too_fast"]
 
 
+class TestAddresses:
+    async def test_one_with_a_character_that_is_none_is_noted_and_answered_by_the_page_that_it_came_to(
+        self, browser: httpx.AsyncClient, lines: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        for path in ("/nowhere%00", "/nowhere%ff", "/r/%00"):
+            answer = await browser.get(MOUNT + path)
+            assert (answer.status_code, "This page does not exist." in answer.text) == (404, True)
+            assert "</html>" in answer.text
+        shown = await browser.get(f"{MOUNT}/?text=a%00b")
+        assert (shown.status_code, "a\ufffdb" in shown.text) == (200, True)
+        assert [line["event"] for line in lines()] == ["address_mended"] * 3
+
+
 class TestHeaders:
     @pytest.mark.parametrize(
         ("method", "path", "status"),
@@ -423,7 +466,7 @@ class TestHeaders:
             ("GET", f"{MOUNT}/fail", 500),
             ("GET", f"{MOUNT}/slow", 503),
             ("POST", f"{MOUNT}/", 405),
-            ("GET", "/x?a=%00", 400),
+            ("GET", "/x?a=%00", 404),
         ],
     )
     async def test_every_answer_carries_them(
@@ -685,7 +728,6 @@ class TestRefusals:
         [
             ("GET", "/", {"headers": {"host": "evil.example"}}, "unknown_host"),
             ("POST", f"{MOUNT}/form", {"headers": {"origin": "http://evil.example"}}, "other_site"),
-            ("GET", f"{MOUNT}/?text=%00", {}, "bad_address"),
             ("POST", f"{MOUNT}/form", {"data": {"words": SECRET * LIMIT}}, "TooLarge"),
             ("POST", f"{MOUNT}/act", {"data": {"key": "made elsewhere", "w": SECRET}}, "OfAnotherSession"),
         ],
@@ -983,11 +1025,13 @@ class TestBodies:
             answer = await browser.post(MOUNT + "/api/v1/json", content=b"{}", headers=headers)
             assert answer.status_code in (200, 413)
 
-    @pytest.mark.parametrize("path", ["/%00", "/?q=%00", "/echo/%00", "/?%00"])
+    @pytest.mark.parametrize(
+        ("path", "status"), [("/%00", 404), ("/?q=%00", 200), ("/echo/%00", 404), ("/?%00", 200)]
+    )
     async def test_an_address_that_could_not_be_looked_up(
-        self, browser: httpx.AsyncClient, path: str
+        self, browser: httpx.AsyncClient, path: str, status: int
     ) -> None:
-        assert (await browser.get(MOUNT + path)).status_code == 400
+        assert (await browser.get(MOUNT + path)).status_code == status
 
 
 class TestIds:
@@ -1483,6 +1527,53 @@ class TestServer:
             await server.stop()
             with pytest.raises(httpx.TransportError):
                 await browser.get("/")
+
+
+class TestStreamed:
+    async def test_a_browser_that_goes_away_while_a_part_is_read_leaves_no_line_in_the_log(
+        self,
+        pages: Pages,
+        make_bare: MakeDatabase,
+        tmp_path: Path,
+        lines: Callable[[], list[dict[str, Any]]],
+    ) -> None:
+        """The part is read to its end: the connection goes back to its pool as it came."""
+        database = await make_bare(GRANTS)
+        async with serving(pages, database, tmp_path) as (server, _):
+            with asks(server.ports[0], f"{MOUNT}/parts") as reader:
+                await comes(lambda: pages.parts == 1)
+                reset(reader)
+            await comes(lambda: in_progress() == 0)
+            await comes(lambda: database.busy()["in_use"] == 0)
+            assert pages.parts == 1
+            assert lines() == []
+
+    async def test_no_more_is_written_to_a_connection_that_was_lost(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        lines: Callable[[], list[dict[str, Any]]],
+    ) -> None:
+        async with serving(pages, unconnected, tmp_path) as (server, _):
+            with asks(server.ports[0], f"{MOUNT}/many") as reader:
+                pages.begun = lambda: reset(reader)
+                await comes(lambda: pages.parts > 0 and in_progress() == 0)
+            assert pages.parts < 5
+            assert lines() == []
+
+
+def asks(port: int, path: str) -> socket.socket:
+    """Somebody who has asked for a page and reads nothing yet."""
+    reader = socket.create_connection(("127.0.0.1", port))
+    reader.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    return reader
+
+
+def reset(reader: socket.socket) -> None:
+    """They go away with what they have not read, as a browser does."""
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reader.close()
 
 
 class TestLive:

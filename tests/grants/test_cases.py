@@ -309,7 +309,7 @@ async def test_the_officer_prepares_and_hands_over_on_the_page(
         path, data={"key": key_in(page, "-save"), "revision": "0", **kept, "words": "I study."}
     )
     assert other.status_code == 409
-    assert "Somebody else has changed this meanwhile" in other.text
+    assert "You have changed this meanwhile, in another window" in other.text
     mine = {"key": key_in(other, "-save"), "revision": "1", **kept, "words": "I study."}
     page = await officer.get((await officer.post(path, data=mine)).headers["location"])
     assert "This may tell who it is" not in page.text

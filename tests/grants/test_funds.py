@@ -164,7 +164,7 @@ async def test_whoever_comes_second_sees_both_and_loses_nothing(
     assert (await post(browser, path, {**theirs, "revision": "1"})).status_code == 303
     late = await post(browser, path, {**mine, "revision": "1"})
     assert late.status_code == 409
-    assert "Somebody else has changed this meanwhile" in late.text
+    assert "You have changed this meanwhile, in another window" in late.text
     assert "Theirs" in late.text
     assert 'name="revision" value="2"' in late.text
     assert (await post(browser, path, {**mine, "revision": "2"})).status_code == 303

@@ -278,7 +278,7 @@ async def test_criteria_are_added_changed_and_taken_out_while_it_is_a_draft(
     assert (await post(browser, href, changed)).status_code == 303
     late = await post(browser, href, {**changed, "name": "Late"})
     assert late.status_code == 409
-    assert "Somebody else has changed this meanwhile" in late.text
+    assert "You have changed this meanwhile, in another window" in late.text
     assert (await post(browser, f"{href}/remove", {})).status_code == 303
     assert (await post(browser, f"{href}/remove", {})).status_code == 404
     page = (await browser.get(path)).text

@@ -123,7 +123,7 @@ def test_what_is_in_the_register_already_is_not_entered_a_second_time(page: Page
     expect(section(page, "Contacts: who is responsible for what")).to_contain_text("No letter yet")
 
 
-def test_two_people_change_one_entry_and_the_second_sees_what_differs(
+def test_two_windows_change_one_entry_and_the_second_sees_what_differs(
     page: Page, other: Page, running: Running
 ) -> None:
     for one in (page, other):
@@ -134,7 +134,7 @@ def test_two_people_change_one_entry_and_the_second_sees_what_differs(
     said(page, "Saved.")
     other.get_by_label("Telephone").fill("020 7946 0222")
     other.get_by_role("button", name="Save").click()
-    alert = other.get_by_role("alert").filter(has_text="Somebody else has changed this meanwhile")
+    alert = other.get_by_role("alert").filter(has_text="You have changed this meanwhile, in another window")
     expect(alert.get_by_role("row").filter(has_text="Telephone")).to_contain_text("020 7946 0111")
     expect(other.get_by_label("Telephone")).to_have_value("020 7946 0222")
     other.get_by_role("button", name="Save").click()

@@ -851,6 +851,10 @@ async def test_a_pledge_comes_instead_of_one_that_was_confirmed_or_besides_it(
     unsaid = await confirms(second)
     assert (unsaid.status_code, "instead of it, or besides it" in unsaid.text) == (422, True)
     assert (await confirms(second, instead=instead)).status_code == 303
+    if instead == "yes":
+        page = (await staff.get(f"/letters/letters/{letter}")).text
+        assert "replaced by another pledge: what came of it counts" in page
+        await hear(book, written_back(first, 200_000))
     async with book.reading() as tx:
         found = await figures(tx, campaign)
     assert (found.pledged_pence, found.pledged_bodies) == (pence, 1)

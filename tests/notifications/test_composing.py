@@ -514,6 +514,21 @@ async def test_two_people_at_one_step_lose_nothing(
     assert set(campaign["hands"]) == {EVERYTHING.id, OTHER.id}
 
 
+async def test_one_person_in_two_windows_is_told_that_it_was_them(
+    browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database
+) -> None:
+    page = await composed(browser, submit=False)
+    address = f"{page}/words"
+    await saves(colleague, f"{page}/who", WHO)
+    carried = await hidden(browser, address)
+    await saves(browser, address, WORDS | {"body": "In one window: {contact_name}"})
+    await saves(colleague, f"{page}/who", WHO | {"roles": ["dental_care"]})
+    second = await browser.post(address, data=carried | WORDS | {"body": "In the other: {contact_name}"})
+    assert second.status_code == 409
+    assert "You have changed this meanwhile, in another window" in second.text
+    assert "Somebody else" not in second.text
+
+
 async def test_two_people_at_different_steps_do_not_meet(
     browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database
 ) -> None:
@@ -1078,15 +1093,47 @@ async def test_a_time_that_cannot_be_used_is_shown_with_its_cure(
     assert f'id="{field}-fault"' in refused.text
 
 
+async def test_a_button_pressed_in_a_second_window_reads_as_what_one_has_done(
+    browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database
+) -> None:
+    page = await composed(browser)
+    assert (await presses(browser, f"{page}/submit")).headers["location"].endswith("?done=submitted")
+    revision = field_on((await colleague.get(f"{page}/approve")).text, "revision")
+    for _ in range(2):
+        approved = await presses(colleague, f"{page}/approve", revision=revision)
+        assert approved.headers["location"] == f"{page}/send?done=approved"
+    for act, done in (("send", "sending"), ("pause", "paused"), ("resume", "resumed"), ("stop", "stopped")):
+        for _ in range(2):
+            pressed = await presses(browser, f"{page}/{act}")
+            assert pressed.headers["location"] == f"{page}?done={done}", act
+    noted = await rows(book, "SELECT action FROM audit WHERE action LIKE 'campaign_%' ORDER BY number")
+    assert [row["action"] for row in noted][-5:] == [
+        *("campaign_approved", "campaign_sent", "campaign_paused", "campaign_resumed", "campaign_stopped")
+    ]
+
+
+async def test_a_button_that_somebody_else_has_pressed_says_who_did_what_and_leads_back(
+    browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database
+) -> None:
+    await hear(book, person(book, EVERYTHING.id, "Leyla Demir"))
+    page = f"/letters/campaigns/{await released(book)}"
+    await presses(browser, f"{page}/pause")
+    late = await presses(colleague, f"{page}/pause")
+    assert late.status_code == 409
+    assert "The campaign is at: Paused." in late.text
+    assert "It was paused by Leyla Demir, " in late.text
+    assert f'<a class="button" href="{page}">See it as it is now</a>' in late.text
+    assert "Error 409" not in late.text
+    await presses(browser, f"{page}/stop")
+    stopped = await presses(browser, f"{page}/resume")
+    assert (stopped.status_code, "It was stopped by you, " in stopped.text) == (409, True)
+
+
 async def test_a_paused_campaign_waits_and_goes_on(
     browser: httpx.AsyncClient, book: Database, mail: RecordingMailServer, send_due: SendAll
 ) -> None:
     page = f"/letters/campaigns/{await released(book)}"
     assert (await presses(browser, f"{page}/pause")).status_code == 303
-    browser.headers["referer"] = str(browser.base_url.join(page))
-    late = await presses(browser, f"{page}/pause")
-    assert late.status_code == 409
-    assert f'<a class="button" href="{page}">See it as it is now</a>' in late.text
     board = await browser.get(page)
     assert "Let it go on" in board.text
     await send_due()

@@ -314,9 +314,13 @@ async def test_of_two_people_at_once_the_second_sees_what_the_first_has_written(
         answer = await second.post(address, data=form | both[1])
         assert (first.status_code, answer.status_code) == (303, 409)
         assert "Words of 1" in answer.text
+        assert "Somebody else has changed this meanwhile" in answer.text
         assert 'value="Words of 2"' in answer.text
         fresh = {name: field_on(answer.text, name) for name in ("revision", "base")}
         assert (await second.post(address, data=form | fresh | both[1])).status_code == 303
+        third = both[1] | {"key": form_key(OTHER), "subject": "Words of 2 again"}
+        answer = await second.post(address, data=form | third)
+        assert "You have changed this meanwhile, in another window" in answer.text
     kept = await rows(desk, "SELECT subject FROM notice_words ORDER BY version")
     assert [row["subject"] for row in kept[1:]] == ["Words of 1", "Words of 2"]
 

@@ -85,6 +85,11 @@ async def a_letter(database: Database, campaign: UUID) -> UUID:
         return await letter_to_area(tx, campaign, "E09000020")
 
 
+PLEDGE = Answer(kind=AnswerKind.PLEDGE, name="Sam Okafor", position="Finance", pledge_pence=150_000)
+DECLINE = Answer(kind=AnswerKind.DECLINE, detail="No means left.")
+ASK = Answer(kind=AnswerKind.ASK, detail="Who else gives?")
+
+
 async def response_page(database: Database, campaign: UUID) -> str:
     return f"/letters/r/{token_of(database.context, await a_letter(database, campaign))}"
 
@@ -214,6 +219,25 @@ async def test_the_table_is_of_what_is_looked_at_with_what_was_pledged_and_days_
     assert len(nobody.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("later", "to_be_confirmed"),
+    [
+        ([replace(PLEDGE, pledge_pence=20_000)], ["200.00"]),
+        ([DECLINE], [""]),
+        ([ASK], ["1500.00"]),
+    ],
+)
+async def test_a_pledge_whose_place_a_later_answer_took_is_not_to_be_confirmed_in_the_table(
+    browser: httpx.AsyncClient, book: Database, sent: UUID, later: list[Answer], to_be_confirmed: list[str]
+) -> None:
+    letter = await reply(book, sent, PLEDGE, *later)
+    [body] = await rows(book, "SELECT body_name FROM letters WHERE id = $1", letter)
+    download = await browser.get(f"/letters/campaigns/{sent}.csv")
+    table = csv.DictReader(io.StringIO(download.text.removeprefix("\ufeff")))
+    sums = [row["Pledged, to be confirmed (£)"] for row in table if row["Body"] == body["body_name"]]
+    assert sums == to_be_confirmed
+
+
 async def test_the_board_says_what_will_not_come_of_pledges(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:
@@ -338,11 +362,6 @@ async def reply(database: Database, campaign: UUID, *said: Answer) -> UUID:
     return letter
 
 
-PLEDGE = Answer(kind=AnswerKind.PLEDGE, name="Sam Okafor", position="Finance", pledge_pence=150_000)
-DECLINE = Answer(kind=AnswerKind.DECLINE, detail="No means left.")
-ASK = Answer(kind=AnswerKind.ASK, detail="Who else gives?")
-
-
 def _needs_you(page: str) -> str:
     found = re.search(r'id="needs-you">(.*?)</section>', page, re.DOTALL)
     return found[1] if found else ""
@@ -365,7 +384,8 @@ async def test_a_question_after_a_refusal_is_not_overlooked_until_it_is_settled(
     board = await browser.get(f"/letters/campaigns/{sent}")
     assert _needs_you(board.text) == ""
     assert "<small><bdi>“No means left.”</bdi></small>" in board.text
-    assert (await browser.post(action, data={"key": form_key()})).status_code == 409
+    again = await browser.post(action, data={"key": form_key()})
+    assert again.headers["location"] == settled.headers["location"], "they have done that already"
 
 
 async def test_a_question_that_was_answered_is_no_longer_our_turn(
@@ -388,7 +408,7 @@ async def test_bodies_that_wait_for_us_come_first(
     await reply(book, sent, PLEDGE, ASK)
     board = await browser.get(f"/letters/campaigns/{sent}")
     assert _bodies_on(board.text)[0] == "Trust E09000020"
-    assert "Needs you: 1 letter" in re.sub(r"\s+", " ", board.text)
+    assert "Needs you: 1 letter, 2 matters" in re.sub(r"\s+", " ", board.text)
     assert "Pledged £1,500, which nobody has confirmed yet." in _needs_you(board.text)
     assert (
         "Then it is confirmed on the letter’s page; these roles may: Staff and Grants officer."
@@ -641,7 +661,9 @@ async def test_a_pledge_is_made_by_one_side_and_confirmed_by_the_other(
         for event in await announced(book)
         if event.fact is ContributionPledged
     ] == [150_000]
-    assert (await browser.post(action[1], data={"key": form_key()})).status_code == 409
+    again = await browser.post(action[1], data={"key": form_key()})
+    assert again.headers["location"] == confirmed.headers["location"], "they have done that already"
+    assert len([event for event in await announced(book) if event.fact is ContributionPledged]) == 1
 
 
 async def test_an_answer_that_is_none_is_refused(
@@ -680,6 +702,14 @@ async def test_no_token_becomes_a_label(browser: httpx.AsyncClient, book: Databa
 @pytest.mark.parametrize("id", ["no-id", "00000000-0000-0000-0000-000000000000"])
 async def test_what_does_not_exist_is_404(browser: httpx.AsyncClient, path: str, id: str) -> None:
     assert (await browser.get(path.format(id=id))).status_code == 404
+
+
+async def test_whoever_shortens_the_address_of_a_campaign_sees_their_list(
+    browser: httpx.AsyncClient, sent: UUID
+) -> None:
+    for address in ("/letters/campaigns", "/letters/campaigns/"):
+        page = await browser.get(address, follow_redirects=True)
+        assert f'href="/letters/campaigns/{sent}"' in page.text
 
 
 # The API

@@ -556,7 +556,7 @@ async def test_the_second_of_two_who_write_sees_what_the_first_wrote_and_loses_n
         assert saved.status_code == 303
         late = await second.post(f"{of(id)}/draft", data={**other, "our_agenda": "From the second."})
         assert late.status_code == 409
-        assert "Somebody else has changed this meanwhile" in late.text
+        assert "You have changed this meanwhile, in another window" in late.text
         assert "From the first." in late.text
         assert "From the second." in late.text
         again = {**fields_in(late), "our_agenda": "From the second.", "purpose": "From the first."}

@@ -313,7 +313,7 @@ async def test_whoever_comes_second_sees_what_the_first_has_changed_and_loses_no
     second = await edits(browser, href, 1, opening_hours="Wednesdays", needs=["money"])
     assert second.status_code == 409
     said = words(second)
-    assert "Somebody else has changed this meanwhile" in said
+    assert "You have changed this meanwhile, in another window" in said
     assert "020 7946 0999 020 7946 0101" in said
     assert "Housing, Legal advice Money and debts" in said
     assert 'name="revision" value="2"' in second.text

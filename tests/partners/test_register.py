@@ -435,7 +435,7 @@ async def test_whoever_comes_second_is_shown_both_and_loses_nothing(
     register: Database, browser: httpx.AsyncClient, colleague: httpx.AsyncClient
 ) -> None:
     id = await enter(browser)
-    mine = await colleague.get(f"{LIST}/{id}/edit")
+    first, mine = [await each.get(f"{LIST}/{id}/edit") for each in (browser, colleague)]
     await fills(browser, f"{LIST}/{id}/edit", name="Theirs", telephone="020 7946 0001")
     again = await colleague.post(f"{LIST}/{id}/edit", data={**typed(mine), "name": "Mine"})
     assert again.status_code == 409
@@ -444,6 +444,8 @@ async def test_whoever_comes_second_is_shown_both_and_loses_nothing(
         assert text in again.text, text
     assert ">020 7946 0001<" not in again.text, "only one of the two has changed it"
     assert (await organisation(register, id))["name"] == "Theirs"
+    other = await browser.post(f"{LIST}/{id}/edit", data={**typed(first), "name": "Third"})
+    assert "You have changed this meanwhile, in another window" in other.text
     saved = await colleague.post(f"{LIST}/{id}/edit", data=typed(again))
     assert saved.status_code == 303
     kept = await organisation(register, id)

@@ -14,6 +14,7 @@ from chassis.errors import NotFound
 from chassis.web import (
     Difference,
     Faults,
+    meanwhile,
     new_key,
     once,
     read_form,
@@ -233,7 +234,7 @@ async def prepare(request: Request) -> Response:
     try:
         return await submit(request, fields, act, partial(_page, request, revision=revision))
     except ChangedMeanwhile as other:
-        found, now = other.differences, other.row["version"]
+        found, now = await meanwhile(request, other.differences, id, "case_prepared"), other.row["version"]
         return await _page(request, fields.values, {}, status=409, revision=now, changed=found)
 
 

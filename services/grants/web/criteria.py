@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound
-from chassis.web import Difference, new_key, once, read_form, read_id, read_revision, see, site_of
+from chassis.web import Difference, meanwhile, new_key, once, read_form, read_id, read_revision, see, site_of
 from services.grants import rounds
 from services.grants.queries import ROUNDS
 from services.grants.rounds import SCORES, Criterion
@@ -65,8 +65,10 @@ async def amend(request: Request) -> Response:
             request, fields, act, partial(_form, request, row["round_id"], row={**row, "version": revision})
         )
     except ChangedMeanwhile as other:
-        now, changed = other.row, other.differences
-        values = fields.values
+        now, values = other.row, fields.values
+        changed = await meanwhile(
+            request, other.differences, now["round_id"], "criterion_amended", criterion=id
+        )
         return await _form(request, now["round_id"], values, {}, row=now, status=409, changed=changed)
 
 

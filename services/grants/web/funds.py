@@ -18,6 +18,7 @@ from chassis.web import (
     Difference,
     Faults,
     give_file,
+    meanwhile,
     new_key,
     once,
     read_form,
@@ -201,7 +202,8 @@ async def amend(request: Request) -> Response:
     try:
         return await submit(request, fields, act, partial(_form, request, row={**row, "version": revision}))
     except ChangedMeanwhile as other:
-        now, changed = other.row, other.differences
+        now = other.row
+        changed = await meanwhile(request, other.differences, id, "fund_amended")
         return await _form(request, fields.values, {}, row=now, status=409, changed=changed)
 
 

@@ -14,6 +14,7 @@ from chassis.web import (
     BadRequest,
     Difference,
     Faults,
+    Meanwhile,
     new_key,
     read_form,
     read_id,
@@ -79,7 +80,8 @@ async def save(request: Request) -> Response:
     try:
         return await submit(request, fields, act, partial(_page, request, revision=revision))
     except ChangedMeanwhile as other:
-        return await _page(request, fields.values, {}, status=409, changed=other.differences)
+        changed = Meanwhile(other.differences, mine=True)  # nobody else writes it
+        return await _page(request, fields.values, {}, status=409, changed=changed)
 
 
 async def know(request: Request) -> Response:

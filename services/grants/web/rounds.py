@@ -15,6 +15,7 @@ from chassis.errors import NotFound, Refused
 from chassis.house import Entry, words
 from chassis.web import (
     Difference,
+    meanwhile,
     new_key,
     once,
     pounds,
@@ -233,7 +234,8 @@ async def amend(request: Request) -> Response:
     try:
         return await submit(request, fields, act, partial(_form, request, row={**row, "version": revision}))
     except ChangedMeanwhile as other:
-        now, changed = other.row, other.differences
+        now = other.row
+        changed = await meanwhile(request, other.differences, id, "round_amended")
         return await _form(request, fields.values, {}, row=now, status=409, changed=changed)
 
 

@@ -58,6 +58,7 @@ def _campaigns() -> list[Route]:
     read = Action.READ_LETTERS
     return [
         page("/", board.list_campaigns, read),
+        page("/campaigns", board.list_campaigns, read),  # for whoever shortens the address of one
         page("/campaigns/{id}.csv", board.download, read),
         page("/campaigns/{id}", board.show, read),
         page("/campaigns/{id}/live", board.follow, read),

@@ -12,7 +12,7 @@ from services.notifications.queries import COLLEAGUES
 _COPIED = "campaign_copied"
 
 #: By what the audit calls each. How a draft was changed shows in the versions of its words.
-_ACTS: Mapping[str, str] = {
+ACTS: Mapping[str, str] = {
     "campaign_made": "The draft was begun",
     _COPIED: "It was made as a copy",
     "campaign_submitted": "It was submitted",
@@ -32,13 +32,13 @@ _MOST = 30
 
 async def acts_on(tx: Transaction, campaign_id: UUID) -> list[dict[str, Any]]:
     """What was done with a campaign, newest first, as a timeline shows it."""
-    asked = {"campaign_id": str(campaign_id), "actions": list(_ACTS), "most": _MOST}
+    asked = {"campaign_id": str(campaign_id), "actions": list(ACTS), "most": _MOST}
     rows = await rows_of(COLLEAGUES.acts_on(tx, **asked))
     names = await called(tx, [row["person_id"] for row in rows])
     return [
         {
             "at": row["at"],
-            "what": _ACTS[row["action"]],
+            "what": ACTS[row["action"]],
             "detail": _detail(row),
             "source_words": f"By {names[row['person_id']]}",
             "href": campaign_href(row["from_id"]) if row["from_id"] else None,

@@ -437,13 +437,14 @@ class _Board:
         }
 
     def _needs_you(self) -> dict[str, Any]:
-        """What recipients wait for, then the letters in trouble; and how many letters that makes."""
+        """What recipients wait for, then the letters in trouble; how many letters that makes, and matters."""
         letters = {row["letter_id"] for row in self.open_answers}
         in_trouble = {row["id"] for row in self.problems}
         more = self.figures.letters("in_trouble") - len(in_trouble)
         return {
             "problems": [*map(_open_matter, self.open_answers), *map(_trouble, self.problems)],
             "needing": len(letters | in_trouble) + more,
+            "matters": len(self.open_answers) + len(self.problems) + more,
             "more_problems": more,
         }
 

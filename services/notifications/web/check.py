@@ -16,7 +16,6 @@ from chassis.errors import NotFound, Refused
 from chassis.web import (
     fault_of,
     new_key,
-    once,
     read_asked_id,
     read_form,
     read_id,
@@ -39,12 +38,23 @@ from services.notifications.preparing import Made
 from services.notifications.queries import COMPOSING, QUERIES
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.web.posting import postage
+from services.notifications.web.pressing import press
 from services.notifications.web.roles import roles_that_may
 from services.notifications.web.steps import done, flash_of, framed, read_campaign
 from services.notifications.web.words import chaser_checked, looked_over
 
 #: Hours at which letters may come without waking anybody.
 _BY_DAY = range(7, 20)
+
+#: What the audit calls what was done, by the code that stands in an address; of acts that say nothing more.
+_NOTED = {
+    "submitted": "campaign_submitted",
+    "taken_back": "campaign_taken_back",
+    "sending": "campaign_sent",
+    "paused": "campaign_paused",
+    "resumed": "campaign_resumed",
+    "stopped": "campaign_stopped",
+}
 
 Act = Callable[[Transaction, UUID, FormData], Awaitable[Made | None]]
 
@@ -242,7 +252,11 @@ async def approve(request: Request) -> Response:
         state = await stages.approve_campaign(tx, id, signed_in(request).id, read_revision(form))
         return see(step_href(id, "send" if state.is_before_sending else "chasing") + done("approved"))
 
-    return await once(request, act)
+    leads = {
+        f"{what}_approved": step_href(id, step) + done("approved")
+        for what, step in (("campaign", "send"), ("chasing", "chasing"))
+    }
+    return await press(request, act, id, leads, step_href(id, "approve"))
 
 
 async def send_back(request: Request) -> Response:
@@ -310,15 +324,20 @@ async def _act(request: Request, change: Act, step: str, code: str, *, again: st
 
     async def act(tx: Transaction) -> Response:
         made = await change(tx, id, form)
-        return see((step_href(id, step) if step else campaign_href(id)) + done(code, made))
+        return see(_leads(id, step) + done(code, made))
 
+    leads = {_NOTED[code]: _leads(id, step) + done(code)} if code in _NOTED else {}
     try:
-        return await once(request, act)
+        return await press(request, act, id, leads, _leads(id, step))
     except Refused as refused:
         if not (again and refused.field):
             raise
         typed = {name: str(form.get(name, "")) for name in ("because", "send_on", "send_at") if name in form}
         return await _page(request, again, refused, **typed)
+
+
+def _leads(id: UUID, step: str) -> str:
+    return step_href(id, step) if step else campaign_href(id)
 
 
 def _woken(request: Request, response: Response) -> Response:

@@ -23,6 +23,7 @@ from chassis.web import (
     base_of,
     differences,
     fault,
+    meanwhile,
     new_key,
     once,
     read_base,
@@ -44,7 +45,7 @@ from services.notifications.composing import (
     copy_campaign,
 )
 from services.notifications.domain import AskFormula, ByPost, CampaignState, InvalidFormula
-from services.notifications.hrefs import MOUNT, step_href
+from services.notifications.hrefs import MOUNT, campaign_href, step_href
 from services.notifications.plans import (
     Purpose,
     Recipients,
@@ -55,6 +56,7 @@ from services.notifications.plans import (
 )
 from services.notifications.preparing import Made
 from services.notifications.queries import QUERIES
+from services.notifications.web.pressing import press
 from services.notifications.web.specimens import give_specimen
 from services.notifications.web.steps import done, flash_of, framed, read_campaign, steps_of
 from services.notifications.web.words import checked
@@ -95,7 +97,7 @@ Values = dict[str, str]
 
 
 class ChangedMeanwhile(Exception):
-    """Somebody else has changed on the same page what the form was made from. Nothing was changed."""
+    """What the form was made from was changed meanwhile on the same page. Nothing was changed by this."""
 
     def __init__(self, row: Mapping[str, Any], theirs: Values, found: Sequence[Difference]) -> None:
         super().__init__()
@@ -140,6 +142,8 @@ class _Step:
     read: Callable[[Values, Faults], Any]
     faults_of: Callable[[Any, House, Any], Iterator[Refused]]
     change: Callable[[Transaction, UUID, Any, UUID, Look], Awaitable[Made | None]]
+    #: What the audit calls a change.
+    noted: str
     following: str
     #: What the page says beside the form of what is typed; nothing on some pages.
     check: Callable[[Transaction, Any, Values], Awaitable[Any]] | None = None
@@ -269,7 +273,8 @@ async def _save(request: Request, step: _Step) -> Response:
         return await once(request, act)
     except ChangedMeanwhile as changed:
         house = site_of(request).context.house
-        shown = [_in_words(each, house) for each in changed.differences]
+        found = [_in_words(each, house) for each in changed.differences]
+        shown = await meanwhile(request, found, id, step.noted)
         return _page(
             request, step, changed.row, values, {}, 409, base=changed.theirs, changed=shown, check=check
         )
@@ -446,6 +451,7 @@ _STEPS = {
             read=_read_purpose,
             faults_of=lambda purpose, house, campaign: purpose_faults(purpose, house),
             change=change_purpose,
+            noted="campaign_purpose_changed",
             following="who",
         ),
         _Step(
@@ -456,6 +462,7 @@ _STEPS = {
             read=_read_who,
             faults_of=lambda recipients, house, campaign: recipients_faults(recipients, house),
             change=change_recipients,
+            noted="campaign_recipients_changed",
             following="words",
             check=_reached,
         ),
@@ -467,6 +474,7 @@ _STEPS = {
             read=_read_words,
             faults_of=lambda words, house, campaign: words_faults(words, house, asks=campaign["asks"]),
             change=change_words,
+            noted="campaign_words_changed",
             following="check",
             check=_read_back,
         ),
@@ -493,6 +501,7 @@ async def discard(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await discard_campaign(tx, id)
-        return see(f"{MOUNT}/{done('discarded')}")
+        return see(thrown_away)
 
-    return await once(request, act)
+    thrown_away = f"{MOUNT}/{done('discarded')}"
+    return await press(request, act, id, {"campaign_discarded": thrown_away}, campaign_href(id))

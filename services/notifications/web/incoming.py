@@ -29,7 +29,6 @@ from chassis.web import (
     give_bytes,
     kind_of,
     new_key,
-    once,
     read_asked_id,
     read_form,
     read_id,
@@ -43,6 +42,7 @@ from services.notifications.hrefs import incoming_href, letter_href
 from services.notifications.queries import INCOMING
 from services.notifications.reading.kinds import Kind
 from services.notifications.receiving import match_by_hand, set_aside, settle_mail, unmatch
+from services.notifications.web.pressing import press
 
 #: What others wrote: no scripts, no forms, nothing fetched, nothing opened.
 HTML_POLICY = (
@@ -278,28 +278,30 @@ async def match(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await match_by_hand(tx, id, letter_id)
-        return see(f"{incoming_href(id)}?done=matched")
+        return see(there)
 
-    return await once(request, act)
+    there = f"{incoming_href(id)}?done=matched"
+    return await press(request, act, id, {"mail_matched": there}, incoming_href(id), letter=letter_id)
 
 
 async def aside(request: Request) -> Response:
     """A person says that it is about no letter."""
-    return await _act(request, set_aside, f"{HERE}?done=aside")
+    return await _act(request, set_aside, f"{HERE}?done=aside", "mail_set_aside")
 
 
 async def unmatched(request: Request) -> Response:
     """It does not belong to this letter."""
-    return await _act(request, unmatch, f"{incoming_href(read_id(request))}?done=unmatched")
+    there = f"{incoming_href(read_id(request))}?done=unmatched"
+    return await _act(request, unmatch, there, "mail_unmatched")
 
 
 async def settle(request: Request) -> Response:
     """A person has seen to it."""
-    return await _act(request, settle_mail, f"{HERE}?show=turn&done=settled")
+    return await _act(request, settle_mail, f"{HERE}?show=turn&done=settled", "mail_settled")
 
 
 async def _act(
-    request: Request, change: Callable[[Transaction, UUID], Awaitable[None]], then: str
+    request: Request, change: Callable[[Transaction, UUID], Awaitable[None]], then: str, noted: str
 ) -> Response:
     id = read_id(request)
 
@@ -307,4 +309,4 @@ async def _act(
         await change(tx, id)
         return see(then)
 
-    return await once(request, act)
+    return await press(request, act, id, {noted: then}, incoming_href(id))

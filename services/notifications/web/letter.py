@@ -1,6 +1,7 @@
 """One letter as staff see it: what it says, what became of it, what came back and what to do."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound
 from chassis.house import word
-from chassis.web import new_key, once, pounds, read_form, read_id, see, signed_in, site_of
+from chassis.web import new_key, pounds, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
 from services.notifications.answers import WAYS, Way, confirm_pledge, settle_answer
 from services.notifications.colleagues import called
@@ -44,6 +45,7 @@ from services.notifications.rendering import render_html, said
 from services.notifications.sending import SEND_LETTERS
 from services.notifications.web import chasing, posting
 from services.notifications.web.incoming import of_letter
+from services.notifications.web.pressing import press
 from services.notifications.web.printing import give_pdf
 from services.notifications.web.roles import roles_that_may
 from services.notifications.web.specimens import give_specimen
@@ -279,7 +281,8 @@ def _colleague(row: Any, letter: Any) -> dict[str, Any]:
 def _standing(row: Any) -> str:
     """What has become of an answer on our side."""
     if row["corrected_at"] and row["confirmed_at"]:
-        return "replaced by another pledge: counts no more"
+        gone = row["written_back_pence"] == row["pledge_pence"]
+        return f"replaced by another pledge: {'counts no more' if gone else 'what came of it counts'}"
     if row["corrected_at"]:
         return "entered by mistake: counts no more"
     if row["written_back_pence"] == row["pledge_pence"]:
@@ -368,44 +371,55 @@ async def as_file(request: Request) -> Response:
 
 async def arrived(request: Request) -> Response:
     """A person knows that it arrived."""
-    return await _act(request, mark_sent, "arrived")
+    return await _act(request, mark_sent, "arrived", "letter_marked_sent")
 
 
 async def again(request: Request) -> Response:
     """A person wants it to go again."""
-    response = await _act(request, send_again, "again")
+    response = await _act(request, send_again, "again", "")
     site_of(request).context.wake(SEND_LETTERS)
     return response
 
 
 async def _act(
-    request: Request, change: Callable[[Transaction, UUID], Awaitable[None]], done: str
+    request: Request, change: Callable[[Transaction, UUID], Awaitable[None]], done: str, noted: str
 ) -> Response:
     id = read_id(request)
+    there = f"{letter_href(id)}?done={done}"
 
     async def act(tx: Transaction) -> Response:
         await change(tx, id)
-        return see(f"{letter_href(id)}?done={done}")
+        return see(there)
 
-    return await once(request, act)
+    return await press(request, act, id, {noted: there} if noted else {}, letter_href(id))
 
 
 async def confirm(request: Request) -> Response:
     """A person has asked, and the pledge is real."""
-    id, form = read_id(request), await read_form(request)
+    form = await read_form(request)
     instead = {"yes": True, "no": False}.get(str(form.get("instead", "")))
 
-    async def act(tx: Transaction) -> Response:
-        return see(f"{letter_href(await confirm_pledge(tx, id, instead=instead))}?done=confirmed")
-
-    return await once(request, act)
+    noted = "pledge_confirmed" if instead is None else ""
+    return await _act_on_answer(request, partial(confirm_pledge, instead=instead), "confirmed", noted)
 
 
 async def settle(request: Request) -> Response:
     """A person has seen to what the recipient said."""
+    return await _act_on_answer(request, settle_answer, "settled", "answer_settled")
+
+
+async def _act_on_answer(
+    request: Request, change: Callable[[Transaction, UUID], Awaitable[UUID]], done: str, noted: str
+) -> Response:
     id = read_id(request)
+    async with site_of(request).database.reading() as tx:
+        answer = await QUERIES.answer(tx, id=id)
+    if answer is None:
+        raise NotFound
+    there = f"{letter_href(answer['letter_id'])}?done={done}"
 
     async def act(tx: Transaction) -> Response:
-        return see(f"{letter_href(await settle_answer(tx, id))}?done=settled")
+        await change(tx, id)
+        return see(there)
 
-    return await once(request, act)
+    return await press(request, act, id, {noted: there} if noted else {}, letter_href(answer["letter_id"]))

@@ -20,6 +20,7 @@ from chassis.web import (
     Faults,
     add_faults,
     base_of,
+    meanwhile,
     new_key,
     once,
     read_base,
@@ -221,7 +222,9 @@ async def save(request: Request) -> Response:
         async with site_of(request).database.reading() as tx:
             place = await _place(tx, request)
         yours = changed.theirs if back else typed
-        found = () if back else changed.differences
+        noted = ("notice_words_ours", "notice_words_theirs", "notice_words_nobody")
+        differing = () if back else changed.differences
+        found = await meanwhile(request, differing, kind.code, *noted, language=language)
         return _page(request, place, yours, {}, 409, form=form, base=changed.theirs, changed=found)
 
 

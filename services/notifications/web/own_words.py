@@ -11,6 +11,7 @@ from chassis.web import (
     Faults,
     add_faults,
     base_of,
+    meanwhile,
     new_key,
     once,
     read_base,
@@ -76,9 +77,8 @@ async def save(request: Request) -> Response:
         return await once(request, act)
     except ChangedMeanwhile as changed:
         newest = await read_letter(request)
-        return await _page(
-            request, newest, typed, {}, 409, base=changed.theirs, changed=list(changed.differences)
-        )
+        found = await meanwhile(request, changed.differences, letter["id"], "letter_words_changed")
+        return await _page(request, newest, typed, {}, 409, base=changed.theirs, changed=found)
 
 
 def _typed(form: FormData) -> Values:

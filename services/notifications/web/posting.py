@@ -45,6 +45,7 @@ from services.notifications.posting import (
 )
 from services.notifications.printing import PRINT_POST
 from services.notifications.queries import POSTING
+from services.notifications.web.pressing import press
 
 #: Batches on one page, and letters of a batch.
 MOST, MOST_ITEMS = 50, 100
@@ -295,7 +296,7 @@ async def posted(request: Request) -> Response:
         return see(f"{batch_href(id)}?done=posted")
 
     try:
-        return await once(request, act)
+        return await press(request, act, id, {}, batch_href(id))
     except Refused as refused:
         if not refused.field:
             raise
@@ -338,9 +339,10 @@ async def drop(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await drop_batch(tx, id, by=signed_in(request).id)
-        return see(f"{batch_href(id)}?done=dropped")
+        return see(there)
 
-    return await once(request, act)
+    there = f"{batch_href(id)}?done=dropped"
+    return await press(request, act, id, {"post_dropped": there}, batch_href(id))
 
 
 # What came back
@@ -352,9 +354,10 @@ async def letter_came_back(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await returned_letter(tx, id)
-        return see(f"{letter_href(id)}?done=returned")
+        return see(there)
 
-    return await once(request, act)
+    there = f"{letter_href(id)}?done=returned"
+    return await press(request, act, id, {"letter_returned": there}, letter_href(id))
 
 
 async def chaser_came_back(request: Request) -> Response:

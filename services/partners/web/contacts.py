@@ -23,6 +23,7 @@ from chassis.web import (
     differences,
     fault,
     fault_of,
+    meanwhile,
     merged,
     new_key,
     once,
@@ -161,8 +162,8 @@ async def amend(request: Request) -> Response:
         yours = replace(present, **said)
         labels = {field: label for field, label in _LABELS.items() if field in both}
         if found := differences(labels, _in_words(house, present), _in_words(house, yours)):
-            status = ChangedMeanwhile.status
-            return contact_form(request, place, typed, {}, status, present=present, changed=found)
+            status, changed = ChangedMeanwhile.status, await meanwhile(request, found, id, "contact_amended")
+            return contact_form(request, place, typed, {}, status, present=present, changed=changed)
         try:
             await amending.amend_contact(tx, id, lambda _: yours, present.version)
         except Refused as refused:

@@ -20,6 +20,7 @@ from chassis.web import (
     differences,
     fault,
     fault_of,
+    meanwhile,
     new_key,
     once,
     read_form,
@@ -158,7 +159,8 @@ async def save(request: Request) -> Response:
         if locked["revision"] != revision:
             present = _written(Terms.of(locked["terms"]), locked["kept_by"])
             if found := _differences(tx.context.house, agreement, owners, present, typed):
-                return await _page(request, tx, agreement, typed, status=409, changed=found)
+                changed = await meanwhile(request, found, id, "agreement_drafted")
+                return await _page(request, tx, agreement, typed, status=409, changed=changed)
         await agreements.save(tx, locked, typed.terms, typed.kept_by)
         return see(f"{PAGE}/{id}/draft?done=saved")
 
@@ -333,7 +335,7 @@ async def _page(
         owners=options,
         keepers=[each for each in options if each["code"].startswith(Side.OURS)],
         lacks=missing(typed.terms, present),
-        changed=list(changed),
+        changed=changed,
         revision=agreement["revision"],
         key=new_key(request),
     )

@@ -26,6 +26,7 @@ from chassis.web import (
     fault,
     fault_of,
     give,
+    meanwhile,
     merged,
     new_key,
     once,
@@ -217,7 +218,8 @@ async def amend(request: Request) -> Response:
         yours = _in_words(house, read.changed(present))
         labels = {field: label for field, label in _LABELS.items() if field in both}
         if found := differences(labels, _in_words(house, present), yours):
-            return _form(request, typed, {}, ChangedMeanwhile.status, present=present, changed=found)
+            changed = await meanwhile(request, found, id, "organisation_amended")
+            return _form(request, typed, {}, ChangedMeanwhile.status, present=present, changed=changed)
         try:
             await amending.amend_organisation(tx, id, read.changed, present.version)
         except Refused as refused:

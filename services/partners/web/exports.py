@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from chassis.audit import acting, note
 from chassis.database import Transaction
 from chassis.errors import NotFound
 from chassis.house import word
-from chassis.web import give_table, read_id, saved_as, site_of
+from chassis.web import Streamed, give_table, read_id, saved_as, site_of
 from chassis.web.access import actor_of
 from services.partners import exports
 from services.partners.domain import Contact, Organisation
@@ -64,7 +64,7 @@ async def workbook(request: Request) -> Response:
     )
     name = saved_as(await _noted(request, "register", "xlsx"))
     headers = {"content-disposition": f"attachment; {name}"}
-    return StreamingResponse(content, media_type=_WORKBOOK, headers=headers)
+    return Streamed(content, media_type=_WORKBOOK, headers=headers)
 
 
 def _pages(request: Request) -> Callable[[Transaction, UUID | None], AsyncIterator[Any]]:

@@ -24,6 +24,7 @@ from chassis.web import (
     differences,
     fault_of,
     give_file,
+    meanwhile,
     new_key,
     once,
     read_form,
@@ -211,10 +212,9 @@ async def edit(request: Request) -> Response:
         entry = read_entry(form, before.kind, tx.now, before, faults)
         if entry is None:
             return await _form_of(request, tx, row, typed(form), faults=faults, status=422, revision=revision)
-        if row["version"] != revision:
-            changed = await _differences(tx, row, before, entry)
-            if changed:
-                return await _form_of(request, tx, row, typed(form), changed=changed, status=409)
+        if row["version"] != revision and (found := await _differences(tx, row, before, entry)):
+            changed = await meanwhile(request, found, row["id"], "entry_changed")
+            return await _form_of(request, tx, row, typed(form), changed=changed, status=409)
         try:
             await timeline.change(tx, row, entry)
         except Refused as refused:

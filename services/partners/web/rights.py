@@ -10,13 +10,13 @@ from uuid import UUID
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from chassis.audit import note
 from chassis.clock import LOCAL
 from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
-from chassis.web import fault, fault_of, new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import Streamed, fault, fault_of, new_key, once, read_form, read_id, see, signed_in, site_of
 from chassis.web.access import acts
 from contracts.access import ACCOUNT, RIGHTS, Action, may
 from contracts.topology import SERVICES
@@ -387,7 +387,7 @@ async def download(request: Request) -> Response:
         archive = await archive_of(tx, id)
         note(tx, "given_out", "request", id)
     headers = {"content-disposition": f'attachment; filename="what-we-hold-{str(id)[-8:]}.zip"'}
-    return StreamingResponse(_chunks(archive), media_type="application/zip", headers=headers)
+    return Streamed(_chunks(archive), media_type="application/zip", headers=headers)
 
 
 def _chunks(archive: IO[bytes]) -> Iterator[bytes]:

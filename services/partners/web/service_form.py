@@ -20,6 +20,7 @@ from chassis.web import (
     differences,
     fault,
     fault_of,
+    meanwhile,
     merged,
     new_key,
     once,
@@ -140,8 +141,8 @@ async def edit(request: Request) -> Response:
             )
         both |= {"cost"} if "charge" in both else set()
         labels = {field: label for field, label in LABELS.items() if field in both}
-        changed = differences(labels, _in_words(known.offer, house), _in_words(offer, house))
-        if changed:
+        if found := differences(labels, _in_words(known.offer, house), _in_words(offer, house)):
+            changed = await meanwhile(request, found, id, "service_amended")
             return _form(request, values, {}, status=409, service=known, changed=changed, checked=checked)
         await directory.amend(tx, known, offer, checked=checked)
         return to_service(id, "saved")
