@@ -12,7 +12,7 @@ from markupsafe import escape
 
 #: Around a field, where what the page calls it will stand. No text has these signs: they stand for nothing.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
-_PLACE = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+_PLACE = re.compile("\ufdd0([^\ufdd1]*)\ufdd1")
 
 
 def name_of(field: str) -> str:

@@ -2,7 +2,7 @@
 
 from chassis.migrations import run
 
-revision = "0033"
+revision = "0031"
 down_revision = "0030"
 branch_labels = None
 depends_on = None
