@@ -43,8 +43,8 @@ SEND_LETTERS = "send letters"
 #: Connections to the mail server at once.
 CONNECTIONS = 8
 #: Letters under way at once: some are being made or settled while others are on a connection.
-UNDER_WAY = CONNECTIONS + 4
-#: Letters that are looked up at once, to be taken by the dozen.
+UNDER_WAY = CONNECTIONS * 2
+#: Letters that are looked up at once, to be taken a few at a time.
 _AHEAD = 200
 #: Seconds for which one turn takes further letters; stopping waits for the end of a turn.
 TURN = 4.0
@@ -180,7 +180,7 @@ class Sender:
             return self._taken.popleft()
 
     async def _take(self) -> bool:
-        """Take as many as go within a second, a dozen at the most. Whether there were any."""
+        """Take as many as go within a second, and as are under way at the most. Whether there were any."""
         most = max(1, min(UNDER_WAY, int(self._settings.mail_rate)))
         for _ in range(2):
             while self._ahead:
