@@ -7,6 +7,7 @@ it says that it is still there.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from time import monotonic
 
 from starlette.requests import Request
@@ -33,7 +34,8 @@ def live(
 ) -> Response:
     """Server-sent events: one whenever ``version`` gives another answer than before.
 
-    Ends when the viewer leaves or the server stops. While the database is away it says nothing.
+    Ends when the viewer leaves, the server stops, or the database is away: a stream that stays open says that
+    the page is live. The page asks for it again until there is one.
 
     Args:
         topic: what commits tell of that change it; else every announcement wakes.
@@ -52,14 +54,14 @@ async def _changes(
     pause: float,
 ) -> AsyncIterator[str]:
     stopping: asyncio.Event = request.scope.get(STOPPING) or asyncio.Event()
-    with listener.following(topic) as awake:
-        seen = await _present(version)
+    with listener.following(topic) as awake, suppress(DatabaseAway):
+        seen = await version()
         yield "retry: 2000\n\n"
         due = monotonic() + pause
         while not stopping.is_set():
             await _first_of(due - monotonic(), stopping, awake)
             awake.clear()
-            present = await _present(version)
+            present = await version()
             if present is not None and present != seen:
                 seen, due = present, monotonic() + pause
                 yield "data: changed\n\n"
@@ -77,10 +79,3 @@ async def _first_of(seconds: float, *events: asyncio.Event) -> None:
     finally:
         for each in waiting:
             each.cancel()
-
-
-async def _present(version: Callable[[], Awaitable[str | None]]) -> str | None:
-    try:
-        return await version()
-    except DatabaseAway:
-        return None

@@ -1593,10 +1593,26 @@ class TestLive:
             pages.version = SECRET
             seen = [line async for line in until(told, "data: changed")]
             assert set(seen) == {"", ": still here", "data: changed"}
-            pages.away = True
-            await asyncio.sleep(0.15)
-            pages.away, pages.version = False, "3"
+            pages.version = "3"
             assert SECRET not in "".join([line async for line in until(told, "data: changed")])
+
+    async def test_ends_while_the_database_is_away(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> None:
+        """A stream that stays open would say that the page is live."""
+        async with (
+            serving(pages, unconnected, tmp_path) as (_, url),
+            httpx.AsyncClient(base_url=url) as browser,
+        ):
+            async with browser.stream("GET", MOUNT + "/live") as stream, asyncio.timeout(20):
+                told = stream.aiter_lines()
+                await anext(told)
+                pages.away = True
+                assert {line async for line in told} <= {"", ": still here"}
+            assert in_progress() == 0
+            pages.away = False
+            async with browser.stream("GET", MOUNT + "/live") as stream:
+                assert await anext(stream.aiter_lines()) == "retry: 2000"
 
     @pytest.mark.parametrize(("topic", "channel"), [("boxes", "live"), ("", "outbox")])
     async def test_a_commit_wakes_at_once_and_only_those_concerned(
