@@ -6,7 +6,7 @@ and takes it back, so that what it says is exact.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from chassis import metrics
 from chassis.audit import Actor, acting, note
@@ -94,4 +94,6 @@ class _TakenBack(Exception):
 
 
 def _until(tx: Transaction, term: Term) -> datetime:
-    return months_before(tx.now, term.kept_for(tx.context.settings))
+    """Months back by the calendar and the clock where the users are: UTC may be at another hour, or day."""
+    local = tx.now.astimezone(LOCAL)
+    return months_before(local, term.kept_for(tx.context.settings)).astimezone(UTC)

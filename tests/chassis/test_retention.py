@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chassis.audit import verify
-from chassis.clock import months_before
+from chassis.clock import LOCAL, months_before
 from chassis.config import Settings, SettingsError
 from chassis.database import Database, Transaction
 from chassis.retention import AT_A_TIME, Term, nightly, rehearse, scrub_old
@@ -37,7 +37,7 @@ async def database(make_database: MakeDatabase) -> Database:
     async with made.transaction() as tx:
         await tx.execute("CREATE TABLE effects (id serial, subject text)")
         for months in range(60):
-            moment = months_before(tx.now, months) - timedelta(minutes=1)
+            moment = months_before(tx.now.astimezone(LOCAL), months).astimezone(UTC) - timedelta(minutes=1)
             await tx.execute("INSERT INTO effects (subject) VALUES ($1)", moment.isoformat())
     return made
 
@@ -105,6 +105,31 @@ async def test_the_night_begins_at_three(database: Database) -> None:
     clock.advance(timedelta(hours=3))
     await nightly(database, TERMS)
     assert await left(database) == 24
+
+
+@pytest.mark.parametrize(
+    ("now", "months", "before"),
+    [
+        (datetime(2026, 11, 27, 4, tzinfo=UTC), 6, "2026-05-27T03:00:00+00:00"),
+        (datetime(2027, 5, 27, 3, tzinfo=UTC), 6, "2026-11-27T04:00:00+00:00"),
+        (datetime(2026, 7, 31, 23, 30, tzinfo=UTC), 1, "2026-06-30T23:30:00+00:00"),
+    ],
+    ids=["summer_time_began", "summer_time_ended", "first_hour_of_a_month"],
+)
+async def test_a_term_ends_at_the_hour_where_the_users_are(
+    make_bare: MakeDatabase, now: datetime, months: int, before: str
+) -> None:
+    database = await make_bare(GRANTS)
+    clock = database.context.clock
+    clock.advance(now - clock.now())
+    told = list[datetime]()
+
+    async def scrub(tx: Transaction, before: datetime, most: int) -> int:
+        told.append(before.replace(second=0, microsecond=0))
+        return 0
+
+    await rehearse(database, [Term(what="effects", months=months, since="x", scrub=scrub)])
+    assert [each.isoformat() for each in told] == [before]
 
 
 @pytest.mark.parametrize(
