@@ -25,7 +25,7 @@ from chassis.database import Database, Transaction
 from chassis.files import keep_file
 from chassis.inbox import Inbox
 from chassis.transports import Delivery
-from chassis.web import Gate
+from chassis.web import Gate, environment
 from contracts.access import ACCOUNT, OPEN_DATA, RENEW, RULES, Action, Role
 from contracts.topology import GRANTS, NOTIFICATIONS, PARTNERS, SERVICES
 from services.grants import imports as registration_imports
@@ -167,7 +167,8 @@ async def opened(request: pytest.FixtureRequest, make_database: MakeDatabase) ->
 async def gated(app: Starlette, database: Database, service: str) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at the gate, by the public name."""
     settings = database.context.settings
-    transport = httpx.ASGITransport(Gate(app, settings), root_path=MOUNTS[service])
+    gate = Gate(app, settings, environment(database.context.house, ()))
+    transport = httpx.ASGITransport(gate, root_path=MOUNTS[service])
     async with httpx.AsyncClient(transport=transport, base_url="https://forum.example") as browser:
         browser.cookies.set("__Host-conduit", token(settings.keys_folder), "forum.example", "/")
         yield browser

@@ -203,6 +203,13 @@ class Errors:
         return path.removeprefix(mount).startswith(self._public)
 
 
+def page_for_anybody(templates: jinja2.Environment, status: int, what: str, cure: str) -> str:
+    """An error as a page that is the same for whoever asks: nothing of a request is in it."""
+    frame = {"answers_form": False, "silence": "", "back": "", "reference": ""}
+    values = {**frame, "status": status, "what": what, "cure": cure}
+    return templates.get_template("error_public.html").render(values)
+
+
 def problem(status: int, what: str, cure: str, **more: str) -> Response:
     """An RFC 9457 problem."""
     document = {"type": "about:blank", "title": what, "status": status, "detail": cure}

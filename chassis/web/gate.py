@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import jinja2
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.config import Settings
 from chassis.log import logger
 from chassis.web.access import is_open
-from chassis.web.errors import problem, wants_json
+from chassis.web.errors import page_for_anybody, problem, wants_json
 from chassis.web.pace import Pace
+from chassis.web.static import is_asset
 
 #: Of a page whose address is a secret: no page learns that one came from there, ours neither. With
 #: "no-referrer" browsers would hide the origin of its forms as well, and the gate would refuse them.
@@ -46,6 +49,40 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<name>[0-9A-Za-z.-]+))(?::[0-9]{1,5})?")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Refusal:
+    """Why a request is not let in, and what whoever sent it can do."""
+
+    status: int
+    #: As the log says it.
+    reason: str
+    what: str
+    cure: str
+    #: Seconds after which it may be sent again; nothing where waiting is no cure.
+    retry_after: int | None = None
+
+
+_TOO_FAST = _Refusal(
+    status=429,
+    reason="too_fast",
+    what="So many requests from one place are too many.",
+    cure="Wait a few seconds, then reload the page. Nothing was changed.",
+    retry_after=10,
+)
+_UNKNOWN_HOST = _Refusal(
+    status=421,
+    reason="unknown_host",
+    what="This server does not answer to that name.",
+    cure="Use the address that you were given.",
+)
+_OTHER_SITE = _Refusal(
+    status=403,
+    reason="other_site",
+    what="Other sites may link to this one, but not use it.",
+    cure="Open the page here and use it from there. Nothing was changed.",
+)
+
+
 class Protected:
     """Adds the headers that every answer carries, where the answer itself says nothing else."""
 
@@ -65,13 +102,20 @@ class Protected:
 
 
 class Gate:
-    """Answers known hosts only, refuses cross-site requests, adds the headers that every answer carries."""
+    """Answers known hosts only, refuses cross-site requests, adds the headers that every answer carries.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    Its pages are made beforehand: they quote nothing of a request, and a flood of them costs little.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, templates: jinja2.Environment) -> None:
         self._app = app
         self._hosts = settings.known_hosts
         self._origin = settings.origin.lower()
         self._pace = Pace(settings.pace)
+        self._pages = {
+            each: page_for_anybody(templates, each.status, each.what, each.cure)
+            for each in (_TOO_FAST, _UNKNOWN_HOST, _OTHER_SITE)
+        }
         headers = {**SECURITY_HEADERS, **(_OVER_TLS if settings.over_tls else {})}
         self._answer = Protected(self._admit, headers)
         self._answer_all = Protected(self._admit, headers | OPEN_HEADERS)
@@ -81,25 +125,32 @@ class Gate:
         await answer(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = None
+        answer = self._app
         if scope["type"] == "http":
-            scope, refusal = _as_text(scope), self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send)
+            refusal, scope = self._refusal(scope), _as_text(scope)
+            if refusal is not None:
+                answer = self._told(scope, refusal)
+        await answer(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _refusal(self, scope: Scope) -> _Refusal | None:
         headers = Headers(scope=scope)
         if not self._pace.admits((scope.get("client") or ("",))[0]):
-            cure = "Wait a few seconds, then reload the page. Nothing was changed."
-            refusal = _no(scope, 429, "too_fast", "So many requests from one place are too many.", cure)
-            refusal.headers["retry-after"] = "10"
-            return refusal
-        if _host(headers.get("host", "")) not in self._hosts:
-            what = "This server does not answer to that name."
-            return _no(scope, 421, "unknown_host", what, "Use the address that you were given.")
-        if self._from_elsewhere(scope, headers):
-            cure = "Open the page here and use it from there."
-            return _no(scope, 403, "other_site", "Other sites may link to this one, but not use it.", cure)
-        return None
+            return _TOO_FAST
+        # The page that says so is to look like one: its style is the same for everybody.
+        if _host(headers.get("host", "")) not in self._hosts and not is_asset(scope["path"]):
+            return _UNKNOWN_HOST
+        return _OTHER_SITE if self._from_elsewhere(scope, headers) else None
+
+    def _told(self, scope: Scope, refusal: _Refusal) -> Response:
+        """A page for people, a problem for programs."""
+        _log.warning("request_refused", reason=refusal.reason, status=refusal.status)
+        if wants_json(Request(scope)):
+            response = problem(refusal.status, refusal.what, refusal.cure)
+        else:
+            response = HTMLResponse(self._pages[refusal], refusal.status)
+        if refusal.retry_after is not None:
+            response.headers["retry-after"] = str(refusal.retry_after)
+        return response
 
     def _from_elsewhere(self, scope: Scope, headers: Headers) -> bool:
         """Whether another site made the browser send this. It may link here: a document, fetched safely; and
@@ -141,10 +192,3 @@ def _as_text(scope: Scope) -> Scope:
 def _host(header: str) -> str:
     found = _HOST.fullmatch(header)
     return (found["address"] or found["name"]).lower() if found else ""
-
-
-def _no(scope: Scope, status: int, reason: str, what: str, cure: str) -> Response:
-    _log.warning("request_refused", reason=reason, status=status)
-    if wants_json(Request(scope)):
-        return problem(status, what, cure)
-    return Response(f"{what} {cure}\n", status, media_type="text/plain; charset=utf-8")

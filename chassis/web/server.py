@@ -69,7 +69,8 @@ class WebServer:
         Raises:
             PortTaken: names the port.
         """
-        apps: list[ASGIApp] = [Gate(self, self._settings), Protected(operations(self._alive, self._ready))]
+        gate = Gate(self, self._settings, self.templates)
+        apps: list[ASGIApp] = [gate, Protected(operations(self._alive, self._ready))]
         listening = listen_to_all(self._settings)
         self.ports = tuple(each.getsockname()[1] for each in listening)
         for app, each in zip(apps, listening, strict=False):  # none of metrics, none of health

@@ -48,6 +48,11 @@ def asset(name: str) -> str:
     return f"/static/{_ASSETS[name].digest}/{name}"
 
 
+def is_asset(path: str) -> bool:
+    """Whether a static file stands under this address."""
+    return any(path == asset(name) for name in _ASSETS)
+
+
 async def _show(request: Request) -> Response:
     found = _ASSETS.get(request.path_params["name"])
     if found is None or found.digest != request.path_params["digest"]:

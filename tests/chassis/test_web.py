@@ -259,7 +259,7 @@ async def visiting(pages: Pages, database: Database, folder: Path) -> AsyncItera
     settings = database.context.settings
     server = WebServer(settings, database.context.house, SECTIONS)
     await server.mount(MOUNT, site(pages, database, folder).app)
-    async with client(Gate(server, settings)) as visitor:
+    async with client(Gate(server, settings, server.templates)) as visitor:
         visitor.cookies.set("conduit", token(settings.keys_folder))
         yield visitor
 
@@ -306,6 +306,81 @@ class TestHosts:
         answer = await browser.get(MOUNT + "/", headers=[(b"host", host.encode("latin-1"))])
         assert answer.status_code == 421
         assert "does not answer to that name" in answer.text
+
+    async def test_only_what_the_page_that_says_so_looks_like_comes_by_any_name(
+        self, browser: httpx.AsyncClient
+    ) -> None:
+        by = {"host": "evil.example"}
+        for name in ("conduit.css", "conduit.js", "favicon.svg"):
+            assert (await browser.get(asset(name), headers=by)).status_code == 200
+        for path in (
+            "/",
+            "/robots.txt",
+            "/static/000000000000/conduit.css",
+            f"{MOUNT}{asset('conduit.css')}",
+        ):
+            assert (await browser.get(path, headers=by)).status_code == 421
+        theirs = {**by, "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+        assert (await browser.get(asset("conduit.js"), headers=theirs)).status_code == 403
+
+
+class TestWhatTheGateSays:
+    SENT = "zoe-marker"
+
+    @pytest.fixture
+    async def hasty(
+        self, pages: Pages, unconnected: Database, tmp_path: Path
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        """Whoever has sent all that they may in a minute."""
+        settings = replace(unconnected.context.settings, pace=1)
+        server = WebServer(settings, unconnected.context.house, SECTIONS)
+        transport = httpx.ASGITransport(Gate(server, settings, server.templates), client=("192.0.2.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as visitor:
+            assert (await visitor.get("/robots.txt")).status_code == 200
+            yield visitor
+
+    async def refusals(
+        self, browser: httpx.AsyncClient, hasty: httpx.AsyncClient, **headers: str
+    ) -> list[tuple[httpx.Response, int, str]]:
+        """Every answer by which the gate lets nobody in, its status, and what it says to do."""
+        address, form = f"{MOUNT}/{self.SENT}?done=saved&text={self.SENT}", {"text": self.SENT}
+        elsewhere = {"origin": f"https://{self.SENT}.example", **headers}
+        host = {"host": f"{self.SENT}.example", **headers}
+        return [
+            (await browser.post(address, data=form, headers=elsewhere), 403, "Open the page here"),
+            (await browser.get(address, headers=host), 421, "Use the address that you were given."),
+            (await browser.post(address, data=form, headers=host), 421, "Use the address"),
+            (await hasty.get(address, headers=headers), 429, "Wait a few seconds, then reload the page."),
+        ]
+
+    @pytest.mark.parametrize("accept", ["text/html,application/xhtml+xml,*/*;q=0.8", "*/*"])
+    async def test_are_pages_that_say_what_to_do_and_quote_nothing(
+        self, browser: httpx.AsyncClient, hasty: httpx.AsyncClient, house: House, accept: str
+    ) -> None:
+        page = await browser.get(MOUNT + "/")
+        for answer, status, cure in await self.refusals(browser, hasty, accept=accept):
+            assert answer.status_code == status
+            assert answer.headers["content-type"] == page.headers["content-type"]
+            assert answer.headers.items() >= SECURITY_HEADERS.items()
+            assert (answer.headers.get("retry-after") == "10") is (status == 429)
+            for words in (cure, house.telephone, asset("conduit.css"), "</html>"):
+                assert words in answer.text
+            assert self.SENT not in answer.text
+            assert "Saved." not in answer.text
+            assert "<nav" not in answer.text, "whoever asks may be from outside"
+            assert "set-cookie" not in answer.headers
+
+    async def test_are_problems_for_programs(
+        self, browser: httpx.AsyncClient, hasty: httpx.AsyncClient
+    ) -> None:
+        for answer, status, cure in await self.refusals(browser, hasty, accept="application/json"):
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers.items() >= SECURITY_HEADERS.items()
+            assert (answer.headers.get("retry-after") == "10") is (status == 429)
+            document = answer.json()
+            assert (answer.status_code, document["status"]) == (status, status)
+            assert cure in document["detail"]
+            assert self.SENT not in answer.text
 
 
 class TestOtherSites:
@@ -427,7 +502,7 @@ class TestPace:
         settings = replace(unconnected.context.settings, pace=60)
         server = WebServer(settings, unconnected.context.house, SECTIONS)
         await server.mount(MOUNT, site(pages, unconnected, tmp_path).app)
-        gate = Gate(server, settings)
+        gate = Gate(server, settings, server.templates)
         far, near = (httpx.ASGITransport(gate, client=(host, 1)) for host in ("192.0.2.1", "192.0.2.2"))
         async with (
             httpx.AsyncClient(transport=far, base_url="http://127.0.0.1") as hasty,
@@ -486,7 +561,7 @@ class TestHeaders:
             assert "frame-ancestors 'none'" in (await browser.get(path)).headers["content-security-policy"]
 
     async def test_over_https_browsers_are_told_to_stay_there(
-        self, browser: httpx.AsyncClient, quick: Settings
+        self, browser: httpx.AsyncClient, quick: Settings, house: House
     ) -> None:
         assert "strict-transport-security" not in (await browser.get("/")).headers
         over_tls = replace(quick, public_url="https://conduit.forum.example")
@@ -494,7 +569,7 @@ class TestHeaders:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             await PlainTextResponse("here")(scope, receive, send)
 
-        async with client(Gate(answer, over_tls)) as visitor:
+        async with client(Gate(answer, over_tls, environment(house, ()))) as visitor:
             said = (await visitor.get("/")).headers["strict-transport-security"]
         assert int(said.partition("max-age=")[2].partition(";")[0]) > 31_536_000
         assert "includeSubDomains" in said
@@ -1332,7 +1407,7 @@ class TestServer:
     ) -> None:
         settings = unconnected.context.settings
         server = WebServer(settings, house, SECTIONS)
-        async with client(Gate(server, settings)) as browser:
+        async with client(Gate(server, settings, server.templates)) as browser:
             for path in (MOUNT, f"{MOUNT}/", f"{MOUNT}/r/token"):
                 answer = await browser.get(path)
                 assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from chassis.database import Database
-from chassis.web import Gate
+from chassis.web import Gate, environment
 from services.grants import ledger, web
 from services.grants.rounds import RoundState
 from services.grants.web.published import AS_CSV, AS_JSON, HREF
@@ -275,7 +275,7 @@ async def test_pages_of_other_sites_may_read_it_and_nothing_beside_it(grants: Da
         "sec-fetch-mode": "cors",
         "sec-fetch-dest": "empty",
     }
-    gate = Gate(web.build(grants), grants.context.settings)
+    gate = Gate(web.build(grants), grants.context.settings, environment(grants.context.house, ()))
     transport = httpx.ASGITransport(gate, root_path="/grants")
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as browser:
         for path in (AS_JSON, AS_CSV):

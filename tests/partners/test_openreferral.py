@@ -18,7 +18,7 @@ import pytest
 
 from chassis.database import Database
 from chassis.house import House
-from chassis.web import Gate
+from chassis.web import Gate, environment
 from services.partners import directory
 from services.partners.web import build
 from services.partners.web.openreferral import MOST_PER_PAGE, PER_PAGE, TAXONOMY_ID, term_id
@@ -542,7 +542,8 @@ async def test_what_has_not_changed_is_not_sent_again(
 def at_the_gate(register: Database) -> AbstractAsyncContextManager[httpx.AsyncClient]:
     """A browser of somebody who is signed in, at the gate."""
     settings = register.context.settings
-    transport = httpx.ASGITransport(Gate(build(register), settings), root_path=MOUNT)
+    gate = Gate(build(register), settings, environment(register.context.house, ()))
+    transport = httpx.ASGITransport(gate, root_path=MOUNT)
     cookies = {"conduit": token(settings.keys_folder)}
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", cookies=cookies)
 
@@ -576,7 +577,8 @@ async def test_pages_of_other_sites_may_read_it_and_nothing_else(
 
 async def test_the_pace_holds_here_too(register: Database) -> None:
     settings = replace(register.context.settings, pace=3)
-    transport = httpx.ASGITransport(Gate(build(register), settings), root_path=MOUNT, client=("192.0.2.7", 1))
+    gate = Gate(build(register), settings, environment(register.context.house, ()))
+    transport = httpx.ASGITransport(gate, root_path=MOUNT, client=("192.0.2.7", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as program:
         answers = [await program.get(SERVICES) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
