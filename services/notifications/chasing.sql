@@ -132,6 +132,22 @@ WHERE contact_id = ANY (:contact_ids::uuid[]) AND (
 SELECT id FROM letters WHERE campaign_id = :campaign_id AND organisation_id = :organisation_id AND state = 'sent'
 ORDER BY id;
 
+-- name: about_bodies
+-- The letters to these bodies of campaigns, and the order of the newest chasers about them: of these the audit knows who
+-- did what there.
+WITH theirs AS (
+    SELECT l.id FROM letters l
+    JOIN jsonb_to_recordset(:bodies::jsonb) AS b (campaign_id uuid, organisation_id uuid)
+        ON b.campaign_id = l.campaign_id AND b.organisation_id = l.organisation_id
+), newest AS (
+    SELECT k.batch_id AS id FROM chasers k JOIN theirs ON theirs.id = k.letter_id ORDER BY k.made_at DESC LIMIT 1
+)
+SELECT id FROM theirs UNION ALL SELECT id FROM newest;
+
+-- name: letters_to_person
+-- The letters of a campaign to one person.
+SELECT id FROM letters WHERE campaign_id = :campaign_id AND contact_id = :contact_id ORDER BY number;
+
 -- name: enter_first_words!
 -- The words of a campaign's chasers, as they are before anybody has changed them: whoever approves its letters reads them.
 INSERT INTO chaser_words (campaign_id, version, body, made_at, approved_by, approved_at)

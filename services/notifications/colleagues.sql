@@ -31,6 +31,6 @@ WHERE a.object = :campaign_id AND a.kind = 'campaign' AND a.action = ANY(:action
 ORDER BY a.number DESC LIMIT :most;
 
 -- name: last_act^
--- The newest of these acts that was done to something, by whom and when, and what was there after it.
-SELECT at, person_id, action, after FROM audit WHERE object = :object AND action = ANY(:actions::text[])
+-- The newest of these acts that was done to any of these things, by whom and when, and what was there after it.
+SELECT at, person_id, action, after FROM audit WHERE object = ANY(:objects::text[]) AND action = ANY(:actions::text[])
 ORDER BY number DESC LIMIT 1;

@@ -45,6 +45,7 @@ from services.notifications.stops import lift, stop, stopped
 from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
 from tests.crawling import contents
+from tests.notifications.composing import OTHER
 from tests.notifications.conftest import (
     AREAS,
     ROLES,
@@ -686,6 +687,12 @@ async def test_staff_see_stops_and_lift_one_with_a_reason_alone(
     assert await may_not(book, contact_of(AREA, "chief_executive")) == {}
     again = await staff.post(href[1], data={"key": form_key(), "because": "Twice."})
     assert again.status_code == 409
+    assert "It was lifted by you, " in again.text
+    assert '<a class="button" href="/letters/stops">See it as it is now</a>' in again.text
+    await hear(book, person(book, EVERYTHING.id, "Leyla Demir"))
+    async with client(web.build(book), "/letters", OTHER) as colleague:
+        late = await colleague.post(href[1], data={"key": form_key(), "because": "She rang on 3 May."})
+    assert (late.status_code, "It was lifted by Leyla Demir, " in late.text) == (409, True)
     assert (
         await staff.post(f"/letters/stops/{uuid4()}/lift", data={"key": form_key(), "because": "x"})
     ).status_code == 404

@@ -15,7 +15,7 @@ from services.notifications import web
 from services.notifications.domain import StopScope
 from services.notifications.letters import lock_letter
 from services.notifications.stops import stop
-from tests.access import form_key
+from tests.access import EVERYTHING, form_key
 from tests.conftest import client
 from tests.notifications.composing import OTHER, field_on
 from tests.notifications.conftest import (
@@ -26,7 +26,9 @@ from tests.notifications.conftest import (
     contact,
     contact_of,
     hear,
+    person,
     released,
+    rows,
     trust_of,
     withdrawn,
 )
@@ -61,6 +63,27 @@ async def late(book: Database, send_due: SendAll, mail: RecordingMailServer) -> 
     mail.forget()
     pass_working_days(book, 21)
     return id
+
+
+@pytest.fixture
+async def colleague(book: Database, late: UUID) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser of somebody else; whoever has the first one is called Leyla Demir."""
+    await hear(book, person(book, EVERYTHING.id, "Leyla Demir"))
+    async with client(web.build(book), "/letters", OTHER) as visitor:
+        yield visitor
+
+
+async def presses(browser: httpx.AsyncClient, address: str, **fields: str) -> httpx.Response:
+    return await browser.post(address, data={"key": form_key(), **fields})
+
+
+def says(late: httpx.Response, what: str, cause: str, back: str = CHASING) -> None:
+    """A press that came too late says why, who did what, and leads to where one sees it."""
+    assert late.status_code == 409
+    text = html.unescape(late.text)
+    assert f"<h1>{cause}</h1>" in text
+    assert re.search(rf"{what}, \d+ \w+ \d{{4}}, \d\d:\d\d\. ", text)
+    assert f'<a class="button" href="{back}">See it as it is now</a>' in text
 
 
 def key_on(page: httpx.Response) -> str:
@@ -196,6 +219,82 @@ async def test_a_chaser_of_which_nobody_knows_is_settled_on_the_letter(
     done = await browser.post(arrived[1], data={"key": key_on(page) + "-arrived"})
     assert "Noted: the chaser arrived." in (await browser.get(done.headers["location"])).text
     assert (await history(book, letter["id"]))[-1] == "Chaser 1: it arrived"
+
+
+async def test_who_has_chased_a_body_or_called_it_back_is_said_to_whoever_comes_later(
+    browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database, late: UUID
+) -> None:
+    only, nobody = pair(late, BARNET), "Nobody of these is chased any more."
+    assert (await presses(browser, CHASING, only=only)).headers["location"] == f"{CHASING}?done=ordered"
+    says(await presses(colleague, CHASING, only=only), "Chasers were ordered by Leyla Demir", nobody)
+    says(await presses(browser, CHASING, only=only), "Chasers were ordered by you", nobody)
+    [batch] = await rows(book, "SELECT DISTINCT batch_id FROM chasers")
+    back = f"{CHASING}/{batch['batch_id']}/back"
+    for _ in range(2):
+        assert (await presses(browser, back)).headers["location"] == f"{CHASING}?done=back"
+    too_late = "It is too late to call these chasers back."
+    says(await presses(colleague, back), "The chasers were called back by Leyla Demir", too_late)
+    noted = await rows(book, "SELECT action FROM audit WHERE action LIKE 'chase%' ORDER BY number")
+    assert [row["action"] for row in noted] == ["chased", "chasers_called_back"], "nothing was done in vain"
+
+
+async def test_of_a_body_of_which_nothing_is_known_nobody_is_named(
+    browser: httpx.AsyncClient, book: Database, late: UUID
+) -> None:
+    await order(book, late, BARNET)  # as the calendar does
+    refused = await presses(browser, CHASING, only=pair(late, BARNET))
+    assert refused.status_code == 409
+    assert "Chasers were ordered" not in refused.text
+
+
+async def test_who_has_settled_a_chaser_is_said_to_whoever_comes_later(
+    browser: httpx.AsyncClient,
+    colleague: httpx.AsyncClient,
+    book: Database,
+    late: UUID,
+    send_due: SendAll,
+    mail: RecordingMailServer,
+) -> None:
+    mail.treat(CUT_AFTER_DOT, address_of(BARNET, "chief_executive"), times=1)
+    await order(book, late, BARNET)
+    await go(book, send_due)
+    [chaser] = await rows(book, "SELECT id, letter_id FROM chasers WHERE state = 'unknown'")
+    address, page = f"/letters/chasers/{chaser['id']}", f"/letters/letters/{chaser['letter_id']}"
+    for _ in range(2):
+        arrived = await presses(browser, f"{address}/arrived")
+        assert arrived.headers["location"] == f"{page}?done=chaser_arrived"
+    moved = "This chaser has moved on meanwhile."
+    for act in ("arrived", "again"):
+        said = "It was marked as sent by Leyla Demir"
+        says(await presses(colleague, f"{address}/{act}"), said, moved, page)
+    says(await presses(browser, f"{address}/again"), "It was marked as sent by you", moved, page)
+    assert (await presses(browser, f"/letters/chasers/{late}/arrived")).status_code == 404
+
+
+async def test_who_has_tried_something_else_is_said_to_whoever_comes_later(
+    browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database, late: UUID, send_due: SendAll
+) -> None:
+    chair = contact_of(BARNET, "chair")
+    await hear(book, contact(book, chair, trust_of(BARNET), role="chair", name="Ada"))
+    async with book.transaction() as tx:
+        await chase_so(tx, late, most=1, every=5, words="Dear {contact_name}")
+    await order(book, late, BARNET, BRENT)
+    await go(book, send_due)
+    pass_working_days(book, 5)
+    whom = {"campaign_id": str(late), "contact_id": str(chair)}
+    first, again = [await presses(browser, f"{CHASING}/other", **whom) for _ in range(2)]
+    assert first.headers["location"] == f"{CHASING}?done=other"
+    assert (
+        "You have ordered the letter to them before." in (await browser.get(again.headers["location"])).text
+    )
+    cannot = "They cannot be written to in this campaign."
+    ordered = "A letter to somebody else there was ordered by Leyla Demir"
+    says(await presses(colleague, f"{CHASING}/other", **whom), ordered, cannot)
+    where = {"campaign_id": str(late), "organisation_id": str(trust_of(BRENT))}
+    assert (await presses(browser, f"{CHASING}/post", **where)).status_code == 303
+    handed, moved = "The letter was handed to whoever posts it by", "This body has moved on meanwhile."
+    says(await presses(colleague, f"{CHASING}/post", **where), f"{handed} Leyla Demir", moved)
+    says(await presses(browser, f"{CHASING}/post", **where), f"{handed} you", moved)
 
 
 async def test_where_chasing_has_not_helped(

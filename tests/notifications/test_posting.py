@@ -59,6 +59,7 @@ from services.notifications.stops import stop
 from services.notifications.suspecting import suspect_silent
 from tests.access import form_key
 from tests.conftest import announced, client, move_to
+from tests.notifications.composing import OTHER
 from tests.notifications.conftest import (
     READER,
     WRITER,
@@ -421,6 +422,15 @@ async def test_the_clock_begins_two_working_days_after_posting(
     assert day_words(printed_on) in said
     assert day_words(book.context.clock.today()) not in said
     assert (await letter_to(book, KENSINGTON))["waits_since"] == letter["waits_since"]
+    returned, page = f"/letters/chasers/{row['id']}/returned", f"/letters/letters/{letter['id']}"
+    async with client(web.build(book), "/letters") as browser:
+        for _ in range(2):
+            pressed = await browser.post(returned, data={"key": form_key()})
+            assert pressed.headers["location"] == f"{page}?done=chaser_returned"
+    async with client(web.build(book), "/letters", OTHER) as colleague:
+        late = await colleague.post(returned, data={"key": form_key()})
+    assert (late.status_code, "It was marked as come back by a member of staff, " in late.text) == (409, True)
+    assert f'<a class="button" href="{page}">See it as it is now</a>' in late.text
 
 
 async def test_a_wrong_day_is_put_right_with_a_reason_until_something_has_happened(

@@ -11,8 +11,10 @@ from contracts.notifications import ContactCleared, ContactSuspected
 from services.notifications import web
 from services.notifications.domain import Channel
 from services.notifications.suspecting import say_it_works, suspect_silent
+from tests.access import EVERYTHING, form_key
 from tests.conftest import client
-from tests.notifications.conftest import ROLES, SendAll, contact_of, drafted, released
+from tests.notifications.composing import OTHER
+from tests.notifications.conftest import ROLES, SendAll, contact_of, drafted, hear, person, released
 from tests.notifications.test_chasing import (
     ACKNOWLEDGE,
     BARNET,
@@ -98,6 +100,18 @@ async def test_staff_say_that_it_works(book: Database, chased: UUID) -> None:
         who = contact_of(BARNET, ROLES[0])
         done = await browser.post(f"/letters/suspects/{who}/works", data={"key": key_on(page)})
         assert "Noted." in (await browser.get(done.headers["location"])).text
+        again = await browser.post(f"/letters/suspects/{who}/works", data={"key": form_key()})
+        assert again.headers["location"] == done.headers["location"], "they have said that already"
+        by_post = {"key": form_key(), "channel": "post"}
+        other = await browser.post(f"/letters/suspects/{who}/works", data=by_post)
+        assert other.status_code == 409, "they have said nothing of that address"
+    async with client(web.build(book), "/letters", OTHER) as colleague:
+        await hear(book, person(book, EVERYTHING.id, "Leyla Demir"))
+        late = await colleague.post(f"/letters/suspects/{who}/works", data={"key": form_key()})
+    assert late.status_code == 409
+    assert "This address is not suspected any more." in late.text
+    assert "That an address of theirs works was said by Leyla Demir, " in late.text
+    assert '<a class="button" href="/letters/suspects">See it as it is now</a>' in late.text
     with pytest.raises(Conflict):
         async with book.transaction() as tx:
             await say_it_works(tx, who, Channel.EMAIL)

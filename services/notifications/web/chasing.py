@@ -11,7 +11,7 @@ from chassis.clock import LOCAL
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
 from chassis.house import House, word
-from chassis.web import new_key, once, read_form, read_id, see, site_of
+from chassis.web import new_key, read_form, read_id, see, site_of
 from chassis.working_days import working_days_between
 from services.notifications.chasing import (
     MOST,
@@ -38,6 +38,7 @@ from services.notifications.printing import as_printed
 from services.notifications.queries import CHASING, POSTING, QUERIES
 from services.notifications.reaching import hand_to_post, others_at, write_to_other
 from services.notifications.sending import SEND_LETTERS
+from services.notifications.web.pressing import Find, press
 from services.notifications.web.printing import give_pdf
 from services.notifications.web.specimens import give_specimen
 
@@ -49,8 +50,8 @@ _OTHERS = 3
 _DONE = {
     "ordered": "Ordered. The chasers go in two minutes; until then you can call them back below.",
     "back": "Called back. None of these chasers is sent.",
-    "none": "It was too late: these chasers were sent, or called back before.",
     "other": "The letter to somebody else there goes now.",
+    "other_before": "You have ordered the letter to them before.",
     "other_by_post": "The letter to somebody else there waits to be printed.",
     "post": "It waits to be printed now, with other post.",
 }
@@ -188,7 +189,17 @@ async def chase(request: Request) -> Response:
         await chase_bodies(tx, bodies[:MOST])
         return see(f"{chasing_href()}?done=ordered")
 
-    return await once(request, act)
+    return await press(request, act, _about(bodies), {}, chasing_href())
+
+
+def _about(bodies: Sequence[tuple[UUID, UUID]]) -> Find:
+    """What shows who chased these bodies last, or did something else there."""
+    asked = [{"campaign_id": str(campaign), "organisation_id": str(body)} for campaign, body in bodies]
+
+    async def find(tx: Transaction) -> Sequence[UUID]:
+        return [row["id"] async for row in CHASING.about_bodies(tx, bodies=asked)]
+
+    return find
 
 
 def _pair(text: str) -> tuple[UUID, UUID]:
@@ -204,9 +215,11 @@ async def back(request: Request) -> Response:
     id = read_id(request)
 
     async def act(tx: Transaction) -> Response:
-        return see(f"{chasing_href()}?done={'back' if await call_back(tx, id) else 'none'}")
+        await call_back(tx, id)
+        return see(there)
 
-    return await once(request, act)
+    there = f"{chasing_href()}?done=back"
+    return await press(request, act, id, {"chasers_called_back": there}, chasing_href())
 
 
 async def other(request: Request) -> Response:
@@ -218,7 +231,12 @@ async def other(request: Request) -> Response:
         by_post = await write_to_other(tx, campaign_id, contact_id) is Channel.POST
         return see(f"{chasing_href()}?done={'other_by_post' if by_post else 'other'}")
 
-    response = await once(request, act)
+    async def find(tx: Transaction) -> Sequence[UUID]:
+        theirs = CHASING.letters_to_person(tx, campaign_id=campaign_id, contact_id=contact_id)
+        return [row["id"] async for row in theirs]
+
+    does = {"letter_to_other": f"{chasing_href()}?done=other_before"}
+    response = await press(request, act, find, does, chasing_href())
     site_of(request).context.wake(SEND_LETTERS)
     return response
 
@@ -232,30 +250,37 @@ async def post(request: Request) -> Response:
         await hand_to_post(tx, campaign_id, organisation_id)
         return see(f"{chasing_href()}?done=post")
 
-    return await once(request, act)
+    return await press(request, act, _about([(campaign_id, organisation_id)]), {}, chasing_href())
 
 
 async def arrived(request: Request) -> Response:
     """A person knows that a chaser arrived."""
-    return await _of_letter(request, mark_chaser_sent, "arrived")
+    return await act_on_chaser(request, mark_chaser_sent, "arrived", "chaser_marked_sent")
 
 
 async def again(request: Request) -> Response:
     """A person wants a chaser to go again."""
-    response = await _of_letter(request, send_chaser_again, "again")
+    response = await act_on_chaser(request, send_chaser_again, "again", "")
     site_of(request).context.wake(SEND_LETTERS)
     return response
 
 
-async def _of_letter(
-    request: Request, change: Callable[[Transaction, UUID], Awaitable[UUID]], done: str
+async def act_on_chaser(
+    request: Request, change: Callable[[Transaction, UUID], Awaitable[UUID]], done: str, noted: str
 ) -> Response:
-    id = read_id(request)
+    """Change one chaser and go back to its letter.
+
+    Args:
+        noted: what the audit calls it; nothing where to do it twice may be to do something else.
+    """
+    id, page = read_id(request), letter_href((await _read_chaser(request))["id"])
+    there = f"{page}?done=chaser_{done}"
 
     async def act(tx: Transaction) -> Response:
-        return see(f"{letter_href(await change(tx, id))}?done=chaser_{done}")
+        await change(tx, id)
+        return see(there)
 
-    return await once(request, act)
+    return await press(request, act, id, {noted: there} if noted else {}, page)
 
 
 async def as_pdf(request: Request) -> Response:

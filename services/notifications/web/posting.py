@@ -45,6 +45,7 @@ from services.notifications.posting import (
 )
 from services.notifications.printing import PRINT_POST
 from services.notifications.queries import POSTING
+from services.notifications.web.chasing import act_on_chaser
 from services.notifications.web.pressing import press
 
 #: Batches on one page, and letters of a batch.
@@ -362,12 +363,7 @@ async def letter_came_back(request: Request) -> Response:
 
 async def chaser_came_back(request: Request) -> Response:
     """A posted chaser was returned."""
-    id = read_id(request)
-
-    async def act(tx: Transaction) -> Response:
-        return see(f"{letter_href(await returned_chaser(tx, id))}?done=chaser_returned")
-
-    return await once(request, act)
+    return await act_on_chaser(request, returned_chaser, "returned", "chaser_returned")
 
 
 async def of_letter(tx: Transaction, letter_id: UUID) -> Sequence[dict[str, Any]]:

@@ -4,7 +4,7 @@ What whoever presses it has done before is answered as it was then. Where somebo
 something else was done since, the refusal says who did what, and leads to where one sees it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,15 @@ _OTHERS: Mapping[str, str] = {
     "letter_returned": "It was marked as come back",
     "pledge_confirmed": "It was confirmed",
     "pledge_replaced": "It was replaced by another pledge",
+    "chased": "Chasers were ordered",
+    "chasers_called_back": "The chasers were called back",
+    "chaser_sent_again": "It was put back, to be sent again",
+    "chaser_marked_sent": "It was marked as sent",
+    "chaser_returned": "It was marked as come back",
+    "letter_to_other": "A letter to somebody else there was ordered",
+    "handed_to_post": "The letter was handed to whoever posts it",
+    "stop_lifted": "It was lifted",
+    "suspicion_lifted": "That an address of theirs works was said",
     "answer_settled": "It was settled",
     "answer_corrected": "It was put right",
     "mail_matched": "It was matched with a letter",
@@ -39,11 +48,14 @@ _OTHERS: Mapping[str, str] = {
 }
 _SAID = {**ACTS, **_OTHERS}
 
+#: Finds what something is about, where its address does not say it.
+Find = Callable[[Transaction], Awaitable[Sequence[UUID]]]
+
 
 async def press(
     request: Request,
     act: Callable[[Transaction], Awaitable[Response]],
-    of: UUID,
+    of: UUID | Find,
     does: Mapping[str, str],
     back: str,
     **chosen: object,
@@ -65,7 +77,8 @@ async def press(
     except (Conflict, NotFound) as refused:
         me = signed_in(request).id
         async with site_of(request).database.reading() as tx:
-            last = await COLLEAGUES.last_act(tx, object=str(of), actions=list(_SAID))
+            objects = [of] if isinstance(of, UUID) else await of(tx)
+            last = await COLLEAGUES.last_act(tx, objects=list(map(str, objects)), actions=list(_SAID))
             names = await called(tx, [last["person_id"]] if last else [])
         if last and last["person_id"] == me and last["action"] in does and _holds(last["after"], chosen):
             return see(does[last["action"]])

@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import Refused
-from chassis.web import Faults, fault_of, new_key, once, read_form, read_id, see, site_of
+from chassis.web import Faults, fault_of, new_key, read_form, read_id, see, site_of
 from services.notifications.colleagues import called
 from services.notifications.hrefs import letter_href, stops_href
 from services.notifications.queries import ANSWERING
 from services.notifications.stops import lift
+from services.notifications.web.pressing import press
 
 #: On one page.
 MOST = 50
@@ -45,7 +46,7 @@ async def lift_one(request: Request) -> Response:
         return see(f"{stops_href()}?done=lifted")
 
     try:
-        return await once(request, act)
+        return await press(request, act, id, {}, stops_href())  # a second reason is another one
     except Refused as refused:
         return await _page(request, fault_of(refused), id, because, refused.status)
 

@@ -6,12 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.database import Transaction
-from chassis.web import new_key, once, read_form, read_id, see, site_of
+from chassis.web import new_key, read_form, read_id, see, site_of
 from services.notifications.campaigns import postal_lines
 from services.notifications.domain import Channel
 from services.notifications.hrefs import MOUNT
 from services.notifications.queries import SUSPECTING
 from services.notifications.suspecting import say_it_works
+from services.notifications.web.pressing import press
 
 MOST = 200
 _WHY = {"email": "Nothing has ever come from there", "post": "Our letter came back by post"}
@@ -50,6 +51,8 @@ async def works(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await say_it_works(tx, id, channel)
-        return see(f"{MOUNT}/suspects?done=works")
+        return see(there)
 
-    return await once(request, act)
+    here = f"{MOUNT}/suspects"
+    there = f"{here}?done=works"
+    return await press(request, act, id, {"suspicion_lifted": there}, here, channel=channel.value)
