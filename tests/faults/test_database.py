@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from itertools import cycle
 
+import httpx
 import pytest
 
 from chassis.embedded import EmbeddedPostgres
-from contracts.topology import GRANTS, SERVICES
+from contracts.topology import GRANTS, NOTIFICATIONS, SERVICES
 from tests.faults.world import World, eventually
 
 pytestmark = pytest.mark.timeout(400)
@@ -63,6 +64,23 @@ def test_without_the_database_pages_say_so_at_once_and_nothing_is_lost(
     world.all_promises_are_kept()
     assert world.pages() == dict.fromkeys(SERVICES, 200)
     assert world.ends() == before, "a process was restarted"
+
+
+def test_a_live_page_is_not_live_without_the_database(three_processes: World) -> None:
+    """Its process goes on, and so would its stream."""
+    world = three_processes
+    process, live = world.running[NOTIFICATIONS], f"/letters/campaigns/{world.begin_campaign()}/live"
+    with ThreadPoolExecutor() as threads, httpx.Client(cookies=process.cookies) as browser:
+        with browser.stream("GET", process.url + live) as stream:
+            said = stream.iter_lines()
+            assert next(said) == "retry: 2000"
+            with stopped(world):
+                threads.submit(list, said).result(timeout=30)  # it ends
+                assert browser.get(process.url + live).status_code == 503
+        eventually(lambda: world.pages() == dict.fromkeys(SERVICES, 200), lambda: "the pages stay away")
+        with browser.stream("GET", process.url + live) as stream:
+            assert next(stream.iter_lines()) == "retry: 2000"
+    world.all_promises_are_kept()
 
 
 def test_an_embedded_database_that_was_killed_comes_back_by_itself(one_process: World) -> None:
