@@ -29,6 +29,7 @@ PLACES = frozenset(
         "mail.claimed",
         "mail.entered",
         "mail.handed_over",
+        "mail.ended",
         "mail.taken_in",
         "mail.kept",
         "post.claimed",

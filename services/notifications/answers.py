@@ -27,7 +27,7 @@ from contracts.notifications import (
     LetterAnswerCorrected,
     LetterAnswered,
 )
-from services.notifications.colleagues import STAFF, done_by
+from services.notifications.colleagues import STAFF, THE_RECIPIENT, done_by
 from services.notifications.domain import (
     ANSWER_LEADS_TO,
     AnswerKind,
@@ -47,7 +47,6 @@ LONGEST_WORDS = 4_000
 MOST_ANSWERS = 20
 MOST_PLEDGED_PENCE = 100_000_000
 
-THE_RECIPIENT = "the recipient"
 #: Somebody of ours, who looked at the page behind the link while signed in.
 A_COLLEAGUE = "a colleague of ours, on the recipient’s page"
 #: Who says that a pledge will not come.

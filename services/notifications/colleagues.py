@@ -17,8 +17,8 @@ from services.notifications.queries import COLLEAGUES
 
 _log = logger(__name__)
 
-#: Who did it, in a letter's history, when it was one of ours.
-STAFF = "a member of staff"
+#: Who did it, in a letter's history, when it was one of ours; when it was whoever the letter is for.
+STAFF, THE_RECIPIENT = "a member of staff", "the recipient"
 #: What is said of whoever was erased, and of what nobody did who has an account.
 FORMER, NOBODY = "a former colleague", "a command"
 

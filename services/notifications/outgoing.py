@@ -17,11 +17,12 @@ from chassis.context import Context
 from chassis.database import Transaction, rows_of
 from services.notifications.campaigns import sender_of
 from services.notifications.chasing import chaser_content, claim_chaser, give_up_lost, take_chasers
+from services.notifications.colleagues import THE_RECIPIENT
 from services.notifications.domain import LetterState
 from services.notifications.hrefs import stop_href
 from services.notifications.leaving import check_may_leave
 from services.notifications.ledger import Attempt
-from services.notifications.letters import announce_failed, announce_sent, content_of, token_of
+from services.notifications.letters import announce_failed, announce_sent, content_of, mark_sent, token_of
 from services.notifications.pacing import spacing
 from services.notifications.queries import CHASING, QUERIES
 from services.notifications.reading.phrases import no_more_letters
@@ -32,11 +33,23 @@ from services.notifications.stops import set_aside_if_stopped
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One that goes, or went when its sender was lost: what is to be settled."""
+
+    id: UUID
+    letter_id: UUID
+    #: Which chaser of its letter; nothing for the letter itself.
+    number: int | None
+    claimed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Taken:
     """A letter or a chaser that this sender makes; until its time is up nobody else does."""
 
     id: UUID
     letter_id: UUID
+    number: int | None
     taken_at: datetime
     until: datetime
     #: Tries before this one.
@@ -48,10 +61,9 @@ class Taken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claimed(Taken):
+class Claimed(Claim, Taken):
     """One that goes now: from here on it may have left."""
 
-    claimed_at: datetime
     #: This try, as the ledger knows it.
     attempt: Attempt
 
@@ -80,7 +92,7 @@ class Outgoing(Protocol):
     async def put_back(self, tx: Transaction, taken: Taken) -> None:
         """It could not be claimed: it is due as it was, unless it has changed."""
 
-    async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
+    async def settle(self, tx: Transaction, claimed: Claim, settlement: Settlement) -> None:
         """Enter what became of it and announce it, unless somebody else has settled it meanwhile."""
 
 
@@ -88,7 +100,11 @@ class Letters:
     """What we ask one contact, once."""
 
     async def give_up(self, tx: Transaction, before: datetime) -> int:
-        return len([row async for row in QUERIES.give_up_claims(tx, before=before, now=tx.now)])
+        lost = await rows_of(QUERIES.give_up_claims(tx, before=before, now=tx.now))
+        for row in lost:
+            if row["answered"]:  # who answers has it
+                await mark_sent(tx, row["id"], THE_RECIPIENT)
+        return sum(not row["answered"] for row in lost)
 
     async def due(self, tx: Transaction, most: int) -> list[UUID]:
         return [row["id"] async for row in QUERIES.due_letters(tx, now=tx.now, today=tx.today, most=most)]
@@ -107,6 +123,7 @@ class Letters:
             Taken(
                 id=row["id"],
                 letter_id=row["id"],
+                number=None,
                 attempts=row["attempts"],
                 email=row["email"],
                 row=row,
@@ -131,7 +148,7 @@ class Letters:
     async def put_back(self, tx: Transaction, taken: Taken) -> None:
         await QUERIES.put_back_letter(tx, id=taken.id, until=taken.until, due_since=taken.row["due_since"])
 
-    async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
+    async def settle(self, tx: Transaction, claimed: Claim, settlement: Settlement) -> None:
         which = {"id": claimed.id, "claimed_at": claimed.claimed_at}
         settled = await QUERIES.settle_letter(tx, **which, now=tx.now, **settlement.values())
         if settled is None:
@@ -160,6 +177,7 @@ class Chasers:
             Taken(
                 id=row["chaser_id"],
                 letter_id=row["id"],
+                number=row["chaser_number"],
                 attempts=row["chaser_attempts"],
                 email=row["email"],
                 row=row,
@@ -184,16 +202,18 @@ class Chasers:
     async def put_back(self, tx: Transaction, taken: Taken) -> None:
         await CHASING.put_back_chaser(tx, id=taken.id, until=taken.until, due_since=taken.row["due_since"])
 
-    async def settle(self, tx: Transaction, claimed: Claimed, settlement: Settlement) -> None:
+    async def settle(self, tx: Transaction, claimed: Claim, settlement: Settlement) -> None:
         # First the letter, then where the body stands: so does whoever answers at this moment.
         await CHASING.lock_letters(tx, ids=[claimed.letter_id])
-        what = f"Chaser {claimed.row['chaser_number']}: {settlement.what.lower()}"
+        what = f"Chaser {claimed.number}: {settlement.what.lower()}"
         which = {"id": claimed.id, "claimed_at": claimed.claimed_at}
         await CHASING.settle_chaser(tx, **which, now=tx.now, **settlement.values() | {"what": what})
 
 
+LETTERS, CHASERS = Letters(), Chasers()
+
 #: In the order in which they go: nobody waits for a first letter while others are chased.
-KINDS: tuple[Outgoing, ...] = (Letters(), Chasers())
+KINDS: tuple[Outgoing, ...] = (LETTERS, CHASERS)
 
 
 def _now_until(tx: Transaction) -> dict[str, datetime]:

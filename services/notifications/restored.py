@@ -1,4 +1,6 @@
-"""A database that was restored from a backup: what it believes unsent is compared with the send ledger.
+"""What the send ledger knows better than the database: after a crash, and after a backup was restored.
+
+How an attempt ended is settled by it where the sender was lost in between.
 
 Whatever the ledger says was begun and this database does not know of is held as `unknown` until a person
 says what became of it. The comparison goes on from where this database last was, so that one that was put
@@ -14,13 +16,15 @@ from typing import Any
 from uuid import UUID
 
 from chassis.audit import note
-from chassis.database import Database, Transaction
+from chassis.database import Database, Transaction, rows_of
 from chassis.errors import Conflict
 from chassis.log import logger
 from services.notifications.chasing import mark_chaser_sent, send_chaser_again
 from services.notifications.ledger import drop_old, files_of, read_page
 from services.notifications.letters import mark_sent, send_again
+from services.notifications.outgoing import CHASERS, LETTERS, Claim
 from services.notifications.queries import RESTORED
+from services.notifications.settling import interrupted
 
 _log = logger(__name__)
 
@@ -73,12 +77,22 @@ async def _read_on(database: Database, path: Path, size: int) -> bool:
         # No further than it went before this transaction, which does not see what was claimed since.
         page = await asyncio.to_thread(read_page, path, start, end=size)
         unknown = await RESTORED.enter_begun(tx, lines=list(page.begun)) if page.begun else 0
-        if page.ended and await RESTORED.any_begun(tx):
-            await RESTORED.end_begun(tx, lines=list(page.ended))
+        if page.ended:
+            await _settle_ended(tx, page.ended)
         await RESTORED.reach_file(tx, name=path.name, reached=page.reached)
     if unknown:
         _log.warning("begun_elsewhere", count=unknown)
     return page.reached > start and page.reached < size
+
+
+async def _settle_ended(tx: Transaction, ended: Sequence[Mapping[str, Any]]) -> None:
+    """What has ended is known, also where the sender was lost before it could say so."""
+    if await RESTORED.any_begun(tx):
+        await RESTORED.end_begun(tx, lines=list(ended))
+    for row in await rows_of(RESTORED.not_settled(tx, lines=list(ended))):
+        kind = LETTERS if row["number"] is None else CHASERS
+        claim = Claim(**{name: row[name] for name in ("id", "letter_id", "number", "claimed_at")})
+        await kind.settle(tx, claim, interrupted(tx, row["fate"], row["ended"]))
 
 
 async def doubt_without_ledger(tx: Transaction) -> int:

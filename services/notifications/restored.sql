@@ -65,6 +65,18 @@ WITH ended AS (
 UPDATE begun_sends b SET taken = true FROM ended e
 WHERE b.message_id = e.message_id AND b.attempt = e.attempt AND e.fate = 'sent';
 
+-- name: not_settled
+-- What has ended, as the ledger says, and is still being sent by what this database knows: its sender was lost in between.
+SELECT e.id, e.letter_id, e.claimed_at, e.number, s.fate, s.ended
+FROM jsonb_to_recordset(:lines::jsonb) AS s (message_id text, attempt integer, fate text, ended timestamptz)
+JOIN (
+    SELECT id, id AS letter_id, claimed_at, NULL::integer AS number, message_id, begun FROM letters
+    WHERE state = 'sending'
+    UNION ALL
+    SELECT id, letter_id, claimed_at, number, message_id, begun FROM chasers WHERE state = 'sending'
+) e ON e.message_id = s.message_id AND e.begun = s.attempt
+WHERE s.fate <> 'unknown' ORDER BY e.letter_id;
+
 -- name: any_begun$
 -- Whether the ledger knows of anything of which this database does not.
 SELECT EXISTS (SELECT FROM begun_sends);

@@ -214,6 +214,7 @@ class Sender:
         finally:
             free.put_nowait(connection)
         await self._ledger.end(claimed.attempt, outcome.fate.value)
+        reach("mail.ended")
         metrics.TRIES.labels(outcome.fate.value).inc()
         await self._settle(kind, claimed, handed_over, outcome)
 

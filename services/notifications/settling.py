@@ -87,6 +87,17 @@ def not_begun(tx: Transaction, _before: int, away: LedgerAway) -> Settlement:
     )
 
 
+def interrupted(tx: Transaction, fate: str, ended: datetime) -> Settlement:
+    """What became of it, as the ledger says of a sender that was lost before it could settle that.
+
+    What was certainly not taken is as if it had never begun, as in a database that was restored.
+    """
+    if fate == Fate.SENT:
+        return Settlement(state=LetterState.SENT, what="Taken by the mail server", sent_at=ended)
+    what = "Not taken yet: the sender was interrupted"
+    return Settlement(state=LetterState.READY, what=what, failure=f"{what}.", next_try=tx.now, tried=False)
+
+
 def _was_the_last(tx: Transaction, before: int) -> bool:
     return before + 1 >= tx.context.settings.mail_attempts
 

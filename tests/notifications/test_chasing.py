@@ -512,6 +512,8 @@ class TestNotChased:
             await Sender(book).turn()
         assert await last_look is None
         await asyncio.gather(*followers)
+        async with book.transaction() as tx:
+            await Chasers().put_back(tx, taken)
         await send_due()
         assert [message.recipients for message in mail.messages] == [(address_of(BARNET, equality),)]
         assert await states(book) == {"withheld": 2, "sent": 1}

@@ -11,11 +11,14 @@ import pytest
 from chassis import failpoints
 from chassis.database import Database
 from chassis.failpoints import FailPoint
-from chassis.testing import RecordingMailServer, Treatment
+from chassis.testing import LATER, RecordingMailServer, Treatment
+from contracts.notifications import LetterSent
+from services.notifications.answers import Answer, record_answer
 from services.notifications.chasing import SECOND_THOUGHTS, call_back, order_chasers
+from services.notifications.domain import AnswerKind
 from services.notifications.sending import Sender
 from services.notifications.stages import send_campaign
-from tests.conftest import move_to
+from tests.conftest import announced, move_to
 from tests.notifications.conftest import SendAll, approved, letters, released, rows
 
 #: Lets nine of a kind be due at a moment.
@@ -119,6 +122,47 @@ async def test_what_a_lost_sender_had_in_its_hands_is_left_to_a_person(
     assert await states(book, kind) == {"sent": 8, "unknown": 1}
     assert len(mail.messages) == 8 + copy
     assert set(copies(mail).values()) == {1}
+
+
+@pytest.mark.parametrize("fate", ["sent", "later"])
+async def test_what_the_ledger_knows_of_a_lost_sender_is_asked_of_nobody(
+    book: Database, mail: RecordingMailServer, send_due: SendAll, kind: str, nine_due: Due, fate: str
+) -> None:
+    """It knows how that ended: what was taken is sent and announced, what was not taken goes again."""
+    await nine_due(JUMPS["an hour on"][0])
+    if fate == "later":
+        mail.treat(LATER)
+    before = len([each for each in await announced(book) if each.fact is LetterSent])
+    failpoints.arm("mail.ended=raise")
+    with pytest.raises(FailPoint):
+        await Sender(book).turn()
+    assert (await states(book, kind))["sending"] == 1
+    mail.accept_everything()
+    await Sender(book).turn()
+    assert set(await states(book, kind)) <= {"sent", "ready"}
+    book.context.clock.advance(timedelta(minutes=10))
+    await send_due()
+    assert await states(book, kind) == {"sent": 9}
+    assert len(mail.messages) == 9
+    assert set(copies(mail).values()) == {1}
+    said = [each for each in await announced(book) if each.fact is LetterSent]
+    assert len(said) - before == (9 if kind == "letters" else 0)
+
+
+async def test_a_letter_whose_recipient_has_answered_is_not_asked_about(
+    book: Database, mail: RecordingMailServer, send_due: SendAll
+) -> None:
+    await released(book)
+    failpoints.arm("mail.handed_over=raise")
+    with pytest.raises(FailPoint):
+        await Sender(book).turn()
+    [lost] = [each for each in await letters(book) if each["state"] == "sending"]
+    async with book.transaction() as tx:
+        await record_answer(tx, lost["id"], Answer(kind=AnswerKind.ACKNOWLEDGE))
+    book.context.clock.advance(timedelta(minutes=10))
+    await send_due()
+    assert await states(book, "letters") == {"sent": 9}
+    assert len(mail.messages) == 9
 
 
 async def test_what_a_lost_sender_was_making_goes_by_itself(

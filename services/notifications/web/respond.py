@@ -33,7 +33,6 @@ from contracts.access import Action, may
 from services.notifications.answers import (
     A_COLLEAGUE,
     MOST_PLEDGED_PENCE,
-    THE_RECIPIENT,
     WORDS_FIELDS,
     Answer,
     TooManyAnswers,
@@ -41,6 +40,7 @@ from services.notifications.answers import (
     answer_faults,
     record_answer,
 )
+from services.notifications.colleagues import THE_RECIPIENT
 from services.notifications.domain import AnswerKind, LetterState, StopScope
 from services.notifications.hrefs import letter_href, response_href, stop_href, take_back_href
 from services.notifications.letters import lock_letter, subject_of
