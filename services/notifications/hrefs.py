@@ -1,5 +1,6 @@
 """Where the pages of this service are, as links on them say."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 #: Where the service is mounted.
@@ -70,9 +71,11 @@ def batch_href(batch_id: UUID) -> str:
     return f"{post_href()}/{batch_id}"
 
 
-def chasing_href(campaign_id: UUID | None = None) -> str:
-    """Whom to chase today, in one campaign or in all."""
-    return f"{MOUNT}/chasing?campaign={campaign_id}" if campaign_id else f"{MOUNT}/chasing"
+def chasing_href(campaign_id: UUID | None = None, act: str = "", *, done: str = "") -> str:
+    """Whom to chase today, in one campaign or in all; or what is done there, and what it says then."""
+    said = {"campaign": campaign_id, "done": done}
+    query = urlencode({name: value for name, value in said.items() if value})
+    return f"{MOUNT}/chasing{act and f'/{act}'}{query and f'?{query}'}"
 
 
 def chaser_href(chaser_id: UUID) -> str:

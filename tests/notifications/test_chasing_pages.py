@@ -96,6 +96,18 @@ def pair(campaign: UUID, area: str) -> str:
     return f"{campaign}:{trust_of(area)}"
 
 
+async def chased_in_vain(book: Database, late: UUID, send_due: SendAll) -> UUID:
+    """Chases two bodies as often as the campaign does. Somebody else at the first of them, to write to."""
+    chair = contact_of(BARNET, "chair")
+    await hear(book, contact(book, chair, trust_of(BARNET), role="chair", name="Ada"))
+    async with book.transaction() as tx:
+        await chase_so(tx, late, most=1, every=5, words="Dear {contact_name}")
+    await order(book, late, BARNET, BRENT)
+    await go(book, send_due)
+    pass_working_days(book, 5)
+    return chair
+
+
 async def test_one_is_chased_and_called_back(browser: httpx.AsyncClient, book: Database, late: UUID) -> None:
     page = await browser.get(CHASING)
     assert "3 bodies to chase" in page.text
@@ -131,6 +143,30 @@ async def test_those_that_are_ticked_are_chased(
     assert "Not chased now: chased on" in letter.text
     assert "Chaser 1" in letter.text
     assert "because nobody has answered since" in letter.text
+
+
+async def test_one_stays_in_the_campaign_that_one_came_from(
+    browser: httpx.AsyncClient, book: Database, late: UUID, send_due: SendAll
+) -> None:
+    there = f"{CHASING}?campaign={late}"
+
+    async def at(form: str, **data: str) -> str:
+        """Presses what the list leads to, and says where one lands."""
+        page = await browser.get(there)
+        found = re.search(rf'action="({CHASING}{form}[?][^"]+)"', page.text)
+        assert found, form
+        done = await presses(browser, html.unescape(found[1]), **data)
+        return str(done.headers["location"])
+
+    assert await at("", only=pair(late, BARNET)) == f"{there}&done=ordered"
+    assert await at("/[^/]+/back") == f"{there}&done=back"
+    whom = {"campaign_id": str(late), "contact_id": str(await chased_in_vain(book, late, send_due))}
+    assert await at("/other", **whom) == f"{there}&done=other"
+    where = {"campaign_id": str(late), "organisation_id": str(trust_of(BRENT))}
+    assert await at("/post", **where) == f"{there}&done=post"
+    late_press = await presses(browser, f"{CHASING}/post?campaign={late}", **where)
+    says(late_press, "handed to whoever posts it by you", "This body has moved on meanwhile.", there)
+    assert (await presses(browser, f"{CHASING}/post?campaign=x", **where)).status_code == 404
 
 
 async def test_nobody_ticked_is_said_so(browser: httpx.AsyncClient, late: UUID) -> None:
@@ -274,14 +310,7 @@ async def test_who_has_settled_a_chaser_is_said_to_whoever_comes_later(
 async def test_who_has_tried_something_else_is_said_to_whoever_comes_later(
     browser: httpx.AsyncClient, colleague: httpx.AsyncClient, book: Database, late: UUID, send_due: SendAll
 ) -> None:
-    chair = contact_of(BARNET, "chair")
-    await hear(book, contact(book, chair, trust_of(BARNET), role="chair", name="Ada"))
-    async with book.transaction() as tx:
-        await chase_so(tx, late, most=1, every=5, words="Dear {contact_name}")
-    await order(book, late, BARNET, BRENT)
-    await go(book, send_due)
-    pass_working_days(book, 5)
-    whom = {"campaign_id": str(late), "contact_id": str(chair)}
+    whom = {"campaign_id": str(late), "contact_id": str(await chased_in_vain(book, late, send_due))}
     first, again = [await presses(browser, f"{CHASING}/other", **whom) for _ in range(2)]
     assert first.headers["location"] == f"{CHASING}?done=other"
     assert (

@@ -67,7 +67,7 @@ def done_words(request: Request) -> str | None:
 
 async def show(request: Request) -> Response:
     """Whom to chase today, and where chasing has not helped."""
-    site, campaign_id = site_of(request), _campaign_in(request.query_params.get("campaign", ""))
+    site, campaign_id = site_of(request), _campaign_in(request)
     async with site.database.reading() as tx:
         campaign = await QUERIES.campaign(tx, id=campaign_id) if campaign_id else None
         if campaign_id and campaign is None:
@@ -98,11 +98,13 @@ async def show(request: Request) -> Response:
         left_out_in_all=len({row["organisation_id"] for row, _ in found.left_out}),
         stuck=[_row(row, tx.today, house) | _ways(row, others, house) for row in stuck.rows],
         stuck_in_all=stuck.in_all,
-        batches=[{**row, "back_href": f"{chasing_href()}/{row['batch_id']}/back"} for row in batches],
+        batches=[
+            {**row, "back_href": chasing_href(campaign_id, f"{row['batch_id']}/back")} for row in batches
+        ],
         to_print=sum(row["letters"] + row["chasers"] for row in posts),
-        chase_href=chasing_href(),
-        other_href=f"{chasing_href()}/other",
-        by_post_href=f"{chasing_href()}/post",
+        chase_href=chasing_href(campaign_id),
+        other_href=chasing_href(campaign_id, "other"),
+        by_post_href=chasing_href(campaign_id, "post"),
         post_href=post_href(),
         key=new_key(request),
         flash=done_words(request),
@@ -125,7 +127,9 @@ def _each_once(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({(row["organisation_id"], *row["roles"], row["why"]): row for row in rows}.values())
 
 
-def _campaign_in(text: str) -> UUID | None:
+def _campaign_in(request: Request) -> UUID | None:
+    """The campaign whose list one looks at, and stays in; none in that of all."""
+    text = request.query_params.get("campaign", "")
     try:
         return UUID(text) if text else None
     except ValueError:
@@ -179,7 +183,7 @@ def _ways(row: Mapping[str, Any], others: Mapping[Any, Sequence[Any]], house: Ho
 
 async def chase(request: Request) -> Response:
     """Chase one body, or all that are ticked."""
-    form = await read_form(request)
+    form, campaign = await read_form(request), _campaign_in(request)
     only = str(form.get("only", ""))
     bodies = [_pair(str(text)) for text in ([only] if only else form.getlist("body"))]
     if not bodies:
@@ -187,9 +191,9 @@ async def chase(request: Request) -> Response:
 
     async def act(tx: Transaction) -> Response:
         await chase_bodies(tx, bodies[:MOST])
-        return see(f"{chasing_href()}?done=ordered")
+        return see(chasing_href(campaign, done="ordered"))
 
-    return await press(request, act, _about(bodies), {}, chasing_href())
+    return await press(request, act, _about(bodies), {}, chasing_href(campaign))
 
 
 def _about(bodies: Sequence[tuple[UUID, UUID]]) -> Find:
@@ -212,45 +216,45 @@ def _pair(text: str) -> tuple[UUID, UUID]:
 
 async def back(request: Request) -> Response:
     """Think again: nothing of this order is sent that is not on its way."""
-    id = read_id(request)
+    id, campaign = read_id(request), _campaign_in(request)
 
     async def act(tx: Transaction) -> Response:
         await call_back(tx, id)
         return see(there)
 
-    there = f"{chasing_href()}?done=back"
-    return await press(request, act, id, {"chasers_called_back": there}, chasing_href())
+    there = chasing_href(campaign, done="back")
+    return await press(request, act, id, {"chasers_called_back": there}, chasing_href(campaign))
 
 
 async def other(request: Request) -> Response:
     """Write to somebody else at a body."""
-    form = await read_form(request)
+    form, campaign = await read_form(request), _campaign_in(request)
     campaign_id, contact_id = _pair(f"{form.get('campaign_id', '')}:{form.get('contact_id', '')}")
 
     async def act(tx: Transaction) -> Response:
         by_post = await write_to_other(tx, campaign_id, contact_id) is Channel.POST
-        return see(f"{chasing_href()}?done={'other_by_post' if by_post else 'other'}")
+        return see(chasing_href(campaign, done="other_by_post" if by_post else "other"))
 
     async def find(tx: Transaction) -> Sequence[UUID]:
         theirs = CHASING.letters_to_person(tx, campaign_id=campaign_id, contact_id=contact_id)
         return [row["id"] async for row in theirs]
 
-    does = {"letter_to_other": f"{chasing_href()}?done=other_before"}
-    response = await press(request, act, find, does, chasing_href())
+    does = {"letter_to_other": chasing_href(campaign, done="other_before")}
+    response = await press(request, act, find, does, chasing_href(campaign))
     site_of(request).context.wake(SEND_LETTERS)
     return response
 
 
 async def post(request: Request) -> Response:
     """Hand a letter to a person who posts it."""
-    form = await read_form(request)
+    form, campaign = await read_form(request), _campaign_in(request)
     campaign_id, organisation_id = _pair(f"{form.get('campaign_id', '')}:{form.get('organisation_id', '')}")
 
     async def act(tx: Transaction) -> Response:
         await hand_to_post(tx, campaign_id, organisation_id)
-        return see(f"{chasing_href()}?done=post")
+        return see(chasing_href(campaign, done="post"))
 
-    return await press(request, act, _about([(campaign_id, organisation_id)]), {}, chasing_href())
+    return await press(request, act, _about([(campaign_id, organisation_id)]), {}, chasing_href(campaign))
 
 
 async def arrived(request: Request) -> Response:
@@ -320,7 +324,7 @@ async def of_letter(tx: Transaction, row: Any, house: House) -> dict[str, Any]:
     came_back = letter.came_back or any(each["delivery"] for each in chasers)
     if came_back and not letter.body_answer.is_answer and row["campaign_state"] in _GOES_ON:
         others = await others_at(tx, [_body(row)])
-        shown["elsewhere"] = _ways(row, others, house) | {"href": f"{chasing_href()}/other"}
+        shown["elsewhere"] = _ways(row, others, house) | {"href": chasing_href(row["campaign_id"], "other")}
     if letter.state is not LetterState.SENT:
         return shown
     refusal = why_not(letter, tx.today)
