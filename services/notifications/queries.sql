@@ -451,15 +451,13 @@ UPDATE answers SET written_back_pence = :pence, written_back_epoch = :epoch, wri
 UPDATE letters SET changed_at = :now, version = version + 1 WHERE id = :id;
 
 -- name: words_of
--- The newest words of each kind that each of these bodies of a campaign sent us; a pledge that counts and an open question
--- before others.
-SELECT DISTINCT ON (l.organisation_id, a.kind)
-       l.organisation_id, a.kind, a.detail, a.pledge_pence, a.written_back_pence, a.confirmed_at, a.settled_at
+-- The newest words of each kind that each of these bodies of a campaign sent us; an open question before others. What they
+-- have pledged is a sum: see `pledges_of`.
+SELECT DISTINCT ON (l.organisation_id, a.kind) l.organisation_id, a.kind, a.detail, a.settled_at
 FROM answers a JOIN letters l ON l.id = a.letter_id
 WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[])
-  AND a.kind NOT IN ('acknowledge', 'pass_on') AND a.corrected_at IS NULL
-ORDER BY l.organisation_id, a.kind, (a.confirmed_at IS NOT NULL AND a.written_back_pence < a.pledge_pence) DESC,
-         (a.kind = 'ask' AND a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
+  AND a.kind NOT IN ('acknowledge', 'pass_on', 'pledge') AND a.corrected_at IS NULL
+ORDER BY l.organisation_id, a.kind, (a.kind = 'ask' AND a.settled_at IS NULL) DESC, a.at DESC, a.id DESC;
 
 -- name: pledged_in^
 -- What was promised for a campaign and confirmed, but for what will not come, by how many bodies; and what will not come. A

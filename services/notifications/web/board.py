@@ -78,10 +78,16 @@ _LOOKS = {BodyStatus.PROBLEM: "failed", BodyStatus.WAITING: "ready", BodyStatus.
 
 #: What the answer of each state was, for the note in a row.
 _SAID = {
-    BodyStatus.PLEDGED: AnswerKind.PLEDGE,
     BodyStatus.WILL_MEET: AnswerKind.MEET,
     BodyStatus.DECLINED: AnswerKind.DECLINE,
     BodyStatus.ASKED: AnswerKind.ASK,
+}
+
+#: What a body has promised, as `pledges_of` has it, in words.
+_PROMISED = {
+    "confirmed": "confirmed by us",
+    "open": "to be confirmed by us",
+    "written_back": "will not come",
 }
 
 #: Where the bodies of a state stand in the order of the table: see the column ``place``.
@@ -303,11 +309,8 @@ async def download(request: Request) -> Response:
         while True:
             async with site.database.reading() as tx:
                 part = await board.rows(tx, look.status, look.query, after, _PART)
-                bodies = [row["organisation_id"] for row in part]
-                pledges = await rows_of(BOARD.pledges_of(tx, campaign_id=id, bodies=bodies))
             if part:
-                pledged = {row["organisation_id"]: row for row in pledges}
-                yield [_cells(row, pledged.get(row["organisation_id"])) for row in part]
+                yield [*map(_cells, part)]
             if len(part) <= _PART:
                 return
             after = part[-1]["organisation_id"]
@@ -315,9 +318,8 @@ async def download(request: Request) -> Response:
     return give_table(f"campaign-{board.campaign['number']}.csv", head, rows())
 
 
-def _cells(row: Mapping[str, Any], pledged: Any) -> Sequence[object]:
-    promised = [pledged[what] if pledged else 0 for what in ("confirmed", "open", "written_back")]
-    sums = (row["ask_pence"], *promised)
+def _cells(row: Mapping[str, Any]) -> Sequence[object]:
+    sums = (row["ask_pence"], *(row["pledged"].get(what) for what in _PROMISED))
     said = (row["body_name"], "; ".join(row["areas"]), row["status_words"], *map(_in_pounds, sums))
     return (
         *(*said, row["letters"], row["by_post"], row["arrived"], row["chased"]),
@@ -550,16 +552,20 @@ class _Board:
             rest = {"but": ours, "after": past, "most": most + 1 - len(found)}
             found += await rows_of(BOARD.bodies_in_order(tx, **places, **rest, **chosen))
         ids = [row["organisation_id"] for row in found]
-        said, chased, posted = await tx.together(
+        said, pledged, chased, posted = await tx.together(
             rows_of(QUERIES.words_of(tx, campaign_id=campaign_id, bodies=ids)),
+            rows_of(BOARD.pledges_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.chased_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.by_post_of(tx, campaign_id=campaign_id, bodies=ids)),
         )
         words = {(row["organisation_id"], row["kind"]): row for row in said}
+        pledges = {row["organisation_id"]: row for row in pledged}
         times_of = {row["organisation_id"]: row["chased"] for row in chased}
         by_post = {row["organisation_id"]: row for row in posted}
         return [
-            self._row(row, words, times_of.get(row["organisation_id"], 0))
+            self._row(
+                row, words, pledges.get(row["organisation_id"], {}), times_of.get(row["organisation_id"], 0)
+            )
             | _by_post(by_post.get(row["organisation_id"]))
             for row in found
         ]
@@ -569,7 +575,9 @@ class _Board:
         """The bodies with a question that we have not answered yet."""
         return {row["organisation_id"] for row in self.open_answers if row["kind"] == AnswerKind.ASK}
 
-    def _row(self, row: Any, words: Mapping[tuple[UUID, str], Any], chased: int) -> dict[str, Any]:
+    def _row(
+        self, row: Any, words: Mapping[tuple[UUID, str], Any], pledged: Mapping[str, int], chased: int
+    ) -> dict[str, Any]:
         status = BodyStatus(row["status"])
         return {
             "organisation_id": row["organisation_id"],
@@ -584,16 +592,23 @@ class _Board:
             "chased": chased,
             "chased_words": times(chased),
             "last_at": None if self.before else row["changed_at"],
-            "notes": self._notes(row["organisation_id"], BodyStatus(row["standing"]), words),
+            "pledged": pledged,
+            "notes": self._notes(row["organisation_id"], BodyStatus(row["standing"]), words, pledged),
         }
 
     def _notes(
-        self, body: UUID, standing: BodyStatus, words: Mapping[tuple[UUID, str], Any]
+        self,
+        body: UUID,
+        standing: BodyStatus,
+        words: Mapping[tuple[UUID, str], Any],
+        pledged: Mapping[str, int],
     ) -> list[dict[str, str]]:
         """What was said that led to the state in the row; an open question stands beside any other answer."""
         kind = _SAID.get(standing)
         said = words.get((body, kind)) if kind else None
         notes = [_note_of(said)] if said else []
+        if standing is BodyStatus.PLEDGED:
+            notes.append({"what": _promised(pledged), "words": ""})
         if kind is not AnswerKind.ASK and body in self._asking:
             notes.append(_note_of(words[body, AnswerKind.ASK]))
         return [note for note in notes if any(note.values())]
@@ -604,12 +619,14 @@ def _by_post(row: Any) -> dict[str, Any]:
     return {"by_post": row["letters"] if row else 0, "printed": row["printed"] if row else 0}
 
 
+def _promised(pledged: Mapping[str, int]) -> str:
+    """What a body has pledged, and how that stands."""
+    sums = ((pledged.get(what), words) for what, words in _PROMISED.items())
+    return ", ".join(f"{pounds(pence)} {words}" for pence, words in sums if pence)
+
+
 def _note_of(said: Any) -> dict[str, str]:
     """Our words on an answer, and apart from them those that somebody typed."""
-    if said["kind"] == "pledge":
-        gone = f"{pounds(said['written_back_pence'])} will not come" if said["written_back_pence"] else ""
-        what = gone or ("Confirmed by us" if said["confirmed_at"] else "To be confirmed by us")
-        return {"what": what, "words": ""}
     words = _quoted(said["detail"])
     if said["kind"] == "ask":
         return {"what": "We answered the question:" if said["settled_at"] else "Question:", "words": words}
