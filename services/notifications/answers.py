@@ -401,16 +401,28 @@ async def write_back(tx: Transaction, event: Event) -> None:
     epoch, version = event.version
     if (epoch, version) <= (pledge["written_back_epoch"], pledge["written_back_version"]):
         return
-    pence, before = event.data["amount"]["amount_pence"], pledge["written_back_pence"]
+    pence = event.data["amount"]["amount_pence"]
     await QUERIES.write_back(tx, id=pledge["id"], pence=pence, epoch=epoch, version=version)
     state = await _reckoned(tx, letter_id)
     await QUERIES.set_answer(tx, id=letter_id, answer=state.value, now=tx.now)
-    if pence == before:  # an earlier word of Grants is still under way
+    if pence == pledge["written_back_pence"]:  # an earlier word of Grants is still under way
         return
-    what = f"{pounds(pence)} of what was pledged will not come"
-    if pence < before:
-        what = f"{pounds(before - pence)} of what was pledged is expected after all"
+    what = await _write_back_in_words(tx, pledge, pence)
     await QUERIES.note(tx, letter_id=letter_id, what=what, **done_by(tx, GRANTS_SAYS), now=tx.now)
+
+
+async def _write_back_in_words(tx: Transaction, pledge: Any, pence: int) -> str:
+    """What the history says of it. Nothing is lost of a pledge that another one has replaced."""
+    if pence < pledge["written_back_pence"]:
+        expected = pounds(pledge["written_back_pence"] - pence)
+        return f"{expected} of what was pledged is expected after all"
+    if pledge["corrected_at"] is None:
+        return f"{pounds(pence)} of what was pledged will not come"
+    instead = await QUERIES.answer(tx, id=pledge["corrected_by"])
+    came = pledge["pledge_pence"] - pence
+    before, now = pounds(pledge["pledge_pence"]), pounds(instead["pledge_pence"])
+    still = f", but the {pounds(came)} that came counts" if came else ""
+    return f"The pledge of {before} was replaced by one of {now}{still}"
 
 
 async def settle_answer(tx: Transaction, answer_id: UUID) -> UUID:

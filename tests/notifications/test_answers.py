@@ -242,9 +242,16 @@ async def test_what_grants_expects_after_all_counts_again(book: Database, campai
     assert (found.pledged_pence, found.pledged_bodies, found.written_back_pence) == (250_000, 2, 50_000)
 
 
-@pytest.mark.parametrize("came", [0, 50_000, 150_000])
+@pytest.mark.parametrize(
+    ("came", "noted"),
+    [
+        (0, ["The pledge of £1,500 was replaced by one of £200"]),
+        (50_000, ["The pledge of £1,500 was replaced by one of £200, but the £500 that came counts"]),
+        (150_000, []),
+    ],
+)
 async def test_of_a_pledge_that_was_replaced_what_came_counts_and_nothing_is_lost(
-    book: Database, campaign: UUID, came: int
+    book: Database, campaign: UUID, came: int, noted: list[str]
 ) -> None:
     """Grants says of it, too, that the rest will not come; nothing, when all of it has come."""
     letter = await a_letter(book, campaign)
@@ -259,6 +266,8 @@ async def test_of_a_pledge_that_was_replaced_what_came_counts_and_nothing_is_los
     found = await come_to(book, campaign)
     assert (found.pledged_pence, found.pledged_bodies, found.written_back_pence) == (20_000 + came, 1, 0)
     assert found.bodies(BodyStatus.PLEDGED) == 1
+    said = await rows(book, "SELECT what FROM letter_history WHERE who = 'Grants'")
+    assert [row["what"] for row in said] == noted
 
 
 async def test_what_grants_says_of_a_pledge_waits_until_it_is_known_and_confirmed(
