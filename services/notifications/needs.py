@@ -32,7 +32,10 @@ _SAID = {
     AnswerKind.PASS_ON: ("1 colleague to confirm", "{} colleagues to confirm"),
     AnswerKind.DECLINE: ("1 pledge that was taken back", "{} pledges that were taken back"),
 }
-_TROUBLE = ("1 letter that did not go or came back", "{} letters that did not go or came back")
+_TROUBLE = (
+    "1 letter that did not go, came back, or may not have arrived",
+    "{} letters that did not go, came back, or may not have arrived",
+)
 
 
 async def needs(
