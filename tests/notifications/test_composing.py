@@ -166,6 +166,12 @@ async def test_one_can_leave_after_each_step_and_is_led_on_from_there(
         assert (away.status_code, away.headers["location"]) == (303, f"{page}/check")
 
 
+def faults_on(answer: httpx.Response) -> list[str]:
+    """What the page that comes back sums up, line by line."""
+    assert answer.status_code == 422
+    return re.findall(r'<li><a href="#[^"]+">([^<]+)</a>', html.unescape(answer.text))
+
+
 @pytest.mark.parametrize(
     ("step", "typed", "fields"),
     [
@@ -199,6 +205,16 @@ async def test_a_step_comes_back_with_every_fault_and_with_what_was_typed(
     kept = [text for text in typed.values() if isinstance(text, str) and text and "\u202e" not in text]
     assert all(text in answer.text for text in kept if len(text) > 7)
     assert len(await rows(book, "SELECT FROM campaigns")) == (0 if step == "new" else 1)
+
+
+async def test_who_does_not_say_whether_it_asks_for_money_is_asked_that_and_no_sums(
+    browser: httpx.AsyncClient,
+) -> None:
+    page = await browser.get(NEW)
+    assert not re.search(r'name="asks"[^>]* checked', page.text)
+    typed = {"name": "Open day", "purpose": "That schools know us.", "fund": "", "ask_least": ""}
+    answer = await browser.post(NEW, data=typed | {"key": form_key()})
+    assert faults_on(answer) == ["Does it ask for money? Nothing is chosen here."]
 
 
 async def test_an_unknown_field_is_refused_with_its_name_and_its_place(browser: httpx.AsyncClient) -> None:

@@ -157,8 +157,7 @@ def _typed(form: FormData, labels: Mapping[str, str]) -> Values:
 
 async def show_new(request: Request) -> Response:
     """The first step of a campaign that is none yet."""
-    values = dict.fromkeys(PURPOSE, "") | {"asks": "yes"}
-    return _page(request, _STEPS["purpose"], None, values, {})
+    return _page(request, _STEPS["purpose"], None, dict.fromkeys(PURPOSE, ""), {})
 
 
 async def begin(request: Request) -> Response:
