@@ -128,7 +128,11 @@ def read_pounds(text: str, *, field: str, most_pence: int = 100_000_000) -> int:
     Raises:
         Refused: names the field and says what to type.
     """
-    found = _AMOUNT.fullmatch(text.strip().removeprefix("£").strip())
+    typed = text.strip().removeprefix("£").strip()
+    if not typed:
+        cure = "Write the amount in pounds, for example 3,400 or 12.50."
+        raise Refused("There is no amount yet.", cure, field=field)
+    found = _AMOUNT.fullmatch(typed)
     if not found:
         raise Refused(
             "This is not an amount.", "Write it in pounds, for example 3,400 or 12.50.", field=field

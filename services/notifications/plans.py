@@ -144,5 +144,7 @@ def text_faults(
 
 
 def _unknown(field: str, code: str, known: Collection[str]) -> Iterator[Refused]:
-    if code not in known:
+    if not code:
+        yield Refused("Nothing is chosen here.", "Choose one from the list.", field=field)
+    elif code not in known:
         yield Refused("This is not in our list.", "Choose one of the list.", field=field)

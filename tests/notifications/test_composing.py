@@ -346,6 +346,9 @@ async def test_an_empty_form_says_which_fields_are_empty(browser: httpx.AsyncCli
     for name in ("Name", "Purpose", "Fund"):
         assert f"{name}: This is empty." in summary
     assert ">This is empty." not in summary
+    assert "Whom we count: Nothing is chosen here." in summary
+    for name in ("The least", "For each person", "In steps of", "The most"):
+        assert f"{name}: There is no amount yet." in summary
 
 
 async def test_a_draft_without_letters_does_not_say_that_nobody_was_counted(
