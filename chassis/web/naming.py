@@ -1,7 +1,8 @@
 """What a page calls its fields, for the summary of what is wrong with a form, which stands above them.
 
 A field is called what its label says, or the legend of its group: that is written once, on the page itself.
-Where several are called the same, each is told by its group.
+Where several are called the same, each is told by its group. The summary goes through them as the page does,
+in whatever order they were read.
 """
 
 import re
@@ -13,6 +14,9 @@ from markupsafe import escape
 #: Around a field, where what the page calls it will stand. No text has these signs: they stand for nothing.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _PLACE = re.compile("\ufdd0([^\ufdd1]*)\ufdd1")
+#: One line of a summary, as `faults_summary` writes it, and all that stand together. No text has tags either.
+_LINE = re.compile(rf'<li><a href="[^"]*">{_PLACE.pattern}.*?</li>\s*', re.DOTALL)
+_LINES = re.compile(f"(?:{_LINE.pattern})+", re.DOTALL)
 
 
 def name_of(field: str) -> str:
@@ -21,11 +25,12 @@ def name_of(field: str) -> str:
 
 
 def say_names(page: str) -> str:
-    """The page with the names of its fields, wherever one is to be said."""
+    """The page with the names of its fields, wherever one is to be said, and its summary in their order."""
     if _OPEN not in page:
         return page
     names = _Names()
     names.feed(page)
+    page = _LINES.sub(lambda lines: names.in_order(lines[0]), page)
     return _PLACE.sub(lambda place: _before_a_fault(names.of(place[1])), page)
 
 
@@ -39,6 +44,8 @@ class _Names(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self._found: dict[str, tuple[str, str]] = {}
+        #: By its id, which part of the page it is.
+        self._places: dict[str, int] = {}
         #: The groups that one is in, from the outermost: the id and the legend of each.
         self._groups: list[tuple[str, str]] = []
         self._field = self._until = ""
@@ -50,8 +57,15 @@ class _Names(HTMLParser):
         alike = sum(other == name for other, _ in self._found.values())
         return f"{group}, {name}" if group and alike > 1 else name
 
+    def in_order(self, lines: str) -> str:
+        """Lines of a summary as their fields follow on the page; first what stands nowhere on it."""
+        found = sorted(_LINE.finditer(lines), key=lambda line: self._places.get(line[1], -1))
+        return "".join(line[0] for line in found)
+
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in attrs}
+        if "id" in said:
+            self._places.setdefault(said["id"], len(self._places))
         if tag == "fieldset":
             self._groups.append((said.get("id", ""), ""))
         if tag == "label" and "for" in said:

@@ -1,5 +1,7 @@
 """What a page calls its fields, where it sums up what is wrong with a form."""
 
+import re
+
 import pytest
 
 from chassis.web.naming import name_of, say_names
@@ -10,7 +12,7 @@ PAGE = """
   name</label><input id="name">
 <fieldset id="roles"><legend>What they are &amp; do</legend><label for="sort">Sort code</label></fieldset>
 <label for="sort">Another one</label>
-<label for="why">Why?</label>
+<label for="why">Why?</label><input id="why">
 <input id="row-1" aria-label="Amount for case A">
 <fieldset><legend>First</legend><label for="who-1">Who?</label></fieldset>
 <fieldset><legend>Second</legend><label for="who-2">Who?</label></fieldset>
@@ -39,3 +41,16 @@ def test_a_fault_says_what_the_page_calls_its_field(field: str, said: str) -> No
 def test_what_somebody_typed_is_never_more_than_text() -> None:
     typed = f'<input value="{name_of("x")}"><label for="x">"&gt;&lt;script&gt;</label></fieldset>'
     assert say_names(typed).startswith('<input value="&#34;&gt;&lt;script&gt;: ">')
+
+
+def test_faults_are_summed_up_in_the_order_of_the_page() -> None:
+    def line(field: str, said: str) -> str:
+        return f'<li><a href="#{field}">{name_of(field)}{said}</a><br>Mend it.</li>'
+
+    read = [("why", "1"), ("name", "2"), ("roles", "3"), ("why", "4"), ("gone", "5"), ("row-1", "6")]
+    page = say_names("<ul>" + "\n".join(line(*each) for each in read) + "</ul>" + PAGE)
+    summary, rest = page.split("</ul>", 1)
+    assert re.findall(r'href="#([^"]+)">[^<]*(\d)</a><br>Mend it.</li>', summary) == [
+        *(("gone", "5"), ("name", "2"), ("roles", "3"), ("why", "1"), ("why", "4"), ("row-1", "6"))
+    ]
+    assert rest == say_names(PAGE)
