@@ -610,7 +610,8 @@ def addressed(field: str, name: str, address: str) -> Address:
     return made
 
 
-def file_name(reference: str, ending: str = "pdf") -> str:
-    """What the file of a letter is called. Raises UnsafeHeader."""
+def file_name(reference: str, ending: str = "pdf", what: str = "letter") -> str:
+    """What the file of a letter is called; of one without a reference yet, a preview. Raises UnsafeHeader."""
     _header("attachment's name", reference)
-    return f"letter-{re.sub(r'[^A-Za-z0-9._-]+', '-', reference).strip('-.')[:80] or 'copy'}.{ending}"
+    known = "preview" if reference.startswith("[") else reference
+    return f"{what}-{re.sub(r'[^A-Za-z0-9._-]+', '-', known).strip('-.')[:80] or 'copy'}.{ending}"

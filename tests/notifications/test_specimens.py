@@ -215,7 +215,10 @@ async def test_before_there_are_letters_the_file_describes_what_differs(
     answer = await browser.post(f"{page}/words/mail", data=form)
     specimen = read(answer)
     assert "Dear [the person we write to]," in said(specimen)[1]
-    assert 'filename="letter-the-letter-s-own-number.eml"' in answer.headers["content-disposition"]
+    assert 'filename="letter-preview.eml"' in answer.headers["content-disposition"]
+    assert [part.get_filename() for part in specimen.iter_attachments()] == ["letter-preview.pdf"]
+    chaser = await browser.get(f"{page}/chasing/mail")
+    assert 'filename="chaser-preview.eml"' in chaser.headers["content-disposition"]
     assert await letters(book) == []
 
 
@@ -232,8 +235,10 @@ async def test_a_chaser_is_a_file_with_its_letter_attached_before_it_is_approved
     saved = await browser.get(f"{page}/chasing/mail")
     form = {"words": "Have you seen it, {contact_name}?", "most": "1", "every": "5", "key": form_key()}
     typed = await browser.post(f"{page}/chasing/mail", data=form)
+    reference = (await letters(book))[0]["reference"]
     for answer, words in ((saved, "We have not heard from you yet."), (typed, "Have you seen it, ")):
         specimen = read(answer)
+        assert f'filename="chaser-{reference}.eml"' in answer.headers["content-disposition"]
         _, text, page_of_it, pdf = said(specimen)
         assert words in " ".join(text.split())
         assert words in page_of_it
@@ -261,6 +266,8 @@ async def test_the_file_of_a_chaser_that_went_bears_the_day_on_which_it_went(
     assert f'href="/letters/chasers/{chaser["id"]}/mail"' in page
     answer = await browser.get(f"/letters/chasers/{chaser['id']}/mail")
     specimen = read(answer)
+    [reference] = re.findall("Our reference: (.+)", said(specimen)[1])
+    assert f'filename="chaser-{reference.strip()}-1.eml"' in answer.headers["content-disposition"]
     assert f"{day.day} {day:%B %Y}" in said(specimen)[1]
     assert unmarked(specimen) == list(map(without_link, said(real)[1:]))
     await refuses_to_lead(book, specimen, answer.content)
