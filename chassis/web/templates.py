@@ -17,7 +17,7 @@ from chassis.house import House
 from chassis.web.access import at_a_glance, told_of_silence
 from chassis.web.naming import name_of, say_names
 from chassis.web.static import asset
-from chassis.web.words import day, pounds, when
+from chassis.web.words import day, dialled, pounds, when
 from contracts.access import ACCOUNT, AUDIT, SIGN_IN, Action, may
 
 #: Macros of components.html that are given few different things, and how many results of each are kept.
@@ -70,7 +70,7 @@ def environment(house: House, sections: Sequence[Section], *folders: Path) -> ji
         auto_reload=False,
         bytecode_cache=_COMPILED,
     )
-    made.filters.update(pounds=pounds, when=when, day=day, name_of=name_of)
+    made.filters.update(pounds=pounds, dialled=dialled, when=when, day=day, name_of=name_of)
     made.globals.update(
         house=house.shown, sections=sections, asset=asset, account=ACCOUNT, sign_in=SIGN_IN, audit=AUDIT
     )

@@ -1,5 +1,6 @@
 """Money and time as people read them."""
 
+import re
 from datetime import date, datetime
 
 from chassis.clock import LOCAL
@@ -11,6 +12,13 @@ def pounds(pence: int | None) -> str:
         return "–"
     whole, rest = divmod(abs(pence), 100)
     return f"{'−' if pence < 0 else ''}£{whole:,}" + (f".{rest:02}" if rest else "")
+
+
+def dialled(telephone: str) -> str:
+    """The link that rings a number: without an extension, or the (0) that is only written after +44."""
+    written = telephone.replace("(0)", "") if "+" in telephone else telephone
+    number = re.search(r"\+?[0-9][0-9 ().-]*", written)
+    return "tel:" + re.sub(r"[^+0-9]", "", number[0] if number else "")
 
 
 def size_in_words(size: int) -> str:

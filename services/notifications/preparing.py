@@ -198,7 +198,7 @@ class _Maker:
             "evidence_on": max(dates).isoformat() if dates else None,
             "evidence_source": self._source() if self._formula else None,
             "formula_version": self._formula.version if self._formula else None,
-            "frozen": self._frozen(row, count, ask, max(dates, default=None)),
+            "frozen": self._frozen(row, count, ask, None if count is None else max(dates, default=None)),
             "token_digest": link_digest(response_token(self._token_key, id)).hex(),
             "message_id": message_id(id, self._domain),
             "reason": block.reason.value if block else None,

@@ -12,7 +12,7 @@ import math
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from email.errors import MessageError
 from email.generator import BytesGenerator
@@ -94,6 +94,8 @@ class LetterContent:
     #: Whether it asks for money, so that a pledge is one of the answers.
     asks: bool = True
     language: str = "en"
+    #: What stands above all of it, where it is no letter to anybody.
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,7 @@ def render_text(c: LetterContent) -> str:
     _check_link(c)
     parts, closing = _body_and_closing(c)
     blocks = [
+        *([_wrapped(c.mark)] if c.mark else []),
         "\n".join([_wrapped(c.house_name), _number_words(c)]),
         "\n".join(_recipient_lines(c)),
         f"{day_words(c.dated)}\nOur reference: {printable(c.reference)}",
@@ -265,6 +268,7 @@ def said(c: LetterContent) -> dict[str, Any]:
     parts, closing = _body_and_closing(c)
     return {
         "language": c.language,
+        "mark": c.mark,
         "house_name": printable(c.house_name),
         "number": _number_words(c),
         "contact": _contact_lines(c),
@@ -373,6 +377,7 @@ def pdf_values(c: LetterContent) -> dict[str, object]:
     return {
         "subject": _breaking(printable(c.subject)),
         "language": c.language,
+        "mark": c.mark,
         "date": {"year": c.dated.year, "month": c.dated.month, "day": c.dated.day},
         "dated": day_words(c.dated),
         "reference": printable(c.reference),
@@ -538,6 +543,12 @@ def render_mail(
 #: Where nobody is: no mail server knows this domain, and none ever will (RFC 6761, 6.4).
 NOWHERE = "specimen.invalid"
 
+#: What stands above the words of a specimen, and above every page of its PDF.
+SPECIMEN = (
+    "Specimen: a colleague is looking at how this letter arrives. This copy was not sent, and its link leads "
+    "nowhere."
+)
+
 
 def render_specimen(
     content: LetterContent, printed: LetterContent, sender: str, message_id: str, *, made_at: datetime
@@ -547,8 +558,8 @@ def render_specimen(
     Whoever is to have no working link gives contents without one. Raises UnsafeHeader.
     """
     nobody = f"nobody@{NOWHERE}"
-    pdf = render_pdf(printed)
-    message = build_message(content, sender, nobody, nobody, message_id, pdf, sent_at=made_at)
+    marked, pdf = replace(content, mark=SPECIMEN), render_pdf(replace(printed, mark=SPECIMEN))
+    message = build_message(marked, sender, nobody, nobody, message_id, pdf, sent_at=made_at)
     message.replace_header("Subject", f"Specimen: {content.subject}")
     message["X-Unsent"] = "1"  # mail programs open it to be written on, and not as mail that came
     return _written(message)
@@ -599,7 +610,8 @@ def addressed(field: str, name: str, address: str) -> Address:
     return made
 
 
-def file_name(reference: str, ending: str = "pdf") -> str:
-    """What the file of a letter is called. Raises UnsafeHeader."""
+def file_name(reference: str, ending: str = "pdf", what: str = "letter") -> str:
+    """What the file of a letter is called; of one without a reference yet, a preview. Raises UnsafeHeader."""
     _header("attachment's name", reference)
-    return f"letter-{re.sub(r'[^A-Za-z0-9._-]+', '-', reference).strip('-.')[:80] or 'copy'}.{ending}"
+    known = "preview" if reference.startswith("[") else reference
+    return f"{what}-{re.sub(r'[^A-Za-z0-9._-]+', '-', known).strip('-.')[:80] or 'copy'}.{ending}"

@@ -72,8 +72,16 @@ _MEANT: Mapping[str, str] = MappingProxyType(
 _LINKS = frozenset({"response_url", "link"})
 _CLOSES = re.compile(r"""[.,;:!?)\]>'"’”»…]""")
 
-#: What stands in a letter for a value that is missing, so that it is seen. A condition takes it as empty.
+#: The value of a field that is missing, as it is kept. A condition takes it as empty.
 MISSING = "?"
+#: What is said for it. Only who looks at a letter reads it: one of which a value is missing does not go.
+_UNKNOWN: Mapping[str, str] = MappingProxyType(
+    {
+        "registered": "an unknown number of",
+        "ask": "a sum that is not known yet",
+        "evidence_date": "a day that is not known yet",
+    }
+)
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 _BRACE = re.compile(r"\{\{[^{}\n]*\}\}|\{[^{}\n]*\}|[{}]")
@@ -265,7 +273,7 @@ def merge(template: str, values: Mapping[str, str]) -> str:
         name = match[1]
         if name not in values:
             raise UnknownField(f"There is no value for the field {{{name}}}.")
-        said = values[name]
+        said = _UNKNOWN.get(name, MISSING) if values[name] == MISSING else values[name]
         if name in _LINKS and said and _CLOSES.match(text, match.end()):
             return f"{said} "
         capital = name in _WORDS and _sentence_begins(text[: match.start()])

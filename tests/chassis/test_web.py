@@ -56,6 +56,7 @@ from chassis.web import (
     when,
 )
 from chassis.web.pace import Pace
+from chassis.web.words import dialled
 from contracts.access import Action
 from contracts.topology import GRANTS
 from tests.access import token
@@ -650,7 +651,8 @@ class TestErrors:
         assert " reference" not in (await browser.get(MOUNT + path)).text
 
     def is_for_outsiders(self, answer: httpx.Response, house: House) -> bool:
-        for words in (house.name, house.number, house.telephone):
+        ring = f'<a href="{dialled(house.telephone)}">{house.telephone}</a>'
+        for words in (house.name, house.number, ring):
             assert words in answer.text
         return "<nav" not in answer.text and 'href="/' not in answer.text.split("<body>")[1]
 
@@ -1220,6 +1222,18 @@ class TestWords:
             "−£12.50",
             "–",
         ]
+
+    @pytest.mark.parametrize(
+        ("written", "rings"),
+        [
+            ("020 7946 0000", "02079460000"),
+            ("(020) 7946-0000 ext. 12", "02079460000"),
+            ("+44 (0)20 7946 0000", "+442079460000"),
+            ("020 7946 0000, mornings 9 to 12", "02079460000"),
+        ],
+    )
+    def test_a_telephone_rings_what_is_written(self, written: str, rings: str) -> None:
+        assert dialled(written) == f"tel:{rings}"
 
     def test_time_is_the_users_own(self) -> None:
         summer, winter = datetime(2012, 7, 1, 23, 30, tzinfo=UTC), datetime(2012, 2, 3, 14, 5, tzinfo=UTC)

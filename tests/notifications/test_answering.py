@@ -178,6 +178,31 @@ async def test_each_answer_takes_one_press_and_says_what_happens_next(
     assert "One press, and you are done." not in page.text
 
 
+async def test_their_page_says_which_of_their_answers_holds(
+    staff: httpx.AsyncClient, visitor: httpx.AsyncClient, book: Database, address: str
+) -> None:
+    async def told() -> list[str]:
+        """What the page says they told us, oldest first, without the moments."""
+        found = re.findall(
+            r'<li class="told">.*?<span>(.*?) <span class="quiet">', (await visitor.get(address)).text
+        )
+        return [re.sub("<[^>]+>", "", each) for each in found]
+
+    for amount in ("2,000", "300"):
+        await press(visitor, address, "pledge", amount=amount, **SAM)
+        book.context.clock.advance(timedelta(minutes=1))
+    replaced = "Your later answer has taken its place."
+    assert await told() == [f"You pledged £2,000. {replaced}", "You pledged £300."]
+    newest = await one(book, "SELECT id FROM answers WHERE pledge_pence = 30000")
+    await staff.post(f"/letters/pledges/{newest['id']}/confirm", data={"key": form_key()})
+    await press(visitor, address, "decline")
+    assert await told() == [
+        f"You pledged £2,000. {replaced}",
+        "You pledged £300. We have confirmed this with you.",
+        "You told us that you cannot contribute.",
+    ]
+
+
 async def test_a_letter_is_not_passed_on_to_where_it_went(
     visitor: httpx.AsyncClient, book: Database, address: str
 ) -> None:

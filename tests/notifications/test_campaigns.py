@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -105,6 +106,28 @@ async def test_a_missing_or_zero_count_blocks_the_letter(
     await drafted(database)
     found = {letter["body_name"]: (letter["state"], letter["reason"]) for letter in await letters(database)}
     assert found == {"Another Trust": ("blocked", reason), "Trust E09000020": ("draft", None)}
+
+
+@pytest.mark.parametrize("areas", [["E09000033"], ["E09000020", "E09000033"]], ids=["none", "some"])
+async def test_a_letter_whose_sum_is_not_known_says_so_to_whoever_looks_at_it(
+    make_database: MakeDatabase, areas: list[str]
+) -> None:
+    """The first area of two was counted, the other was not."""
+    database = await make_database("notifications")
+    body = uuid4()
+    await hear(
+        database,
+        organisation(body, "Another Trust", areas),
+        contact(database, uuid4(), body),
+        counted("E09000020", 7),
+    )
+    await drafted(database)
+    async with database.reading() as tx:
+        [made] = await letters(database)
+        content = content_of(database.context, await QUERIES.letter(tx, id=made["id"]))
+    assert (made["state"], made["reason"]) == ("blocked", "not_counted")
+    assert "a sum that is not known yet" in content.body
+    assert not re.search(r"(?<!\w)\?", content.subject + render_text(content)), "no bare sign stands for it"
 
 
 async def test_under_five_is_never_printed_as_a_figure(make_database: MakeDatabase) -> None:

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
 
+from chassis.press import claims_standard
 from services.notifications.domain import AskFormula
 from services.notifications.rendering import (
+    SPECIMEN,
     Evidence,
     LetterContent,
     Paragraph,
@@ -85,6 +87,18 @@ HOSTILE = (
 def pages(pdf: bytes) -> list[str]:
     """Return what each page says, with the spaces and line breaks made equal."""
     return [" ".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(pdf)).pages]
+
+
+def places_on(page: PageObject) -> list[tuple[str, float, float]]:
+    """What a page says, each with how far it stands from the left and from the top, in mm."""
+    places: list[tuple[str, float, float]] = []
+
+    def note(text: str, cm: list[float], tm: list[float], _font: object, _size: float) -> None:
+        left, up = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
+        places.append((text, left / 72 * 25.4, 297 - up / 72 * 25.4))
+
+    page.extract_text(visitor_text=note)
+    return places
 
 
 class Words(HTMLParser):
@@ -287,13 +301,7 @@ def test_the_pdf_is_accessible() -> None:
 
 def test_the_address_stands_in_the_window() -> None:
     """DL and C5 windows show what is 57 to 81 mm from the top and 20 to 100 mm from the left."""
-    places: list[tuple[str, float, float]] = []
-
-    def note(text: str, cm: list[float], tm: list[float], _font: object, _size: float) -> None:
-        left, up = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
-        places.append((text, left / 72 * 25.4, 297 - up / 72 * 25.4))
-
-    PdfReader(io.BytesIO(render_pdf(LETTER))).pages[0].extract_text(visitor_text=note)
+    places = places_on(PdfReader(io.BytesIO(render_pdf(LETTER))).pages[0])
     inside = [text for text, left, down in places if text.strip() and left < 112 and 46 < down < 95]
     assert inside == ["Jane Okafor", "Chief executive", LETTER.recipient_body, *LETTER.recipient_address]
     for text, left, down in places:
@@ -302,6 +310,16 @@ def test_the_address_stands_in_the_window() -> None:
 
 def test_the_same_letter_gives_the_same_bytes() -> None:
     assert render_pdf(LETTER) == render_pdf(LETTER)
+
+
+def test_a_mark_stands_above_every_page_and_moves_nothing() -> None:
+    letter = replace(LETTER, body="\n\n".join([BODY] * 8))
+    marked = render_pdf(replace(letter, mark=SPECIMEN))
+    assert claims_standard(marked)
+    plain = pages(render_pdf(letter))
+    assert [said.removeprefix(f"{SPECIMEN} ") for said in pages(marked)] == plain
+    for page in PdfReader(io.BytesIO(marked)).pages:
+        assert [5 < down < 15 for text, _, down in places_on(page) if "Specimen" in text] == [True]
 
 
 def test_letters_are_printed_from_several_threads_at_once() -> None:

@@ -17,6 +17,7 @@ from chassis.database import Database
 from chassis.testing import RecordingMailServer
 from services.notifications import web
 from services.notifications.letters import HIDDEN, token_of
+from services.notifications.rendering import SPECIMEN
 from services.notifications.replies import letters_addressed
 from services.notifications.stages import send_campaign
 from tests.access import EVERYTHING, form_key
@@ -81,6 +82,18 @@ def without_link(text: str) -> str:
     return " ".join(re.sub(r"(/letters/r/)[^\s\"<]+", rf"\1{HIDDEN}", text).split())
 
 
+def unmarked(specimen: EmailMessage) -> list[str]:
+    """What a specimen says below the mark that each of its forms begins with."""
+    text, page, pdf = map(without_link, said(specimen)[1:])
+    begins, found, rest = page.partition(f"{SPECIMEN}</p> ")
+    assert found
+    assert re.search(r"<body[^>]*> <div[^>]*> <p[^>]*>$", begins), "on top of all that is read"
+    for form in (text, pdf):
+        assert form.startswith(f"{SPECIMEN} ")
+    below = [text.removeprefix(f"{SPECIMEN} "), begins[: begins.rindex("<p")] + rest]
+    return [*below, pdf.removeprefix(f"{SPECIMEN} ")]
+
+
 async def change(database: Database, statement: str, *values: object) -> None:
     async with database.transaction() as tx:
         await tx.execute(statement, *values)
@@ -120,7 +133,7 @@ async def test_the_file_of_a_letter_is_its_e_mail_without_what_is_its_readers_al
     await send_due()
     [real] = [each.parsed for each in mail.messages if each.parsed["Message-ID"] == letter["message_id"]]
     assert isinstance(real, EmailMessage)
-    assert list(map(without_link, said(specimen)[1:])) == list(map(without_link, said(real)[1:]))
+    assert unmarked(specimen) == list(map(without_link, said(real)[1:]))
     assert specimen["Subject"] == f"Specimen: {real['Subject']}"
     assert specimen["To"].addresses[0].display_name == real["To"].addresses[0].display_name
     same = names_of(real) - ITS_OWN - UNSUBSCRIBING - {"Received", "Return-Path"}
@@ -202,7 +215,10 @@ async def test_before_there_are_letters_the_file_describes_what_differs(
     answer = await browser.post(f"{page}/words/mail", data=form)
     specimen = read(answer)
     assert "Dear [the person we write to]," in said(specimen)[1]
-    assert 'filename="letter-the-letter-s-own-number.eml"' in answer.headers["content-disposition"]
+    assert 'filename="letter-preview.eml"' in answer.headers["content-disposition"]
+    assert [part.get_filename() for part in specimen.iter_attachments()] == ["letter-preview.pdf"]
+    chaser = await browser.get(f"{page}/chasing/mail")
+    assert 'filename="chaser-preview.eml"' in chaser.headers["content-disposition"]
     assert await letters(book) == []
 
 
@@ -219,8 +235,10 @@ async def test_a_chaser_is_a_file_with_its_letter_attached_before_it_is_approved
     saved = await browser.get(f"{page}/chasing/mail")
     form = {"words": "Have you seen it, {contact_name}?", "most": "1", "every": "5", "key": form_key()}
     typed = await browser.post(f"{page}/chasing/mail", data=form)
+    reference = (await letters(book))[0]["reference"]
     for answer, words in ((saved, "We have not heard from you yet."), (typed, "Have you seen it, ")):
         specimen = read(answer)
+        assert f'filename="chaser-{reference}.eml"' in answer.headers["content-disposition"]
         _, text, page_of_it, pdf = said(specimen)
         assert words in " ".join(text.split())
         assert words in page_of_it
@@ -248,8 +266,10 @@ async def test_the_file_of_a_chaser_that_went_bears_the_day_on_which_it_went(
     assert f'href="/letters/chasers/{chaser["id"]}/mail"' in page
     answer = await browser.get(f"/letters/chasers/{chaser['id']}/mail")
     specimen = read(answer)
+    [reference] = re.findall("Our reference: (.+)", said(specimen)[1])
+    assert f'filename="chaser-{reference.strip()}-1.eml"' in answer.headers["content-disposition"]
     assert f"{day.day} {day:%B %Y}" in said(specimen)[1]
-    assert list(map(without_link, said(specimen)[1:])) == list(map(without_link, said(real)[1:]))
+    assert unmarked(specimen) == list(map(without_link, said(real)[1:]))
     await refuses_to_lead(book, specimen, answer.content)
     assert chaser["message_id"] not in answer.text
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.notifications.wording import MERGE_FIELDS, UnknownField, check_template, merge
+from services.notifications.wording import MERGE_FIELDS, MISSING, UnknownField, check_template, merge
 
 
 def test_every_field_is_described_and_can_be_merged() -> None:
@@ -49,6 +49,15 @@ def test_what_is_nearly_a_field_is_one_fault_that_names_the_field(written: str, 
 def test_empty_templates_and_long_subjects_are_faults() -> None:
     assert [f.part for f in check_template(" ", "")] == ["subject", "body"]
     assert [f.words for f in check_template("Hello", "one\ntwo")] == ["The subject must be one line."]
+
+
+def test_what_is_missing_is_said_in_words_and_a_condition_takes_it_as_empty() -> None:
+    values = {"registered": MISSING, "ask": MISSING, "evidence_date": MISSING}
+    assert merge("{registered} dentists on {evidence_date}: we ask for {ask}.", values) == (
+        "An unknown number of dentists on a day that is not known yet: "
+        "we ask for a sum that is not known yet."
+    )
+    assert merge("We ask{if ask} for {ask}{else} nothing{end}.", values) == "We ask nothing."
 
 
 @pytest.mark.parametrize(

@@ -302,7 +302,8 @@ async def as_file(request: Request) -> Response:
     first = content_of(site.context, chaser, HIDDEN)
     on = chaser["chaser_sent_at"] and chaser["chaser_sent_at"].astimezone(LOCAL).date()
     content = chaser_content(site.context, chaser, chaser["chaser_body"], on, HIDDEN)
-    return await give_specimen(site.context, content, first)
+    number = chaser["chaser_number"]
+    return await give_specimen(site.context, content, first, what="chaser", number=number)
 
 
 async def _read_chaser(request: Request) -> Any:

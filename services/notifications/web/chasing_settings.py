@@ -54,7 +54,7 @@ async def mail(request: Request) -> Response:
         preview = (await chaser_checked(tx, campaign, words))["preview"]
         if preview is None:
             return await _page(request, tx, typed=typed)
-    return await give_specimen(site.context, *preview["mail"])
+    return await give_specimen(site.context, *preview["mail"], what="chaser")
 
 
 async def save(request: Request) -> Response:

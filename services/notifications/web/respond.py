@@ -354,7 +354,20 @@ def _already(answers: Iterable[Any], stops: Iterable[Any]) -> Iterator[dict[str,
     """What they have told us, each with its moment."""
     for row in answers:
         pledged = f"You pledged {pounds(row['pledge_pence'])}." if row["pledge_pence"] else ""
-        yield {"words": pledged or _TOLD[row["kind"]], "in_place": _is_in_place(row), "at": row["at"]}
+        yield {
+            "words": pledged or _TOLD[row["kind"]],
+            "in_place": _is_in_place(row),
+            "standing": _standing(row),
+            "at": row["at"],
+        }
     for row in stops:
         if row["lifted_at"] is None:
-            yield {"words": _STOPPED[StopScope(row["scope"])], "in_place": False, "at": row["stopped_at"]}
+            words = _STOPPED[StopScope(row["scope"])]
+            yield {"words": words, "in_place": False, "standing": "", "at": row["stopped_at"]}
+
+
+def _standing(row: Any) -> str:
+    """Which of several answers holds, where that is not plain."""
+    if row["confirmed_at"]:  # until another is confirmed in its place, or it is known that it will not come
+        return "" if row["written_back_pence"] == row["pledge_pence"] else "We have confirmed this with you."
+    return "Your later answer has taken its place." if row["replaced"] and not row["settled_at"] else ""
