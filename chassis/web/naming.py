@@ -15,8 +15,8 @@ from markupsafe import escape
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _PLACE = re.compile("\ufdd0([^\ufdd1]*)\ufdd1")
 #: One line of a summary, as `faults_summary` writes it, and all that stand together. No text has tags either.
-_LINE = re.compile(rf'<li><a href="[^"]*">{_PLACE.pattern}.*?</li>\s*', re.DOTALL)
-_LINES = re.compile(f"(?:{_LINE.pattern})+", re.DOTALL)
+_LINE = re.compile('<li><a href="[^"]*">\ufdd0([^\ufdd1]*)\ufdd1.*?</li>\\s*', re.DOTALL)
+_LINES = re.compile('(?:<li><a href="[^"]*">\ufdd0.*?</li>\\s*)+', re.DOTALL)
 
 
 def name_of(field: str) -> str:
