@@ -7,9 +7,8 @@ in whatever order they were read.
 
 import re
 from collections.abc import Sequence
+from html import escape
 from html.parser import HTMLParser
-
-from markupsafe import escape
 
 #: Around a field, where what the page calls it will stand. No text has these signs: they stand for nothing.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"

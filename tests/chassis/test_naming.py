@@ -40,7 +40,7 @@ def test_a_fault_says_what_the_page_calls_its_field(field: str, said: str) -> No
 
 def test_what_somebody_typed_is_never_more_than_text() -> None:
     typed = f'<input value="{name_of("x")}"><label for="x">"&gt;&lt;script&gt;</label></fieldset>'
-    assert say_names(typed).startswith('<input value="&#34;&gt;&lt;script&gt;: ">')
+    assert say_names(typed).startswith('<input value="&quot;&gt;&lt;script&gt;: ">')
 
 
 def test_faults_are_summed_up_in_the_order_of_the_page() -> None:
