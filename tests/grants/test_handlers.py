@@ -119,6 +119,6 @@ async def test_a_pledge_of_a_merged_body_is_shown_by_the_name_of_the_one_that_st
     other = an_event(OrganisationRegistered, stays, staying, sequence=1)
     for order in permutations([a_pledge(), goes, other]):
         async with grants.transaction() as tx:
-            await tx.execute("TRUNCATE contributions, pledges, organisations, inbox")
+            await tx.execute("TRUNCATE contributions, pledge_steps, pledges, organisations, inbox")
         await receive(grants, *order)
         assert [name for name, *_ in await pledges(grants)] == ["The United Trust"]

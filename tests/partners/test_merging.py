@@ -401,7 +401,7 @@ async def test_somebody_was_faster(
     await closed(register, goes)
     answer = await browser.post(f"{LIST}/{stays}/merge", data={**fields, "confirm": "yes"})
     assert answer.status_code == 409
-    assert "changed one of the two meanwhile" in answer.text
+    assert "One of the two has changed meanwhile" in answer.text
     again = hidden(answer)
     assert again["name"] == "other"
     done = await browser.post(f"{LIST}/{stays}/merge", data={**again, "confirm": "yes"})
