@@ -7,6 +7,7 @@ waits before the first byte of it.
 """
 
 import asyncio
+import errno
 import os
 import re
 import smtplib
@@ -17,7 +18,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
 from chassis.config import host_and_port
 from chassis.database import Database
-from chassis.errors import ChassisError
+from chassis.errors import Away, ChassisError
 from chassis.log import describe, logger
 from chassis.mail_sessions import Hooks, MailListener, MailSession
 from chassis.reachable import why_not
@@ -74,6 +75,7 @@ class LmtpServer:
         """Take mails from now on.
 
         Raises:
+            PlaceHeld: when somebody else listens there: perhaps what is left of us, which is about to end.
             CannotListen: says where and why.
         """
         try:
@@ -83,7 +85,8 @@ class LmtpServer:
                 await self._listener.start(*host_and_port(self._place))
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
-            raise CannotListen(
+            kind = PlaceHeld if error.errno == errno.EADDRINUSE else CannotListen
+            raise kind(
                 f"Nobody can listen at {self._place} ({reason}). Free it, or correct CONDUIT_LMTP."
             ) from None
 
@@ -97,6 +100,10 @@ class LmtpServer:
 
 class CannotListen(ChassisError):
     """The place where mail is to be handed over cannot be used. Says which and why."""
+
+
+class PlaceHeld(CannotListen, Away):
+    """Somebody else listens where mail is to be handed over."""
 
 
 class LmtpAway(ChassisError):

@@ -508,6 +508,19 @@ class TestProcesses:
         assert f"BAD  mail by LMTP: our own at {place} takes no connections" in away.stdout
         assert f"ok   mail by LMTP: mail is taken at {place}" in found.stdout
 
+    def test_a_place_that_is_still_held_is_waited_for(self, home: Path) -> None:
+        """What is left of a killed process holds its place for a moment; nobody has to start anew by hand."""
+        address = read_house(EXAMPLES / "house.toml").email
+        with socket.create_server((LOOPBACK, 0)) as held:
+            place = f"{LOOPBACK}:{held.getsockname()[1]}"
+            variables = {"CONDUIT_LMTP": place, "CONDUIT_HOUSE_FILE": str(EXAMPLES / "house.toml")}
+            with Running(home, **variables) as running:
+                said = f"Nobody can listen at {place} (Address already in use)."
+                eventually(lambda: said in running.log.read_text(), running.log.read_text)
+                held.close()
+                eventually(lambda: comes_through(place, mail("One"), address), running.log.read_text)
+                assert "Conduit waits for it." in running.log.read_text()
+
 
 def comes_through(place: str, raw: bytes, address: str) -> bool:
     """As a mail server has it: whatever else is said or not said, the mail comes again."""
