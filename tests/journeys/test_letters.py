@@ -50,9 +50,11 @@ def test_a_newcomer_asks_the_trusts_sees_who_answers_and_chases_the_others(
     expect(main).to_contain_text(re.compile(r"32\s+of\s+33\s+have not acknowledged"), timeout=15_000)
     stranger.goto(response)
     stranger.get_by_text("We cannot contribute").click()
-    stranger.get_by_label("Why not?").fill("The year’s money is spent.")
+    stranger.get_by_label("Why not?").fill(f"The year’s money is spent. {'Haushaltssperre' * 7}")
     stranger.get_by_role("button", name="Send this answer").last.click()
-    expect(main).to_contain_text("“The year’s money is spent.”", timeout=15_000)
+    expect(main).to_contain_text("“The year’s money is spent. Haushalts", timeout=15_000)
+    bodies = page.get_by_role("region", name="Bodies")
+    assert bodies.evaluate("it => it.scrollWidth <= it.clientWidth"), "a long word breaks"
 
     moved = conduit("clock", "advance", "--working-days", "21", home=running.home)
     assert "In the example it is" in moved.stdout, moved.stderr
