@@ -81,6 +81,22 @@ class Group:
         return BODY_STATUSES[self.status].asked
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How many letters of a campaign have gone, and of how many."""
+
+    gone: int
+    letters: int
+
+    @classmethod
+    def of(cls, state: str, groups: Sequence[Group]) -> "Progress":
+        """What cannot go is not counted, but where the campaign was stopped: that is why it cannot."""
+        letters = sum(group.letters for group in groups)
+        can_go = letters - sum(group.blocked for group in groups)
+        gone = can_go - sum(group.waiting for group in groups)
+        return cls(gone, letters if state == CampaignState.STOPPED else can_go)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """What a campaign has come to."""

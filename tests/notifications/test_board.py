@@ -220,6 +220,16 @@ async def test_what_did_not_arrive_is_shown_apart_and_needs_somebody(
     assert "Our letter came back by e-mail." not in board, "somebody else there has answered"
 
 
+async def test_the_list_and_the_board_say_the_same_of_how_far_it_has_gone(
+    book: Database, browser: httpx.AsyncClient
+) -> None:
+    id = await released(book)
+    await make(book, KENSINGTON, ROLES[0], ("blocked", "", "silent"))
+    await make(book, KENSINGTON, ROLES[1], ("unknown", "", "silent"))
+    assert "1 of 8 letters sent" in (await browser.get(f"/letters/campaigns/{id}")).text
+    assert "1 of 8 letters" in (await browser.get("/letters/")).text
+
+
 async def test_a_board_is_gone_through_page_by_page(
     book: Database, browser: httpx.AsyncClient, sent: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,8 +36,9 @@ from services.notifications.domain import (
     AnswerKind,
     BodyStatus,
     CampaignState,
+    StopScope,
 )
-from services.notifications.figures import APART, Figures, Group, Standings, figures, lateness
+from services.notifications.figures import APART, Figures, Group, Progress, Standings, figures, lateness
 from services.notifications.hrefs import INCOMING as INCOMING_HREF
 from services.notifications.hrefs import (
     MOUNT,
@@ -163,8 +164,7 @@ def _line(campaign: Mapping[str, Any], groups: Sequence[Group], *, goes: bool) -
         **_whereabouts(campaign, waiting, goes=goes),
         "bodies": sum(group.bodies for group in groups if group.status is not BodyStatus.BLOCKED),
         "acknowledged": sum(group.bodies for group in groups if BODY_STATUSES[group.status].acknowledged),
-        "letters": sum(group.letters for group in groups),
-        "gone": sum(group.letters - group.blocked for group in groups) - waiting,
+        "progress": Progress.of(campaign["state"], groups),
     }
 
 
@@ -404,7 +404,7 @@ class _Board:
             **self._needs_you(),
             **self.post,
             "acts": self.acts,
-            "progress": self._progress(),
+            "progress": Progress.of(found.state, found.groups),
             "slow": [self._slow(row) for row in self.slow],
             "live_href": f"{href}/live",
             "before": self.before,
@@ -478,11 +478,6 @@ class _Board:
         """Letters that did not arrive as far as we know, and how many bodies are left without one."""
         letters = {APART[what]: count for what, count in self.figures.apart.items() if count}
         return {"letters": letters, "bodies": self.figures.bodies(BodyStatus.PROBLEM)}
-
-    def _progress(self) -> dict[str, int]:
-        found = self.figures
-        total = found.letters() - found.letters("blocked")
-        return {"sent": total - found.letters("waiting"), "total": total, "all": found.letters()}
 
     def _states(self) -> list[dict[str, Any]]:
         """Which states there are, each with how many bodies."""
