@@ -108,6 +108,14 @@ SELECT organisation_id, max(chased) AS chased FROM (
     GROUP BY l.organisation_id, l.id
 ) AS letters GROUP BY organisation_id;
 
+-- name: stops_in
+-- Which of these bodies of a campaign told us by way of one of its letters never to write again, about whom and since when:
+-- about all of the body before one person, and of those the first.
+SELECT DISTINCT ON (l.organisation_id) l.organisation_id, s.scope, s.stopped_at
+FROM stops s JOIN letters l ON l.id = s.letter_id
+WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[]) AND s.lifted_at IS NULL
+ORDER BY l.organisation_id, s.scope, s.stopped_at;
+
 -- name: pledges_of
 -- What each of these bodies of a campaign has promised, in pence: what was confirmed and counts, as `pledged_in` has it;
 -- what is not confirmed yet, but for what was replaced, as `answers_of` has it; and what will not come.

@@ -7,7 +7,7 @@ forgotten and is entered anew with the same address is not written to. Nothing o
 
 import hashlib
 import hmac
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from chassis.context import Context
 from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound, Refused
 from services.notifications.colleagues import STAFF, done_by
-from services.notifications.domain import StopScope, stopped_block
+from services.notifications.domain import AnswerKind, StopScope, stopped_block
 from services.notifications.queries import ANSWERING, QUERIES
 
 #: What the key of the digests is derived for.
@@ -181,6 +181,11 @@ async def take_back(
 def may_be_taken_back(row: Mapping[str, Any]) -> bool:
     """Whether whoever has the letter can lift this stop."""
     return row["lifted_at"] is None and row["way"] in _BY_THEMSELVES
+
+
+def came_with_a_stop(answer: Mapping[str, Any], stops: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether it was noted because they stopped us: whoever does has read the letter, but did not say so."""
+    return answer["kind"] == AnswerKind.ACKNOWLEDGE and any(answer["at"] == it["stopped_at"] for it in stops)
 
 
 def check_reason(because: str, cure: str) -> None:

@@ -16,6 +16,7 @@ from chassis.database import Database
 from chassis.errors import Conflict, Refused
 from chassis.rights import Subject
 from chassis.testing import RecordingMailServer
+from chassis.web import day
 from contracts.access import Role
 from contracts.envelope import Event
 from contracts.notifications import (
@@ -557,6 +558,34 @@ async def test_a_stop_is_asked_for_once_more_and_then_holds_for_every_campaign(
         book, "SELECT contact_id, reason FROM letters WHERE campaign_id = $1 AND state = 'blocked'", second
     )
     assert blocked == [{"contact_id": ours, "reason": "stopped"}]
+
+
+async def test_staff_see_where_they_look_that_somebody_wants_no_letters(
+    visitor: httpx.AsyncClient,
+    staff: httpx.AsyncClient,
+    book: Database,
+    campaign: UUID,
+    letter: UUID,
+    address: str,
+) -> None:
+    """It stands at the state that it is noted as, and goes once it is taken back."""
+    today = day(book.context.clock.today())
+    board, page = f"/letters/campaigns/{campaign}", f"/letters/letters/{letter}"
+    key = await key_of(visitor, f"{address}/stop")
+    await visitor.post(f"{address}/stop", data={"whom": "person", "key": f"{key}-person"})
+    somebody_there = f"Somebody there asked us never to write to them again, {today}."
+    for where in (board, f"{board}.csv"):
+        assert somebody_there in (await staff.get(where)).text
+    shown = (await staff.get(page)).text.partition("What happened")[0]
+    assert "told us never to write to them again, <time" in shown
+    assert '<p class="strong">Asked us never to write again</p>' in shown
+    assert '<p class="strong">Acknowledged</p>' not in shown, "they have not said so"
+    await visitor.post(f"{address}/stop", data={"whom": "body", "key": f"{key}-body"})
+    shown = (await staff.get(board)).text
+    assert f"Asked us never to write to anybody there again, {today}." in shown
+    assert somebody_there not in shown, "once is enough"
+    await visitor.post(f"{address}/stop/take-back", data={"key": f"{key}-back"})
+    assert "never to write" not in (await staff.get(f"{board}.csv")).text
 
 
 async def test_whoever_stopped_us_by_mistake_takes_it_back(

@@ -84,6 +84,12 @@ _SAID = {
     BodyStatus.ASKED: AnswerKind.ASK,
 }
 
+#: What a body has said that wants no letters any more.
+_STOPPED = {
+    StopScope.PERSON: "Somebody there asked us never to write to them again",
+    StopScope.BODY: "Asked us never to write to anybody there again",
+}
+
 #: What a body has promised, as `pledges_of` has it, in words.
 _PROMISED = {
     "confirmed": "confirmed by us",
@@ -468,7 +474,12 @@ class _Board:
                 all_bodies,
                 "Bodies that at least one letter has reached, as far as we know",
             ),
-            ("Acknowledged", found.acknowledged, found.asked, "Bodies that said the letter is there"),
+            (
+                "Acknowledged",
+                found.acknowledged,
+                found.asked,
+                "Bodies that said the letter is there, or asked us never to write again",
+            ),
             ("Answered", found.answered, found.asked, "Pledged, will meet, declined or asked a question"),
             ("Pledged", found.pledged_bodies, found.asked, "Bodies with a confirmed pledge that counts"),
         ]
@@ -547,23 +558,28 @@ class _Board:
             rest = {"but": ours, "after": past, "most": most + 1 - len(found)}
             found += await rows_of(BOARD.bodies_in_order(tx, **places, **rest, **chosen))
         ids = [row["organisation_id"] for row in found]
-        said, pledged, chased, posted = await tx.together(
+        said, pledged, chased, posted, stopped = await tx.together(
             rows_of(QUERIES.words_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.pledges_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.chased_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.by_post_of(tx, campaign_id=campaign_id, bodies=ids)),
+            rows_of(BOARD.stops_in(tx, campaign_id=campaign_id, bodies=ids)),
         )
         words = {(row["organisation_id"], row["kind"]): row for row in said}
         pledges = {row["organisation_id"]: row for row in pledged}
         times_of = {row["organisation_id"]: row["chased"] for row in chased}
         by_post = {row["organisation_id"]: row for row in posted}
-        return [
+        stops = {row["organisation_id"]: _stop_note(row) for row in stopped}
+        shown = [
             self._row(
                 row, words, pledges.get(row["organisation_id"], {}), times_of.get(row["organisation_id"], 0)
             )
             | _by_post(by_post.get(row["organisation_id"]))
             for row in found
         ]
+        for row in shown:
+            row["notes"] += stops.get(row["organisation_id"], [])
+        return shown
 
     @cached_property
     def _asking(self) -> set[UUID]:
@@ -612,6 +628,12 @@ class _Board:
 def _by_post(row: Any) -> dict[str, Any]:
     """How many letters to a body go by post, and how many of them wait to be posted."""
     return {"by_post": row["letters"] if row else 0, "printed": row["printed"] if row else 0}
+
+
+def _stop_note(row: Any) -> list[dict[str, str]]:
+    """That they want no letters any more, whatever else they have said."""
+    since = day(row["stopped_at"].astimezone(LOCAL).date())
+    return [{"what": f"{_STOPPED[StopScope(row['scope'])]}, {since}.", "words": ""}]
 
 
 def _promised(pledged: Mapping[str, int]) -> str:

@@ -43,6 +43,7 @@ from services.notifications.letters import (
 from services.notifications.queries import ANSWERING, QUERIES
 from services.notifications.rendering import render_html, said
 from services.notifications.sending import SEND_LETTERS
+from services.notifications.stops import came_with_a_stop
 from services.notifications.web import chasing, posting
 from services.notifications.web.incoming import of_letter
 from services.notifications.web.pressing import press
@@ -68,6 +69,12 @@ KINDS = {
     AnswerKind.ASK: "Asked",
     AnswerKind.PASS_ON: "Passed on to a colleague",
 }
+#: What is said of an acknowledgement that somebody gave by stopping us.
+_STOPPED = {
+    "kind_words": "Asked us never to write again",
+    "standing": "they have read the letter, so it counts as acknowledged",
+}
+
 #: Where an organisation is shown, by its id.
 _ORGANISATIONS = "/partners/organisations"
 
@@ -153,6 +160,7 @@ async def show(request: Request) -> Response:
         answers=[
             _answer(row, letter, is_open=row["id"] in open_ids, colleague=colleagues.get(row["id"]))
             | {"entered_by": names[row["entered_by"]]}
+            | (_STOPPED if came_with_a_stop(row, stops) else {})
             for row in answers
         ],
         pledged_before=sum(map(_counted_pence, answers)),
@@ -160,7 +168,7 @@ async def show(request: Request) -> Response:
         reached_at=addresses[0]["email"] if addresses else None,
         organisation_href=f"{_ORGANISATIONS}/{letter['organisation_id']}",
         passed_from=passed_from and {**passed_from, "href": letter_href(passed_from["id"])},
-        stopped=[row["scope"] for row in stops if row["lifted_at"] is None],
+        stopped={row["scope"]: row["stopped_at"] for row in stops if row["lifted_at"] is None},
         stops_href=stops_href(),
         enter_href=enter_href(letter["id"]) if LetterState(letter["state"]) not in _NOT_SENT else None,
         **came,

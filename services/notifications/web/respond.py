@@ -46,7 +46,7 @@ from services.notifications.hrefs import letter_href, response_href, stop_href, 
 from services.notifications.letters import lock_letter, subject_of
 from services.notifications.passing_on import Colleague
 from services.notifications.queries import ANSWERING, QUERIES
-from services.notifications.stops import may_be_taken_back, stop, take_back
+from services.notifications.stops import came_with_a_stop, may_be_taken_back, stop, take_back
 from services.notifications.web.letter import pdf_of
 
 #: The fields of the forms, in which somebody types.
@@ -334,14 +334,7 @@ async def _heard(tx: Transaction, letter_id: UUID) -> tuple[Sequence[Any], Seque
         rows_of(QUERIES.answers_of(tx, letter_id=letter_id)),
         rows_of(ANSWERING.stops_of_letter(tx, letter_id=letter_id)),
     )
-    # Whoever stopped us has read the letter, so that was recorded with it; they did not say so.
-    stopped = {row["stopped_at"] for row in stops}
-    said = [
-        row
-        for row in answers
-        if row["corrected_at"] is None
-        and not (row["kind"] == AnswerKind.ACKNOWLEDGE and row["at"] in stopped)
-    ]
+    said = [row for row in answers if row["corrected_at"] is None and not came_with_a_stop(row, stops)]
     return said, stops
 
 
