@@ -89,8 +89,10 @@ WHERE :after::uuid IS NULL OR (i.received_at, i.id) < (SELECT a.received_at, a.i
 ORDER BY i.received_at DESC, i.id DESC LIMIT :most;
 
 -- name: count_open^
--- How much waits for a person: held, and our turn.
-SELECT count(*) FILTER (WHERE state = 'held') AS held, count(*) FILTER (WHERE state = 'matched') AS turn
+-- How much waits for a person: held, and our turn; and the oldest of each.
+SELECT count(*) FILTER (WHERE state = 'held') AS held, count(*) FILTER (WHERE state = 'matched') AS turn,
+       (array_agg(id ORDER BY received_at, id) FILTER (WHERE state = 'held'))[1] AS oldest_held,
+       (array_agg(id ORDER BY received_at, id) FILTER (WHERE state = 'matched'))[1] AS oldest_turn
 FROM incoming WHERE settled_at IS NULL;
 
 -- name: incoming_of

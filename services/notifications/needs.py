@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chassis.database import Transaction, rows_of
 from services.notifications.domain import AnswerKind
-from services.notifications.hrefs import batch_href, campaign_href, step_href
+from services.notifications.hrefs import INCOMING, batch_href, campaign_href, incoming_href, step_href
 from services.notifications.queries import BOARD, POSTING, QUERIES
 
 
@@ -32,6 +32,11 @@ _SAID = {
     AnswerKind.PASS_ON: ("1 colleague to confirm", "{} colleagues to confirm"),
     AnswerKind.DECLINE: ("1 pledge that was taken back", "{} pledges that were taken back"),
 }
+#: Mails that wait, by the list on which they stand: for one and for several, and what that list is called.
+_MAILS = {
+    "turn": ("1 mail from a recipient to see to", "{} mails from recipients to see to", "our turn"),
+    "held": ("1 mail to match with a letter", "{} mails to match with letters", "to be matched"),
+}
 _TROUBLE = (
     "1 letter that did not go, came back, or may not have arrived",
     "{} letters that did not go, came back, or may not have arrived",
@@ -39,13 +44,20 @@ _TROUBLE = (
 
 
 async def needs(
-    tx: Transaction, campaigns: Sequence[Any], in_trouble: Mapping[UUID, int], by: UUID, *, approves: bool
+    tx: Transaction,
+    campaigns: Sequence[Any],
+    in_trouble: Mapping[UUID, int],
+    mails: Mapping[str, Any],
+    by: UUID,
+    *,
+    approves: bool,
 ) -> list[Need]:
-    """What waits: for approval, to be put right, to be answered, and to be posted.
+    """What waits: for approval, to be put right, to be answered, to be matched, and to be posted.
 
     Args:
         campaigns: those on the list.
         in_trouble: by campaign, how many of its letters need a person.
+        mails: how many wait on each list, and the oldest there; empty for whoever may not see to them.
         by: who looks.
         approves: whether they may approve what they had no part in.
     """
@@ -60,6 +72,7 @@ async def needs(
     return [
         *(_approval(row, by, approves=approves) for row in approvals),
         *(_of_campaign(id, names[id], _SAID[kind], said[id, kind]) for id, kind in _in_order(said, names)),
+        *(_mails(each, mails[each], mails[f"oldest_{each}"]) for each in _MAILS if mails and mails[each]),
         *(_of_campaign(id, names[id], _TROUBLE, in_trouble[id]) for id in gone if in_trouble[id]),
         *(_batch(row) for row in batches),
     ]
@@ -84,6 +97,16 @@ def _in_order(said: Mapping[tuple[UUID, AnswerKind], int], names: Iterable[UUID]
 def _of_campaign(id: UUID, name: str, words: tuple[str, str], count: int) -> Need:
     what = words[0] if count == 1 else words[1].format(f"{count:,}")
     return Need(what=what, href=f"{campaign_href(id)}#needs-you", about=name)
+
+
+def _mails(which: str, count: int, oldest: UUID) -> Need:
+    one, several, called = _MAILS[which]
+    alone = count == 1
+    return Need(
+        what=one if alone else several.format(f"{count:,}"),
+        href=incoming_href(oldest) if alone else f"{INCOMING}?show={which}",
+        about=f"Incoming mail: {called}",
+    )
 
 
 def _batch(row: Any) -> Need:

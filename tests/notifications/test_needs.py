@@ -9,6 +9,7 @@ import pytest
 
 from chassis.database import Database
 from chassis.testing import RecordingMailServer
+from contracts.access import Role
 from services.notifications import web
 from services.notifications.answers import Answer, record_answer
 from services.notifications.campaigns import lock_campaign
@@ -16,6 +17,7 @@ from services.notifications.chasing_settings import chasing_of, set_chasing
 from services.notifications.domain import AnswerKind, ByPost
 from services.notifications.posting import order_batch
 from services.notifications.printing import Printer
+from services.notifications.receiving import receive
 from services.notifications.stages import send_back
 from tests.access import EVERYTHING, form_key
 from tests.conftest import client
@@ -29,6 +31,7 @@ from tests.notifications.conftest import (
     released,
     rows,
 )
+from tests.notifications.test_reading_mail import mail as a_mail
 
 
 @pytest.fixture
@@ -101,6 +104,28 @@ async def test_what_recipients_said_and_what_came_back(
     async with book.transaction() as tx:
         await tx.execute(f"UPDATE letters SET delivery = '', state = 'unknown' WHERE id = '{lost['id']}'")
     assert await today(browser) == lines[1:], "perhaps it has arrived"
+
+
+async def test_mails_that_wait_for_us_lead_to_them(
+    browser: httpx.AsyncClient, book: Database, send_due: SendAll
+) -> None:
+    await released(book, example_plan(roles=("dental_care",)))
+    await send_due()
+    one, two, _ = [letter["message_id"] for letter in await letters(book)]
+    first = await receive(book, a_mail("We shall think about it.", in_reply_to=one))
+    held = await receive(book, a_mail("Who are you?"))
+    assert await today(browser) == ["1 mail from a recipient to see to", "1 mail to match with a letter"]
+    page = (await browser.get("/letters/")).text
+    for id in (first, held):
+        assert f'<a class="strong" href="/letters/incoming/{id}">' in page
+    await receive(book, a_mail("We have a question.", in_reply_to=two))
+    assert (await today(browser))[0] == "2 mails from recipients to see to"
+    assert '<a class="strong" href="/letters/incoming?show=turn">' in (await browser.get("/letters/")).text
+    reader = replace(EVERYTHING, roles=frozenset({Role.AUDITOR}))
+    async with client(web.build(book), "/letters", reader) as auditor:
+        shown = await auditor.get("/letters/")
+    assert shown.status_code == 200
+    assert "to see to" not in shown.text, "they may not open it"
 
 
 async def test_a_print_file_that_nobody_has_posted(

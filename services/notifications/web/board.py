@@ -138,7 +138,8 @@ async def list_campaigns(request: Request) -> Response:
         in_trouble = {id: sum(group.in_trouble for group in some) for id, some in groups.items()}
         signed = signed_in(request)
         approves = may(Action.APPROVE_LETTERS, signed.roles)
-        waits = await needs(tx, rows, in_trouble, signed.id, approves=approves)
+        mails = waiting if may(Action.SETTLE_ANSWERS, signed.roles) else {}
+        waits = await needs(tx, rows, in_trouble, mails, signed.id, approves=approves)
     campaigns = [{**row, **_line(row, groups[row["id"]], goes=row["id"] in going)} for row in rows]
     response: Response = site.page(
         request,
