@@ -563,6 +563,11 @@ async def test_what_changes_between_printing_and_posting_is_taken_out(book: Data
         done = await browser.post(f"/letters/post/{batch}/posted", data=form | {"spoiled": "3", "out": "1"})
         assert done.status_code == 303
         assert "Noted as posted." in (await browser.get(done.headers["location"])).text
+        for where in ("/letters/post", f"/letters/campaigns/{waiting}"):
+            listed = (await browser.get(where)).text.partition(f"/letters/post/{batch}")[2]
+            found = re.search(r'<td data-label="Letters" class="number">(\d+)<|(\d+) letters?, <time', listed)
+            assert found is not None
+            assert "1" in found.groups(), "what was left out is not in the post"
     assert await items(book, batch) == [(1, "withheld"), (2, "posted"), (3, "spoiled")]
     states = {each["id"]: (each["state"], each["reason"]) for each in await letters(book)}
     assert states == {

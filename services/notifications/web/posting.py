@@ -138,6 +138,8 @@ def _batch(row: Mapping[str, Any]) -> dict[str, Any]:
         "href": href,
         "look": _LOOKS[row["state"]],
         "state_words": STATES[row["state"]],
+        # What was left out of a batch is not in the post, though it was in the file.
+        "count": row["posted"] if row["state"] == "posted" else row["letters"],
         "of": row["campaign"] or "All campaigns",
     }
 
