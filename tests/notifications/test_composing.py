@@ -358,6 +358,9 @@ async def test_a_draft_without_letters_does_not_say_that_nobody_was_counted(
     shown = (await browser.get(began.headers["location"].removesuffix("/who"))).text
     assert "Evidence: taken when the letters are made." in shown
     assert "no registration has been counted" not in shown
+    assert "Letters are made once both the words and those who receive them are there" in shown
+    for untrue in ("bodies to ask", "To ask in all", "No body yet."):
+        assert untrue not in shown
 
 
 async def test_check_names_addresses_that_are_squeezed_into_the_window(

@@ -415,6 +415,7 @@ class _Board:
             "slow": [self._slow(row) for row in self.slow],
             "live_href": f"{href}/live",
             "before": self.before,
+            "unmade": self.before and not found.letters(),
             "go_on_href": step_href(self.campaign["id"], next_step(self.campaign)),
             "discard_href": f"{href}/discard" if self.campaign["state"] == CampaignState.DRAFT else None,
             "preview_href": letter_href(self.first_letter) if self.first_letter else None,
