@@ -1216,6 +1216,8 @@ async def test_a_stopped_campaign_sets_aside_what_has_not_gone_for_good(
     board = await browser.get(page)
     assert "Needs you" not in board.text
     assert "Not written to" in board.text
+    assert "Nobody is chased</h2>" in board.text
+    assert "Nobody to chase today" not in board.text
     assert "0 of 9 letters" in (await browser.get("/letters/")).text
     async with book.reading() as tx:
         found = await figures(tx, id)
