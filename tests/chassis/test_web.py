@@ -516,6 +516,19 @@ class TestPace:
             assert (await other.get("/robots.txt")).status_code == 200
         assert [line["reason"] for line in lines()] == ["too_fast"]
 
+    async def test_the_style_does_not_count_and_all_else_there_does(self, unconnected: Database) -> None:
+        settings = replace(unconnected.context.settings, pace=3)
+        server = WebServer(settings, unconnected.context.house, SECTIONS)
+        transport = httpx.ASGITransport(Gate(server, settings, server.templates), client=("192.0.2.1", 1))
+        style, wrong = asset("conduit.css"), "/static/000000000000/conduit.css"
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as visitor:
+            first = [await visitor.request(method, style) for method in ("GET", "HEAD") for _ in range(10)]
+            assert {answer.status_code for answer in first} == {200}
+            counted = [await visitor.get(wrong), await visitor.post(style), await visitor.options(style)]
+            assert [answer.status_code for answer in counted] == [404, 405, 405]
+            assert (await visitor.get(wrong)).status_code == 429
+            assert (await visitor.get(style)).status_code == 200, "the page that says so looks like one"
+
 
 class TestAddresses:
     async def test_one_with_a_character_that_is_none_is_noted_and_answered_by_the_page_that_it_came_to(
