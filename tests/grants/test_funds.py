@@ -201,9 +201,7 @@ async def test_a_fund_is_closed_only_when_nobody_counts_on_it(
     with pytest.raises(Conflict, match="closed"):
         async with grants.transaction() as tx:
             await ledger.commit(tx, id, 1, award=uuid4())
-    assert (await post(browser, f"{path}/close", {"confirm": "yes"})).status_code == 409
     assert (await post(browser, f"{path}/open", {})).status_code == 303
-    assert (await post(browser, f"{path}/open", {})).status_code == 409
     async with grants.transaction() as tx:
         await ledger.commit(tx, id, 1, award=uuid4())
 
