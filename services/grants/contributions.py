@@ -204,6 +204,7 @@ async def _say(tx: Transaction, pledge: Any, what: Said, pence: int, reason: str
         fund=pledge["fund"],
         amount=pounds_sterling(written_back),
         written_back_on=tx.today,
+        expected_again=pounds_sterling(pence) if again else None,
     )
 
 
