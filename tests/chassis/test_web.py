@@ -1510,6 +1510,67 @@ class TestServer:
             )
             assert chunked.startswith(b"HTTP/1.1 413")
 
+    @pytest.mark.parametrize(
+        ("asks", "until", "then"),
+        [
+            (b"POST /things/form", b"", b"HTTP/1.1 400"),
+            (b"GET /robots.txt", b"", b"HTTP/1.1 400"),
+            (b"GET /robots.txt", b"Disallow: /\n", b""),
+            (b"GET /things/live", b"retry: 2000\n\n", b""),
+        ],
+        ids=[
+            "while it is read",
+            "before the answer",
+            "after the answer",
+            "in the midst of a stream",
+        ],
+    )
+    async def test_a_body_that_goes_on_as_no_http_ends_the_connection_and_is_no_news(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        logged: Callable[[], list[dict[str, Any]]],
+        asks: bytes,
+        until: bytes,
+        then: bytes,
+    ) -> None:
+        start = asks + (
+            b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        async with serving(pages, unconnected, tmp_path) as (server, _), asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+            writer.write(start if until else start + b"no number\r\n")
+            if until:
+                await reader.readuntil(until)
+                writer.write(b"no number\r\n")
+            assert (await reader.read()).startswith(then)
+            writer.close()
+            await comes(lambda: in_progress() == 0)
+        assert logged() == []
+
+    async def test_a_body_that_does_not_come_holds_up_no_stop_and_is_no_news(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        logged: Callable[[], list[dict[str, Any]]],
+    ) -> None:
+        patient = replace(unconnected.context.settings, request_timeout=20)
+        database = Database("postgresql://nowhere", replace(unconnected.context, settings=patient))
+        async with serving(pages, database, tmp_path) as (server, _), asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+            writer.write(
+                b"POST /things/form HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n\r\na=b"
+            )
+            await comes(lambda: in_progress() == 1)
+            await server.stop()
+            assert await reader.read() == b""
+            writer.close()
+        assert logged() == []
+
     async def test_a_body_that_never_comes_is_not_waited_for(
         self, pages: Pages, unconnected: Database, tmp_path: Path
     ) -> None:
