@@ -86,7 +86,7 @@ WHERE id = :id;
 
 -- name: answers_standing
 -- What was said about a letter and not corrected, in the order in which it came; and which of it counts as money.
-SELECT id, kind, confirmed_at IS NOT NULL AND written_back_pence < pledge_pence AS counted FROM answers WHERE letter_id = :letter_id AND corrected_at IS NULL ORDER BY at, id;
+SELECT id, kind, pledge_pence, confirmed_at IS NOT NULL AND written_back_pence < pledge_pence AS counted FROM answers WHERE letter_id = :letter_id AND corrected_at IS NULL ORDER BY at, id;
 
 -- name: pledges_confirmed
 -- What was pledged for a letter, confirmed, and still counts; the newest first.

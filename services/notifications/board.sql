@@ -121,3 +121,16 @@ WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[])
         SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
             AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)))
 GROUP BY l.organisation_id;
+
+-- name: turns_of
+-- Which of these bodies of a campaign have pledged and then declined, or declined and then pledged, to one letter: what
+-- they said last, and the pledge before. The newest of each body.
+SELECT DISTINCT ON (organisation_id) organisation_id, kind, pledge_pence FROM (
+    SELECT l.organisation_id, a.id, a.at, a.kind, lag(a.kind) OVER said AS before,
+           lag(a.pledge_pence) OVER said AS pledge_pence, lead(a.id) OVER said IS NULL AS is_last
+    FROM answers a JOIN letters l ON l.id = a.letter_id
+    WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[])
+      AND a.kind IN ('pledge', 'decline') AND a.corrected_at IS NULL
+    WINDOW said AS (PARTITION BY a.letter_id ORDER BY a.at, a.id)
+) AS turns
+WHERE is_last AND before <> kind ORDER BY organisation_id, at DESC, id DESC;

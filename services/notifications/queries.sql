@@ -352,12 +352,14 @@ RETURNING l.*, m.name AS campaign;
 SELECT at, what, because, who, person_id FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
 
 -- name: answers_of
--- What came back for a letter, newest first, and whether a later answer has taken its place: that of a wish to meet, such
--- a wish; that of a pledge, a pledge or a refusal.
-SELECT a.*, EXISTS (
-           SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
-               AND n.kind = ANY (CASE a.kind WHEN 'meet' THEN '{meet}'::text[] WHEN 'pledge' THEN '{pledge,decline}' END)
-       ) AS replaced
+-- What came back for a letter, newest first, and which kind of later answer has taken its place: that of a wish to meet,
+-- such a wish; that of a pledge or a refusal, either.
+SELECT a.*, (
+           SELECT n.kind FROM answers n WHERE n.letter_id = a.letter_id AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
+               AND n.kind = ANY (CASE WHEN a.kind = 'meet' THEN '{meet}'::text[]
+                                      WHEN a.kind IN ('pledge', 'decline') THEN '{pledge,decline}' END)
+           ORDER BY n.at, n.id LIMIT 1
+       ) AS replaced_by
 FROM answers a WHERE a.letter_id = :letter_id ORDER BY a.at DESC, a.id DESC;
 
 -- name: newest_answer^
@@ -408,7 +410,8 @@ ORDER BY a.at, a.id;
 -- One answer, and whether a later one has taken its place, as `answers_of` has it.
 SELECT a.*, EXISTS (
            SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
-               AND n.kind = ANY (CASE a.kind WHEN 'meet' THEN '{meet}'::text[] WHEN 'pledge' THEN '{pledge,decline}' END)
+               AND n.kind = ANY (CASE WHEN a.kind = 'meet' THEN '{meet}'::text[]
+                                      WHEN a.kind IN ('pledge', 'decline') THEN '{pledge,decline}' END)
        ) AS replaced
 FROM answers a WHERE a.id = :id;
 

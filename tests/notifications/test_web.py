@@ -447,7 +447,11 @@ async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figur
     assert (told["pledged"], told["declined"]) == (counted, 0)
     page = (await browser.get(f"/letters/letters/{letter}")).text
     assert "confirmed by us" in page
-    assert "replaced by a later answer" not in page
+    assert "has taken its place" not in page
+    assert " · the pledge confirmed before still counts</p>" in page
+    assert "Declined. The pledge that we have confirmed counts until a person changes it" in page
+    since = "They have declined since. The pledge that we have confirmed counts until a person changes it."
+    assert f"<small>£1,500 confirmed by us. {since}" in board
     [action] = re.findall(r'action="(/letters/answers/[^"]+)"', page)
     await browser.post(action, data={"key": form_key()})
     assert _needs_you((await browser.get(f"/letters/campaigns/{sent}")).text) == ""
@@ -457,11 +461,29 @@ async def test_a_pledge_that_was_replaced_has_no_button(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:
     page = await browser.get(f"/letters/letters/{await reply(book, sent, PLEDGE, DECLINE)}")
-    assert "replaced by a later answer" in page.text
+    assert " · a later refusal has taken its place</p>" in page.text
     assert "/letters/pledges/" not in page.text
     board = await browser.get(f"/letters/campaigns/{sent}")
     assert _needs_you(board.text) == ""
     assert "Kensington and Chelsea: Declined" in board.text
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "before"),
+    [
+        ([PLEDGE, DECLINE], "Declined", "their pledge of £1,500"),
+        ([DECLINE, PLEDGE], "Pledged, to be confirmed by us", "their refusal"),
+    ],
+)
+async def test_it_is_said_which_answer_stands_and_whose_place_it_has_taken(
+    browser: httpx.AsyncClient, book: Database, sent: UUID, said: list[Answer], state: str, before: str
+) -> None:
+    page = (await browser.get(f"/letters/letters/{await reply(book, sent, *said)}")).text
+    assert page.count("has taken its place") == 1
+    assert f" · stands in place of {before}</p>" in page
+    assert f'<p class="strong">{state}, in place of {before}</p>' in page
+    assert f"In place of {before}.</small>" in (await browser.get(f"/letters/campaigns/{sent}")).text
+    assert f"In place of {before}." in (await browser.get(f"/letters/campaigns/{sent}.csv")).text
 
 
 async def test_a_later_wish_to_meet_takes_the_place_of_an_earlier_one(
@@ -471,7 +493,7 @@ async def test_a_later_wish_to_meet_takes_the_place_of_an_earlier_one(
         Answer(kind=AnswerKind.MEET, detail=detail) for detail in ("In May, please.", "In June, rather.")
     )
     page = (await browser.get(f"/letters/letters/{await reply(book, sent, earlier, later)}")).text
-    assert page.count("replaced by a later answer") == 1
+    assert page.count("a later wish to meet has taken its place") == 1
     [settle] = re.findall(r'action="(/letters/answers/[^"]+)"', page)
     board = _needs_you((await browser.get(f"/letters/campaigns/{sent}")).text)
     assert "In June, rather." in board

@@ -29,6 +29,7 @@ from chassis.web import (
     site_of,
 )
 from contracts.access import Action, may
+from services.notifications.answers import turn_words
 from services.notifications.campaigns import formula_words_of
 from services.notifications.chasing import count_due
 from services.notifications.domain import (
@@ -552,7 +553,7 @@ class _Board:
             rest = {"but": ours, "after": past, "most": most + 1 - len(found)}
             found += await rows_of(BOARD.bodies_in_order(tx, **places, **rest, **chosen))
         ids = [row["organisation_id"] for row in found]
-        said, pledged, chased, posted = await tx.together(
+        said, pledged, chased, posted, turned = await tx.together(
             rows_of(QUERIES.words_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.pledges_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.chased_of(tx, campaign_id=campaign_id, bodies=ids)),
@@ -562,12 +563,12 @@ class _Board:
         pledges = {row["organisation_id"]: row for row in pledged}
         times_of = {row["organisation_id"]: row["chased"] for row in chased}
         by_post = {row["organisation_id"]: row for row in posted}
+        turns = {row["organisation_id"]: row for row in turned}
         return [
-            self._row(
-                row, words, pledges.get(row["organisation_id"], {}), times_of.get(row["organisation_id"], 0)
-            )
-            | _by_post(by_post.get(row["organisation_id"]))
-            for row in found
+            self._row(row, times_of.get(id, 0), pledges.get(id, {}))
+            | {"notes": self._notes(row, words, pledges.get(id, {}), turns.get(id))}
+            | _by_post(by_post.get(id))
+            for id, row in zip(ids, found, strict=True)
         ]
 
     @cached_property
@@ -575,9 +576,7 @@ class _Board:
         """The bodies with a question that we have not answered yet."""
         return {row["organisation_id"] for row in self.open_answers if row["kind"] == AnswerKind.ASK}
 
-    def _row(
-        self, row: Any, words: Mapping[tuple[UUID, str], Any], pledged: Mapping[str, int], chased: int
-    ) -> dict[str, Any]:
+    def _row(self, row: Any, chased: int, pledged: Mapping[str, int]) -> dict[str, Any]:
         status = BodyStatus(row["status"])
         return {
             "organisation_id": row["organisation_id"],
@@ -593,22 +592,19 @@ class _Board:
             "chased_words": times(chased),
             "last_at": None if self.before else row["changed_at"],
             "pledged": pledged,
-            "notes": self._notes(row["organisation_id"], BodyStatus(row["standing"]), words, pledged),
         }
 
     def _notes(
-        self,
-        body: UUID,
-        standing: BodyStatus,
-        words: Mapping[tuple[UUID, str], Any],
-        pledged: Mapping[str, int],
+        self, row: Any, words: Mapping[tuple[UUID, str], Any], pledged: Mapping[str, int], turn: Any
     ) -> list[dict[str, str]]:
         """What was said that led to the state in the row; an open question stands beside any other answer."""
+        body, standing = row["organisation_id"], BodyStatus(row["standing"])
         kind = _SAID.get(standing)
         said = words.get((body, kind)) if kind else None
         notes = [_note_of(said)] if said else []
-        if standing is BodyStatus.PLEDGED:
-            notes.append({"what": _promised(pledged), "words": ""})
+        promised = _promised(pledged) if standing is BodyStatus.PLEDGED else ""
+        turned = _turned(standing, turn, pledged) if turn else ""
+        notes.append({"what": ". ".join(filter(None, [promised, turned])), "words": ""})
         if kind is not AnswerKind.ASK and body in self._asking:
             notes.append(_note_of(words[body, AnswerKind.ASK]))
         return [note for note in notes if any(note.values())]
@@ -623,6 +619,16 @@ def _promised(pledged: Mapping[str, int]) -> str:
     """What a body has pledged, and how that stands."""
     sums = ((pledged.get(what), words) for what, words in _PROMISED.items())
     return ", ".join(f"{pounds(pence)} {words}" for pence, words in sums if pence)
+
+
+def _turned(standing: BodyStatus, turn: Any, pledged: Mapping[str, int]) -> str:
+    """Whose place the answer that stands has taken; or why a later one does not stand."""
+    said = BodyStatus.DECLINED if turn["kind"] == AnswerKind.DECLINE else BodyStatus.PLEDGED
+    if said is standing:
+        return f"In place of {turn_words(turn)}."
+    if standing is BodyStatus.PLEDGED and pledged.get("confirmed"):
+        return "They have declined since. The pledge that we have confirmed counts until a person changes it."
+    return ""
 
 
 def _note_of(said: Any) -> dict[str, str]:

@@ -370,4 +370,4 @@ def _standing(row: Any) -> str:
     """Which of several answers holds, where that is not plain."""
     if row["confirmed_at"]:  # until another is confirmed in its place, or it is known that it will not come
         return "" if row["written_back_pence"] == row["pledge_pence"] else "We have confirmed this with you."
-    return "Your later answer has taken its place." if row["replaced"] and not row["settled_at"] else ""
+    return "Your later answer has taken its place." if row["replaced_by"] and not row["settled_at"] else ""
