@@ -572,7 +572,21 @@ async def test_whoever_stopped_us_by_mistake_takes_it_back(
     assert "We may write to you again" in page
     assert "Never write to me again" not in page
     assert await may_not(book, contact_of(AREA, "chief_executive")) == {}
-    assert "They took it back on the letter’s page." in (await staff.get("/letters/stops")).text
+    stops = (await staff.get("/letters/stops")).text
+    assert re.search(r"Lifted by the recipient, .*: <bdi>They took it back on the letter’s page\.", stops)
+
+
+async def test_a_letter_that_was_waiting_says_first_that_they_stopped_us(
+    book: Database, letter: UUID
+) -> None:
+    async with book.transaction() as tx:
+        await tx.execute("UPDATE letters SET state = 'ready', sent_at = NULL WHERE id = $1", letter)
+    await stops(book, letter)
+    history = await rows(book, "SELECT what FROM letter_history WHERE letter_id = $1 ORDER BY id", letter)
+    assert [row["what"] for row in history][-2:] == [
+        "They asked us never to write to them again",
+        "Set aside: they want no letter any more",
+    ]
 
 
 async def test_what_they_told_a_person_is_not_taken_back_on_the_page(
