@@ -37,7 +37,7 @@ from services.notifications.domain import (
     day_words,
     pounds,
 )
-from services.notifications.letters import facts_of, lock_letter, mark_sent
+from services.notifications.letters import HANDED_OVER, facts_of, lock_letter, mark_sent
 from services.notifications.passing_on import Colleague, suggest
 from services.notifications.queries import ANSWERING, QUERIES
 
@@ -217,7 +217,7 @@ async def record_answer(
         return before
     if standing["count"] >= MOST_ANSWERS:
         raise TooManyAnswers(tx.context.house.to_reach)
-    if letter["state"] == LetterState.UNKNOWN:
+    if letter["state"] in HANDED_OVER:
         await mark_sent(tx, letter_id, who=who)  # who answers has it
     await _enter(tx, letter, answer, who, told, pressed_by)
     version = await QUERIES.set_answer(tx, id=letter_id, answer=after.value, now=tx.now)

@@ -208,18 +208,18 @@ WHERE (d.next_at IS NULL OR d.next_at <= :now)
 ORDER BY l.next_try, l.number, l.id LIMIT :most;
 
 -- name: give_up_claims
--- Letters that were being sent when the sender was lost: nobody knows whether they left, unless something has come back.
+-- Letters that were being sent when the sender was lost: nobody knows whether they left, and nothing has come back.
 WITH lost AS (
     UPDATE letters SET
         state = 'unknown', changed_at = :now, version = version + 1,
         failure = 'We were interrupted while this letter was being sent, so it may or may not have arrived.',
         cure = 'Ask the recipient, then mark it as sent or send it again.'
-    WHERE state = 'sending' AND claimed_at < :before RETURNING id, answer
+    WHERE state = 'sending' AND claimed_at < :before RETURNING id
 ), noted AS (
     INSERT INTO letter_history (letter_id, at, what, who)
     SELECT id, :now, 'Perhaps sent: the sender was interrupted', 'the sender' FROM lost
 )
-SELECT id, answer <> 'silent' AS answered FROM lost;
+SELECT id FROM lost;
 
 -- name: take_letters
 -- Of these letters those that may go, with all that they say: until then nobody else makes their e-mails. Of those to one
