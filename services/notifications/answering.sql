@@ -103,6 +103,14 @@ UPDATE answers SET corrected_at = :now, corrected_by = :by WHERE id = :id;
 INSERT INTO suggestions (id, answer_id, letter_id, name, role, email, made_at)
 VALUES (:id, :answer_id, :letter_id, :name, :role, :email, :now);
 
+-- name: is_suggested$
+-- Whether a letter was passed on to this address before, and that waits for us or has led to a letter.
+SELECT EXISTS (
+    SELECT FROM suggestions s LEFT JOIN letters n ON n.id = s.new_letter_id LEFT JOIN contacts c ON c.id = n.contact_id
+    WHERE s.letter_id = :letter_id AND (s.settled_at IS NULL OR s.new_letter_id IS NOT NULL)
+      AND lower(:email::text) IN (lower(s.email), lower(c.email))
+);
+
 -- name: suggestions_of_letter
 -- To whom a letter was passed on, the newest first, and the letter that each of them got.
 SELECT s.id, s.answer_id, s.name, s.role, s.email, s.made_at, s.settled_at, s.new_letter_id, n.reference AS new_reference

@@ -38,7 +38,7 @@ from services.notifications.domain import (
     pounds,
 )
 from services.notifications.letters import HANDED_OVER, facts_of, lock_letter, mark_sent
-from services.notifications.passing_on import Colleague, suggest
+from services.notifications.passing_on import Colleague, is_suggested, suggest
 from services.notifications.queries import ANSWERING, QUERIES
 
 LONGEST_NAME = 200
@@ -190,7 +190,7 @@ async def record_answer(
     """Record an answer and announce it. Where the letter's answer stands afterwards.
 
     A second acknowledgement, or one after an answer, changes nothing and announces nothing; it is kept where
-    it says who answers.
+    it says who answers. Who passes a letter on twice to the same colleague has done so once.
 
     Args:
         told: where it did not come by the letter's own page.
@@ -215,6 +215,11 @@ async def record_answer(
     says_nothing_new = answer.kind is AnswerKind.ACKNOWLEDGE and after is before
     if says_nothing_new and not answer.name and told is None:
         return before
+    if answer.colleague and await is_suggested(tx, letter_id, answer.colleague):
+        if told is None:
+            return before
+        cure = "What came of it stands on the letter’s page."
+        raise Refused("The letter was passed on to them before.", cure, field="colleague_email")
     if standing["count"] >= MOST_ANSWERS:
         raise TooManyAnswers(tx.context.house.to_reach)
     if letter["state"] in HANDED_OVER:
