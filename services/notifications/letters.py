@@ -23,7 +23,7 @@ from services.notifications.rendering import Evidence, LetterContent
 from services.notifications.wording import merge
 
 #: What stands for the token in the link of a letter that is not for whoever reads it.
-HIDDEN = "…"
+HIDDEN = "this-copy-leads-nowhere"
 
 
 #: Letters that were handed to the mail server, as far as we know: what comes back for one says that it left.

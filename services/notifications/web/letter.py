@@ -121,8 +121,10 @@ def _token(request: Request, letter: Any) -> str:
     """What stands in the letter's link.
 
     Whoever has the real one can answer in the recipient's place: it is shown to those alone who may settle
-    answers.
+    answers, and to nobody before it can be answered.
     """
+    if LetterState(letter["state"]) in _NOT_SENT:
+        return HIDDEN
     if may(Action.SETTLE_ANSWERS, signed_in(request).roles):
         return token_of(site_of(request).context, letter["id"])
     return HIDDEN
