@@ -85,10 +85,18 @@ WHERE :status = '' OR status = :status
 ORDER BY place, in_order, organisation_id LIMIT :most;
 
 -- name: going_by_themselves
--- Those of these campaigns of which letters go without anybody who posts them. Asked apart, each state has an index.
-SELECT m.id FROM campaigns m WHERE m.id = ANY (:campaigns::uuid[]) AND m.state = 'sending' AND (
-    EXISTS (SELECT FROM letters l WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state = 'ready')
-    OR EXISTS (SELECT FROM letters l WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state = 'sending'));
+-- Those of these campaigns of which letters go without anybody who posts them: whether any is still to go, and how many
+-- the mail server has not answered for, and since when. Asked apart, each state has an index.
+SELECT m.id, w.waiting, h.handed_over, h.since FROM campaigns m
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM letters l WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state = 'ready') AS waiting
+) w
+CROSS JOIN LATERAL (
+    SELECT count(*) AS handed_over, min(l.claimed_at) AS since FROM letters l
+    WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state = 'sending'
+) h
+WHERE m.id = ANY (:campaigns::uuid[]) AND m.state = 'sending' AND (w.waiting OR h.handed_over > 0);
 
 -- name: letters_by_state
 -- How many letters of a campaign there are of each state.

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import httpx
@@ -18,14 +18,14 @@ from chassis.audit import every_row, verify
 from chassis.database import Database
 from chassis.metrics import REGISTRY
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
-from chassis.web import short_name
+from chassis.web import short_name, when
 from contracts.access import Role
 from contracts.notifications import ContributionPledged, LetterAcknowledged
 from services.notifications import web
 from services.notifications.answers import MOST_ANSWERS, Answer, correct_answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
-from services.notifications.sending import SEND_LETTERS
+from services.notifications.sending import SEND_LETTERS, lease
 from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
 from tests.crawling import contents, opened
@@ -597,6 +597,45 @@ async def test_looking_is_no_answer(browser: httpx.AsyncClient, book: Database, 
     assert (done.status_code, done.headers["location"]) == (303, address)
     assert await letters(book) == before
     assert await rows(book, "SELECT FROM answers") == []
+
+
+async def test_the_link_of_a_draft_says_that_it_leads_nowhere(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    await drafted(book)
+    page = f"/letters/letters/{(await letters(book))[0]['id']}"
+    shown, mailed = [(await browser.get(page + part)).text for part in ("", "/html")]
+    for said in (shown, mailed):
+        assert set(re.findall(r"/letters/r/([^<\"\s]*)", said)) == {"this-copy-leads-nowhere"}
+    assert "recipient’s response page" not in shown
+    assert (await browser.get("/letters/r/this-copy-leads-nowhere")).status_code == 404
+
+
+async def test_what_is_known_of_letters_whose_sender_was_lost_is_said_and_no_more(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    board, ids = f"/letters/campaigns/{await released(book)}", [each["id"] for each in await letters(book)]
+
+    async def claims(*some: UUID) -> datetime:
+        async with book.transaction() as tx:
+            claimed = "UPDATE letters SET state = 'sending', claimed_at = $1 WHERE id = ANY ($2)"
+            await tx.execute(claimed, tx.now, some)
+            return tx.now
+
+    async def said(page: str) -> str:
+        return re.sub(r"<[^>]*>", "", (await browser.get(page)).text)
+
+    since = await claims(ids[0])
+    told = await said(board)
+    way = f"way to the mail server since {when(since)}, and nobody knows yet whether it has taken"
+    assert f"sending goes on. 1 letter has been on its {way} it." in told
+    asked = since + lease(book.context.settings)
+    assert f"What is still not known by {when(asked)} will stand under “Needs you”." in told
+    assert f"On its way to the mail server since {when(since)}" in await said(f"/letters/letters/{ids[0]}")
+    await claims(*ids[1:])
+    told = await said(board)
+    assert "sending goes on" not in told
+    assert f"9 letters have been on their {way} them." in told
 
 
 @pytest.mark.parametrize(("role", "has_it"), [("staff", True), ("grants_officer", True), ("auditor", False)])

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -56,6 +56,7 @@ from services.notifications.pacing import waiting
 from services.notifications.patience import times
 from services.notifications.queries import BOARD, INCOMING, POSTING, QUERIES
 from services.notifications.restored import standing
+from services.notifications.sending import lease
 from services.notifications.web.acts import acts_on
 from services.notifications.web.posting import of_campaign
 from services.notifications.web.roles import roles_that_may
@@ -358,7 +359,9 @@ class _Board:
         self.first_letter: UUID | None = None
         #: What goes by post, and whether anything goes without it.
         self.post: Mapping[str, Any] = {}
-        self.goes = False
+        self.goes = self.more_to_go = False
+        #: Letters for which the mail server has not answered yet.
+        self.handed_over: Mapping[str, Any] | None = None
         #: What colleagues did with it.
         self.acts: Sequence[Any] = ()
 
@@ -377,7 +380,11 @@ class _Board:
         board.a_minute = round(tx.context.settings.mail_domain_rate)
         board.slow, board.open_answers, board.problems = slow, open_answers, problems
         board.first_letter, board.to_chase = first_letter, await count_due(tx, id)
-        board.post, board.acts, board.goes = await of_campaign(tx, id), acts, bool(going)
+        board.post, board.acts = await of_campaign(tx, id), acts
+        if going:
+            [under_way] = going
+            board.goes, board.handed_over = True, _handed_over(under_way, lease(tx.context.settings))
+            board.more_to_go = under_way["waiting"]
         return board
 
     def page(self) -> dict[str, Any]:
@@ -388,6 +395,8 @@ class _Board:
             **framed(self.campaign),
             **_whereabouts(self.campaign, found.letters("waiting"), goes=self.goes),
             "goes": self.goes,
+            "more_to_go": self.more_to_go,
+            "handed_over": self.handed_over,
             "campaign": self._campaign(),
             "headline": self._headline(),
             "funnel": self._funnel(),
@@ -558,6 +567,7 @@ class _Board:
             rows_of(BOARD.pledges_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.chased_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.by_post_of(tx, campaign_id=campaign_id, bodies=ids)),
+            rows_of(BOARD.turns_of(tx, campaign_id=campaign_id, bodies=ids)),
         )
         words = {(row["organisation_id"], row["kind"]): row for row in said}
         pledges = {row["organisation_id"]: row for row in pledged}
@@ -608,6 +618,14 @@ class _Board:
         if kind is not AnswerKind.ASK and body in self._asking:
             notes.append(_note_of(words[body, AnswerKind.ASK]))
         return [note for note in notes if any(note.values())]
+
+
+def _handed_over(under_way: Any, lease: timedelta) -> Mapping[str, Any] | None:
+    """How many letters the mail server has not answered for, since when, and when a person is asked."""
+    if not under_way["handed_over"]:
+        return None
+    since = under_way["since"]
+    return {"letters": under_way["handed_over"], "since": since, "until": since + lease}
 
 
 def _by_post(row: Any) -> dict[str, Any]:

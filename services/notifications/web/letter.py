@@ -220,6 +220,7 @@ def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
         "delivery": letter["delivery"],
         **{field: letter[field] for field in ("reference", "state", "body_name", "ask_pence", "sent_at")},
         "state_words": _state_words(letter),
+        "handed_over_at": letter["claimed_at"] if letter["state"] == LetterState.SENDING else None,
         "said": said(content_of(context, letter, token)),
         "contact_name": values["contact_name"],
         "contact_role": values["contact_role"],
