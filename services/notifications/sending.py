@@ -95,13 +95,14 @@ class Sender:
     async def _look_ahead(self) -> bool:
         """See what is due, in order. Whether there is anything."""
         async with self._database.reading() as tx:
-            await QUERIES.follow_indexes(tx)
+            await QUERIES.follow_order(tx)
             self._ahead = deque([(kind, id) for kind in KINDS for id in await kind.due(tx, _AHEAD)])
         return bool(self._ahead)
 
     async def _tidy(self) -> None:
         """Give up claims of lost senders and set aside what may not go."""
         async with self._database.transaction() as tx:
+            await QUERIES.follow_indexes(tx)
             lost = sum([await kind.give_up(tx, tx.now - lease(self._settings)) for kind in KINDS])
             await release_scheduled(tx)
             await set_aside_stopped(tx)
