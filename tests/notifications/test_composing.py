@@ -1201,6 +1201,7 @@ async def test_a_stopped_campaign_sets_aside_what_has_not_gone_for_good(
     async with book.transaction() as tx:
         claimed = await claim(tx)
     assert claimed is not None
+    assert "nobody is ever chased for this campaign again" in (await browser.get(page)).text
     form = {"key": form_key()}
     assert (await browser.post(f"{page}/stop", data=form)).status_code == 422, "nobody said so"
     assert (await presses(browser, f"{page}/stop")).status_code == 303

@@ -530,6 +530,13 @@ def test_two_working_days_whatever_the_clocks_do(posted: date, there: date) -> N
     assert waits_from(posted) == datetime.combine(there, time(12), LOCAL)
 
 
+async def test_where_nothing_waits_the_page_says_so_once(book: Database) -> None:
+    async with client(web.build(book), "/letters") as browser:
+        page = (await browser.get("/letters/post")).text
+    assert "Nothing waits to be printed" in page
+    assert "0 letters wait" not in page
+
+
 async def test_what_changes_between_printing_and_posting_is_taken_out(book: Database, waiting: UUID) -> None:
     batch = await printed(book)
     order = [row["letter_id"] for row in await rows(book, "SELECT letter_id FROM post_items ORDER BY number")]
