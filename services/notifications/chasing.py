@@ -19,7 +19,7 @@ from chassis.context import Context
 from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound
 from services.notifications.campaigns import sender_of
-from services.notifications.chasing_settings import FIRST_WORDS
+from services.notifications.chasing_settings import ACKNOWLEDGED, FIRST_WORDS
 from services.notifications.colleagues import STAFF, done_by
 from services.notifications.domain import (
     LATE_AFTER,
@@ -386,15 +386,23 @@ async def chasers_on_their_way(tx: Transaction) -> int:
 
 
 def chaser_content(
-    context: Context, letter: Any, words: str, dated: date | None = None, token: str = ""
+    context: Context,
+    letter: Any,
+    words: str,
+    dated: date | None = None,
+    token: str = "",
+    *,
+    acknowledged: bool,
 ) -> LetterContent:
     """What a chaser says: a reply to the letter, with the same link; dated today unless made before.
 
     Args:
         token: as for the content of the letter.
+        acknowledged: whether somebody has said, by then, that the letter is there.
     """
     first = content_of(context, letter, token)
-    subject, body = f"Re: {first.subject}", merge(words, values_of(context, letter, token))
+    values = values_of(context, letter, token) | {ACKNOWLEDGED: "yes" if acknowledged else ""}
+    subject, body = f"Re: {first.subject}", merge(words, values)
     return replace(first, subject=subject, body=body, dated=dated or context.clock.today(), evidence=None)
 
 

@@ -359,15 +359,20 @@ UPDATE chasers SET
 WHERE id = :id;
 
 -- name: chaser^
--- One chaser with its words and its letter, and the day and the address with which it was printed last.
+-- One chaser with its words and its letter, whether they had said by then that they have it, and the day and the address
+-- with which it was printed last.
 SELECT w.body AS chaser_body, k.number AS chaser_number, k.sent_at AS chaser_sent_at, printed.*, l.*,
+       CASE WHEN made.at IS NULL THEN l.answer = 'acknowledged' ELSE EXISTS (
+           SELECT FROM answers a WHERE a.letter_id = l.id AND a.at < made.at
+             AND (a.corrected_at IS NULL OR a.corrected_at >= made.at)) END AS chaser_acknowledged,
        coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body, m.name AS campaign
 FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
 JOIN chaser_words w ON w.campaign_id = l.campaign_id AND w.version = k.words
 LEFT JOIN LATERAL (
-    SELECT b.made_on, i.says FROM post_items i JOIN post_batches b ON b.id = i.batch_id
+    SELECT b.made_on, b.made_at AS printed_at, i.says FROM post_items i JOIN post_batches b ON b.id = i.batch_id
     WHERE i.letter_id = k.letter_id AND i.chaser_id = k.id AND i.state <> 'spoiled' ORDER BY b.number DESC LIMIT 1
 ) printed ON true
+CROSS JOIN LATERAL (SELECT coalesce(printed.printed_at, k.sent_at) AS at) made
 WHERE k.id = :id;
 
 -- name: chasers_of

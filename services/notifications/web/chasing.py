@@ -290,7 +290,9 @@ async def act_on_chaser(
 async def as_pdf(request: Request) -> Response:
     """A chaser as it was printed and posted, or would be today."""
     chaser = await _read_chaser(request)
-    content = chaser_content(site_of(request).context, chaser, chaser["chaser_body"], chaser["made_on"])
+    has_it = chaser["chaser_acknowledged"]
+    words, made_on = chaser["chaser_body"], chaser["made_on"]
+    content = chaser_content(site_of(request).context, chaser, words, made_on, acknowledged=has_it)
     if chaser["says"] is not None:
         content = as_printed(content, chaser["says"])
     return await give_pdf(content, f"chaser-{chaser['reference']}-{chaser['chaser_number']}.pdf")
@@ -301,7 +303,8 @@ async def as_file(request: Request) -> Response:
     site, chaser = site_of(request), await _read_chaser(request)
     first = content_of(site.context, chaser, HIDDEN)
     on = chaser["chaser_sent_at"] and chaser["chaser_sent_at"].astimezone(LOCAL).date()
-    content = chaser_content(site.context, chaser, chaser["chaser_body"], on, HIDDEN)
+    has_it = chaser["chaser_acknowledged"]
+    content = chaser_content(site.context, chaser, chaser["chaser_body"], on, HIDDEN, acknowledged=has_it)
     number = chaser["chaser_number"]
     return await give_specimen(site.context, content, first, what="chaser", number=number)
 
