@@ -37,6 +37,7 @@ from services.notifications.patience import (
     WhyNot,
     because,
     chased_before,
+    not_their_turn,
     out_of_reach,
     waiting_before,
     why_not,
@@ -170,6 +171,8 @@ async def call_back(tx: Transaction, batch_id: UUID) -> int:
 async def chase_by_itself(tx: Transaction) -> int:
     """Order chasers in campaigns that want it so. How many bodies."""
     rows = await due(tx, by_itself=True)
+    elsewhere = await said_elsewhere(tx, rows)
+    rows = [row for row in rows if (row["campaign_id"], row["organisation_id"]) not in elsewhere]
     if rows:
         ids = [id for row in rows for id in row["letter_ids"]]
         await order_chasers(tx, ids, who="the calendar", after=timedelta(0))
@@ -218,17 +221,29 @@ async def whom_to_chase(
         )
     )
     stops = await stopped(tx, list({id for row in rows for id in row["contact_ids"]}))
+    turns = await _turns_of(tx, [id for row in rows for id in row["letter_ids"]])
     found, left_out = [], []
     for row in rows:
-        refusals = [_refused(row, n, stops, tx.today, enough=enough) for n in range(len(row["letter_ids"]))]
+        refusals = [
+            not_their_turn(**_not_theirs(turns[id])) or _refused(row, n, stops, tx.today, enough=enough)
+            for n, id in enumerate(row["letter_ids"])
+        ]
         for refusal in dict.fromkeys(refusals):
             part = _part(row, [why == refusal for why in refusals])
             if refusal is None:
                 found.append(part)
             else:
                 left_out.append((part, refusal))
-    turns = await _count_turns(tx, campaign_id, enough=enough)
-    return ToChase(found[:most], left_out, turns if len(rows) == _LOOKED_AT else _bodies_in(found))
+    count = await _count_turns(tx, campaign_id, enough=enough)
+    return ToChase(found[:most], left_out, count if len(rows) == _LOOKED_AT else _bodies_in(found))
+
+
+async def _turns_of(tx: Transaction, letter_ids: Sequence[UUID]) -> dict[UUID, Any]:
+    return {row["id"]: row async for row in CHASING.turns_of(tx, ids=list(letter_ids))}
+
+
+def _not_theirs(turn: Any) -> dict[str, Any]:
+    return {name: turn[name] for name in ("unseen", "unconfirmed", "passed_on")}
 
 
 def _part(row: Mapping[str, Any], which: Sequence[bool]) -> Mapping[str, Any]:
@@ -253,6 +268,17 @@ def _refused(
         has_address=enough or row["has_address"][n],
         by_post=row["channels"][n] == Channel.POST,
     )
+
+
+async def said_elsewhere(
+    tx: Transaction, rows: Sequence[Mapping[str, Any]]
+) -> dict[tuple[UUID, UUID], list[Any]]:
+    """What bodies to chase have said in other campaigns for the same fund meanwhile, by campaign and body."""
+    bodies = [{name: str(row[name]) for name in ("campaign_id", "organisation_id")} for row in rows]
+    found: dict[tuple[UUID, UUID], list[Any]] = {}
+    async for row in CHASING.said_elsewhere(tx, bodies=bodies):
+        found.setdefault((row["campaign_id"], row["organisation_id"]), []).append(row)
+    return found
 
 
 async def count_due(tx: Transaction, campaign_id: UUID | None = None) -> int:
@@ -297,10 +323,13 @@ async def _waiting(
     found = CHASING.waiting_letters(tx, ids=list(letter_ids), today=tx.today, but_chaser=but_chaser)
     rows = [row async for row in found]
     stops = await stopped(tx, [row["contact_id"] for row in rows])
-    return {
-        row["id"]: (row, _read(row, wants_none=row["contact_id"] in stops, by_post=by_post or _posted(row)))
-        for row in rows
-    }
+    turns = await _turns_of(tx, letter_ids)
+
+    def read(row: Any) -> Waiting:
+        wants_none = row["contact_id"] in stops
+        return _read(row, turns[row["id"]], wants_none=wants_none, by_post=by_post or _posted(row))
+
+    return {row["id"]: (row, read(row)) for row in rows}
 
 
 def _posted(row: Any) -> bool:
@@ -311,7 +340,7 @@ def _posted(row: Any) -> bool:
 _ANSWERS = list(AnswerState)
 
 
-def _read(row: Any, *, wants_none: bool, by_post: bool) -> Waiting:
+def _read(row: Any, turn: Any, *, wants_none: bool, by_post: bool) -> Waiting:
     answers = map(AnswerState, row["body_answers"])
     return Waiting(
         state=LetterState(row["state"]),
@@ -326,6 +355,8 @@ def _read(row: Any, *, wants_none: bool, by_post: bool) -> Waiting:
         by_post=by_post,
         stopped=row["stopped"],
         wants_none=wants_none,
+        passed_to=turn["passed_to"],
+        **_not_theirs(turn),
         **{name: row[name] for name in ("came_back", "chased", "under_way", "closed_on")},
     )
 
