@@ -8,7 +8,7 @@ digest of itself and of the one before. The database refuses to change or delete
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,6 +86,11 @@ async def did_last(tx: Transaction, object: object, *actions: str, **facts: Any)
     said = {name: str(fact) for name, fact in facts.items()}
     person: UUID | None = await QUERIES.last_of(tx, object=str(object), actions=list(actions), facts=said)
     return person
+
+
+async def last_act(tx: Transaction, objects: Iterable[object], actions: Iterable[str]) -> Any:
+    """The newest of these acts that was done to any of these things, by whom and when, if any."""
+    return await QUERIES.last_act(tx, objects=list(map(str, objects)), actions=list(actions))
 
 
 def digest_of(tx: Transaction, text: str) -> str:

@@ -26,6 +26,11 @@ WHERE object = :object AND action = ANY(:actions::text[])
   AND coalesce(before, '{}') || coalesce(after, '{}') @> :facts::jsonb
 ORDER BY number DESC LIMIT 1;
 
+-- name: last_act^
+-- The newest of these acts that was done to any of these things, by whom and when, and what was there after it.
+SELECT at, person_id, action, after FROM audit WHERE object = ANY(:objects::text[]) AND action = ANY(:actions::text[])
+ORDER BY number DESC LIMIT 1;
+
 -- name: rows_after
 -- The next rows of the chain.
 SELECT number, at, person_id, session_id, source, action, kind, object, before, after, cause, digest

@@ -174,7 +174,11 @@ class Settings:
     grace: float = _setting(8.0, "the longest that stopping may take", "seconds", 0.5)
     request_timeout: float = _setting(20.0, "the longest that a page may take", "seconds", 0.5)
     pace: int = _setting(
-        1200, "requests that one other computer may send", "requests a minute", 60, 1_000_000
+        1200,
+        "requests that one other computer may send, style and script not counted",
+        "requests a minute",
+        60,
+        1_000_000,
     )
     body_limit: int = _setting(1_048_576, "the largest request body", "bytes", 1024)
     session_idle: float = _setting(12.0, "hours without a page after which one signs in again", "hours", 0.01)

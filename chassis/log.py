@@ -48,6 +48,8 @@ def configure(level: str, *, json: bool) -> None:
     )
     # Libraries log free text, which may quote data: only who spoke and how badly is kept.
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
+    # It warns of each form that is broken, which anybody can send at will, and whoever did is told so.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 def logger(name: str) -> Any:

@@ -109,6 +109,8 @@ class ContributionWrittenBack(Fact):
     amount = fields.Nested(Money, required=True)
     #: The day on which that was said.
     written_back_on = fields.Date(required=True)
+    #: How much is expected after all; nothing where less is, or where an earlier release did not say it.
+    expected_again = fields.Nested(Money, required=False, allow_none=True, load_default=None)
 
 
 class _Round(Fact):

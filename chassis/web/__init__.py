@@ -51,6 +51,7 @@ from chassis.web.files import (
 from chassis.web.gate import FILE_POLICY, SECRET_ADDRESS, SECURITY_HEADERS, Gate
 from chassis.web.idempotency import once, see
 from chassis.web.pages import Site, application, site_of
+from chassis.web.pressing import Find, Press
 from chassis.web.publishing import publish, publish_file
 from chassis.web.reading import read_asked_id, read_form, read_id, read_json, read_pounds
 from chassis.web.secret import private, unknown_link
@@ -76,10 +77,12 @@ __all__ = [
     "BadRequest",
     "Difference",
     "Faults",
+    "Find",
     "Forbidden",
     "Gate",
     "Kind",
     "Meanwhile",
+    "Press",
     "Section",
     "Site",
     "Streamed",

@@ -134,11 +134,13 @@ class Gate:
 
     def _refusal(self, scope: Scope) -> _Refusal | None:
         headers = Headers(scope=scope)
-        if not self._pace.admits((scope.get("client") or ("",))[0]):
-            return _TOO_FAST
-        # The page that says so is to look like one: its style is the same for everybody.
-        if _host(headers.get("host", "")) not in self._hosts and not is_asset(scope["path"]):
-            return _UNKNOWN_HOST
+        # A page that refuses is to look like one, and a first visit is to count once: the style is the same
+        # for everybody, lies in memory and is kept by browsers.
+        if not (scope["method"] in ("GET", "HEAD") and is_asset(scope["path"])):
+            if not self._pace.admits((scope.get("client") or ("",))[0]):
+                return _TOO_FAST
+            if _host(headers.get("host", "")) not in self._hosts:
+                return _UNKNOWN_HOST
         return _OTHER_SITE if self._from_elsewhere(scope, headers) else None
 
     def _told(self, scope: Scope, refusal: _Refusal) -> Response:

@@ -19,6 +19,7 @@ from chassis.web.errors import Absent
 from chassis.web.gate import Gate, Protected
 from chassis.web.operations import operations
 from chassis.web.pages import application
+from chassis.web.protocol import Protocol
 from chassis.web.static import STATIC
 from chassis.web.stream import STOPPING
 from chassis.web.templates import environment, render
@@ -126,7 +127,7 @@ class WebServer:
         config = uvicorn.Config(
             app,
             # Also where httptools stands by: that is faster, bounds no headers and takes what is no HTTP.
-            http="h11",
+            http=Protocol,
             lifespan="off",
             log_config=None,
             access_log=False,

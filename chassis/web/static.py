@@ -48,9 +48,12 @@ def asset(name: str) -> str:
     return f"/static/{_ASSETS[name].digest}/{name}"
 
 
+_ADDRESSES = frozenset(map(asset, _ASSETS))
+
+
 def is_asset(path: str) -> bool:
     """Whether a static file stands under this address."""
-    return any(path == asset(name) for name in _ASSETS)
+    return path in _ADDRESSES
 
 
 async def _show(request: Request) -> Response:

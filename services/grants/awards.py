@@ -29,6 +29,7 @@ from contracts.grants import (
 from services.grants import applying, ledger
 from services.grants.applying import by_token, move, tell, today_of
 from services.grants.bank_details import BankDetails
+from services.grants.domain import Overtaken
 from services.grants.queries import APPLICATIONS, MONEY
 from services.grants.states import Mover, State, check_move
 
@@ -449,7 +450,9 @@ async def _check_proof(
 ) -> None:
     """Let nobody say of a paper what they saw on another one: whoever has the award can change them."""
     if award.state is not State.ACCEPTED or award.proof_seen_at is not None or award.proof is not proof:
-        raise Conflict("There is nothing to be confirmed now.", "Open the page again to see where it stands.")
+        raise Overtaken(
+            "There is nothing to be confirmed now.", "Open the page again to see where it stands."
+        )
     newest = newest_of(await papers_of(tx, award.application_id), proof)
     if newest != seen:
         raise Conflict("Their papers have changed meanwhile.", "Open the page again, and look at them again.")

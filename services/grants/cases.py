@@ -15,7 +15,7 @@ from chassis.errors import Conflict, NotFound, Refused
 from services.grants import conflicts
 from services.grants.applicants import applicant_of
 from services.grants.applying import move
-from services.grants.domain import signs
+from services.grants.domain import Overtaken, signs
 from services.grants.queries import APPLICATIONS, PANEL
 from services.grants.redaction import redact
 from services.grants.rounds import RoundState
@@ -69,7 +69,7 @@ async def to_prepare(tx: Transaction, application_id: UUID) -> Preparing:
     row, members = await _held(tx, application_id)
     if row["state"] != State.ELIGIBLE:
         cure = "Open the page again to see where it stands."
-        raise Conflict("This application does not wait for the panel.", cure, field="words")
+        raise Overtaken("This application does not wait for the panel.", cure, field="words")
     return Preparing(application_id, await PANEL.lock_case(tx, application_id=application_id), members)
 
 
@@ -158,7 +158,7 @@ async def take_back(tx: Transaction, application_id: UUID, by: UUID) -> None:
     check_move(State(row["state"]), State.ELIGIBLE, Mover.OFFICER)
     case = await PANEL.lock_case(tx, application_id=application_id)
     if case is None or case["handed_at"] is None:
-        raise Conflict("The panel does not have it.", "Open the page again to see where it stands.")
+        raise Overtaken("The panel does not have it.", "Open the page again to see where it stands.")
     if await PANEL.is_begun(tx, application_id=application_id):
         what = "A member has begun to score it, or it is on the agenda of a meeting."
         raise Conflict(what, "It stays with the panel as it is.", field="hand_over")

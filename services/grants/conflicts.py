@@ -25,11 +25,12 @@ from chassis.audit import note
 from chassis.clock import LOCAL
 from chassis.context import Context
 from chassis.database import Transaction
-from chassis.errors import Conflict, NotFound, Refused
+from chassis.errors import NotFound, Refused
 from services.grants import comparing
 from services.grants.applicants import Applicant, email_digest
 from services.grants.colleagues import colleagues
 from services.grants.comparing import Pattern, Profile, whole_systems
+from services.grants.domain import Overtaken
 from services.grants.queries import CONFLICTS
 
 #: Things that one person says that they are close to, and signs of each.
@@ -359,7 +360,7 @@ async def settle(
     if row is None or row["person_id"] == by:
         raise NotFound
     if row["state"] != seen:
-        raise Conflict(
+        raise Overtaken(
             "Somebody else has settled this meanwhile.", "Open the page again to see what they said."
         )
     if tie is None and not words:

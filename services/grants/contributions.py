@@ -22,7 +22,7 @@ from chassis.web import pounds
 from contracts.envelope import Event, pounds_sterling
 from contracts.grants import ContributionReceived, ContributionRefunded, ContributionWrittenBack
 from services.grants import ledger
-from services.grants.domain import folded
+from services.grants.domain import Overtaken, folded
 from services.grants.queries import FUNDS
 
 
@@ -126,10 +126,10 @@ async def say_which_fund(tx: Transaction, pledge_id: UUID, fund_id: UUID) -> int
     if pledge is None:
         raise NotFound
     if pledge["fund_id"] is not None:
-        raise Conflict("This pledge has its fund already.", "Open the page again to see which one.")
+        raise Overtaken("This pledge has its fund already.", "Open the page again to see which one.")
     meant = await FUNDS.claim_name(tx, name=pledge["fund_key"], fund_id=fund["id"])
     if meant != fund_id:
-        raise Conflict("This name means another fund by now.", "Open the page again to see which one.")
+        raise Overtaken("This name means another fund by now.", "Open the page again to see which one.")
     note(tx, "pledge_matched", "pledge", pledge_id, after={"fund": fund_id})
     return int(await FUNDS.match_pledges(tx, fund_id=fund_id, name=pledge["fund_key"]))
 
@@ -145,7 +145,7 @@ async def write_back(tx: Transaction, pledge_id: UUID, reason: str) -> None:
         raise NotFound
     pence = _open_pence(pledge)
     if pence == 0:
-        raise Conflict("Nothing of this pledge is still to come.", "Open the page again.")
+        raise Overtaken("Nothing of this pledge is still to come.", "Open the page again.")
     await _say(tx, pledge, Said.WRITTEN_BACK, pence, reason)
     note(tx, "pledge_written_back", "pledge", pledge_id, after=_noted(tx, pence, reason))
 
@@ -162,7 +162,7 @@ async def expect_again(tx: Transaction, pledge_id: UUID, reason: str) -> None:
         raise NotFound
     pence = pledge["written_back_pence"]
     if pence == 0:
-        raise Conflict("Nothing of this pledge is written back.", "Open the page again.")
+        raise Overtaken("Nothing of this pledge is written back.", "Open the page again.")
     if was_replaced(await steps_of(tx, pledge_id)):
         cure = "What they will give stands on their newer pledge."
         raise Conflict("They have pledged anew instead of this.", cure)
@@ -204,6 +204,7 @@ async def _say(tx: Transaction, pledge: Any, what: Said, pence: int, reason: str
         fund=pledge["fund"],
         amount=pounds_sterling(written_back),
         written_back_on=tx.today,
+        expected_again=pounds_sterling(pence) if again else None,
     )
 
 

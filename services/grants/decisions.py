@@ -19,6 +19,7 @@ from chassis.failpoints import reach
 from chassis.web import pounds
 from services.grants import ledger, publishing
 from services.grants.applicants import Applicant, applicant_of
+from services.grants.domain import Overtaken
 from services.grants.meetings import check_running
 from services.grants.queries import APPLICATIONS, MEETING
 from services.grants.redaction import names_whom
@@ -116,7 +117,7 @@ def _recorded(found: Sitting, item: Item, said: Decision) -> UUID | None:
         if recorded == (said.kind, said.amount_pence, said.words, found.id):
             id: UUID = row["id"]
             return id
-    raise Conflict(
+    raise Overtaken(
         "Somebody has recorded a decision on this case meanwhile.",
         "Look at it below. If it is to be another one, record that.",
         field="follows",

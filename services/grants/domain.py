@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from chassis.errors import Conflict
+
 #: Of references and labels: no vowels, so that they are no words, and no signs mistaken for another.
 _SIGNS = "23456789BCDFGHJKMNPQRTVWXY"
 
@@ -27,6 +29,10 @@ class GrantsError(Exception):
 
 class ImportRunning(GrantsError):
     """Another import of registrations is running. Wait until it has ended, then import again."""
+
+
+class Overtaken(Conflict):
+    """It was done before, or something else was, since the page was made: that page says by whom."""
 
 
 @dataclass(frozen=True, kw_only=True)

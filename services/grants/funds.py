@@ -14,7 +14,7 @@ from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from chassis.files import keep_file
 from chassis.house import Entry
-from services.grants.domain import folded
+from services.grants.domain import Overtaken, folded
 from services.grants.queries import FUNDS, LEDGER, ROUNDS
 
 
@@ -103,7 +103,7 @@ async def close_fund(tx: Transaction, id: UUID) -> None:
     if row is None:
         raise NotFound
     if row["closed_on"] is not None:
-        raise Conflict("This fund was closed before.", "Open the page again.")
+        raise Overtaken("This fund was closed before.", "Open the page again.")
     await LEDGER.lock_balance(tx, fund_id=id)
     if await LEDGER.open_commitments(tx, fund_id=id):
         raise Conflict("Awards from this fund wait to be paid.", "Pay them or release them first.")
@@ -124,7 +124,7 @@ async def open_again(tx: Transaction, id: UUID) -> None:
     if row is None:
         raise NotFound
     if row["closed_on"] is None:
-        raise Conflict("This fund is open.", "Open the page again.")
+        raise Overtaken("This fund is open.", "Open the page again.")
     await FUNDS.close_fund(tx, id=id, closed_on=None, now=tx.now)
     note(tx, "fund_opened_again", "fund", id)
 

@@ -12,6 +12,7 @@ from chassis.database import Transaction
 from chassis.errors import Conflict, NotFound, Refused
 from contracts.grants import ApplicationRefused, ApplicationReopened, ApplicationReturned
 from services.grants.applying import Asked, move, tell, today_of
+from services.grants.domain import Overtaken
 from services.grants.eligibility import EVERY_RULE, REFUSING, RULES, Finding, Known, Outcome, check
 from services.grants.queries import APPLICATIONS, ROUNDS
 from services.grants.rounds import Means, Round, means_of
@@ -118,7 +119,7 @@ async def accept(tx: Transaction, id: UUID, by: UUID, *, seen: int) -> None:
     """
     row = await _locked(tx, id, State.ELIGIBLE, seen)
     if not may_accept(State(row["state"])):
-        raise Conflict("The panel has it already.", "Take it back from the panel first.")
+        raise Overtaken("The panel has it already.", "Take it back from the panel first.")
     examined = await examine(tx, row)
     if unmet := examined.unmet():
         cure = f"Refuse it, or return it so that it can be put right. Not met: {unmet[0].asks}"
@@ -170,5 +171,5 @@ async def _locked(tx: Transaction, id: UUID, to: State, seen: int) -> Any:
     check_move(State(row["state"]), to, Mover.OFFICER)
     if row["version"] != seen:
         cure = "Look at it as it is now. What you wrote still stands below."
-        raise Conflict("This application has changed since you looked at it.", cure, field="judge")
+        raise Overtaken("This application has changed since you looked at it.", cure, field="judge")
     return row

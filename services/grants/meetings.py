@@ -11,6 +11,7 @@ import uuid_utils.compat
 from chassis.audit import note
 from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound
+from services.grants.domain import Overtaken
 from services.grants.queries import ATTENDING, MEETING, ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.sitting import sitting_with
@@ -80,7 +81,7 @@ def check_running(row: Any) -> None:
         Conflict: says what to do.
     """
     if row["ended_at"] is not None:
-        raise Conflict("This meeting is over.", "Begin another one on the page of the round.")
+        raise Overtaken("This meeting is over.", "Begin another one on the page of the round.")
 
 
 async def check_seen(tx: Transaction, meeting_id: UUID, viewer: UUID) -> None:

@@ -27,6 +27,7 @@ from services.grants.applicants import applicant_of
 from services.grants.applying import move, tell, today_of
 from services.grants.awards import Award, Payee, lock_award, tell_returned
 from services.grants.bank_details import BankDetails
+from services.grants.domain import Overtaken
 from services.grants.queries import MONEY
 from services.grants.states import Mover, State, check_move
 
@@ -83,7 +84,7 @@ async def prepare(tx: Transaction, application_id: UUID, by: UUID, *, pence: int
     """
     _, award = await lock_award(tx, application_id)
     if award.state is not State.ACCEPTED or award.payments != follows:
-        raise Conflict("This award has moved on.", "Open the page again to see where it stands.")
+        raise Overtaken("This award has moved on.", "Open the page again to see where it stands.")
     if pence > award.left_pence:
         raise Refused(
             f"{pounds(award.left_pence)} of this award is left.", "Write at most that.", field="amount"
@@ -227,7 +228,7 @@ async def _locked(
     application, award = await lock_award(tx, found["application_id"])
     row = await MONEY.payment_by_id(tx, id=id)
     if row["state"] != to_be:
-        raise Conflict("This payment has moved on.", "Open the page again to see where it stands.")
+        raise Overtaken("This payment has moved on.", "Open the page again to see where it stands.")
     if row["prepared_by"] == by:
         raise OwnPayment
     return row, application, award
@@ -246,7 +247,7 @@ async def to_pay(tx: Transaction, id: UUID, by: UUID) -> ToPay:
     if row is None:
         raise NotFound
     if row["state"] != PaymentState.PREPARED:
-        raise Conflict("This payment has moved on.", "Go back to the list of payments.")
+        raise Overtaken("This payment has moved on.", "Go back to the list of payments.")
     if row["prepared_by"] == by:
         raise OwnPayment
     details = None

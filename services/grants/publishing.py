@@ -19,6 +19,7 @@ from contracts.envelope import pounds_sterling
 from contracts.grants import ApplicationDecided
 from services.grants import applying
 from services.grants.applicants import Applicant
+from services.grants.domain import Overtaken
 from services.grants.doubts import doubts_in
 from services.grants.meetings import waiting
 from services.grants.queries import MEETING, ROUNDS
@@ -85,7 +86,8 @@ async def publish(tx: Transaction, round_id: UUID, by: UUID) -> None:
     await MEETING.lock_applications(tx, round_id=round_id, only=None)
     found = await ahead(tx, row)
     if found.against:
-        raise Conflict(found.against[0], "See to that first. Nothing was published.")
+        refusal = Overtaken if row["state"] == RoundState.PUBLISHED else Conflict
+        raise refusal(found.against[0], "See to that first. Nothing was published.")
     await ROUNDS.set_state(tx, id=round_id, state=RoundState.PUBLISHED, now=tx.now)
     note(tx, "round_published", "round", round_id, after={"decisions": len(found.decided)})
     await tell(tx, row, by)

@@ -20,6 +20,7 @@ from chassis.errors import Conflict, NotFound
 from chassis.outbox import announce
 from contracts.envelope import Fact, pounds_sterling
 from contracts.grants import RoundClosed, RoundOpened
+from services.grants.domain import Overtaken
 from services.grants.eligibility import RULES
 from services.grants.funds import Allowed, allowed_by
 from services.grants.queries import FUNDS, ROUNDS
@@ -344,7 +345,7 @@ async def _locked(tx: Transaction, id: UUID, next: RoundState) -> Any:
     if row is None:
         raise NotFound
     if next not in STATES[RoundState(row["state"])].next:
-        raise Conflict("This round has moved on meanwhile.", "Open the page again to see where it stands.")
+        raise Overtaken("This round has moved on meanwhile.", "Open the page again to see where it stands.")
     return row
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from chassis.errors import Conflict
+from services.grants.domain import Overtaken
 
 
 class State(StrEnum):
@@ -183,4 +183,4 @@ def check_move(state: State, to: State, mover: Mover) -> None:
         Conflict: says to look where it stands.
     """
     if not may_move(state, to, mover):
-        raise Conflict("This application has moved on.", "Open the page again to see where it stands.")
+        raise Overtaken("This application has moved on.", "Open the page again to see where it stands.")

@@ -26,7 +26,7 @@ ORDER BY created_at DESC, id DESC;
 -- name: standings_of
 -- How many bodies of each of these campaigns stand where, by what they serve, with what they are asked and what became of
 -- the letters to them. A question that we have answered is their turn, and a pledge of which nothing will
--- come is no promise.
+-- come is no promise. Nothing here keeps all rows of a group, so they need not be sorted.
 SELECT campaign_id, areas, standing,
        CASE WHEN standing = 'silent' AND since < :very_late_before THEN 'very_late'
             WHEN standing = 'silent' AND since < :late_before THEN 'late'
@@ -38,7 +38,7 @@ SELECT campaign_id, areas, standing,
        sum(bounced) AS bounced, sum(returned) AS returned, sum(failed) AS failed, sum(unknown) AS unknown,
        sum(in_trouble) AS in_trouble, max(evidence_source) AS evidence_source, min(evidence_on) AS evidence_first,
        max(evidence_on) AS evidence_last,
-       (array_agg(letter_id))[1] AS letter_id
+       min(letter_id::text)::uuid AS letter_id
 FROM bodies WHERE campaign_id = ANY (:campaigns::uuid[])
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
 
@@ -85,10 +85,12 @@ WHERE :status = '' OR status = :status
 ORDER BY place, in_order, organisation_id LIMIT :most;
 
 -- name: going_by_themselves
--- Those of these campaigns of which letters go without anybody who posts them. Asked apart, each state has an index.
+-- Those of these campaigns of which letters go without anybody who posts them. The least of their states is the first
+-- that an index has, however many there are.
 SELECT m.id FROM campaigns m WHERE m.id = ANY (:campaigns::uuid[]) AND m.state = 'sending' AND (
-    EXISTS (SELECT FROM letters l WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state = 'ready')
-    OR EXISTS (SELECT FROM letters l WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state = 'sending'));
+    SELECT min(l.state) FROM letters l
+    WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state IN ('ready', 'sending')
+) IS NOT NULL;
 
 -- name: letters_by_state
 -- How many letters of a campaign there are of each state.

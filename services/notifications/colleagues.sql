@@ -29,8 +29,3 @@ SELECT a.at, a.person_id, a.action, f.id AS from_id, f.name AS from_name
 FROM audit a LEFT JOIN campaigns f ON a.action = 'campaign_copied' AND f.id = (a.after ->> 'from')::uuid
 WHERE a.object = :campaign_id AND a.kind = 'campaign' AND a.action = ANY(:actions::text[])
 ORDER BY a.number DESC LIMIT :most;
-
--- name: last_act^
--- The newest of these acts that was done to any of these things, by whom and when, and what was there after it.
-SELECT at, person_id, action, after FROM audit WHERE object = ANY(:objects::text[]) AND action = ANY(:actions::text[])
-ORDER BY number DESC LIMIT 1;

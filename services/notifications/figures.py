@@ -33,8 +33,11 @@ KEPT = 200
 
 #: Bodies of a campaign that are many to count for every look at it.
 MANY = 5_000
-#: Seconds after which they are counted again while it is being sent, and how old a count may be meanwhile.
-AGAIN, OLDEST = 2.0, 10.0
+#: Seconds after which they are counted again at the soonest while it is being sent, and how many times as
+#: long as it took to count them: the rest of the time is for sending.
+AGAIN, REST = 2.0, 20
+#: How old a count may be meanwhile, in seconds.
+OLDEST = 30.0
 
 #: What may become of letters that did not arrive as far as we know, in words for several; shown apart.
 APART = {
@@ -165,8 +168,9 @@ class _Counted:
     groups: Sequence[Group]
     #: The newest change and the days that make late; None where older changes were still under way.
     mark: Sequence[Any] | None
-    #: By a clock that only runs on.
+    #: When counting began, by a clock that only runs on, and how long it took in seconds.
     at: float
+    took: float
 
     @property
     def many(self) -> bool:
@@ -182,7 +186,7 @@ class Standings:
 
     The same for whoever asks, and never older than what the asking transaction sees; but for a large campaign
     while it is being sent, which changes a hundred times a second: then nobody waits for what is out of date
-    at once, and it is counted every few seconds beside them.
+    at once, and it is counted every few seconds beside them, the more seldom the longer it takes.
     """
 
     def __init__(self, database: Database | None = None) -> None:
@@ -217,7 +221,7 @@ class Standings:
         age = monotonic() - kept.at
         if self._database is None or id not in going or not kept.many or age > OLDEST:
             return False
-        if age > AGAIN and id not in self._counting:
+        if age > max(AGAIN, REST * kept.took) and id not in self._counting:
             task = asyncio.create_task(self._count_beside(self._database, id))
             self._counting[id] = task
             task.add_done_callback(lambda _: self._counting.pop(id, None))
@@ -240,8 +244,9 @@ class Standings:
         if anew:
             async for row in BOARD.standings_of(tx, campaigns=campaigns, **late):
                 anew[row["campaign_id"]].append(_group(row))
+        took = monotonic() - started
         for id, groups in anew.items():
-            self._kept[id] = _Counted(groups, marks.get(id), started)
+            self._kept[id] = _Counted(groups, marks.get(id), started, took)
             self._kept.move_to_end(id)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

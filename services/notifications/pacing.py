@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chassis.config import Settings
 from chassis.database import Transaction, rows_of
-from services.notifications.queries import PACING
+from services.notifications.queries import PACING, QUERIES
 
 #: Letters to one domain that may stand first in the queue, and letters of the queue that are looked at.
 FREE, FRONT = 5, 5_000
@@ -34,6 +34,7 @@ async def spread(tx: Transaction) -> bool:
     settings = tx.context.settings
     if not settings.mail_domain_rate:
         return False
+    await QUERIES.follow_order(tx)
     moved = PACING.spread(tx, now=tx.now, spacing=spacing(settings), free=FREE, most=FRONT)
     return len(await rows_of(moved)) > FRONT // 10
 

@@ -176,9 +176,11 @@ SELECT count(*) FROM released;
 
 -- name: finish_campaigns
 -- Campaigns of which no letter waits or is on its way any more. One letter more does not change when they were sent.
+-- The least of their states is the first that an index has, however many there are.
 UPDATE campaigns c SET state = 'sent', sent_at = coalesce(sent_at, :now), version = version + 1
-WHERE state = 'sending'
-  AND NOT EXISTS (SELECT FROM letters l WHERE l.campaign_id = c.id AND l.state IN ('ready', 'printed', 'sending'))
+WHERE state = 'sending' AND (
+    SELECT min(l.state) FROM letters l WHERE l.campaign_id = c.id AND l.state IN ('ready', 'printed', 'sending')
+) IS NULL
 RETURNING c.id, c.name, c.version,
     (SELECT count(DISTINCT l.organisation_id) FROM letters l WHERE l.campaign_id = c.id AND l.state = 'sent') AS bodies,
     (SELECT count(*) FROM letters l WHERE l.campaign_id = c.id AND l.state = 'sent') AS letters;
@@ -195,6 +197,11 @@ SELECT min(next_try) FROM letters WHERE state = 'ready' AND channel = 'email' AN
 -- What is asked next in this transaction reads no table from one end to the other for each row of another, as a plan does
 -- that was made when there was little.
 SET LOCAL enable_seqscan = off;
+
+-- name: follow_order$
+-- What is asked next in this transaction follows an index in its order, and does not sort all that there is for the first
+-- few, as a plan does that was made when there was little.
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true);
 
 -- name: due_letters
 -- The letters that could go now, due longest first. Whoever takes some of them looks again.
@@ -231,8 +238,8 @@ WITH due AS (
     LEFT JOIN mail_domains d ON d.domain = lower(split_part(c.email, '@', -1))
     WHERE l.id = ANY (:ids::uuid[]) AND (d.next_at IS NULL OR d.next_at <= :now)
       -- Looked up by their ids, never among all that is due.
-      AND (l.next_try <= :now) IS TRUE
-      AND l.state = 'ready' AND l.channel = 'email' AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
+      AND (l.next_try <= :now) IS TRUE AND (l.state = 'ready') IS TRUE
+      AND l.channel = 'email' AND c.name IS NOT NULL AND coalesce(c.email, '') <> ''
       AND m.state IN ('sending', 'sent')
       AND NOT EXISTS (SELECT FROM begun_sends s WHERE s.message_id = l.message_id AND s.attempt > l.begun)
     FOR UPDATE OF l SKIP LOCKED

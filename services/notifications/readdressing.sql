@@ -21,11 +21,12 @@ FROM theirs WHERE l.id = theirs.id;
 -- name: letters_astray
 -- The next letters that were released and cannot go as they are, or were set aside for that in a campaign that is still
 -- being sent: with whoever takes over the letters of a closed body, and somebody of the same role to write to instead.
+-- They are found from what is wrong, by bodies and contacts, and not by a look at everything that waits.
 WITH RECURSIVE chain AS (
     SELECT o.id AS first, o.id, o.name, o.closed_on, o.successor_id, o.handed_over, ARRAY[o.id] AS way
     FROM organisations o
     WHERE o.closed_on <= :today
-      AND EXISTS (SELECT FROM letters l WHERE l.organisation_id = o.id AND l.state IN ('ready', 'blocked'))
+      AND EXISTS (SELECT FROM letters l WHERE l.organisation_id = o.id AND (l.state IN ('ready', 'blocked')) IS TRUE)
     UNION ALL
     SELECT c.first, n.id, n.name, n.closed_on, n.successor_id, n.handed_over, c.way || n.id
     FROM chain c JOIN organisations s ON s.id = c.successor_id
@@ -33,6 +34,18 @@ WITH RECURSIVE chain AS (
     WHERE c.closed_on <= :today AND 'letters' = ANY (c.handed_over) AND n.id <> ALL (c.way)
 ), heirs AS (
     SELECT first, id, name FROM chain WHERE closed_on IS NULL OR closed_on > :today
+), looked_at AS (
+    SELECT l.id FROM organisations o JOIN letters l ON l.organisation_id = o.id
+    WHERE o.closed_on <= :today AND (l.state = 'ready') IS TRUE
+    UNION
+    SELECT l.id FROM contacts c JOIN letters l ON l.contact_id = c.id
+    WHERE (c.name IS NULL OR coalesce(c.email, '') = '') AND l.state = 'ready' AND l.channel <> 'post'
+    UNION
+    SELECT l.id FROM contacts c JOIN letters l ON l.contact_id = c.id
+    WHERE (c.name IS NULL OR coalesce(cardinality(c.postal_address), 0) = 0) AND l.state = 'ready' AND l.channel = 'post'
+    UNION
+    SELECT l.id FROM letters l JOIN campaigns m ON m.id = l.campaign_id
+    WHERE l.state = 'blocked' AND l.dated IS NOT NULL AND m.state = 'sending' AND l.reason IN ('withdrawn', 'body_closed')
 ), astray AS (
     SELECT l.id, l.version, l.campaign_id, l.organisation_id, l.contact_id, l.role, l.channel, l.state, l.reason, l.failure,
            l.body_name,
@@ -41,18 +54,13 @@ WITH RECURSIVE chain AS (
            c.name IS NOT NULL AND CASE l.channel WHEN 'post' THEN cardinality(c.postal_address) > 0
                ELSE coalesce(c.email, '') <> '' END IS TRUE AS reachable,
            w.merged_into IS NOT NULL AND w.merged_into = l.organisation_id AS was_folded
-    FROM letters l JOIN campaigns m ON m.id = l.campaign_id
+    FROM looked_at JOIN letters l ON l.id = looked_at.id
     JOIN organisations o ON o.id = l.organisation_id
     JOIN contacts c ON c.id = l.contact_id
     LEFT JOIN organisations w ON w.id = c.organisation_id
     LEFT JOIN organisations t ON t.id = o.successor_id
     LEFT JOIN heirs h ON h.first = o.id
-    WHERE l.id > :after AND o.merged_into IS NULL AND (
-        l.state = 'ready' AND (o.closed_on <= :today OR c.name IS NULL
-            OR CASE l.channel WHEN 'post' THEN cardinality(c.postal_address) > 0
-               ELSE coalesce(c.email, '') <> '' END IS NOT TRUE)
-        OR l.state = 'blocked' AND l.dated IS NOT NULL AND m.state = 'sending'
-           AND l.reason IN ('withdrawn', 'body_closed'))
+    WHERE looked_at.id > :after AND o.merged_into IS NULL
 )
 SELECT a.*, n.id AS other_id, n.name AS other_name, n.postal_address, n.postcode, n.source,
        EXISTS (SELECT FROM letters x WHERE x.campaign_id = a.campaign_id AND x.organisation_id = a.heir_id

@@ -89,7 +89,7 @@ class Sender:
     async def _look_ahead(self) -> bool:
         """See what is due, in order. Whether there is anything."""
         async with self._database.reading() as tx:
-            await QUERIES.follow_indexes(tx)
+            await QUERIES.follow_order(tx)
             self._ahead = deque([(kind, id) for kind in KINDS for id in await kind.due(tx, _AHEAD)])
         return bool(self._ahead)
 
@@ -98,6 +98,7 @@ class Sender:
         # Whoever lives is done with a letter long before: see Connection.hand_over.
         lease = timedelta(seconds=self._settings.mail_timeout * 3 + 60)
         async with self._database.transaction() as tx:
+            await QUERIES.follow_indexes(tx)
             lost = sum([await kind.give_up(tx, tx.now - lease) for kind in KINDS])
             await release_scheduled(tx)
             await set_aside_stopped(tx)

@@ -159,11 +159,13 @@ async def note_contribution_refunded(tx: Transaction, event: Event) -> None:
 
 
 async def note_contribution_written_back(tx: Transaction, event: Event) -> None:
-    """Note which money was pledged and will not come, or that all of it is expected after all."""
+    """Note which money was pledged and will not come, or that it is expected after all."""
     what = f"{_money(event)} will not come, of what was pledged for “{event.data['fund']}”"
     detail = f"Nobody waits for it since {day(event.data['written_back_on'])}."
     if event.data["amount"]["amount_pence"] == 0:
-        what = f"What was pledged for “{event.data['fund']}” is expected after all"
+        again = event.data["expected_again"]  # an earlier release did not say how much
+        which = f"{pounds(again['amount_pence'])} of what" if again else "What"
+        what = f"{which} was pledged for “{event.data['fund']}” is expected after all"
         detail = f"It is waited for again since {day(event.data['written_back_on'])}."
     await _note(tx, event, what, detail, happened_at=event.time)
 

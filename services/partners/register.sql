@@ -103,6 +103,10 @@ FROM (
     ORDER BY o.listed_as, o.id LIMIT :most
 ) AS o ORDER BY o.listed_as, o.id;
 
+-- name: count_organisations$
+-- How many organisations the register has.
+SELECT count(*) FROM organisations WHERE merged_into IS NULL;
+
 -- name: organisations_page
 -- How many organisations a search finds, and a page of them as above. Without any, one row that tells the number.
 WITH found AS MATERIALIZED (

@@ -72,6 +72,11 @@ def test_all_others_are_dropped_also_by_a_logger_that_is_older_than_the_configur
     assert [set(line) for line in lines()] == [{"event", "level", "timestamp", "what"}] * 2
 
 
+def test_a_form_that_is_broken_is_no_news(lines: Lines) -> None:
+    logging.getLogger("python_multipart.multipart").warning("Expected boundary character %r", SECRET)
+    assert lines() == []
+
+
 def test_the_level_holds(lines: Lines) -> None:
     EARLY.debug("quiet")
     EARLY.warning("loud")

@@ -516,6 +516,19 @@ class TestPace:
             assert (await other.get("/robots.txt")).status_code == 200
         assert [line["reason"] for line in lines()] == ["too_fast"]
 
+    async def test_the_style_does_not_count_and_all_else_there_does(self, unconnected: Database) -> None:
+        settings = replace(unconnected.context.settings, pace=3)
+        server = WebServer(settings, unconnected.context.house, SECTIONS)
+        transport = httpx.ASGITransport(Gate(server, settings, server.templates), client=("192.0.2.1", 1))
+        style, wrong = asset("conduit.css"), "/static/000000000000/conduit.css"
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as visitor:
+            first = [await visitor.request(method, style) for method in ("GET", "HEAD") for _ in range(10)]
+            assert {answer.status_code for answer in first} == {200}
+            counted = [await visitor.get(wrong), await visitor.post(style), await visitor.options(style)]
+            assert [answer.status_code for answer in counted] == [404, 405, 405]
+            assert (await visitor.get(wrong)).status_code == 429
+            assert (await visitor.get(style)).status_code == 200, "the page that says so looks like one"
+
 
 class TestAddresses:
     async def test_one_with_a_character_that_is_none_is_noted_and_answered_by_the_page_that_it_came_to(
@@ -1496,6 +1509,67 @@ class TestServer:
                 server.ports[0], start + b"Transfer-Encoding: chunked\r\n\r\n", chunk, chunk
             )
             assert chunked.startswith(b"HTTP/1.1 413")
+
+    @pytest.mark.parametrize(
+        ("asks", "until", "then"),
+        [
+            (b"POST /things/form", b"", b"HTTP/1.1 400"),
+            (b"GET /robots.txt", b"", b"HTTP/1.1 400"),
+            (b"GET /robots.txt", b"Disallow: /\n", b""),
+            (b"GET /things/live", b"retry: 2000\n\n", b""),
+        ],
+        ids=[
+            "while it is read",
+            "before the answer",
+            "after the answer",
+            "in the midst of a stream",
+        ],
+    )
+    async def test_a_body_that_goes_on_as_no_http_ends_the_connection_and_is_no_news(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        logged: Callable[[], list[dict[str, Any]]],
+        asks: bytes,
+        until: bytes,
+        then: bytes,
+    ) -> None:
+        start = asks + (
+            b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        async with serving(pages, unconnected, tmp_path) as (server, _), asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+            writer.write(start if until else start + b"no number\r\n")
+            if until:
+                await reader.readuntil(until)
+                writer.write(b"no number\r\n")
+            assert (await reader.read()).startswith(then)
+            writer.close()
+            await comes(lambda: in_progress() == 0)
+        assert logged() == []
+
+    async def test_a_body_that_does_not_come_holds_up_no_stop_and_is_no_news(
+        self,
+        pages: Pages,
+        unconnected: Database,
+        tmp_path: Path,
+        logged: Callable[[], list[dict[str, Any]]],
+    ) -> None:
+        patient = replace(unconnected.context.settings, request_timeout=20)
+        database = Database("postgresql://nowhere", replace(unconnected.context, settings=patient))
+        async with serving(pages, database, tmp_path) as (server, _), asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
+            writer.write(
+                b"POST /things/form HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n\r\na=b"
+            )
+            await comes(lambda: in_progress() == 1)
+            await server.stop()
+            assert await reader.read() == b""
+            writer.close()
+        assert logged() == []
 
     async def test_a_body_that_never_comes_is_not_waited_for(
         self, pages: Pages, unconnected: Database, tmp_path: Path

@@ -152,6 +152,7 @@ async def test_nobody_waits_for_the_figures_of_a_large_campaign_while_it_is_bein
     """They are counted beside those who look, and are right again once it has been sent."""
     monkeypatch.setattr("services.notifications.figures.MANY", 1)
     monkeypatch.setattr("services.notifications.figures.AGAIN", 0.0)
+    monkeypatch.setattr("services.notifications.figures.REST", 0)
     standings = Standings(book)
 
     async def look() -> Sequence[Group]:

@@ -82,16 +82,22 @@ async def test_a_fact_is_noted_in_plain_words(register: Database, trust: UUID, f
     assert row["letter_id"] == sample(fact).data.get("letter_id")
 
 
+@pytest.mark.parametrize(
+    ("expected", "which"),
+    [(pounds_sterling(70_000), "£700 of what"), (None, "What")],
+    ids=["with the sum", "by an earlier release"],
+)
 async def test_what_is_expected_after_all_is_noted_beside_what_was_to_come_no_more(
-    register: Database, trust: UUID
+    register: Database, trust: UUID, expected: Any, which: str
 ) -> None:
     gone = told(ContributionWrittenBack, organisation_id=trust)
-    again = told(ContributionWrittenBack, organisation_id=trust, amount=pounds_sterling(0))
+    said = {"amount": pounds_sterling(0), "expected_again": expected}
+    again = told(ContributionWrittenBack, organisation_id=trust, **said)
     await hear(register, [gone, replace(again, id=uuid4(), time=gone.time + timedelta(hours=1))])
     noted = await timeline(register)
     assert [row["what"] for row in noted] == [
         NOTED[ContributionWrittenBack],
-        "What was pledged for “training scheme” is expected after all",
+        f"{which} was pledged for “training scheme” is expected after all",
     ]
     assert noted[1]["detail"] == "It is waited for again since 20 April 2012."
 

@@ -4,6 +4,7 @@ Whoever applies is named here and nowhere else; a panel never comes to these pag
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -53,6 +54,7 @@ from services.grants.web.hrefs import (
 )
 from services.grants.web.looks import LOOKS
 from services.grants.web.people import People
+from services.grants.web.pressing import application, press
 
 #: Applications on one page of the list.
 PAGE = 50
@@ -347,7 +349,9 @@ async def _submit(request: Request, fields: Fields, act: Any) -> Response:
         values = {"words": "", "more": "", "rule": "", **values}
         return await _page(request, values, faults, status=status)
 
-    return await submit(request, fields, act, again)
+    id = read_id(request)
+    pressed = partial(press, of=application(id), does={}, back=application_href(id))
+    return await submit(request, fields, act, again, pressed)
 
 
 # Papers

@@ -32,7 +32,8 @@ WHYS: Mapping[Why, str] = {
     Why.NOT_SAT: "The exam was not sat",
 }
 
-_STEPS = {
+#: What was done about an award, by what it is kept as.
+STEPS = {
     "booking_added": "A booking confirmation was added",
     "booking_seen": "The booking was confirmed",
     "booking_returned": "Another booking confirmation was asked for",
@@ -148,7 +149,7 @@ def _step(row: Any, people: People) -> dict[str, Any]:
     ]
     said = ". ".join(filter(None, [*details, row["words"]]))
     by = people.by(row["person_id"])
-    return _entry(row["happened_at"], _STEPS[row["what"]], said, by=by)
+    return _entry(row["happened_at"], STEPS[row["what"]], said, by=by)
 
 
 def _of_payment(row: Any, people: People) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,7 @@ from services.grants.states import State
 from services.grants.web.award_way import of_application
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import MOUNT, PAYMENTS, award_href
+from services.grants.web.pressing import award, press
 
 #: Signs of a reason that stays among us.
 LONGEST_REASON = 500
@@ -293,7 +294,8 @@ async def _submit(request: Request, fields: Fields, what: Act, done: str) -> Res
         await what(tx, id, by)
         return see(f"{award_href(id)}?done={done}")
 
-    return await submit(request, fields, act, partial(_page, request))
+    pressed = partial(press, of=award(id), does={}, back=award_href(id))
+    return await submit(request, fields, act, partial(_page, request), pressed)
 
 
 # Papers

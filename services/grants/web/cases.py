@@ -46,6 +46,7 @@ from services.grants.web.hrefs import (
     ways,
 )
 from services.grants.web.panel import NAMELESS, profession_names
+from services.grants.web.pressing import application, press
 
 #: Cases on one page of the list.
 PAGE = 50
@@ -240,24 +241,26 @@ async def prepare(request: Request) -> Response:
 
 async def hand_over(request: Request) -> Response:
     """Let the panel have it."""
-    return await _do(request, cases.hand_over, "handed")
+    return await _do(request, cases.hand_over, "handed", "application_under_review")
 
 
 async def take_back(request: Request) -> Response:
     """Prepare it once more."""
-    return await _do(request, cases.take_back, "back")
+    return await _do(request, cases.take_back, "back", "application_eligible")
 
 
 async def _do(
-    request: Request, act_on: Callable[[Transaction, UUID, UUID], Awaitable[None]], done: str
+    request: Request, act_on: Callable[[Transaction, UUID, UUID], Awaitable[None]], done: str, noted: str
 ) -> Response:
     fields, id, by = Fields(await read_form(request)), read_id(request), signed_in(request).id
+    there = f"{case_href(id)}?done={done}"
 
     async def act(tx: Transaction) -> Response:
         await act_on(tx, id, by)
-        return see(f"{case_href(id)}?done={done}")
+        return see(there)
 
     async def again(values: Values, faults: Faults, *, status: int) -> Response:
         return await _page(request, None, faults, status=status)
 
-    return await submit(request, fields, act, again)
+    pressed = partial(press, of=application(id), does={noted: there}, back=case_href(id))
+    return await submit(request, fields, act, again, pressed)

@@ -30,6 +30,7 @@ from services.grants.web.hrefs import (
 )
 from services.grants.web.panel import NAMELESS
 from services.grants.web.people import FORMER
+from services.grants.web.pressing import press
 
 #: Conflicts on the list of a round.
 MOST = 300
@@ -234,7 +235,8 @@ async def _settle(request: Request, fields: Fields, tie: Tie | None, words: str)
     async def again(values: Values, faults: Faults, *, status: int) -> Response:
         return await _page(request, {"tie": "", "words": "", **values}, faults, status=status)
 
-    return await submit(request, fields, act, again)
+    pressed = partial(press, of=id, does={}, back=conflict_href(id))
+    return await submit(request, fields, act, again, pressed)
 
 
 # Those on an application

@@ -22,9 +22,10 @@ from services.grants import contributions, ledger
 from services.grants.contributions import Pledge, Receipt, Said
 from services.grants.queries import FUNDS
 from services.grants.web.bodies import offered, read_body
-from services.grants.web.forms import Fields, submit
+from services.grants.web.forms import Act, Fields, submit
 from services.grants.web.hrefs import contribution_href, fund_href, pledge_href
 from services.grants.web.people import People
+from services.grants.web.pressing import pledge, press
 
 #: Pledges that can be chosen from.
 MOST = 200
@@ -222,7 +223,7 @@ async def say_which_fund(request: Request) -> Response:
         await contributions.say_which_fund(tx, id, fund_id)
         return see(f"{pledge_href(id)}?done=matched")
 
-    return await submit(request, fields, act, partial(_pledge, request, id))
+    return await _submit(request, id, fields, act)
 
 
 async def write_back(request: Request) -> Response:
@@ -235,7 +236,7 @@ async def write_back(request: Request) -> Response:
         await contributions.write_back(tx, id, reason)
         return see(f"{pledge_href(id)}?done=written_back")
 
-    return await submit(request, fields, act, partial(_pledge, request, id))
+    return await _submit(request, id, fields, act)
 
 
 async def expect_again(request: Request) -> Response:
@@ -248,7 +249,12 @@ async def expect_again(request: Request) -> Response:
         await contributions.expect_again(tx, id, reason)
         return see(f"{pledge_href(id)}?done=expected_again")
 
-    return await submit(request, fields, act, partial(_pledge, request, id))
+    return await _submit(request, id, fields, act)
+
+
+async def _submit(request: Request, id: UUID, fields: Fields, act: Act) -> Response:
+    pressed = partial(press, of=pledge(id), does={}, back=pledge_href(id))
+    return await submit(request, fields, act, partial(_pledge, request, id), pressed)
 
 
 async def show_contribution(request: Request) -> Response:

@@ -53,6 +53,10 @@ def check_revision(
 Values = Mapping[str, Any]
 
 
+Act = Callable[[Transaction], Awaitable[Response]]
+Once = Callable[[Request, Act], Awaitable[Response]]
+
+
 class Again(Protocol):
     """Shows a form with what was typed and what is wrong with it."""
 
@@ -60,13 +64,17 @@ class Again(Protocol):
 
 
 async def submit(
-    request: Request, fields: "Fields", act: Callable[[Transaction], Awaitable[Response]], again: Again
+    request: Request, fields: "Fields", act: Act, again: Again, pressed: Once = once
 ) -> Response:
-    """Act on a form once, or show it again with its faults, also with those that only come out in the act."""
+    """Act on a form once, or show it again with its faults, also with those that only come out in the act.
+
+    Args:
+        pressed: how it acts once, where that also says who was faster.
+    """
     if fields.faults:
         return await again(fields.values, fields.faults, status=422)
     try:
-        return await once(request, act)
+        return await pressed(request, act)
     except Refused as refused:
         if not refused.field:
             raise

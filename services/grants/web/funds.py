@@ -20,7 +20,6 @@ from chassis.web import (
     give_file,
     meanwhile,
     new_key,
-    once,
     read_form,
     read_id,
     read_revision,
@@ -38,6 +37,7 @@ from services.grants.web.bodies import offered, read_bodies
 from services.grants.web.forms import ChangedMeanwhile, Fields, Values, check_revision, submit
 from services.grants.web.hrefs import FUNDS as LIST
 from services.grants.web.hrefs import contribution_href, fund_href, pledge_href, round_href
+from services.grants.web.pressing import press
 
 #: Rows of each table of a fund's page.
 MOST = 200
@@ -214,22 +214,25 @@ async def close(request: Request) -> Response:
         cure = "Go back and tick the box, or keep the fund open."
         raise Refused("You have not said that the fund may be closed.", cure, field="confirm")
 
+    there = f"{fund_href(id)}?done=closed"
+
     async def act(tx: Transaction) -> Response:
         await funds.close_fund(tx, id)
-        return see(f"{fund_href(id)}?done=closed")
+        return see(there)
 
-    return await once(request, act)
+    return await press(request, act, id, {"fund_closed": there}, fund_href(id))
 
 
 async def open_again(request: Request) -> Response:
     """Take back that a fund was closed."""
     id = read_id(request)
+    there = f"{fund_href(id)}?done=open_again"
 
     async def act(tx: Transaction) -> Response:
         await funds.open_again(tx, id)
-        return see(f"{fund_href(id)}?done=open_again")
+        return see(there)
 
-    return await once(request, act)
+    return await press(request, act, id, {"fund_opened_again": there}, fund_href(id))
 
 
 async def keep_terms(request: Request) -> Response:

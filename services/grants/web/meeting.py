@@ -3,8 +3,9 @@
 Everything is here that panel members do not see: the pot, and what is kept from some of them.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -37,6 +38,7 @@ from services.grants.web.agenda import Agenda
 from services.grants.web.conflicts import doubts_in_words
 from services.grants.web.forms import Fields, Values, submit
 from services.grants.web.hrefs import meeting_href, round_href
+from services.grants.web.pressing import press
 from services.grants.web.watching import follow_meeting
 
 _DONE = {
@@ -269,14 +271,15 @@ async def end(request: Request) -> Response:
         await meetings.end(tx, id)
         return "ended"
 
-    return await _do(request, act)
+    return await _do(request, act, noted="meeting_ended")
 
 
 Doing = Callable[[Transaction, UUID, Mapping[str, str]], Awaitable[str]]
 
 
-async def _do(request: Request, doing: Doing, *, of: str = "") -> Response:
+async def _do(request: Request, doing: Doing, *, of: str = "", noted: str = "") -> Response:
     """Args:
+        noted: what the audit calls it, where to do it twice is to do the same.
         of: the field by whose value buttons of one form differ: each acts once.
     """  # fmt: skip
     form, id = await read_form(request), read_id(request)
@@ -288,7 +291,8 @@ async def _do(request: Request, doing: Doing, *, of: str = "") -> Response:
     async def act(tx: Transaction) -> Response:
         return see(f"{meeting_href(id)}?done={await doing(tx, id, said)}")
 
-    return await once(request, act, key)
+    does = {noted: f"{meeting_href(id)}?done=ended"} if noted else {}
+    return await press(request, act, id, does, meeting_href(id), key=key)
 
 
 def _id(form: Mapping[str, str], field: str) -> UUID:
@@ -320,7 +324,11 @@ async def decide(request: Request) -> Response:
         values = {**_EMPTY, **values}
         return await _page(request, values, faults, status=status, case=case_id)
 
-    return await submit(request, fields, act, again)
+    async def both(tx: Transaction) -> Sequence[UUID]:
+        return [id, case_id]
+
+    pressed = partial(press, of=both, does={}, back=meeting_href(id))
+    return await submit(request, fields, act, again, pressed)
 
 
 def _whole(text: str) -> int:

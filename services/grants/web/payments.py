@@ -40,6 +40,7 @@ from services.grants.web.awards import LONGEST_REASON, give, paper_in_words, typ
 from services.grants.web.forms import Fields, submit
 from services.grants.web.hrefs import PAYMENTS, award_href, payment_href
 from services.grants.web.people import People
+from services.grants.web.pressing import press
 
 #: Payments on one page of the list.
 PAGE = 50
@@ -407,7 +408,8 @@ async def _submit(request: Request, fields: Fields, what: Act, done: str, page: 
         await what(tx, id, by)
         return see(f"{payment_href(id)}?done={done}")
 
-    return await submit(request, fields, act, partial(page, request))
+    pressed = partial(press, of=id, does={}, back=payment_href(id))
+    return await submit(request, fields, act, partial(page, request), pressed)
 
 
 # The bank's file

@@ -9,6 +9,8 @@ from services.grants.colleagues import called
 
 #: Whoever was erased.
 FORMER = "a former colleague"
+#: Whoever acts at the computer itself.
+NOBODY = "a command"
 
 
 class People:
@@ -26,6 +28,10 @@ class People:
         """What somebody is called, where a sentence begins with it or it stands alone."""
         return self._names.get(person, FORMER.capitalize())
 
+    def within(self, person: UUID | None) -> str:
+        """What somebody is called in the midst of a sentence."""
+        return self._names.get(person, FORMER) if person else NOBODY
+
     def by(self, person: UUID | None) -> str:
         """``By`` somebody; nothing where it was nobody of ours."""
-        return f"By {self._names.get(person, FORMER)}" if person else ""
+        return f"By {self.within(person)}" if person else ""

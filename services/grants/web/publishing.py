@@ -7,13 +7,14 @@ from starlette.responses import Response
 
 from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
-from chassis.web import new_key, once, read_form, read_id, see, signed_in, site_of
+from chassis.web import new_key, read_form, read_id, see, signed_in, site_of
 from services.grants import ledger, publishing
 from services.grants.queries import ROUNDS
 from services.grants.rounds import RoundState
 from services.grants.web.agenda import DECIDED, decision_words
 from services.grants.web.conflicts import doubts_in_words
 from services.grants.web.hrefs import application_href, round_href
+from services.grants.web.pressing import press
 
 
 async def show(request: Request) -> Response:
@@ -61,8 +62,10 @@ async def publish(request: Request) -> Response:
     if form.get("confirm") != "yes":
         raise Refused("You have not said that it may go out.", "Go back and tick the box.", field="confirm")
 
+    there = f"{round_href(id)}?done=published"
+
     async def act(tx: Transaction) -> Response:
         await publishing.publish(tx, id, by)
-        return see(f"{round_href(id)}?done=published")
+        return see(there)
 
-    return await once(request, act)
+    return await press(request, act, id, {"round_published": there}, round_href(id))

@@ -17,7 +17,6 @@ from chassis.web import (
     Difference,
     meanwhile,
     new_key,
-    once,
     pounds,
     read_form,
     read_id,
@@ -42,6 +41,7 @@ from services.grants.web.hrefs import (
     ways,
 )
 from services.grants.web.people import People
+from services.grants.web.pressing import press
 
 #: Rounds on the list.
 MOST = 200
@@ -241,30 +241,38 @@ async def amend(request: Request) -> Response:
 
 async def open_one(request: Request) -> Response:
     """Let people apply."""
-    return await _move(request, rounds.open_round, "opened", "You have not said that the round may open.")
+    unsaid = "You have not said that the round may open."
+    return await _move(request, rounds.open_round, "round_opened", "?done=opened", unsaid)
 
 
 async def remove(request: Request) -> Response:
     """Throw a draft away."""
     unsaid = "You have not said that the draft may be deleted."
-    return await _move(request, rounds.remove_draft, "", unsaid, to=f"{LIST}?done=removed")
+    return await _move(request, rounds.remove_draft, "round_removed", f"{LIST}?done=removed", unsaid)
 
 
 async def close(request: Request) -> Response:
     """Let nobody apply any more."""
-    return await _move(request, rounds.close_round, "closed", "You have not said that the round may close.")
+    unsaid = "You have not said that the round may close."
+    return await _move(request, rounds.close_round, "round_closed", "?done=closed", unsaid)
 
 
-async def _move(request: Request, move: Any, done: str, unsaid: str, *, to: str = "") -> Response:
+async def _move(request: Request, move: Any, noted: str, to: str, unsaid: str) -> Response:
+    """Args:
+        noted: what the audit calls it.
+        to: where it leads, or what is put after the round's address.
+    """  # fmt: skip
     form, id = await read_form(request), read_id(request)
     if form.get("confirm") != "yes":
         raise Refused(unsaid, "Go back and tick the box.", field="confirm")
 
+    there = f"{round_href(id)}{to}" if to.startswith("?") else to
+
     async def act(tx: Transaction) -> Response:
         await move(tx, id)
-        return see(to or f"{round_href(id)}?done={done}")
+        return see(there)
 
-    return await once(request, act)
+    return await press(request, act, id, {noted: there}, round_href(id))
 
 
 async def _read(request: Request, fields: Fields) -> Round:

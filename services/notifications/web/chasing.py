@@ -11,7 +11,7 @@ from chassis.clock import LOCAL
 from chassis.database import Transaction, rows_of
 from chassis.errors import NotFound, Refused
 from chassis.house import House, word
-from chassis.web import new_key, read_form, read_id, see, site_of
+from chassis.web import Find, new_key, read_form, read_id, see, site_of
 from chassis.working_days import working_days_between
 from services.notifications.chasing import (
     MOST,
@@ -39,7 +39,7 @@ from services.notifications.printing import as_printed
 from services.notifications.queries import CHASING, POSTING, QUERIES
 from services.notifications.reaching import hand_to_post, others_at, write_to_other
 from services.notifications.sending import SEND_LETTERS
-from services.notifications.web.pressing import Find, press
+from services.notifications.web.pressing import press
 from services.notifications.web.printing import give_pdf
 from services.notifications.web.specimens import give_specimen
 

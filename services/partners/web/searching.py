@@ -76,7 +76,13 @@ class Search:
         return total
 
     async def _found(self, tx: Transaction, after: UUID | None, most: int) -> tuple[int, list[Any]]:
-        rows = await rows_of(REGISTER.organisations_page(tx, **self.filters(tx), after=after, most=most))
+        asked = {**self.filters(tx), "after": after, "most": most}
+        if not self.asked:  # an index has all of them in their order: a page of it reads no others
+            total, rows = await tx.together(
+                REGISTER.count_organisations(tx), rows_of(REGISTER.organisations_listed(tx, **asked))
+            )
+            return total, rows
+        rows = await rows_of(REGISTER.organisations_page(tx, **asked))
         return rows[0]["total"], [row for row in rows if row["id"]]
 
     async def first(self, tx: Transaction, most: int) -> list[Any]:
