@@ -86,7 +86,7 @@ WHERE id = :id;
 
 -- name: answers_standing
 -- What was said about a letter and not corrected, in the order in which it came; and which of it counts as money.
-SELECT id, kind, confirmed_at IS NOT NULL AND written_back_pence < pledge_pence AS counted FROM answers WHERE letter_id = :letter_id AND corrected_at IS NULL ORDER BY at, id;
+SELECT id, kind, pledge_pence, confirmed_at IS NOT NULL AND written_back_pence < pledge_pence AS counted FROM answers WHERE letter_id = :letter_id AND corrected_at IS NULL ORDER BY at, id;
 
 -- name: pledges_confirmed
 -- What was pledged for a letter, confirmed, and still counts; the newest first.
@@ -102,6 +102,14 @@ UPDATE answers SET corrected_at = :now, corrected_by = :by WHERE id = :id;
 -- Somebody to whom a letter was passed on.
 INSERT INTO suggestions (id, answer_id, letter_id, name, role, email, made_at)
 VALUES (:id, :answer_id, :letter_id, :name, :role, :email, :now);
+
+-- name: is_suggested$
+-- Whether a letter was passed on to this address before, and that waits for us or has led to a letter.
+SELECT EXISTS (
+    SELECT FROM suggestions s LEFT JOIN letters n ON n.id = s.new_letter_id LEFT JOIN contacts c ON c.id = n.contact_id
+    WHERE s.letter_id = :letter_id AND (s.settled_at IS NULL OR s.new_letter_id IS NOT NULL)
+      AND lower(:email::text) IN (lower(s.email), lower(c.email))
+);
 
 -- name: suggestions_of_letter
 -- To whom a letter was passed on, the newest first, and the letter that each of them got.

@@ -5,7 +5,7 @@ answer, and nothing in anybody's words. An answer never lowers what was known be
 right by another one, and stays.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -16,7 +16,7 @@ import uuid_utils.compat
 
 from chassis.audit import note, person_of
 from chassis.clock import LOCAL
-from chassis.database import Transaction
+from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound, NotYetKnown, Refused
 from chassis.outbox import announce
 from chassis.writing import can_be_seen, can_be_shown, mailable
@@ -37,8 +37,8 @@ from services.notifications.domain import (
     day_words,
     pounds,
 )
-from services.notifications.letters import facts_of, lock_letter, mark_sent
-from services.notifications.passing_on import Colleague, suggest
+from services.notifications.letters import HANDED_OVER, facts_of, lock_letter, mark_sent
+from services.notifications.passing_on import Colleague, is_suggested, suggest
 from services.notifications.queries import ANSWERING, QUERIES
 
 LONGEST_NAME = 200
@@ -68,6 +68,9 @@ SETTLED = {
     AnswerKind.MEET: "A day to meet was agreed on",
     AnswerKind.DECLINE: "Spoken with them about the refusal",
 }
+
+#: Of these the last that a recipient says takes the place of the one before.
+TURNS = (AnswerKind.PLEDGE, AnswerKind.DECLINE)
 
 #: The field on the response page in which somebody's words stand.
 WORDS_FIELDS = {AnswerKind.DECLINE: "reason", AnswerKind.ASK: "question", AnswerKind.MEET: "when"}
@@ -187,7 +190,7 @@ async def record_answer(
     """Record an answer and announce it. Where the letter's answer stands afterwards.
 
     A second acknowledgement, or one after an answer, changes nothing and announces nothing; it is kept where
-    it says who answers.
+    it says who answers. Who passes a letter on twice to the same colleague has done so once.
 
     Args:
         told: where it did not come by the letter's own page.
@@ -212,9 +215,14 @@ async def record_answer(
     says_nothing_new = answer.kind is AnswerKind.ACKNOWLEDGE and after is before
     if says_nothing_new and not answer.name and told is None:
         return before
+    if answer.colleague and await is_suggested(tx, letter_id, answer.colleague):
+        if told is None:
+            return before
+        cure = "What came of it stands on the letter’s page."
+        raise Refused("The letter was passed on to them before.", cure, field="colleague_email")
     if standing["count"] >= MOST_ANSWERS:
         raise TooManyAnswers(tx.context.house.to_reach)
-    if letter["state"] == LetterState.UNKNOWN:
+    if letter["state"] in HANDED_OVER:
         await mark_sent(tx, letter_id, who=who)  # who answers has it
     await _enter(tx, letter, answer, who, told, pressed_by)
     version = await QUERIES.set_answer(tx, id=letter_id, answer=after.value, now=tx.now)
@@ -240,9 +248,16 @@ def _said_at(tx: Transaction, told: Told | None) -> datetime:
 
 
 async def _enter(
-    tx: Transaction, letter: Any, answer: Answer, who: str, told: Told | None, pressed_by: UUID | None = None
+    tx: Transaction,
+    letter: Any,
+    answer: Answer,
+    who: str,
+    told: Told | None,
+    pressed_by: UUID | None = None,
+    corrects: UUID | None = None,
 ) -> UUID:
     id: UUID = uuid_utils.compat.uuid7()
+    instead = await _in_place_of(tx, letter["id"], answer.kind, corrects)
     await QUERIES.enter_answer(
         tx,
         id=id,
@@ -261,10 +276,32 @@ async def _enter(
     if told is not None:
         note(tx, "answer_entered", "answer", id, after={"kind": answer.kind.value, "way": told.way.value})
         what += f": told us {WAYS[told.way]} on {day_words(told.on)}"
-    await QUERIES.note(tx, letter_id=letter["id"], what=what, **done_by(tx, who), now=tx.now)
+    await QUERIES.note(tx, letter_id=letter["id"], what=what + instead, **done_by(tx, who), now=tx.now)
     if answer.kind is AnswerKind.PASS_ON and answer.colleague:
         await suggest(tx, letter, id, answer.colleague)
     return id
+
+
+async def _in_place_of(tx: Transaction, letter_id: UUID, kind: AnswerKind, but: UUID | None) -> str:
+    """Whose place an answer of this kind takes among those to a letter, as its history says it.
+
+    Args:
+        but: an answer that is being corrected.
+    """
+    rows = await rows_of(ANSWERING.answers_standing(tx, letter_id=letter_id))
+    before = [row for row in rows if row["kind"] in TURNS and row["id"] != but]
+    if kind not in TURNS or not before:
+        return ""
+    if any(row["counted"] for row in before):
+        return ". The pledge that we have confirmed counts until a person changes it"
+    if kind == before[-1]["kind"] == AnswerKind.DECLINE:
+        return ""
+    return f", in place of {turn_words(before[-1])}"
+
+
+def turn_words(turn: Mapping[str, Any]) -> str:
+    """A pledge or a refusal, in the midst of a sentence."""
+    return f"their pledge of {pounds(turn['pledge_pence'])}" if turn["pledge_pence"] else "their refusal"
 
 
 async def _announce(tx: Transaction, letter: Any, kind: AnswerKind, version: int, at: datetime) -> None:
@@ -299,7 +336,7 @@ async def correct_answer(tx: Transaction, answer_id: UUID, right: Answer | None,
     note(tx, "answer_corrected", "answer", answer_id, before={"kind": wrong["kind"]})
     what = f"Put right by us: “{NOTED[AnswerKind(wrong['kind'])]}” was entered by mistake"
     await QUERIES.note(tx, letter_id=letter["id"], what=what, **done_by(tx), now=tx.now)
-    by = await _enter(tx, letter, right, STAFF, told) if right else None
+    by = await _enter(tx, letter, right, STAFF, told, corrects=answer_id) if right else None
     await ANSWERING.correct_answer(tx, id=answer_id, by=by, now=tx.now)
     await ANSWERING.drop_suggestion_of(tx, answer_id=answer_id, now=tx.now)
     state = await _reckoned(tx, letter["id"])

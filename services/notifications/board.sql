@@ -85,12 +85,19 @@ WHERE :status = '' OR status = :status
 ORDER BY place, in_order, organisation_id LIMIT :most;
 
 -- name: going_by_themselves
--- Those of these campaigns of which letters go without anybody who posts them. The least of their states is the first
--- that an index has, however many there are.
-SELECT m.id FROM campaigns m WHERE m.id = ANY (:campaigns::uuid[]) AND m.state = 'sending' AND (
-    SELECT min(l.state) FROM letters l
+-- Those of these campaigns of which letters go without anybody who posts them: whether any is still to go, and how many
+-- the mail server has not answered for, and since when. The least of their states is the first that an index has, however
+-- many there are.
+SELECT m.id, g.least = 'ready' AS waiting, h.handed_over, h.since FROM campaigns m
+CROSS JOIN LATERAL (
+    SELECT min(l.state) AS least FROM letters l
     WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state IN ('ready', 'sending')
-) IS NOT NULL;
+) g
+CROSS JOIN LATERAL (
+    SELECT count(*) AS handed_over, min(l.claimed_at) AS since FROM letters l
+    WHERE l.campaign_id = m.id AND l.channel <> 'post' AND l.state = 'sending'
+) h
+WHERE m.id = ANY (:campaigns::uuid[]) AND m.state = 'sending' AND g.least IS NOT NULL;
 
 -- name: letters_by_state
 -- How many letters of a campaign there are of each state.
@@ -123,3 +130,16 @@ WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[])
         SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.kind IN ('pledge', 'decline')
             AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)))
 GROUP BY l.organisation_id;
+
+-- name: turns_of
+-- Which of these bodies of a campaign have pledged and then declined, or declined and then pledged, to one letter: what
+-- they said last, and the pledge before. The newest of each body.
+SELECT DISTINCT ON (organisation_id) organisation_id, kind, pledge_pence FROM (
+    SELECT l.organisation_id, a.id, a.at, a.kind, lag(a.kind) OVER said AS before,
+           lag(a.pledge_pence) OVER said AS pledge_pence, lead(a.id) OVER said IS NULL AS is_last
+    FROM answers a JOIN letters l ON l.id = a.letter_id
+    WHERE l.campaign_id = :campaign_id AND l.organisation_id = ANY (:bodies::uuid[])
+      AND a.kind IN ('pledge', 'decline') AND a.corrected_at IS NULL
+    WINDOW said AS (PARTITION BY a.letter_id ORDER BY a.at, a.id)
+) AS turns
+WHERE is_last AND before <> kind ORDER BY organisation_id, at DESC, id DESC;

@@ -155,13 +155,14 @@ def letters_due_of(tx: Transaction, campaign_id: UUID, organisation_id: UUID) ->
     return CHASING.letters_due_of(tx, campaign_id=campaign_id, organisation_id=organisation_id)
 
 
-async def call_back(tx: Transaction, batch_id: UUID) -> int:
-    """Send none of these chasers that nobody has begun to send. How many.
+async def call_back(tx: Transaction, batch_id: UUID, campaign_id: UUID | None = None) -> int:
+    """Send none of these chasers that nobody has begun to send, in one campaign or in all. How many.
 
     Raises:
         Conflict: when there is none.
     """
-    back = int(await CHASING.call_back(tx, batch_id=batch_id, words=CALLED_BACK, **done_by(tx), now=tx.now))
+    which = {"batch_id": batch_id, "campaign_id": campaign_id}
+    back = int(await CHASING.call_back(tx, **which, words=CALLED_BACK, **done_by(tx), now=tx.now))
     if not back:
         raise Conflict("It is too late to call these chasers back.", "They were sent, or called back before.")
     note(tx, "chasers_called_back", "chasers", batch_id, after={"chasers": back})

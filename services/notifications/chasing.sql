@@ -264,10 +264,13 @@ SELECT letter_id, :now,
        CASE channel WHEN 'post' THEN 'To be posted again, ' ELSE 'To be chased, ' END || because, :who, :person_id::uuid FROM made;
 
 -- name: call_back$
--- Chasers of a batch that nobody has begun to send are not sent. How many.
+-- Chasers of a batch that nobody has begun to send are not sent: those of one campaign, or all. How many.
 WITH back AS (
-    UPDATE chasers SET state = 'withheld', reason = 'called_back', failure = :words, next_try = NULL, changed_at = :now
-    WHERE batch_id = :batch_id AND state = 'ready' AND attempts = 0 RETURNING letter_id
+    UPDATE chasers k SET
+        state = 'withheld', reason = 'called_back', failure = :words, next_try = NULL, changed_at = :now
+    FROM letters l
+    WHERE k.batch_id = :batch_id AND k.state = 'ready' AND k.attempts = 0 AND l.id = k.letter_id
+      AND (:campaign_id::uuid IS NULL OR l.campaign_id = :campaign_id) RETURNING k.letter_id
 ), touched AS (
     UPDATE letters l SET changed_at = :now, version = l.version + 1 FROM back WHERE l.id = back.letter_id
 ), noted AS (
@@ -277,11 +280,12 @@ WITH back AS (
 SELECT count(*) FROM back;
 
 -- name: batches_waiting
--- What was ordered and can still be called back, the newest first.
+-- What was ordered in one campaign or in all and can still be called back, the newest first.
 SELECT k.batch_id, min(k.made_at) AS made_at, min(k.next_try) AS goes_at, count(*) AS chasers,
        count(DISTINCT (l.campaign_id, l.organisation_id)) AS bodies, min(l.body_name) AS body_name
 FROM chasers k JOIN letters l ON l.id = k.letter_id
 WHERE k.state = 'ready' AND k.attempts = 0 AND k.channel = 'email'
+  AND (:campaign_id::uuid IS NULL OR l.campaign_id = :campaign_id)
 GROUP BY k.batch_id ORDER BY min(k.made_at) DESC, k.batch_id LIMIT :most;
 
 -- name: due_chasers

@@ -23,7 +23,12 @@ from services.notifications.rendering import Evidence, LetterContent
 from services.notifications.wording import merge
 
 #: What stands for the token in the link of a letter that is not for whoever reads it.
-HIDDEN = "…"
+HIDDEN = "this-copy-leads-nowhere"
+
+
+#: Letters that were handed to the mail server, as far as we know: what comes back for one says that it left.
+HANDED_OVER = (LetterState.SENDING, LetterState.UNKNOWN)
+ARRIVED, HAD_LEFT = "Marked as sent: it arrived", "Marked as sent: it had left"
 
 
 def token_of(context: Context, letter_id: UUID) -> str:
@@ -163,19 +168,17 @@ async def send_again(tx: Transaction, letter_id: UUID) -> None:
     await QUERIES.note(tx, letter_id=letter_id, what="To be sent again", **done_by(tx), now=tx.now)
 
 
-async def mark_sent(tx: Transaction, letter_id: UUID, who: str = STAFF) -> None:
-    """Note that a letter arrived of which nobody knew whether it had left.
+async def mark_sent(tx: Transaction, letter_id: UUID, who: str = STAFF, what: str = ARRIVED) -> None:
+    """Note that a letter has left of which nobody knew yet whether it had.
 
     Raises:
         Conflict: when it is in another state by now.
     """
     letter = await lock_letter(tx, letter_id)
-    _only_from(letter, LetterState.SENT, (LetterState.UNKNOWN,))
+    _only_from(letter, LetterState.SENT, HANDED_OVER)
     note(tx, "letter_marked_sent", "letter", letter_id, before={"state": letter["state"]})
     sent = await QUERIES.mark_letter_sent(tx, id=letter_id, now=tx.now)
-    await QUERIES.note(
-        tx, letter_id=letter_id, what="Marked as sent: it arrived", **done_by(tx, who), now=tx.now
-    )
+    await QUERIES.note(tx, letter_id=letter_id, what=what, **done_by(tx, who), now=tx.now)
     await announce_sent(tx, sent)
 
 

@@ -17,12 +17,11 @@ from chassis.context import Context
 from chassis.database import Transaction, rows_of
 from services.notifications.campaigns import sender_of
 from services.notifications.chasing import chaser_content, claim_chaser, give_up_lost, take_chasers
-from services.notifications.colleagues import THE_RECIPIENT
 from services.notifications.domain import AnswerState, LetterState
 from services.notifications.hrefs import stop_href
 from services.notifications.leaving import check_may_leave
 from services.notifications.ledger import Attempt
-from services.notifications.letters import announce_failed, announce_sent, content_of, mark_sent, token_of
+from services.notifications.letters import announce_failed, announce_sent, content_of, token_of
 from services.notifications.pacing import spacing
 from services.notifications.queries import CHASING, QUERIES
 from services.notifications.reading.phrases import no_more_letters
@@ -100,11 +99,7 @@ class Letters:
     """What we ask one contact, once."""
 
     async def give_up(self, tx: Transaction, before: datetime) -> int:
-        lost = await rows_of(QUERIES.give_up_claims(tx, before=before, now=tx.now))
-        for row in lost:
-            if row["answered"]:  # who answers has it
-                await mark_sent(tx, row["id"], THE_RECIPIENT)
-        return sum(not row["answered"] for row in lost)
+        return len(await rows_of(QUERIES.give_up_claims(tx, before=before, now=tx.now)))
 
     async def due(self, tx: Transaction, most: int) -> list[UUID]:
         return [row["id"] async for row in QUERIES.due_letters(tx, now=tx.now, today=tx.today, most=most)]

@@ -46,6 +46,11 @@ class Colleague:
     email: str = ""
 
 
+async def is_suggested(tx: Transaction, letter_id: UUID, colleague: Colleague) -> bool:
+    """Whether a letter was passed on to them before, and a person has not left them out since."""
+    return bool(await ANSWERING.is_suggested(tx, letter_id=letter_id, email=colleague.email))
+
+
 async def suggest(tx: Transaction, letter: Any, answer_id: UUID, colleague: Colleague) -> None:
     """Keep who it was passed on to, and tell partners, sealed."""
     id: UUID = uuid_utils.compat.uuid7()

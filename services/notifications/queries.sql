@@ -215,18 +215,18 @@ WHERE (d.next_at IS NULL OR d.next_at <= :now)
 ORDER BY l.next_try, l.number, l.id LIMIT :most;
 
 -- name: give_up_claims
--- Letters that were being sent when the sender was lost: nobody knows whether they left, unless something has come back.
+-- Letters that were being sent when the sender was lost: nobody knows whether they left, and nothing has come back.
 WITH lost AS (
     UPDATE letters SET
         state = 'unknown', changed_at = :now, version = version + 1,
         failure = 'We were interrupted while this letter was being sent, so it may or may not have arrived.',
         cure = 'Ask the recipient, then mark it as sent or send it again.'
-    WHERE state = 'sending' AND claimed_at < :before RETURNING id, answer
+    WHERE state = 'sending' AND claimed_at < :before RETURNING id
 ), noted AS (
     INSERT INTO letter_history (letter_id, at, what, who)
     SELECT id, :now, 'Perhaps sent: the sender was interrupted', 'the sender' FROM lost
 )
-SELECT id, answer <> 'silent' AS answered FROM lost;
+SELECT id FROM lost;
 
 -- name: take_letters
 -- Of these letters those that may go, with all that they say: until then nobody else makes their e-mails. Of those to one
@@ -359,12 +359,14 @@ RETURNING l.*, m.name AS campaign;
 SELECT at, what, because, who, person_id FROM letter_history WHERE letter_id = :letter_id ORDER BY id DESC;
 
 -- name: answers_of
--- What came back for a letter, newest first, and whether a later answer has taken its place: that of a wish to meet, such
--- a wish; that of a pledge, a pledge or a refusal.
-SELECT a.*, EXISTS (
-           SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
-               AND n.kind = ANY (CASE a.kind WHEN 'meet' THEN '{meet}'::text[] WHEN 'pledge' THEN '{pledge,decline}' END)
-       ) AS replaced
+-- What came back for a letter, newest first, and which kind of later answer has taken its place: that of a wish to meet,
+-- such a wish; that of a pledge or a refusal, either.
+SELECT a.*, (
+           SELECT n.kind FROM answers n WHERE n.letter_id = a.letter_id AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
+               AND n.kind = ANY (CASE WHEN a.kind = 'meet' THEN '{meet}'::text[]
+                                      WHEN a.kind IN ('pledge', 'decline') THEN '{pledge,decline}' END)
+           ORDER BY n.at, n.id LIMIT 1
+       ) AS replaced_by
 FROM answers a WHERE a.letter_id = :letter_id ORDER BY a.at DESC, a.id DESC;
 
 -- name: newest_answer^
@@ -415,7 +417,8 @@ ORDER BY a.at, a.id;
 -- One answer, and whether a later one has taken its place, as `answers_of` has it.
 SELECT a.*, EXISTS (
            SELECT FROM answers n WHERE n.letter_id = a.letter_id AND n.corrected_at IS NULL AND (n.at, n.id) > (a.at, a.id)
-               AND n.kind = ANY (CASE a.kind WHEN 'meet' THEN '{meet}'::text[] WHEN 'pledge' THEN '{pledge,decline}' END)
+               AND n.kind = ANY (CASE WHEN a.kind = 'meet' THEN '{meet}'::text[]
+                                      WHEN a.kind IN ('pledge', 'decline') THEN '{pledge,decline}' END)
        ) AS replaced
 FROM answers a WHERE a.id = :id;
 

@@ -28,7 +28,14 @@ from services.notifications.answers import Answer, correct_answer, record_answer
 from services.notifications.campaigns import sender_of
 from services.notifications.colleagues import STAFF, done_by
 from services.notifications.domain import AnswerKind, AnswerState, LetterState, StopScope, can, day_words
-from services.notifications.letters import facts_of, lock_letter, mark_sent
+from services.notifications.letters import (
+    ARRIVED,
+    HAD_LEFT,
+    HANDED_OVER,
+    facts_of,
+    lock_letter,
+    mark_sent,
+)
 from services.notifications.queries import INCOMING, QUERIES
 from services.notifications.reading.kinds import BEGINNING, LARGEST_MAIL, Kind, Reading, digest_of, read
 from services.notifications.replies import is_like_replies, letters_addressed, letters_followed
@@ -314,6 +321,7 @@ async def _match(tx: Transaction, id: UUID, letter_id: UUID, mail: Any, how: str
     open_ = kind is Kind.ANSWER or written or bool(mail["moved_to"])
     await INCOMING.match(tx, id=id, letter_id=letter_id, reason=how, settled_at=None if open_ else tx.now)
     letter = await lock_letter(tx, letter_id)
+    await _see_that_it_left(tx, letter, kind)
     first = not await INCOMING.came_before(tx, letter_id=letter_id, kind=kind.value, id=id)
     note_line = partial(QUERIES.note, tx, letter_id=letter_id, now=tx.now)
     if kind is Kind.ANSWER:
@@ -340,6 +348,14 @@ async def _match(tx: Transaction, id: UUID, letter_id: UUID, mail: Any, how: str
     await QUERIES.touch_letter(tx, id=letter_id, now=tx.now)
 
 
+async def _see_that_it_left(tx: Transaction, letter: Any, kind: Kind) -> None:
+    """What comes back had left: known before anything else that follows from a mail."""
+    if letter["state"] in HANDED_OVER:
+        by_server = kind in (Kind.BOUNCE, Kind.NOTICE)
+        who, what = (THEIR_SERVER, HAD_LEFT) if by_server else (THEIR_MAIL, ARRIVED)
+        await mark_sent(tx, letter["id"], who, what)
+
+
 def _away(mail: Any) -> str:
     return f": back on {day_words(mail['returns_on'])}" if mail["returns_on"] else ""
 
@@ -349,8 +365,6 @@ async def _bounced(tx: Transaction, letter: Any, mail: Any) -> None:
     answer = AnswerState(letter["answer"])
     if letter["delivery"] == "bounced" or answer not in (AnswerState.SILENT, AnswerState.AUTO_REPLIED):
         return
-    if letter["state"] == LetterState.UNKNOWN:
-        await mark_sent(tx, letter["id"], who=THEIR_SERVER)  # what came back had left
     settled = await INCOMING.set_delivery(tx, id=letter["id"], delivery="bounced", now=tx.now)
     await announce(
         tx,

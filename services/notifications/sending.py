@@ -14,6 +14,7 @@ from itertools import islice
 from time import monotonic
 from uuid import UUID
 
+from chassis.config import Settings
 from chassis.database import Database, Transaction
 from chassis.errors import DatabaseAway
 from chassis.failpoints import reach
@@ -58,6 +59,11 @@ _AGAIN = (0.05, 0.2)
 _Free = asyncio.LifoQueue[Connection]
 
 
+def lease(settings: Settings) -> timedelta:
+    """How long a claim lasts. Whoever lives is done with a letter long before: see Connection.hand_over."""
+    return timedelta(seconds=settings.mail_timeout * 3 + 60)
+
+
 class Sender:
     """Sends what is due, within the rate that the settings allow."""
 
@@ -95,11 +101,9 @@ class Sender:
 
     async def _tidy(self) -> None:
         """Give up claims of lost senders and set aside what may not go."""
-        # Whoever lives is done with a letter long before: see Connection.hand_over.
-        lease = timedelta(seconds=self._settings.mail_timeout * 3 + 60)
         async with self._database.transaction() as tx:
             await QUERIES.follow_indexes(tx)
-            lost = sum([await kind.give_up(tx, tx.now - lease) for kind in KINDS])
+            lost = sum([await kind.give_up(tx, tx.now - lease(self._settings)) for kind in KINDS])
             await release_scheduled(tx)
             await set_aside_stopped(tx)
             await follow_bodies(tx)

@@ -117,8 +117,8 @@ async def stop(tx: Transaction, letter: Any, scope: StopScope, *, way: str, who:
     await ANSWERING.enter_stop(
         tx, id=id, scope=scope.value, digests=digests, way=way, letter_id=letter["id"], **about, now=tx.now
     )
-    await _set_aside(tx, letter, row, scope, who)
     await QUERIES.note(tx, letter_id=letter["id"], what=_NOTED[scope], **done_by(tx, who), now=tx.now)
+    await _set_aside(tx, letter, row, scope, who)
     await QUERIES.touch_letter(tx, id=letter["id"], now=tx.now)
     return True
 

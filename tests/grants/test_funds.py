@@ -296,6 +296,8 @@ async def test_a_pledge_comes_in_parts_and_its_rest_is_written_back(
     assert await pledge_now(grants) == (fund, 350_000, 20_000)
     page = (await browser.get(f"/grants/pledges/{PLEDGE}")).text
     assert "£200 was written back" in page
+    assert "Part came, the rest will not" in page
+    assert '<dt>Will not come</dt><dd class="big">£200</dd>' in page
     assert "O’Brien &amp;" in page
     assert (await post(browser, write_back, {"reason": "again"})).status_code == 409
     *received, gone = await announced(grants)
@@ -387,7 +389,9 @@ async def test_what_another_pledge_has_replaced_is_not_waited_for_again(
     await receive(grants, replace(another_pledge(99, replaces=[PLEDGE, UUID(int=98)]), id=UUID(int=7)))
     for id in (PLEDGE, UUID(int=98)):
         page = f"/grants/pledges/{id}"
-        assert "Was it a mistake?" not in (await browser.get(page)).text
+        shown = (await browser.get(page)).text
+        assert "Was it a mistake?" not in shown
+        assert "<dt>Replaced</dt>" in shown
         refused = await post(browser, f"{page}/expect-again", {"why_again": "x"})
         assert refused.status_code == 409
         assert "They have pledged anew instead of this." in refused.text

@@ -487,6 +487,34 @@ async def test_a_letter_that_is_passed_on_goes_to_the_colleague_once_they_are_en
     assert f"letter {old['reference']}" in page
 
 
+async def test_the_same_colleague_is_passed_on_to_once_and_a_second_one_besides(
+    visitor: httpx.AsyncClient, staff: httpx.AsyncClient, book: Database, letter: UUID, address: str
+) -> None:
+    """As from two tabs, each with a key of its own."""
+    for colleague in (MAI, MAI | {"colleague_email": MAI["colleague_email"].upper()}):
+        done = await press(visitor, address, "pass_on", **colleague)
+        assert "to whom you passed the letter on" in (await visitor.get(done.headers["location"])).text
+    assert len(await facts(book, ContactSuggested)) == len(await rows(book, "SELECT FROM answers")) == 1
+    entered = await enters(staff, letter, answer="pass_on", **MAI)
+    assert (entered.status_code, "passed on to them before" in entered.text) == (422, True)
+    id = (await one(book, "SELECT id FROM suggestions"))["id"]
+    await hear(book, contact(book, id, trust_of(AREA), role="dental_care", email=MAI["colleague_email"]))
+    await settles(book, id)
+    await press(visitor, address, "pass_on", **MAI)
+    assert len(await facts(book, ContactSuggested)) == 1, "they have a letter by now"
+    await press(visitor, address, "pass_on", **MAI | {"colleague_email": "ben@trust.example"})
+    assert len(await facts(book, ContactSuggested)) == 2
+
+
+async def test_a_colleague_who_was_left_out_may_be_named_again(
+    visitor: httpx.AsyncClient, book: Database, address: str
+) -> None:
+    await press(visitor, address, "pass_on", **MAI)
+    await settles(book, None)
+    await press(visitor, address, "pass_on", **MAI)
+    assert len(await facts(book, ContactSuggested)) == 2
+
+
 async def test_the_letter_waits_until_the_address_book_knows_the_colleague(
     visitor: httpx.AsyncClient, book: Database, address: str
 ) -> None:
@@ -572,7 +600,21 @@ async def test_whoever_stopped_us_by_mistake_takes_it_back(
     assert "We may write to you again" in page
     assert "Never write to me again" not in page
     assert await may_not(book, contact_of(AREA, "chief_executive")) == {}
-    assert "They took it back on the letter’s page." in (await staff.get("/letters/stops")).text
+    stops = (await staff.get("/letters/stops")).text
+    assert re.search(r"Lifted by the recipient, .*: <bdi>They took it back on the letter’s page\.", stops)
+
+
+async def test_a_letter_that_was_waiting_says_first_that_they_stopped_us(
+    book: Database, letter: UUID
+) -> None:
+    async with book.transaction() as tx:
+        await tx.execute("UPDATE letters SET state = 'ready', sent_at = NULL WHERE id = $1", letter)
+    await stops(book, letter)
+    history = await rows(book, "SELECT what FROM letter_history WHERE letter_id = $1 ORDER BY id", letter)
+    assert [row["what"] for row in history][-2:] == [
+        "They asked us never to write to them again",
+        "Set aside: they want no letter any more",
+    ]
 
 
 async def test_what_they_told_a_person_is_not_taken_back_on_the_page(

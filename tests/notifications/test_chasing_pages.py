@@ -12,6 +12,7 @@ from chassis.database import Database
 from chassis.house import word
 from chassis.testing import CUT_AFTER_DOT, RecordingMailServer
 from services.notifications import web
+from services.notifications.chasing import chase_bodies
 from services.notifications.domain import StopScope
 from services.notifications.letters import lock_letter
 from services.notifications.stops import stop
@@ -25,6 +26,7 @@ from tests.notifications.conftest import (
     chase_so,
     contact,
     contact_of,
+    example_plan,
     hear,
     person,
     released,
@@ -167,6 +169,26 @@ async def test_one_stays_in_the_campaign_that_one_came_from(
     late_press = await presses(browser, f"{CHASING}/post?campaign={late}", **where)
     says(late_press, "handed to whoever posts it by you", "This body has moved on meanwhile.", there)
     assert (await presses(browser, f"{CHASING}/post?campaign=x", **where)).status_code == 404
+
+
+async def test_a_campaign_names_and_calls_back_its_own_chasers_alone(
+    browser: httpx.AsyncClient, book: Database, late: UUID, send_due: SendAll
+) -> None:
+    other = await released(book, example_plan(name="Second campaign"))
+    await send_due()
+    pass_working_days(book, 21)
+    async with book.transaction() as tx:  # one order, over both campaigns
+        await chase_bodies(tx, [(late, trust_of(BARNET)), (other, trust_of(BRENT))])
+    assert "2 bodies: 6 chasers" in re.sub(r"\s+", " ", (await browser.get(CHASING)).text)
+
+    page = html.unescape((await browser.get(f"{CHASING}?campaign={other}")).text)
+    assert f"<li>Trust {BRENT}: 3 chasers" in page
+    back = re.search(rf'action="({CHASING}/[^/]+/back[?][^"]+)"', page)
+    assert back
+    await presses(browser, back[1])
+    assert await states(book) == {"ready": 3, "withheld": 3}
+    assert "Going soon" not in (await browser.get(f"{CHASING}?campaign={other}")).text
+    assert f"<li>Trust {BARNET}: 3 chasers" in (await browser.get(f"{CHASING}?campaign={late}")).text
 
 
 async def test_nobody_ticked_is_said_so(browser: httpx.AsyncClient, late: UUID) -> None:

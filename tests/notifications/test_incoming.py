@@ -400,6 +400,23 @@ class TestBounces:
         await receive(book, delivery_report(returned=sent[0]["message_id"]))
         letter = await _letter(book, sent[0]["id"])
         assert (letter["state"], letter["delivery"]) == ("sent", "bounced")
+        left, came_back = (await _history(book, sent[0]["id"]))[-2:]
+        assert (left, came_back[:10]) == ("Marked as sent: it had left", "Came back:")
+
+    @pytest.mark.parametrize("words", ["We look into it.", "Automatic reply"])
+    async def test_one_that_is_answered_while_it_is_being_sent_has_left_before(
+        self, book: Database, sent: list[dict[str, Any]], words: str
+    ) -> None:
+        async with book.transaction() as tx:
+            await tx.execute(
+                "UPDATE letters SET state = 'sending', sent_at = NULL, claimed_at = now() WHERE id = $1",
+                sent[0]["id"],
+            )
+        await receive(book, mail(words, subject=words, in_reply_to=sent[0]["message_id"]))
+        assert (await _letter(book, sent[0]["id"]))["state"] == "sent"
+        arrived, answered, *_ = (await _history(book, sent[0]["id"]))[3:]
+        assert arrived == "Marked as sent: it arrived"
+        assert answered.startswith(("Answered by e-mail", "Automatic reply"))
 
 
 class TestByHand:

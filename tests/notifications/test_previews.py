@@ -70,7 +70,7 @@ async def test_a_letters_page_shows_all_that_its_e_mail_says(
     letter = (await letters(book))[0]["id"]
     [before] = previews_on((await browser.get(f"/letters/letters/{letter}")).text)
     arrived = await mailed(book, campaign, mail, send_due)
-    assert words_of(before) == arrived
+    assert words_of(before) == without_secrets(arrived)
     for part in (
         "Yours sincerely,",
         "Please answer: it takes one minute",

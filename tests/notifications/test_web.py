@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import httpx
@@ -18,14 +18,14 @@ from chassis.audit import every_row, verify
 from chassis.database import Database
 from chassis.metrics import REGISTRY
 from chassis.testing import CUT_AFTER_DOT, NO_SUCH_MAILBOX, RecordingMailServer
-from chassis.web import short_name
+from chassis.web import short_name, when
 from contracts.access import Role
 from contracts.notifications import ContributionPledged, LetterAcknowledged
 from services.notifications import web
 from services.notifications.answers import MOST_ANSWERS, Answer, correct_answer, record_answer
 from services.notifications.domain import AnswerKind
 from services.notifications.letters import letter_to_area, token_of
-from services.notifications.sending import SEND_LETTERS
+from services.notifications.sending import SEND_LETTERS, lease
 from tests.access import EVERYTHING, form_key
 from tests.conftest import announced, client
 from tests.crawling import contents, opened
@@ -345,6 +345,7 @@ async def test_what_nobody_knows_is_settled_by_a_button(
     assert done.status_code == 303
     late = await browser.post(f"/letters/letters/{by_state['unknown']}/again", data={"key": form_key()})
     assert late.status_code == 409
+    assert "may name a colleague" in late.text
     assert "Send it again" in (await browser.get(f"/letters/letters/{by_state['failed']}")).text
     await browser.post(f"/letters/letters/{by_state['failed']}/again", data={"key": form_key()})
     assert bell.rung == 1
@@ -447,7 +448,11 @@ async def test_a_refusal_after_a_confirmed_pledge_is_listed_and_changes_no_figur
     assert (told["pledged"], told["declined"]) == (counted, 0)
     page = (await browser.get(f"/letters/letters/{letter}")).text
     assert "confirmed by us" in page
-    assert "replaced by a later answer" not in page
+    assert "has taken its place" not in page
+    assert " · the pledge confirmed before still counts</p>" in page
+    assert "Declined. The pledge that we have confirmed counts until a person changes it" in page
+    since = "They have declined since. The pledge that we have confirmed counts until a person changes it."
+    assert f"<small>£1,500 confirmed by us. {since}" in board
     [action] = re.findall(r'action="(/letters/answers/[^"]+)"', page)
     await browser.post(action, data={"key": form_key()})
     assert _needs_you((await browser.get(f"/letters/campaigns/{sent}")).text) == ""
@@ -457,11 +462,29 @@ async def test_a_pledge_that_was_replaced_has_no_button(
     browser: httpx.AsyncClient, book: Database, sent: UUID
 ) -> None:
     page = await browser.get(f"/letters/letters/{await reply(book, sent, PLEDGE, DECLINE)}")
-    assert "replaced by a later answer" in page.text
+    assert " · a later refusal has taken its place</p>" in page.text
     assert "/letters/pledges/" not in page.text
     board = await browser.get(f"/letters/campaigns/{sent}")
     assert _needs_you(board.text) == ""
     assert "Kensington and Chelsea: Declined" in board.text
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "before"),
+    [
+        ([PLEDGE, DECLINE], "Declined", "their pledge of £1,500"),
+        ([DECLINE, PLEDGE], "Pledged, to be confirmed by us", "their refusal"),
+    ],
+)
+async def test_it_is_said_which_answer_stands_and_whose_place_it_has_taken(
+    browser: httpx.AsyncClient, book: Database, sent: UUID, said: list[Answer], state: str, before: str
+) -> None:
+    page = (await browser.get(f"/letters/letters/{await reply(book, sent, *said)}")).text
+    assert page.count("has taken its place") == 1
+    assert f" · stands in place of {before}</p>" in page
+    assert f'<p class="strong">{state}, in place of {before}</p>' in page
+    assert f"In place of {before}.</small>" in (await browser.get(f"/letters/campaigns/{sent}")).text
+    assert f"In place of {before}." in (await browser.get(f"/letters/campaigns/{sent}.csv")).text
 
 
 async def test_a_later_wish_to_meet_takes_the_place_of_an_earlier_one(
@@ -471,7 +494,7 @@ async def test_a_later_wish_to_meet_takes_the_place_of_an_earlier_one(
         Answer(kind=AnswerKind.MEET, detail=detail) for detail in ("In May, please.", "In June, rather.")
     )
     page = (await browser.get(f"/letters/letters/{await reply(book, sent, earlier, later)}")).text
-    assert page.count("replaced by a later answer") == 1
+    assert page.count("a later wish to meet has taken its place") == 1
     [settle] = re.findall(r'action="(/letters/answers/[^"]+)"', page)
     board = _needs_you((await browser.get(f"/letters/campaigns/{sent}")).text)
     assert "In June, rather." in board
@@ -575,6 +598,45 @@ async def test_looking_is_no_answer(browser: httpx.AsyncClient, book: Database, 
     assert (done.status_code, done.headers["location"]) == (303, address)
     assert await letters(book) == before
     assert await rows(book, "SELECT FROM answers") == []
+
+
+async def test_the_link_of_a_draft_says_that_it_leads_nowhere(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    await drafted(book)
+    page = f"/letters/letters/{(await letters(book))[0]['id']}"
+    shown, mailed = [(await browser.get(page + part)).text for part in ("", "/html")]
+    for said in (shown, mailed):
+        assert set(re.findall(r"/letters/r/([^<\"\s]*)", said)) == {"this-copy-leads-nowhere"}
+    assert "recipient’s response page" not in shown
+    assert (await browser.get("/letters/r/this-copy-leads-nowhere")).status_code == 404
+
+
+async def test_what_is_known_of_letters_whose_sender_was_lost_is_said_and_no_more(
+    browser: httpx.AsyncClient, book: Database
+) -> None:
+    board, ids = f"/letters/campaigns/{await released(book)}", [each["id"] for each in await letters(book)]
+
+    async def claims(*some: UUID) -> datetime:
+        async with book.transaction() as tx:
+            claimed = "UPDATE letters SET state = 'sending', claimed_at = $1 WHERE id = ANY ($2)"
+            await tx.execute(claimed, tx.now, some)
+            return tx.now
+
+    async def said(page: str) -> str:
+        return re.sub(r"<[^>]*>", "", (await browser.get(page)).text)
+
+    since = await claims(ids[0])
+    told = await said(board)
+    way = f"way to the mail server since {when(since)}, and nobody knows yet whether it has taken"
+    assert f"sending goes on. 1 letter has been on its {way} it." in told
+    asked = since + lease(book.context.settings)
+    assert f"What is still not known by {when(asked)} will stand under “Needs you”." in told
+    assert f"On its way to the mail server since {when(since)}" in await said(f"/letters/letters/{ids[0]}")
+    await claims(*ids[1:])
+    told = await said(board)
+    assert "sending goes on" not in told
+    assert f"9 letters have been on their {way} them." in told
 
 
 @pytest.mark.parametrize(("role", "has_it"), [("staff", True), ("grants_officer", True), ("auditor", False)])

@@ -180,7 +180,7 @@ async def _pledge(
         funds = [row async for row in FUNDS.funds_listed(tx)] if pledge["fund_id"] is None else []
         steps = await contributions.steps_of(tx, id)
         people = await People.of(tx, [step["person_id"] for step in steps])
-    fund_id = pledge["fund_id"]
+    fund_id, was_replaced = pledge["fund_id"], contributions.was_replaced(steps)
     return site.page(
         request,
         "pledge.html",
@@ -193,7 +193,8 @@ async def _pledge(
         funds=[{"code": str(row["id"]), "name": row["name"]} for row in funds if not row["closed_on"]],
         came=[{**row, "href": contribution_href(row["id"])} for row in came],
         history=[_step(row, people) for row in steps],
-        may_expect_again=pledge["written_back_pence"] > 0 and not contributions.was_replaced(steps),
+        was_replaced=was_replaced,
+        may_expect_again=pledge["written_back_pence"] > 0 and not was_replaced,
         values={"fund": "", "reason": "", "why_again": "", **values},
         faults=faults,
         key=new_key(request),

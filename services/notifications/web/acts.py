@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from chassis.clock import LOCAL
 from chassis.database import Transaction, rows_of
 from services.notifications.colleagues import called
 from services.notifications.hrefs import campaign_href
@@ -40,7 +41,7 @@ async def acts_on(tx: Transaction, campaign_id: UUID) -> list[dict[str, Any]]:
             "at": row["at"],
             "what": ACTS[row["action"]],
             "detail": _detail(row),
-            "source_words": f"By {names[row['person_id']]}",
+            "source_words": f"By {names[row['person_id']]}, {row['at'].astimezone(LOCAL):%H:%M}",
             "href": campaign_href(row["from_id"]) if row["from_id"] else None,
         }
         for row in rows

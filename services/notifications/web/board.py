@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -29,6 +29,7 @@ from chassis.web import (
     site_of,
 )
 from contracts.access import Action, may
+from services.notifications.answers import turn_words
 from services.notifications.campaigns import formula_words_of
 from services.notifications.chasing import count_due
 from services.notifications.domain import (
@@ -55,6 +56,7 @@ from services.notifications.pacing import waiting
 from services.notifications.patience import times
 from services.notifications.queries import BOARD, INCOMING, POSTING, QUERIES
 from services.notifications.restored import standing
+from services.notifications.sending import lease
 from services.notifications.web.acts import acts_on
 from services.notifications.web.posting import of_campaign
 from services.notifications.web.roles import roles_that_may
@@ -357,7 +359,9 @@ class _Board:
         self.first_letter: UUID | None = None
         #: What goes by post, and whether anything goes without it.
         self.post: Mapping[str, Any] = {}
-        self.goes = False
+        self.goes = self.more_to_go = False
+        #: Letters for which the mail server has not answered yet.
+        self.handed_over: Mapping[str, Any] | None = None
         #: What colleagues did with it.
         self.acts: Sequence[Any] = ()
 
@@ -376,7 +380,11 @@ class _Board:
         board.a_minute = round(tx.context.settings.mail_domain_rate)
         board.slow, board.open_answers, board.problems = slow, open_answers, problems
         board.first_letter, board.to_chase = first_letter, await count_due(tx, id)
-        board.post, board.acts, board.goes = await of_campaign(tx, id), acts, bool(going)
+        board.post, board.acts = await of_campaign(tx, id), acts
+        if going:
+            [under_way] = going
+            board.goes, board.handed_over = True, _handed_over(under_way, lease(tx.context.settings))
+            board.more_to_go = under_way["waiting"]
         return board
 
     def page(self) -> dict[str, Any]:
@@ -387,6 +395,8 @@ class _Board:
             **framed(self.campaign),
             **_whereabouts(self.campaign, found.letters("waiting"), goes=self.goes),
             "goes": self.goes,
+            "more_to_go": self.more_to_go,
+            "handed_over": self.handed_over,
             "campaign": self._campaign(),
             "headline": self._headline(),
             "funnel": self._funnel(),
@@ -552,22 +562,23 @@ class _Board:
             rest = {"but": ours, "after": past, "most": most + 1 - len(found)}
             found += await rows_of(BOARD.bodies_in_order(tx, **places, **rest, **chosen))
         ids = [row["organisation_id"] for row in found]
-        said, pledged, chased, posted = await tx.together(
+        said, pledged, chased, posted, turned = await tx.together(
             rows_of(QUERIES.words_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.pledges_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.chased_of(tx, campaign_id=campaign_id, bodies=ids)),
             rows_of(BOARD.by_post_of(tx, campaign_id=campaign_id, bodies=ids)),
+            rows_of(BOARD.turns_of(tx, campaign_id=campaign_id, bodies=ids)),
         )
         words = {(row["organisation_id"], row["kind"]): row for row in said}
         pledges = {row["organisation_id"]: row for row in pledged}
         times_of = {row["organisation_id"]: row["chased"] for row in chased}
         by_post = {row["organisation_id"]: row for row in posted}
+        turns = {row["organisation_id"]: row for row in turned}
         return [
-            self._row(
-                row, words, pledges.get(row["organisation_id"], {}), times_of.get(row["organisation_id"], 0)
-            )
-            | _by_post(by_post.get(row["organisation_id"]))
-            for row in found
+            self._row(row, times_of.get(id, 0), pledges.get(id, {}))
+            | {"notes": self._notes(row, words, pledges.get(id, {}), turns.get(id))}
+            | _by_post(by_post.get(id))
+            for id, row in zip(ids, found, strict=True)
         ]
 
     @cached_property
@@ -575,9 +586,7 @@ class _Board:
         """The bodies with a question that we have not answered yet."""
         return {row["organisation_id"] for row in self.open_answers if row["kind"] == AnswerKind.ASK}
 
-    def _row(
-        self, row: Any, words: Mapping[tuple[UUID, str], Any], pledged: Mapping[str, int], chased: int
-    ) -> dict[str, Any]:
+    def _row(self, row: Any, chased: int, pledged: Mapping[str, int]) -> dict[str, Any]:
         status = BodyStatus(row["status"])
         return {
             "organisation_id": row["organisation_id"],
@@ -593,25 +602,30 @@ class _Board:
             "chased_words": times(chased),
             "last_at": None if self.before else row["changed_at"],
             "pledged": pledged,
-            "notes": self._notes(row["organisation_id"], BodyStatus(row["standing"]), words, pledged),
         }
 
     def _notes(
-        self,
-        body: UUID,
-        standing: BodyStatus,
-        words: Mapping[tuple[UUID, str], Any],
-        pledged: Mapping[str, int],
+        self, row: Any, words: Mapping[tuple[UUID, str], Any], pledged: Mapping[str, int], turn: Any
     ) -> list[dict[str, str]]:
         """What was said that led to the state in the row; an open question stands beside any other answer."""
+        body, standing = row["organisation_id"], BodyStatus(row["standing"])
         kind = _SAID.get(standing)
         said = words.get((body, kind)) if kind else None
         notes = [_note_of(said)] if said else []
-        if standing is BodyStatus.PLEDGED:
-            notes.append({"what": _promised(pledged), "words": ""})
+        promised = _promised(pledged) if standing is BodyStatus.PLEDGED else ""
+        turned = _turned(standing, turn, pledged) if turn else ""
+        notes.append({"what": ". ".join(filter(None, [promised, turned])), "words": ""})
         if kind is not AnswerKind.ASK and body in self._asking:
             notes.append(_note_of(words[body, AnswerKind.ASK]))
         return [note for note in notes if any(note.values())]
+
+
+def _handed_over(under_way: Any, lease: timedelta) -> Mapping[str, Any] | None:
+    """How many letters the mail server has not answered for, since when, and when a person is asked."""
+    if not under_way["handed_over"]:
+        return None
+    since = under_way["since"]
+    return {"letters": under_way["handed_over"], "since": since, "until": since + lease}
 
 
 def _by_post(row: Any) -> dict[str, Any]:
@@ -623,6 +637,16 @@ def _promised(pledged: Mapping[str, int]) -> str:
     """What a body has pledged, and how that stands."""
     sums = ((pledged.get(what), words) for what, words in _PROMISED.items())
     return ", ".join(f"{pounds(pence)} {words}" for pence, words in sums if pence)
+
+
+def _turned(standing: BodyStatus, turn: Any, pledged: Mapping[str, int]) -> str:
+    """Whose place the answer that stands has taken; or why a later one does not stand."""
+    said = BodyStatus.DECLINED if turn["kind"] == AnswerKind.DECLINE else BodyStatus.PLEDGED
+    if said is standing:
+        return f"In place of {turn_words(turn)}."
+    if standing is BodyStatus.PLEDGED and pledged.get("confirmed"):
+        return "They have declined since. The pledge that we have confirmed counts until a person changes it."
+    return ""
 
 
 def _note_of(said: Any) -> dict[str, str]:

@@ -77,7 +77,7 @@ async def show(request: Request) -> Response:
         elsewhere = await said_elsewhere(tx, found.rows)
         stuck = await whom_to_chase(tx, campaign_id=campaign_id, enough=True)
         others = await others_at(tx, [_body(row) for row in stuck.rows])
-        batches = [row async for row in CHASING.batches_waiting(tx, most=MOST)]
+        batches = await rows_of(CHASING.batches_waiting(tx, campaign_id=campaign_id, most=MOST))
         posts = await rows_of(POSTING.waiting_to_be_printed(tx, campaign_id=campaign_id))
     house, ticks = site.context.house, request.query_params.get("tick") != "none"
     ours, left_out = (
@@ -237,11 +237,11 @@ def _pair(text: str) -> tuple[UUID, UUID]:
 
 
 async def back(request: Request) -> Response:
-    """Think again: nothing of this order is sent that is not on its way."""
+    """Think again: nothing of this order is sent that is not on its way, in the campaign one looks at."""
     id, campaign = read_id(request), _campaign_in(request)
 
     async def act(tx: Transaction) -> Response:
-        await call_back(tx, id)
+        await call_back(tx, id, campaign)
         return see(there)
 
     there = chasing_href(campaign, done="back")

@@ -1,6 +1,6 @@
 """One letter as staff see it: what it says, what became of it, what came back and what to do."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from chassis.errors import NotFound
 from chassis.house import word
 from chassis.web import new_key, pounds, read_form, read_id, see, signed_in, site_of
 from contracts.access import Action, may
-from services.notifications.answers import WAYS, Way, confirm_pledge, settle_answer
+from services.notifications.answers import TURNS, WAYS, Way, confirm_pledge, settle_answer, turn_words
 from services.notifications.colleagues import called
 from services.notifications.domain import (
     LETTER_STAGES,
@@ -68,6 +68,13 @@ KINDS = {
     AnswerKind.ASK: "Asked",
     AnswerKind.PASS_ON: "Passed on to a colleague",
 }
+#: By which later answer another one was replaced.
+_REPLACED = {
+    AnswerKind.MEET: "a later wish to meet has taken its place",
+    AnswerKind.PLEDGE: "a later pledge has taken its place",
+    AnswerKind.DECLINE: "a later refusal has taken its place",
+}
+
 #: Where an organisation is shown, by its id.
 _ORGANISATIONS = "/partners/organisations"
 
@@ -114,8 +121,10 @@ def _token(request: Request, letter: Any) -> str:
     """What stands in the letter's link.
 
     Whoever has the real one can answer in the recipient's place: it is shown to those alone who may settle
-    answers.
+    answers, and to nobody before it can be answered.
     """
+    if LetterState(letter["state"]) in _NOT_SENT:
+        return HIDDEN
     if may(Action.SETTLE_ANSWERS, signed_in(request).roles):
         return token_of(site_of(request).context, letter["id"])
     return HIDDEN
@@ -140,7 +149,7 @@ async def show(request: Request) -> Response:
         acted = [row["person_id"] for row in history] + [row["entered_by"] for row in answers]
         names = await called(tx, acted)
     open_ids = {row["id"] for row in waiting}
-    colleagues = {row["answer_id"]: row for row in passed_on}
+    colleagues, turned = {row["answer_id"]: row for row in passed_on}, _turned(answers)
     href, token = letter_href(letter["id"]), _token(request, letter)
     response: Response = site.page(
         request,
@@ -152,7 +161,7 @@ async def show(request: Request) -> Response:
         ],
         answers=[
             _answer(row, letter, is_open=row["id"] in open_ids, colleague=colleagues.get(row["id"]))
-            | {"entered_by": names[row["entered_by"]]}
+            | {"entered_by": names[row["entered_by"]], "turned": turned.get(row["id"], "")}
             for row in answers
         ],
         pledged_before=sum(map(_counted_pence, answers)),
@@ -211,6 +220,7 @@ def _shown(context: Any, letter: Any, token: str) -> dict[str, Any]:
         "delivery": letter["delivery"],
         **{field: letter[field] for field in ("reference", "state", "body_name", "ask_pence", "sent_at")},
         "state_words": _state_words(letter),
+        "handed_over_at": letter["claimed_at"] if letter["state"] == LetterState.SENDING else None,
         "said": said(content_of(context, letter, token)),
         "contact_name": values["contact_name"],
         "contact_role": values["contact_role"],
@@ -291,11 +301,27 @@ def _standing(row: Any) -> str:
         return f"confirmed by us, but {pounds(row['written_back_pence'])} of it will not come"
     if row["confirmed_at"]:
         return "confirmed by us"
-    if row["settled_at"]:
-        return "settled by us"
-    if row["replaced"]:
-        return "replaced by a later answer"
-    return "not yet confirmed by us" if row["kind"] == "pledge" else ""
+    settled = "settled by us" if row["settled_at"] else ""
+    if row["replaced_by"]:
+        return "; ".join(filter(None, [settled, _REPLACED[row["replaced_by"]]]))
+    return settled or ("not yet confirmed by us" if row["kind"] == "pledge" else "")
+
+
+def _turned(answers: Sequence[Any]) -> Mapping[UUID, str]:
+    """Of the last pledge or refusal, by its id, whose place it has taken.
+
+    Args:
+        answers: the newest first.
+    """
+    turns = [row for row in answers if row["kind"] in TURNS and row["corrected_at"] is None]
+    if len(turns) < 2:
+        return {}
+    last, *before = turns
+    if any(map(_counted_pence, before)):
+        return {last["id"]: "the pledge confirmed before still counts"}
+    if last["kind"] == before[0]["kind"]:
+        return {}
+    return {last["id"]: f"stands in place of {turn_words(before[0])}"}
 
 
 def _actions(letter: Any) -> list[dict[str, Any]]:

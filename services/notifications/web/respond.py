@@ -43,7 +43,7 @@ from services.notifications.answers import (
 from services.notifications.colleagues import THE_RECIPIENT
 from services.notifications.domain import AnswerKind, LetterState, StopScope
 from services.notifications.hrefs import letter_href, response_href, stop_href, take_back_href
-from services.notifications.letters import lock_letter, subject_of
+from services.notifications.letters import HANDED_OVER, lock_letter, subject_of
 from services.notifications.passing_on import Colleague
 from services.notifications.queries import ANSWERING, QUERIES
 from services.notifications.stops import may_be_taken_back, stop, take_back
@@ -233,7 +233,7 @@ async def stop_letters(request: Request) -> Response:
         locked = await lock_letter(tx, letter["id"])
         who = _who(request)
         await stop(tx, locked, scope, way="page", who=who)
-        if who == THE_RECIPIENT and locked["state"] in (LetterState.SENT, LetterState.UNKNOWN):
+        if who == THE_RECIPIENT and locked["state"] in (LetterState.SENT, *HANDED_OVER):
             # Whoever says so has read it.
             await record_answer(tx, letter["id"], Answer(kind=AnswerKind.ACKNOWLEDGE))
         return see(stop_href(request.path_params["token"]))
@@ -370,4 +370,4 @@ def _standing(row: Any) -> str:
     """Which of several answers holds, where that is not plain."""
     if row["confirmed_at"]:  # until another is confirmed in its place, or it is known that it will not come
         return "" if row["written_back_pence"] == row["pledge_pence"] else "We have confirmed this with you."
-    return "Your later answer has taken its place." if row["replaced"] and not row["settled_at"] else ""
+    return "Your later answer has taken its place." if row["replaced_by"] and not row["settled_at"] else ""

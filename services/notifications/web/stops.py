@@ -10,7 +10,7 @@ from starlette.responses import Response
 from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.web import Faults, fault_of, new_key, read_form, read_id, see, site_of
-from services.notifications.colleagues import called
+from services.notifications.colleagues import THE_RECIPIENT, called
 from services.notifications.hrefs import letter_href, stops_href
 from services.notifications.queries import ANSWERING
 from services.notifications.stops import lift
@@ -62,7 +62,8 @@ async def _page(
     async with site.database.reading() as tx:
         asked = ANSWERING.stops(tx, before=before, before_id=before_id, most=MOST + 1)
         rows = [row async for row in asked]
-        names = await called(tx, [row["lifted_by"] for row in rows])
+        # Nobody without an account lifts one but whoever gave it, on the letter's page.
+        names = {**await called(tx, [row["lifted_by"] for row in rows]), None: THE_RECIPIENT}
     shown, more = rows[:MOST], len(rows) > MOST
     last = shown[-1] if more else None
     roles = site.context.house.lists["contact_roles"]
