@@ -19,7 +19,7 @@ from chassis.context import Context
 from chassis.database import Transaction, rows_of
 from chassis.errors import Conflict, NotFound
 from services.notifications.campaigns import sender_of
-from services.notifications.chasing_settings import FIRST_WORDS
+from services.notifications.chasing_settings import ACKNOWLEDGED, FIRST_WORDS
 from services.notifications.colleagues import STAFF, done_by
 from services.notifications.domain import (
     LATE_AFTER,
@@ -37,6 +37,7 @@ from services.notifications.patience import (
     WhyNot,
     because,
     chased_before,
+    not_their_turn,
     out_of_reach,
     waiting_before,
     why_not,
@@ -171,6 +172,8 @@ async def call_back(tx: Transaction, batch_id: UUID, campaign_id: UUID | None = 
 async def chase_by_itself(tx: Transaction) -> int:
     """Order chasers in campaigns that want it so. How many bodies."""
     rows = await due(tx, by_itself=True)
+    elsewhere = await said_elsewhere(tx, rows)
+    rows = [row for row in rows if (row["campaign_id"], row["organisation_id"]) not in elsewhere]
     if rows:
         ids = [id for row in rows for id in row["letter_ids"]]
         await order_chasers(tx, ids, who="the calendar", after=timedelta(0))
@@ -219,17 +222,29 @@ async def whom_to_chase(
         )
     )
     stops = await stopped(tx, list({id for row in rows for id in row["contact_ids"]}))
+    turns = await _turns_of(tx, [id for row in rows for id in row["letter_ids"]])
     found, left_out = [], []
     for row in rows:
-        refusals = [_refused(row, n, stops, tx.today, enough=enough) for n in range(len(row["letter_ids"]))]
+        refusals = [
+            not_their_turn(**_not_theirs(turns[id])) or _refused(row, n, stops, tx.today, enough=enough)
+            for n, id in enumerate(row["letter_ids"])
+        ]
         for refusal in dict.fromkeys(refusals):
             part = _part(row, [why == refusal for why in refusals])
             if refusal is None:
                 found.append(part)
             else:
                 left_out.append((part, refusal))
-    turns = await _count_turns(tx, campaign_id, enough=enough)
-    return ToChase(found[:most], left_out, turns if len(rows) == _LOOKED_AT else _bodies_in(found))
+    count = await _count_turns(tx, campaign_id, enough=enough)
+    return ToChase(found[:most], left_out, count if len(rows) == _LOOKED_AT else _bodies_in(found))
+
+
+async def _turns_of(tx: Transaction, letter_ids: Sequence[UUID]) -> dict[UUID, Any]:
+    return {row["id"]: row async for row in CHASING.turns_of(tx, ids=list(letter_ids))}
+
+
+def _not_theirs(turn: Any) -> dict[str, Any]:
+    return {name: turn[name] for name in ("unseen", "unconfirmed", "passed_on")}
 
 
 def _part(row: Mapping[str, Any], which: Sequence[bool]) -> Mapping[str, Any]:
@@ -254,6 +269,17 @@ def _refused(
         has_address=enough or row["has_address"][n],
         by_post=row["channels"][n] == Channel.POST,
     )
+
+
+async def said_elsewhere(
+    tx: Transaction, rows: Sequence[Mapping[str, Any]]
+) -> dict[tuple[UUID, UUID], list[Any]]:
+    """What bodies to chase have said in other campaigns for the same fund meanwhile, by campaign and body."""
+    bodies = [{name: str(row[name]) for name in ("campaign_id", "organisation_id")} for row in rows]
+    found: dict[tuple[UUID, UUID], list[Any]] = {}
+    async for row in CHASING.said_elsewhere(tx, bodies=bodies):
+        found.setdefault((row["campaign_id"], row["organisation_id"]), []).append(row)
+    return found
 
 
 async def count_due(tx: Transaction, campaign_id: UUID | None = None) -> int:
@@ -298,10 +324,13 @@ async def _waiting(
     found = CHASING.waiting_letters(tx, ids=list(letter_ids), today=tx.today, but_chaser=but_chaser)
     rows = [row async for row in found]
     stops = await stopped(tx, [row["contact_id"] for row in rows])
-    return {
-        row["id"]: (row, _read(row, wants_none=row["contact_id"] in stops, by_post=by_post or _posted(row)))
-        for row in rows
-    }
+    turns = await _turns_of(tx, letter_ids)
+
+    def read(row: Any) -> Waiting:
+        wants_none = row["contact_id"] in stops
+        return _read(row, turns[row["id"]], wants_none=wants_none, by_post=by_post or _posted(row))
+
+    return {row["id"]: (row, read(row)) for row in rows}
 
 
 def _posted(row: Any) -> bool:
@@ -312,7 +341,7 @@ def _posted(row: Any) -> bool:
 _ANSWERS = list(AnswerState)
 
 
-def _read(row: Any, *, wants_none: bool, by_post: bool) -> Waiting:
+def _read(row: Any, turn: Any, *, wants_none: bool, by_post: bool) -> Waiting:
     answers = map(AnswerState, row["body_answers"])
     return Waiting(
         state=LetterState(row["state"]),
@@ -327,6 +356,8 @@ def _read(row: Any, *, wants_none: bool, by_post: bool) -> Waiting:
         by_post=by_post,
         stopped=row["stopped"],
         wants_none=wants_none,
+        passed_to=turn["passed_to"],
+        **_not_theirs(turn),
         **{name: row[name] for name in ("came_back", "chased", "under_way", "closed_on")},
     )
 
@@ -387,15 +418,23 @@ async def chasers_on_their_way(tx: Transaction) -> int:
 
 
 def chaser_content(
-    context: Context, letter: Any, words: str, dated: date | None = None, token: str = ""
+    context: Context,
+    letter: Any,
+    words: str,
+    dated: date | None = None,
+    token: str = "",
+    *,
+    acknowledged: bool,
 ) -> LetterContent:
     """What a chaser says: a reply to the letter, with the same link; dated today unless made before.
 
     Args:
         token: as for the content of the letter.
+        acknowledged: whether somebody has said, by then, that the letter is there.
     """
     first = content_of(context, letter, token)
-    subject, body = f"Re: {first.subject}", merge(words, values_of(context, letter, token))
+    values = values_of(context, letter, token) | {ACKNOWLEDGED: "yes" if acknowledged else ""}
+    subject, body = f"Re: {first.subject}", merge(words, values)
     return replace(first, subject=subject, body=body, dated=dated or context.clock.today(), evidence=None)
 
 

@@ -43,6 +43,50 @@ JOIN LATERAL (
 ) k ON true
 WHERE l.id = ANY (:ids::uuid[]) ORDER BY l.id;
 
+-- name: turns_of
+-- Of each of these letters: whether somebody at the body has written to us, also where we do not know yet about which
+-- letter, or has named a colleague, and nobody of us has seen to it; and whether it was passed on, or is whom one was
+-- passed on to.
+SELECT l.id,
+       EXISTS (
+           SELECT FROM letters x JOIN incoming i ON i.letter_id = x.id
+           WHERE x.campaign_id = l.campaign_id AND x.organisation_id = l.organisation_id
+             AND i.settled_at IS NULL AND i.kind IN ('answer', 'stop')
+       ) OR EXISTS (
+           SELECT FROM contacts c JOIN incoming i ON i.sender = lower(c.email)
+           WHERE c.id = l.contact_id AND c.email <> '' AND i.state = 'held' AND i.kind IN ('answer', 'stop', 'unreadable')
+       ) AS unseen,
+       EXISTS (
+           SELECT FROM letters x JOIN suggestions s ON s.letter_id = x.id
+           WHERE x.campaign_id = l.campaign_id AND x.organisation_id = l.organisation_id AND s.settled_at IS NULL
+       ) AS unconfirmed,
+       EXISTS (
+           SELECT FROM answers a WHERE a.letter_id = l.id AND a.kind = 'pass_on' AND a.corrected_at IS NULL
+       ) AS passed_on,
+       EXISTS (
+           SELECT FROM suggestions s JOIN answers a ON a.id = s.answer_id
+           WHERE s.new_letter_id = l.id AND a.corrected_at IS NULL
+       ) AS passed_to
+FROM letters l WHERE l.id = ANY (:ids::uuid[]);
+
+-- name: said_elsewhere
+-- What these bodies have said in other campaigns for the same fund since our letter to them left: how much they have
+-- pledged, as far as it was confirmed and counts; nothing where they have declined.
+SELECT b.campaign_id, b.organisation_id, m.name AS campaign,
+       coalesce(sum(a.pledge_pence - a.written_back_pence) FILTER (WHERE a.kind = 'pledge'), 0)::bigint AS pledge_pence
+FROM jsonb_to_recordset(:bodies::jsonb) AS b (campaign_id uuid, organisation_id uuid)
+JOIN campaigns ours ON ours.id = b.campaign_id AND ours.fund <> ''
+JOIN bodies o ON o.organisation_id = b.organisation_id AND o.campaign_id <> b.campaign_id AND o.answer IN ('pledged', 'declined')
+JOIN campaigns m ON m.id = o.campaign_id AND m.fund = ours.fund
+JOIN letters l ON l.campaign_id = o.campaign_id AND l.organisation_id = o.organisation_id
+JOIN answers a ON a.letter_id = l.id AND (a.kind = 'pledge' AND a.confirmed_at IS NOT NULL
+    OR a.kind = 'decline' AND a.corrected_at IS NULL AND o.answer = 'declined')
+WHERE a.at >= (
+    SELECT min(x.sent_at) FROM letters x WHERE x.campaign_id = b.campaign_id AND x.organisation_id = b.organisation_id)
+GROUP BY b.campaign_id, b.organisation_id, m.id, m.name, o.answer
+HAVING o.answer = 'declined' OR sum(a.pledge_pence - a.written_back_pence) > 0
+ORDER BY m.name, m.id;
+
 -- name: lock_letters!
 -- Nobody answers these letters, or chases anybody about them, until this transaction ends.
 SELECT id FROM letters WHERE id = ANY (:ids::uuid[]) ORDER BY id FOR UPDATE;
@@ -56,8 +100,8 @@ WHERE l.id = :letter_id ORDER BY b.id FOR UPDATE OF b;
 
 -- name: due_to_be_chased
 -- The bodies whose turn it is to be chased, whoever has waited longest first: one row for each body of a campaign, with
--- its letters about which somebody is, or would be if they could be reached. Of a body where somebody has said that they
--- have a letter, that letter alone.
+-- its letters about which somebody is, or would be if it were not our turn, or if they could be reached. Of a body where
+-- somebody has said that they have a letter, that letter alone; where they have passed it on, that of the colleague.
 WITH late AS (
     SELECT b.campaign_id, b.organisation_id, b.since, m.name AS campaign, m.chase_most, m.chase_every
     FROM bodies b JOIN campaigns m ON m.id = b.campaign_id
@@ -98,9 +142,16 @@ JOIN LATERAL (
    AND (k.last_at IS NULL OR k.last_at < (:chased_before::timestamptz[])[b.chase_every])
 WHERE l.state = 'sent' AND l.answer IN ('silent', 'auto_replied', 'acknowledged') AND l.waits_since < :late_before
   AND l.delivery NOT IN ('bounced', 'returned')
+  AND (l.answer = 'acknowledged'
+      OR NOT EXISTS (
+          SELECT FROM letters x WHERE x.campaign_id = l.campaign_id AND x.organisation_id = l.organisation_id
+              AND x.answer = 'acknowledged')
+      OR EXISTS (
+          SELECT FROM suggestions s JOIN answers a ON a.id = s.answer_id
+          WHERE s.new_letter_id = l.id AND a.corrected_at IS NULL))
   AND NOT EXISTS (
-      SELECT FROM letters x WHERE x.campaign_id = l.campaign_id AND x.organisation_id = l.organisation_id
-          AND x.answer = 'acknowledged' AND l.answer <> 'acknowledged')
+      SELECT FROM suggestions s JOIN answers a ON a.id = s.answer_id
+      WHERE s.letter_id = l.id AND s.new_letter_id IS NOT NULL AND a.corrected_at IS NULL)
   AND NOT (:enough AND EXISTS (
       SELECT FROM letters x LEFT JOIN chasers k ON k.letter_id = x.id
       WHERE x.campaign_id = l.campaign_id AND x.organisation_id = l.organisation_id AND (
@@ -363,15 +414,20 @@ UPDATE chasers SET
 WHERE id = :id;
 
 -- name: chaser^
--- One chaser with its words and its letter, and the day and the address with which it was printed last.
+-- One chaser with its words and its letter, whether they had said by then that they have it, and the day and the address
+-- with which it was printed last.
 SELECT w.body AS chaser_body, k.number AS chaser_number, k.sent_at AS chaser_sent_at, printed.*, l.*,
+       CASE WHEN made.at IS NULL THEN l.answer = 'acknowledged' ELSE EXISTS (
+           SELECT FROM answers a WHERE a.letter_id = l.id AND a.at < made.at
+             AND (a.corrected_at IS NULL OR a.corrected_at >= made.at)) END AS chaser_acknowledged,
        coalesce(l.own_subject, m.subject) AS subject, coalesce(l.own_body, m.body) AS body, m.name AS campaign
 FROM chasers k JOIN letters l ON l.id = k.letter_id JOIN campaigns m ON m.id = l.campaign_id
 JOIN chaser_words w ON w.campaign_id = l.campaign_id AND w.version = k.words
 LEFT JOIN LATERAL (
-    SELECT b.made_on, i.says FROM post_items i JOIN post_batches b ON b.id = i.batch_id
+    SELECT b.made_on, b.made_at AS printed_at, i.says FROM post_items i JOIN post_batches b ON b.id = i.batch_id
     WHERE i.letter_id = k.letter_id AND i.chaser_id = k.id AND i.state <> 'spoiled' ORDER BY b.number DESC LIMIT 1
 ) printed ON true
+CROSS JOIN LATERAL (SELECT coalesce(printed.printed_at, k.sent_at) AS at) made
 WHERE k.id = :id;
 
 -- name: chasers_of

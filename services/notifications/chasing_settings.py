@@ -16,20 +16,32 @@ from services.notifications.campaigns import lock_campaign, lock_draft
 from services.notifications.domain import CampaignState
 from services.notifications.patience import LONGEST_PAUSE, MOST_CHASERS
 from services.notifications.queries import CHASING, COMPOSING
-from services.notifications.wording import check_template, fields_for
+from services.notifications.wording import Rules, check_template, fields_for
 
 LONGEST_WORDS = 5_000
+
+#: What a chaser may ask besides what its letter can say, for those who have said that the letter is there.
+ACKNOWLEDGED = "acknowledged"
 
 #: What a chaser says until a campaign says it otherwise.
 FIRST_WORDS = """Dear {contact_name},
 
+{if acknowledged}
+Thank you for telling us that our letter to {body_name} has reached you. We would be glad of an answer.
+The letter is attached once more.
+{else}
 Some weeks ago we wrote to you at {body_name}. We have not heard from you yet. Letters do go astray,
 so here is ours once more: it is attached.
+{end}
 
 It takes one minute to answer, and needs no account:
 {response_url}
 
+{if acknowledged}
+A “no” helps us as well.
+{else}
 You can say there that the letter has reached you, which commits you to nothing. A “no” helps us as well.
+{end}
 
 Yours sincerely,"""
 
@@ -85,11 +97,27 @@ def chasing_faults(chasing: Chasing, *, asks: bool = True) -> Iterator[Refused]:
     yield from chaser_words_faults(chasing.words, asks=asks)
 
 
+def chaser_fields(*, asks: bool) -> Mapping[str, str]:
+    """The fields that a chaser of a campaign may name."""
+    says = "asks whether they have told us that our letter is there, and no more"
+    return {**fields_for(asks=asks), ACKNOWLEDGED: says}
+
+
+def chaser_doubts(words: str) -> Iterator[str]:
+    """What of these words may not be meant for everybody whom a chaser goes to."""
+    if f"{{if {ACKNOWLEDGED}}}" not in words:
+        yield (
+            "Whoever has told us that our letter is there reads the same as those of whom we have heard "
+            f"nothing. Thank them in words of their own: {{if {ACKNOWLEDGED}}} … {{else}} … {{end}}."
+        )
+
+
 def chaser_words_faults(words: str, *, asks: bool) -> Iterator[Refused]:
     """What has to be mended in what a chaser says, each with its place."""
     if len(words) > LONGEST_WORDS:
         yield Refused("This is too long.", f"Write at most {LONGEST_WORDS:,} characters.", field="words")
-    for fault in check_template(words, "Re:", fields_for(asks=asks)):
+    rules = Rules(known=chaser_fields(asks=asks), asked_only=(ACKNOWLEDGED,))
+    for fault in check_template(words, "Re:", rules):
         yield Refused(fault.words, f"Line {fault.line}, character {fault.column}.", field="words")
     if "overdue" in words.casefold():
         cure = "It is courtesy, not law: say that you have not heard from them."

@@ -17,7 +17,7 @@ from chassis.context import Context
 from chassis.database import Transaction, rows_of
 from services.notifications.campaigns import sender_of
 from services.notifications.chasing import chaser_content, claim_chaser, give_up_lost, take_chasers
-from services.notifications.domain import LetterState
+from services.notifications.domain import AnswerState, LetterState
 from services.notifications.hrefs import stop_href
 from services.notifications.leaving import check_may_leave
 from services.notifications.ledger import Attempt
@@ -183,7 +183,8 @@ class Chasers:
 
     async def compose(self, context: Context, taken: Taken) -> bytes:
         row = taken.row
-        first, chaser = content_of(context, row), chaser_content(context, row, row["chaser_body"])
+        first, has_it = content_of(context, row), row["answer"] == AnswerState.ACKNOWLEDGED
+        chaser = chaser_content(context, row, row["chaser_body"], acknowledged=has_it)
         return await _message(context, taken, chaser, first, row["chaser_message_id"], row["message_id"])
 
     async def claim(self, tx: Transaction, taken: Taken) -> Claimed | None:

@@ -40,6 +40,8 @@ class WhyNot(StrEnum):
     CAME_BACK = "came_back"
     ANSWERED = "answered"
     OTHER_HAS_IT = "other_has_it"
+    OUR_TURN = "our_turn"
+    PASSED_ON = "passed_on"
     IN_TIME = "in_time"
     ENOUGH = "enough"
     LATELY = "lately"
@@ -88,6 +90,13 @@ class Waiting:
     stopped: bool
     #: Whoever it is for wants no letters.
     wants_none: bool
+    #: Somebody there has written to us, and nobody has seen to it.
+    unseen: bool
+    #: Somebody there has named a colleague, whom nobody has confirmed or left out.
+    unconfirmed: bool
+    #: Whoever it is for has passed it on; or it is the letter of a colleague to whom one was.
+    passed_on: bool
+    passed_to: bool
     #: What chases them goes by post.
     by_post: bool = False
 
@@ -110,9 +119,28 @@ def _finished_with(letter: Waiting, on: date) -> Refusal | None:
     if letter.body_answer.is_answer:
         who = "They have" if letter.answer.is_answer else "Somebody else there has"
         return Refusal(WhyNot.ANSWERED, f"{who} answered.")
-    if letter.body_answer is AnswerState.ACKNOWLEDGED and letter.answer is not AnswerState.ACKNOWLEDGED:
+    if refusal := not_their_turn(
+        unseen=letter.unseen, unconfirmed=letter.unconfirmed, passed_on=letter.passed_on
+    ):
+        return refusal
+    has_it = letter.answer is AnswerState.ACKNOWLEDGED or letter.passed_to
+    if letter.body_answer is AnswerState.ACKNOWLEDGED and not has_it:
         words = "Somebody else there has said that our letter is there. We wait for them."
         return Refusal(WhyNot.OTHER_HAS_IT, words)
+    return None
+
+
+def not_their_turn(*, unseen: bool, unconfirmed: bool, passed_on: bool) -> Refusal | None:
+    """Why we do not wait for whom a letter is for, though they have not answered; or None when we do."""
+    if unseen:
+        words = "They have written to us and nobody has seen to it yet, so it is our turn."
+        return Refusal(WhyNot.OUR_TURN, words)
+    if unconfirmed:
+        words = "A colleague whom they named waits to be confirmed or left out, so it is our turn."
+        return Refusal(WhyNot.OUR_TURN, words)
+    if passed_on:
+        words = "They have passed our letter on, and we do not write to them about it again."
+        return Refusal(WhyNot.PASSED_ON, words)
     return None
 
 

@@ -25,7 +25,7 @@ from chassis.log import describe, logger
 from chassis.press import all_printable, claims_standard
 from services.notifications.chasing import chaser_content
 from services.notifications.colleagues import done_by
-from services.notifications.domain import BlockReason, NotificationsError, day_words
+from services.notifications.domain import AnswerState, BlockReason, NotificationsError, day_words
 from services.notifications.leaving import check_may_leave
 from services.notifications.letters import content_of
 from services.notifications.queries import POSTING
@@ -222,7 +222,8 @@ def _content(context: Context, row: Any, batch: Any) -> LetterContent:
     if row["chaser_id"] is None:
         content = content_of(context, row)
     else:
-        content = chaser_content(context, row, row["chaser_body"], batch["made_on"])
+        has_it = row["answer"] == AnswerState.ACKNOWLEDGED
+        content = chaser_content(context, row, row["chaser_body"], batch["made_on"], acknowledged=has_it)
     check_may_leave(context.settings, content)
     return as_printed(content, row["says"])
 

@@ -152,10 +152,11 @@ async def test_a_chaser_is_shown_whole_before_it_is_approved(
     await drafted(book)
     [campaign] = {letter["campaign_id"] for letter in await letters(book)}
     for place in ("check", "approve", "chasing"):
-        [shown] = previews_on((await browser.get(f"/letters/campaigns/{campaign}/{place}")).text)
+        shown, thanks = previews_on((await browser.get(f"/letters/campaigns/{campaign}/{place}")).text)
         said = words_of(shown)
         assert "Re: " in said
         assert "We have not heard from you yet." in said
+        assert "We have not heard from you yet." not in words_of(thanks)
         assert f"Yours sincerely, {book.context.house.signatories['director'].name} " in said
         assert "Please answer: it takes one minute" in said
         assert "How we worked out" not in said  # the letter, which says so, is attached

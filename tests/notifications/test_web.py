@@ -345,6 +345,7 @@ async def test_what_nobody_knows_is_settled_by_a_button(
     assert done.status_code == 303
     late = await browser.post(f"/letters/letters/{by_state['unknown']}/again", data={"key": form_key()})
     assert late.status_code == 409
+    assert "may name a colleague" in late.text
     assert "Send it again" in (await browser.get(f"/letters/letters/{by_state['failed']}")).text
     await browser.post(f"/letters/letters/{by_state['failed']}/again", data={"key": form_key()})
     assert bell.rung == 1

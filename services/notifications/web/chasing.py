@@ -19,11 +19,12 @@ from services.notifications.chasing import (
     chase_bodies,
     chaser_content,
     mark_chaser_sent,
+    said_elsewhere,
     send_chaser_again,
     waiting_of,
     whom_to_chase,
 )
-from services.notifications.domain import CampaignState, Channel, LetterState
+from services.notifications.domain import CampaignState, Channel, LetterState, pounds
 from services.notifications.hrefs import (
     campaign_href,
     chaser_href,
@@ -33,7 +34,7 @@ from services.notifications.hrefs import (
     step_href,
 )
 from services.notifications.letters import HIDDEN, content_of
-from services.notifications.patience import because, times, why_not
+from services.notifications.patience import Refusal, WhyNot, because, times, why_not
 from services.notifications.printing import as_printed
 from services.notifications.queries import CHASING, POSTING, QUERIES
 from services.notifications.reaching import hand_to_post, others_at, write_to_other
@@ -73,13 +74,15 @@ async def show(request: Request) -> Response:
         if campaign_id and campaign is None:
             raise NotFound
         found = await whom_to_chase(tx, campaign_id=campaign_id)
+        elsewhere = await said_elsewhere(tx, found.rows)
         stuck = await whom_to_chase(tx, campaign_id=campaign_id, enough=True)
         others = await others_at(tx, [_body(row) for row in stuck.rows])
         batches = await rows_of(CHASING.batches_waiting(tx, campaign_id=campaign_id, most=MOST))
         posts = await rows_of(POSTING.waiting_to_be_printed(tx, campaign_id=campaign_id))
     house, ticks = site.context.house, request.query_params.get("tick") != "none"
-    left_out = _each_once(
-        [_row(row, tx.today, house) | {"why": refusal.words} for row, refusal in found.left_out]
+    ours, left_out = (
+        [each for each in found.left_out if (each[1].code is WhyNot.OUR_TURN) is our_turn]
+        for our_turn in (True, False)
     )
     response: Response = site.page(
         request,
@@ -87,15 +90,17 @@ async def show(request: Request) -> Response:
         campaign=campaign and {"name": campaign["name"], "href": campaign_href(campaign["id"])},
         rows=_first_of_each(
             sorted(
-                (_row(row, tx.today, house) for row in found.rows),
+                (_row(row, tx.today, house) | {"said": _said(row, elsewhere)} for row in found.rows),
                 key=lambda row: (row["since"], row["body_name"].casefold()),
             )
         ),
         ticks=ticks,
         tick_href=f"?{request.url.include_query_params(tick='none' if ticks else 'all').query}",
         in_all=found.in_all,
-        left_out=left_out[:MOST],
-        left_out_in_all=len({row["organisation_id"] for row, _ in found.left_out}),
+        our_turn=_shown(ours, tx.today, house),
+        our_turn_in_all=_bodies_in(ours),
+        left_out=_shown(left_out, tx.today, house),
+        left_out_in_all=_bodies_in(left_out),
         stuck=[_row(row, tx.today, house) | _ways(row, others, house) for row in stuck.rows],
         stuck_in_all=stuck.in_all,
         batches=[
@@ -122,9 +127,26 @@ def _first_of_each(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return shown
 
 
-def _each_once(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Whoever cannot be reached, once for all campaigns."""
-    return list({(row["organisation_id"], *row["roles"], row["why"]): row for row in rows}.values())
+def _shown(
+    not_chased: Sequence[tuple[Mapping[str, Any], Refusal]], today: Any, house: House
+) -> list[dict[str, Any]]:
+    """Who is not chased and why, once for all campaigns."""
+    rows = [_row(row, today, house) | {"why": refusal.words} for row, refusal in not_chased]
+    return list({(row["organisation_id"], *row["roles"], row["why"]): row for row in rows}.values())[:MOST]
+
+
+def _bodies_in(not_chased: Sequence[tuple[Mapping[str, Any], Refusal]]) -> int:
+    return len({row["organisation_id"] for row, _ in not_chased})
+
+
+def _said(row: Mapping[str, Any], elsewhere: Mapping[Any, Sequence[Any]]) -> list[str]:
+    """What a body has said in other campaigns for the same fund meanwhile."""
+    found = elsewhere.get((row["campaign_id"], row["organisation_id"]), ())
+    return [f"{_in_words(each['pledge_pence'])} in “{each['campaign']}”" for each in found]
+
+
+def _in_words(pledge_pence: int) -> str:
+    return f"Pledged {pounds(pledge_pence)}" if pledge_pence else "Declined"
 
 
 def _campaign_in(request: Request) -> UUID | None:
@@ -290,7 +312,9 @@ async def act_on_chaser(
 async def as_pdf(request: Request) -> Response:
     """A chaser as it was printed and posted, or would be today."""
     chaser = await _read_chaser(request)
-    content = chaser_content(site_of(request).context, chaser, chaser["chaser_body"], chaser["made_on"])
+    has_it = chaser["chaser_acknowledged"]
+    words, made_on = chaser["chaser_body"], chaser["made_on"]
+    content = chaser_content(site_of(request).context, chaser, words, made_on, acknowledged=has_it)
     if chaser["says"] is not None:
         content = as_printed(content, chaser["says"])
     return await give_pdf(content, f"chaser-{chaser['reference']}-{chaser['chaser_number']}.pdf")
@@ -301,7 +325,8 @@ async def as_file(request: Request) -> Response:
     site, chaser = site_of(request), await _read_chaser(request)
     first = content_of(site.context, chaser, HIDDEN)
     on = chaser["chaser_sent_at"] and chaser["chaser_sent_at"].astimezone(LOCAL).date()
-    content = chaser_content(site.context, chaser, chaser["chaser_body"], on, HIDDEN)
+    has_it = chaser["chaser_acknowledged"]
+    content = chaser_content(site.context, chaser, chaser["chaser_body"], on, HIDDEN, acknowledged=has_it)
     number = chaser["chaser_number"]
     return await give_specimen(site.context, content, first, what="chaser", number=number)
 

@@ -12,6 +12,7 @@ from chassis.database import Transaction
 from chassis.web import Faults, add_faults, new_key, once, read_form, read_id, see, signed_in, site_of
 from services.notifications.chasing_settings import (
     Chasing,
+    chaser_fields,
     chasing_faults,
     chasing_of,
     chasing_that_waits,
@@ -23,7 +24,6 @@ from services.notifications.hrefs import campaign_href, chasing_href, step_href
 from services.notifications.web.specimens import give_specimen
 from services.notifications.web.steps import read_campaign
 from services.notifications.web.words import chaser_checked
-from services.notifications.wording import fields_for
 
 _DONE = {
     "set": "Saved. Chasers that were ordered before keep the words that they had.",
@@ -115,7 +115,7 @@ async def _page(
         fixed=state.is_before_sending and state is not CampaignState.DRAFT,
         values=values,
         faults=faults or {},
-        fields=fields_for(asks=campaign["asks"]),
+        fields=chaser_fields(asks=campaign["asks"]),
         check=await chaser_checked(tx, campaign, values["words"]),
         list_href=chasing_href(campaign["id"]),
         key=new_key(request),

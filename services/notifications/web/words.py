@@ -13,7 +13,7 @@ from chassis.errors import Refused
 from chassis.house import House, word, word_within
 from chassis.web import read_id, site_of
 from services.notifications.chasing import chaser_content
-from services.notifications.chasing_settings import chaser_words_faults
+from services.notifications.chasing_settings import chaser_doubts, chaser_fields, chaser_words_faults
 from services.notifications.colleagues import called
 from services.notifications.doubts import doubts_of
 from services.notifications.letters import HIDDEN, content_of
@@ -56,22 +56,36 @@ async def checked(
 
 
 async def chaser_checked(tx: Transaction, campaign: Any, words: str) -> dict[str, Any]:
-    """What a page says of the words of a campaign's chasers, as `checked` does of its letters'."""
+    """What a page says of the words of a campaign's chasers, as `checked` does of its letters'.
+
+    Where they say something else to those who have said that the letter is there, that is shown as well.
+    """
     faults = chaser_words_faults(words, asks=campaign["asks"])
-    found = await _judged(tx, campaign, faults, f"Re: {campaign['subject']}", words)
+    doubts = list(chaser_doubts(words))
+    found = await _judged(tx, campaign, faults, f"Re: {campaign['subject']}", words, doubts)
+    found["fields"] = chaser_fields(asks=campaign["asks"])
     if not found["faults"]:
         letter = await _first_letter(tx, campaign)
         shown = letter or specimen(tx.context, campaign, campaign["signatory"])
-        chaser = chaser_content(tx.context, shown, words, token=HIDDEN)
-        found["preview"] = _preview(letter, chaser, content_of(tx.context, shown, HIDDEN))
+        first, thanks = (
+            chaser_content(tx.context, shown, words, token=HIDDEN, acknowledged=said_so)
+            for said_so in (False, True)
+        )
+        otherwise = thanks if thanks != first else None
+        found["preview"] = _preview(letter, first, content_of(tx.context, shown, HIDDEN), otherwise)
     return found
 
 
 async def _judged(
-    tx: Transaction, campaign: Any, wrongs: Iterator[Refused], subject: str, body: str
+    tx: Transaction,
+    campaign: Any,
+    wrongs: Iterator[Refused],
+    subject: str,
+    body: str,
+    more_doubts: Sequence[str] = (),
 ) -> dict[str, Any]:
     faults = [fault_shown(wrong) for wrong in wrongs]
-    doubts = await looked_over(tx.context.house, campaign, subject, body)
+    doubts = [*more_doubts, *await looked_over(tx.context.house, campaign, subject, body)]
     return {
         "faults": faults,
         "doubts": doubts,
@@ -81,10 +95,16 @@ async def _judged(
     }
 
 
-def _preview(letter: Any, content: LetterContent, printed: LetterContent) -> dict[str, Any]:
-    """The whole letter, and who would read it so; nobody where none is written yet. What its e-mail is of."""
-    to = letter["body_name"] if letter else None
-    return {"letter": said(content), "to": to, "mail": (content, printed)}
+def _preview(
+    letter: Any, content: LetterContent, printed: LetterContent, acknowledged: LetterContent | None = None
+) -> dict[str, Any]:
+    """The whole letter, and who would read it so; nobody where none is written yet. What its e-mail is of.
+
+    Args:
+        acknowledged: what those read who have said that the letter is there, where it is something else.
+    """
+    to, otherwise = letter["body_name"] if letter else None, said(acknowledged) if acknowledged else None
+    return {"letter": said(content), "to": to, "mail": (content, printed), "acknowledged": otherwise}
 
 
 async def looked_over(house: House, campaign: Any, subject: str, body: str) -> list[str]:
