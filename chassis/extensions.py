@@ -201,8 +201,7 @@ class Listening(_Hosted, DependencyProvider):  # type: ignore[misc]
         self._listener = self._build(self.database)
 
     def start(self) -> None:
-        # After kill -9 what is left of the old process listens there until it has ended in good order.
-        until_there(lambda: wait(self._listener.start()), self.process.ending)
+        wait(self._listener.start())
 
     def stop(self) -> None:
         wait(self._listener.stop())

@@ -12,13 +12,14 @@ import os
 import re
 import smtplib
 from asyncio import LimitOverrunError
+from time import monotonic
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
 from chassis.config import host_and_port
 from chassis.database import Database
-from chassis.errors import Away, ChassisError
+from chassis.errors import ChassisError
 from chassis.log import describe, logger
 from chassis.mail_sessions import Hooks, MailListener, MailSession
 from chassis.reachable import why_not
@@ -62,6 +63,10 @@ _GREETING = "\r\n".join(
 #: A reply of the library's without the enhanced status code that LMTP asks for; the first line has none.
 _BARE = re.compile(r"^(?!220)([245])\d\d (?!\d\.\d)")
 
+#: Seconds for which a place may be held: what is left of a process after `kill -9` ends in good order, and
+#: listens until then. And how often to look.
+HELD, _LOOK = 10.0, 0.2
+
 
 class LmtpServer:
     """Listens where the settings say, if they say so."""
@@ -72,23 +77,30 @@ class LmtpServer:
         self._listener = MailListener(self._session)
 
     async def start(self) -> None:
-        """Take mails from now on.
+        """Take mails from now on; where somebody listens there already, as soon as they have ended.
 
         Raises:
-            PlaceHeld: when somebody else listens there: perhaps what is left of us, which is about to end.
             CannotListen: says where and why.
         """
+        until = monotonic() + HELD
+        while not await self._listens():
+            if monotonic() > until:
+                raise CannotListen(self._place, os.strerror(errno.EADDRINUSE))
+            await asyncio.sleep(_LOOK)
+
+    async def _listens(self) -> bool:
+        """Whether we listen now; not yet where somebody else does."""
         try:
             if self._place.startswith("/"):
                 await self._listener.start_at(self._place)
             elif self._place:
                 await self._listener.start(*host_and_port(self._place))
         except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
-            kind = PlaceHeld if error.errno == errno.EADDRINUSE else CannotListen
-            raise kind(
-                f"Nobody can listen at {self._place} ({reason}). Free it, or correct CONDUIT_LMTP."
-            ) from None
+            raise CannotListen(self._place, reason) from None
+        return True
 
     async def stop(self) -> None:
         """Take none any more: one that was being handed over comes again."""
@@ -99,11 +111,10 @@ class LmtpServer:
 
 
 class CannotListen(ChassisError):
-    """The place where mail is to be handed over cannot be used. Says which and why."""
+    """The place where mail is to be handed over cannot be used."""
 
-
-class PlaceHeld(CannotListen, Away):
-    """Somebody else listens where mail is to be handed over."""
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"Nobody can listen at {place} ({reason}). Free it, or correct CONDUIT_LMTP.")
 
 
 class LmtpAway(ChassisError):

@@ -388,7 +388,10 @@ class TestPlaces:
             assert mode & 0o777 == 0o660
             assert await asyncio.to_thread(hand_over, place, mail(), book.context.house.email) == [KEPT]
 
-    async def test_one_that_cannot_be_used_is_said(self, book: Database, tmp_path: Path) -> None:
+    async def test_one_that_cannot_be_used_is_said(
+        self, book: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("services.notifications.lmtp.HELD", 0.5)
         with socket.create_server((LOOPBACK, 0)) as taken:
             for place, why in (
                 (f"{LOOPBACK}:{taken.getsockname()[1]}", "Address already in use"),
@@ -399,6 +402,21 @@ class TestPlaces:
                     await LmtpServer(book).start()
                 words = f"Nobody can listen at {place} ({why}). Free it, or correct CONDUIT_LMTP."
                 assert str(told.value) == words
+
+    async def test_one_that_is_still_held_is_waited_for(self, book: Database) -> None:
+        """What is left of a killed process holds its place for a moment; nobody has to start anew by hand."""
+        with socket.create_server((LOOPBACK, 0)) as held:
+            place = f"{LOOPBACK}:{held.getsockname()[1]}"
+            book.context = replace(book.context, settings=replace(book.context.settings, lmtp=place))
+            server = LmtpServer(book)
+            starting = asyncio.create_task(server.start())
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(starting), 0.1)
+        await starting
+        try:
+            assert await asyncio.to_thread(hand_over, place, mail(), book.context.house.email) == [KEPT]
+        finally:
+            await server.stop()
 
     async def test_where_none_is_named_nobody_listens(self, book: Database) -> None:
         book.context = replace(book.context, settings=replace(book.context.settings, lmtp=""))
@@ -507,19 +525,6 @@ class TestProcesses:
             assert kept(Installation(installed)) == ["Before", "After"]
         assert f"BAD  mail by LMTP: our own at {place} takes no connections" in away.stdout
         assert f"ok   mail by LMTP: mail is taken at {place}" in found.stdout
-
-    def test_a_place_that_is_still_held_is_waited_for(self, home: Path) -> None:
-        """What is left of a killed process holds its place for a moment; nobody has to start anew by hand."""
-        address = read_house(EXAMPLES / "house.toml").email
-        with socket.create_server((LOOPBACK, 0)) as held:
-            place = f"{LOOPBACK}:{held.getsockname()[1]}"
-            variables = {"CONDUIT_LMTP": place, "CONDUIT_HOUSE_FILE": str(EXAMPLES / "house.toml")}
-            with Running(home, **variables) as running:
-                said = f"Nobody can listen at {place} (Address already in use)."
-                eventually(lambda: said in running.log.read_text(), running.log.read_text)
-                held.close()
-                eventually(lambda: comes_through(place, mail("One"), address), running.log.read_text)
-                assert "Conduit waits for it." in running.log.read_text()
 
 
 def comes_through(place: str, raw: bytes, address: str) -> bool:
